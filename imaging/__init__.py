@@ -1,0 +1,1 @@
+"""Arithmetic on NumPy images: noise, metrics, classical filters, digits, samples."""

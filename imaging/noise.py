@@ -1,0 +1,287 @@
+"""Noise kinds: every way in which this app spoils a picture.
+
+All functions share one contract, stated here once.
+
+* ``image`` is ``float32`` of shape ``(H, W, C)`` with values in [0, 1].  Leading axes are
+  allowed, ``(N, H, W, C)`` for a batch, and then ``strength`` may be an array that
+  broadcasts against it, ``(N, 1, 1, 1)``, for one strength per picture.
+* The result is ``float32`` of the same shape.  It is **not** clipped: a caller that shows
+  or stores the picture clips it to [0, 1], as a camera would.
+* A strength of 0 returns the image unchanged; a larger strength never does less.
+* Randomness comes from ``rng`` alone.  With the same seed a larger strength scales the
+  *same* pattern: a slider makes the noise grow instead of drawing another one.
+* Where a pixel is replaced rather than shifted (salt-and-pepper, masking, blocks), all its
+  channels are replaced together, as a dead sensor site does.
+* A negative strength, and one above 1 where the strength is a share, is a ``ValueError``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+Strength = float | np.ndarray
+
+
+def gaussian(image: np.ndarray, sigma: Strength, rng: np.random.Generator) -> np.ndarray:
+    """Add normally distributed noise, the model of electronic noise in a sensor.
+
+    ``sigma`` is the standard deviation, in units of the full range (25/255 = 0.098).
+
+    Source:
+        The "noise factor" of the autoencoder tutorials; Gonzalez and Woods, Digital Image
+        Processing, section 5.2.
+    """
+    _require_not_negative("sigma", sigma)
+    return image + np.float32(sigma) * _normal(image.shape, rng)
+
+
+def uniform(image: np.ndarray, half_width: Strength, rng: np.random.Generator) -> np.ndarray:
+    """Add noise that is equally likely anywhere in an interval, the model of coarse rounding.
+
+    ``half_width`` is half the interval: a value moves by at most that much.  The standard
+    deviation is ``half_width / sqrt(3)``.
+
+    Source:
+        Widrow and Kollar, Quantization Noise, 2008, chapter 4.
+    """
+    _require_not_negative("half_width", half_width)
+    return image + np.float32(half_width) * (2 * rng.random(image.shape, np.float32) - 1)
+
+
+def speckle(image: np.ndarray, sigma: Strength, rng: np.random.Generator) -> np.ndarray:
+    """Multiply by normally distributed noise around 1: bright places suffer, black ones do not.
+
+    ``sigma`` is the standard deviation of the factor.
+
+    Source:
+        The multiplicative model of radar and ultrasound pictures: J. S. Lee, IEEE TPAMI
+        1980, doi:10.1109/TPAMI.1980.4766994.
+    """
+    _require_not_negative("sigma", sigma)
+    return image + image * np.float32(sigma) * _normal(image.shape, rng)
+
+
+def poisson(image: np.ndarray, grain: Strength, rng: np.random.Generator) -> np.ndarray:
+    """Replace each value by a photon count, the model of light in dim scenes.
+
+    ``grain`` is the standard deviation of a white pixel, ``1 / sqrt(photons)`` with
+    ``photons`` the number expected there: a grain of 0.1 is 100 photons, 1.0 is a single
+    one.  The variance of a pixel of value ``v`` is ``v * grain ** 2``.
+
+    Each count is the quantile that a fixed random number picks from the Poisson
+    distribution, which keeps the pattern when the grain changes.
+
+    Source:
+        Foi et al., IEEE TIP 2008, doi:10.1109/TIP.2008.2001399.
+    """
+    _require_not_negative("grain", grain)
+    # A grain below this is invisible in 16 bits, and its counts would overflow.
+    photons = 1.0 / np.square(np.maximum(np.asarray(grain, np.float64), 1e-4))
+    expected = np.clip(image, 0, None) * photons
+    counts = _poisson_quantile(expected, _normal(image.shape, rng))
+    return np.where(np.asarray(grain) > 0, counts / photons, image).astype(np.float32)
+
+
+def salt_and_pepper(image: np.ndarray, share: Strength, rng: np.random.Generator) -> np.ndarray:
+    """Turn a share of the pixels white or black, half each, the model of bit errors.
+
+    ``share`` is the probability that a pixel is replaced.
+
+    Source:
+        Gonzalez and Woods, Digital Image Processing, section 5.2.
+    """
+    _require_share("share", share)
+    draw = _per_pixel(image, rng)
+    half = np.float32(share) / 2
+    return np.where(draw < half, 1, np.where(draw > 1 - half, 0, image)).astype(np.float32)
+
+
+def masking(image: np.ndarray, share: Strength, rng: np.random.Generator) -> np.ndarray:
+    """Set a share of the pixels to black, the noise of the first denoising autoencoders.
+
+    ``share`` is the probability that a pixel is dropped.
+
+    Source:
+        Vincent et al., ICML 2008, doi:10.1145/1390156.1390294.
+    """
+    _require_share("share", share)
+    return np.where(_per_pixel(image, rng) < np.float32(share), 0, image).astype(np.float32)
+
+
+def block(image: np.ndarray, side: Strength, rng: np.random.Generator) -> np.ndarray:
+    """Cover one square by mid-grey, so that what lies below must be guessed.
+
+    ``side`` is the side of the square as a share of the picture's shorter side.  The
+    square grows around one place and is moved inward where it would leave the picture.
+
+    Source:
+        The occlusions of Pathak et al., Context Encoders, CVPR 2016, and of cutout
+        (DeVries and Taylor, arXiv:1708.04552).
+    """
+    _require_share("side", side)
+    height, width = image.shape[-3:-1]
+    lead = image.shape[:-3]
+    row_centre, column_centre = rng.random((2, *lead, 1, 1, 1))
+    side = np.broadcast_to(np.asarray(side, np.float64), (*lead, 1, 1, 1))
+    pixels = np.rint(side * min(height, width))
+    top = np.clip(np.floor(row_centre * height - pixels / 2), 0, height - pixels)
+    left = np.clip(np.floor(column_centre * width - pixels / 2), 0, width - pixels)
+    rows = np.arange(height).reshape(-1, 1, 1)
+    columns = np.arange(width).reshape(1, -1, 1)
+    covered = (
+        (rows >= top) & (rows < top + pixels) & (columns >= left) & (columns < left + pixels)
+    )
+    return np.where(covered, 0.5, image).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class NoiseKind:
+    """A noise function with what a slider, a form and a test need to know about it.
+
+    ``low`` and ``high`` bound the slider, which moves by ``step`` and starts at ``default``.
+    ``unit`` says what the strength counts, ``explain`` what happens, in one plain sentence.
+    """
+
+    name: str
+    title: str
+    corrupt: Callable[[np.ndarray, Strength, np.random.Generator], np.ndarray]
+    unit: str
+    high: float
+    default: float
+    explain: str
+    low: float = 0.0
+    step: float = 0.05
+
+    def require_in_range(self, strength: float) -> float:
+        """Return ``strength``; raise ``ValueError`` where it is no number on the slider."""
+        if not self.low <= strength <= self.high:
+            raise ValueError(
+                f"{self.title} takes a strength from {self.low:g} to {self.high:g}, "
+                f"got {strength:g}"
+            )
+        return strength
+
+
+NOISE_KINDS: dict[str, NoiseKind] = {
+    kind.name: kind
+    for kind in (
+        NoiseKind(
+            name="gaussian",
+            title="Gaussian",
+            corrupt=gaussian,
+            unit="standard deviation",
+            high=1.0,
+            default=0.5,
+            explain="Every pixel is shifted by a random amount, as electronics do.",
+        ),
+        NoiseKind(
+            name="salt-and-pepper",
+            title="Salt and pepper",
+            corrupt=salt_and_pepper,
+            unit="share of pixels",
+            high=0.8,
+            default=0.3,
+            explain="Some pixels turn white or black, as errors in transmission do.",
+        ),
+        NoiseKind(
+            name="poisson",
+            title="Poisson (photons)",
+            corrupt=poisson,
+            unit="standard deviation of white",
+            high=1.0,
+            default=0.5,
+            explain="Each pixel counts photons: the fewer arrive, the grainier it gets.",
+        ),
+        NoiseKind(
+            name="speckle",
+            title="Speckle",
+            corrupt=speckle,
+            unit="standard deviation of the factor",
+            high=1.0,
+            default=0.5,
+            explain="Every pixel is multiplied by a random factor, as in radar and ultrasound.",
+        ),
+        NoiseKind(
+            name="uniform",
+            title="Uniform",
+            corrupt=uniform,
+            unit="largest shift",
+            high=1.5,
+            default=0.8,
+            explain="Every pixel is shifted by at most a fixed amount, all amounts equally likely.",
+        ),
+        NoiseKind(
+            name="masking",
+            title="Masking (dropped pixels)",
+            corrupt=masking,
+            unit="share of pixels",
+            high=0.9,
+            default=0.5,
+            explain="Some pixels are lost and read as black.",
+        ),
+        NoiseKind(
+            name="block",
+            title="Block",
+            corrupt=block,
+            unit="side of the square",
+            high=0.8,
+            default=0.4,
+            explain="A grey square hides a part of the picture.",
+        ),
+    )
+}
+
+
+def noise_kind(name: str) -> NoiseKind:
+    """Return the kind called ``name``; raise ``ValueError`` that lists the known names."""
+    try:
+        return NOISE_KINDS[name]
+    except KeyError:
+        raise ValueError(f"unknown noise {name!r}; known: {', '.join(NOISE_KINDS)}") from None
+
+
+def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    return rng.standard_normal(shape, np.float32)
+
+
+def _per_pixel(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One uniform number for each pixel, shared by its channels."""
+    return rng.random((*image.shape[:-1], 1), np.float32)
+
+
+def _poisson_quantile(expected: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Counts with mean ``expected`` at the normal quantiles ``z``.
+
+    Exact, by summing the distribution, below 12 expected counts.  Above, a third-order
+    Cornish-Fisher expansion, whose probabilities are off by less than 0.2 % there.
+    """
+    root = np.sqrt(np.maximum(expected, 12))
+    counts = np.floor(
+        expected + 0.5 + root * z + (z**2 - 1) / 6 + (z - z**3) / (72 * root)
+    )
+    few = expected < 12
+    mean, uniform_draw = expected[few], ndtr(z[few].astype(np.float64))
+    term = np.exp(-mean)
+    cumulative, exact = term.copy(), np.zeros_like(mean)
+    # P(count > 60) is below 1e-20 for a mean of 12.
+    for count in range(1, 61):
+        above = uniform_draw > cumulative
+        if not above.any():
+            break
+        exact[above] = count
+        term *= mean / count
+        cumulative += term
+    counts[few] = exact
+    return np.maximum(counts, 0)
+
+
+def _require_not_negative(name: str, value: Strength) -> None:
+    if not np.all(np.asarray(value) >= 0):
+        raise ValueError(f"{name} must not be negative, got {value}")
+
+
+def _require_share(name: str, value: Strength) -> None:
+    if not np.all((np.asarray(value) >= 0) & (np.asarray(value) <= 1)):
+        raise ValueError(f"{name} must be from 0 to 1, got {value}")

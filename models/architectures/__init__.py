@@ -1,0 +1,36 @@
+"""The builders, one network family a file; importing one loads Keras.
+
+``build(architecture, **settings)`` is the one way in: it finds the builder by name and
+says which names there are when it does not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+ARCHITECTURES = {
+    "dense": "dense",
+    "convolutional": "convolutional",
+    "resize-convolution": "resize_convolution",
+    "unet": "unet",
+    "digit-reader": "digit_reader",
+}
+
+
+def build(architecture: str, **settings: object) -> "keras.Model":
+    """Build an untrained model: ``build("unet", filters=(16, 32))``.
+
+    Raises:
+        ValueError: if the architecture or one of its settings is unknown.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}"
+        )
+    builder = import_module(f"models.architectures.{ARCHITECTURES[architecture]}").build
+    try:
+        return builder(**settings)
+    except TypeError as error:
+        raise ValueError(f"settings of {architecture!r}: {error}") from error

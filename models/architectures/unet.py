@@ -1,0 +1,66 @@
+"""A U-Net: an encoder-decoder whose levels are joined by skip connections.
+
+    image (S, S, C) -> double conv f1 --------------- skip 1 ---------------> concat -> double conv f1
+                         pool, dropout                                          up          |
+                         double conv f2 ------ skip 2 ------> concat -> double conv f2   conv 1x1
+                            pool, dropout                       up                          |
+                            double conv f3 -----------------------'             denoised (S, S, C)
+
+A double convolution is twice (3x3 convolution, batch normalisation, ReLU).  Upwards a 2x2
+transposed convolution of stride 2 doubles the maps: its kernels do not overlap, so it
+leaves no checkerboard.  Odd sizes are pooled to the next larger size and cropped again on
+the way back (28 -> 14 -> 7 -> 4).
+
+Source:
+    Ronneberger et al., MICCAI 2015, doi:10.1007/978-3-319-24574-4_28.  We use "same"
+    padding, batch normalisation, fewer filters, and a sigmoid for pictures in [0, 1].
+"""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+
+def build(
+    channels: int = 1,
+    size: int = 28,
+    filters: Sequence[int] = (16, 32, 64, 128),
+    dropout: float = 0.1,
+    skips: bool = True,
+) -> keras.Model:
+    """Build the network; ``filters`` runs from the finest level to the bottom.
+
+    ``skips=False`` leaves the connections out: the plain encoder-decoder to compare with.
+    """
+    image = keras.Input((size, size, channels), name="image")
+    *outer, bottom = filters
+    x, kept = image, []
+    for level, count in enumerate(outer, start=1):
+        x = _double_convolution(x, count, f"encoder_{level}")
+        kept.append(x)
+        x = layers.MaxPooling2D(2, padding="same", name=f"encoder_{level}_pool")(x)
+        x = layers.Dropout(dropout, name=f"encoder_{level}_dropout")(x)
+
+    x = _double_convolution(x, bottom, "bottom")
+
+    for level, count in reversed(list(enumerate(outer, start=1))):
+        skip = kept[level - 1]
+        x = layers.Conv2DTranspose(count, 2, strides=2, name=f"decoder_{level}_up")(x)
+        surplus = x.shape[1] - skip.shape[1]
+        if surplus:
+            x = layers.Cropping2D(((0, surplus), (0, surplus)), name=f"decoder_{level}_crop")(x)
+        if skips:
+            x = layers.Concatenate(name=f"skip_{level}")([x, skip])
+        x = _double_convolution(x, count, f"decoder_{level}")
+    denoised = layers.Conv2D(channels, 1, activation="sigmoid", name="denoised")(x)
+    return keras.Model(image, denoised, name="unet")
+
+
+def _double_convolution(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
+    for step in (1, 2):
+        # Batch normalisation brings its own offset, so the convolution needs no bias.
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_conv_{step}")(x)
+        x = layers.BatchNormalization(name=f"{name}_norm_{step}")(x)
+        x = layers.ReLU(name=f"{name}_relu_{step}")(x)
+    return x

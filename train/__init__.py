@@ -1,0 +1,1 @@
+"""How a model is made: settings, data, the loop, the measuring, the shipping."""

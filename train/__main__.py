@@ -1,0 +1,84 @@
+"""The command line of training: ``python -m train list | recipe | run | evaluate | export``."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+RUNS = Path(__file__).parent / "runs"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit status: 0, 1 for a stopped run, 2 for bad input."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ValueError, OSError) as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m train", description="Train and ship models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("list", help="the recipes, a line each")
+    command.set_defaults(command=_list)
+
+    command = commands.add_parser("recipe", help="train a recipe; goes on where it stopped")
+    command.add_argument("name")
+    command.add_argument("--out", type=Path, help="run folder (default: train/runs/NAME)")
+    command.add_argument("--epochs", type=int, help="other than the recipe's")
+    command.add_argument("--seed", type=int, help="other than the recipe's")
+    command.set_defaults(command=_recipe)
+
+    command = commands.add_parser("run", help="train the run folder as its config.json says")
+    command.add_argument("folder", type=Path)
+    command.set_defaults(command=_run)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    from train.recipes import RECIPES
+
+    width = max(map(len, RECIPES))
+    for recipe in RECIPES.values():
+        print(f"{recipe.name:{width}}  {recipe.purpose}")
+    return 0
+
+
+def _recipe(options: argparse.Namespace) -> int:
+    import dataclasses
+
+    from train.recipes import recipe
+    from train.runs import Run
+
+    config = recipe(options.name).config
+    changes = {name: getattr(options, name) for name in ("epochs", "seed")}
+    config = dataclasses.replace(
+        config, **{name: value for name, value in changes.items() if value is not None}
+    )
+    return _train(Run.create(options.out or RUNS / options.name, config))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from train.runs import Run
+
+    return _train(Run(options.folder))
+
+
+def _train(run) -> int:
+    run.read_config()  # Complain before the seconds that Keras takes.
+    from train.loop import train
+
+    outcome = train(run, show_progress=True)
+    print(f"{outcome}: {run.folder}")
+    if outcome == "stopped":
+        print("The same command goes on from here.")
+    return 0 if outcome == "finished" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Training data: where pictures come from, and the batches made of them.
+
+The same seed gives the same batches: pictures are shuffled, augmented and spoiled by
+generators that depend on seed, epoch and batch number alone, so that a training that was
+stopped goes on with exactly the batches it would have seen.
+"""
+
+import keras
+import numpy as np
+from scipy.ndimage import affine_transform
+
+from train.config import Noise, TrainConfig, data_folder
+
+KERAS_LOADERS = {
+    "mnist": ("mnist.npz", keras.datasets.mnist.load_data),
+    "fashion-mnist": ("fashion_mnist.npz", keras.datasets.fashion_mnist.load_data),
+}
+VALIDATION = 2000  # of the 60,000 training pictures, the last ones
+
+# Each use of randomness has its own stream, so that adding one does not shift the others.
+SHUFFLE, SPOIL, ONCE, VALIDATE = range(4)
+
+
+def load_pictures(data: str) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Load ``((pictures, labels), (test_pictures, test_labels))``.
+
+    Pictures are ``uint8`` of shape ``(N, 28, 28, 1)``, labels ``uint8`` of shape ``(N,)``.
+    Looks in ``DENOISE_DATA_DIR`` first, then in the cache of Keras, then downloads.
+
+    Raises:
+        OSError: if the data is in neither place and cannot be downloaded.
+    """
+    file_name, load = KERAS_LOADERS[data]
+    folder = data_folder()
+    if folder is not None and (folder / file_name).is_file():
+        with np.load(folder / file_name) as arrays:
+            train = arrays["x_train"], arrays["y_train"]
+            test = arrays["x_test"], arrays["y_test"]
+    else:
+        try:
+            train, test = load()
+        except Exception as error:  # Keras raises a bare Exception when a download fails.
+            raise OSError(
+                f"{data} is neither in DENOISE_DATA_DIR nor can it be downloaded: {error}"
+            ) from error
+    return (train[0][..., None], train[1]), (test[0][..., None], test[1])
+
+
+def to_unit(pictures: np.ndarray) -> np.ndarray:
+    """Return 8-bit pictures as ``float32`` in [0, 1]."""
+    return pictures.astype(np.float32) / np.float32(255)
+
+
+def spoil(clean: np.ndarray, noise: tuple[Noise, ...], rng: np.random.Generator) -> np.ndarray:
+    """Return the batch ``(N, H, W, C)`` with noise, clipped to [0, 1]; one kind a picture."""
+    if not noise:
+        return clean
+    from imaging.noise import NOISE_KINDS
+
+    shares = np.array([entry.share for entry in noise])
+    choice = rng.choice(len(noise), size=len(clean), p=shares / shares.sum())
+    noisy = np.empty_like(clean)
+    for index, entry in enumerate(noise):
+        chosen = choice == index
+        if chosen.any():
+            strengths = rng.uniform(entry.low, entry.high, (int(chosen.sum()), 1, 1, 1))
+            noisy[chosen] = NOISE_KINDS[entry.kind].corrupt(clean[chosen], strengths, rng)
+    return np.clip(noisy, 0, 1)
+
+
+def augment(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Turn by up to 12 degrees, stretch by up to 12 %, shear and shift each picture a little."""
+    turned = np.empty_like(pictures)
+    middle = (np.array(pictures.shape[1:3]) - 1) / 2
+    for picture, out in zip(pictures, turned, strict=True):
+        angle, shear = np.deg2rad(rng.uniform(-12, 12)), rng.uniform(-0.15, 0.15)
+        cosine, sine = np.cos(angle), np.sin(angle)
+        turn = np.array([[cosine, -sine], [sine, cosine]])
+        matrix = turn @ np.array([[1, shear], [0, 1]]) / rng.uniform(0.88, 1.12, (2, 1))
+        offset = middle - matrix @ (middle + rng.uniform(-2, 2, 2))
+        affine_transform(picture[..., 0], matrix, offset, output=out[..., 0], order=1)
+    return turned
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Batches ``(input, target)`` for one epoch after the other.
+
+    ``first_epoch`` and ``first_batch`` say where to begin; the batches before that are left
+    out of the first epoch.
+    """
+
+    def __init__(
+        self,
+        pictures: np.ndarray,
+        labels: np.ndarray,
+        config: TrainConfig,
+        first_epoch: int = 0,
+        first_batch: int = 0,
+    ) -> None:
+        super().__init__()
+        self.pictures, self.labels, self.config = pictures, labels, config
+        self.epoch, self.first_batch = first_epoch, first_batch
+        self._order_of = (-1, None)
+        self._noisy_once = None
+        if config.noise and not config.fresh_noise:
+            rng = np.random.default_rng((config.seed, ONCE))
+            self._noisy_once = spoil(to_unit(pictures), config.noise, rng)
+
+    @property
+    def batches_an_epoch(self) -> int:
+        """How many batches a whole epoch has."""
+        return -(-len(self.pictures) // self.config.batch)
+
+    def __len__(self) -> int:
+        return self.batches_an_epoch - self.first_batch
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        config, batch = self.config, index + self.first_batch
+        chosen = self._order()[batch * config.batch : (batch + 1) * config.batch]
+        rng = np.random.default_rng((config.seed, SPOIL, self.epoch, batch))
+        clean = to_unit(self.pictures[chosen])
+        if config.augment:
+            clean = augment(clean, rng)
+        if self._noisy_once is not None:
+            noisy = self._noisy_once[chosen]
+        else:
+            noisy = spoil(clean, config.noise, rng)
+        return noisy, self.labels[chosen] if config.target == "label" else clean
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def _order(self) -> np.ndarray:
+        """The shuffled order of this epoch."""
+        epoch, order = self._order_of
+        if epoch != self.epoch:
+            rng = np.random.default_rng((self.config.seed, SHUFFLE, self.epoch))
+            order = rng.permutation(len(self.pictures))
+            self._order_of = (self.epoch, order)
+        return order
+
+
+def split_and_spoil(
+    config: TrainConfig, first_epoch: int = 0, first_batch: int = 0
+) -> tuple[TrainingBatches, tuple[np.ndarray, np.ndarray]]:
+    """Return the training batches and the validation arrays ``(input, target)``.
+
+    The validation noise is drawn once, so that its curve moves with the network alone.
+    """
+    (pictures, labels), _ = load_pictures(config.data)
+    batches = TrainingBatches(
+        pictures[:-VALIDATION], labels[:-VALIDATION], config, first_epoch, first_batch
+    )
+    clean = to_unit(pictures[-VALIDATION:])
+    noisy = spoil(clean, config.noise, np.random.default_rng((config.seed, VALIDATE)))
+    target = labels[-VALIDATION:] if config.target == "label" else clean
+    return batches, (noisy, target)

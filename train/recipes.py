@@ -1,0 +1,228 @@
+"""The recipes: each tutorial's own training by name, and beside it the best we know.
+
+A recipe named like a model makes the model that ships.  One with ``-tutorial`` behind the
+name repeats what the tutorial did, where that differs; ``-as-copied`` shows a trap.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+from train.config import Noise, TrainConfig, every_kind, gaussian_only
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named ``TrainConfig`` with what it shows, in one plain sentence, and its source."""
+
+    name: str
+    title: str
+    purpose: str
+    source: str
+    config: TrainConfig
+
+
+KERAS_BLOG = "F. Chollet, Building Autoencoders in Keras, The Keras Blog, 2016"
+KERAS_EXAMPLE = "S. L. Valdarrama, Convolutional autoencoder for image denoising, keras.io, 2021"
+DISTILL = "Odena et al., Deconvolution and Checkerboard Artifacts, Distill 2016"
+RONNEBERGER = "Ronneberger et al., U-Net, MICCAI 2015"
+OURS = "Denoise Lab"
+
+# A small network that is asked for every strength at once gets worse in the middle; this
+# range serves the part of the slider where digits can still be read.
+MIDDLE = (Noise("gaussian", 0.2, 0.8),)
+
+
+def _with(config: TrainConfig, **changes: object) -> TrainConfig:
+    return dataclasses.replace(config, **changes)
+
+
+_TUTORIAL = TrainConfig(
+    architecture="convolutional",
+    noise=gaussian_only(0.5),
+    fresh_noise=False,
+    epochs=10,
+)
+_OURS = TrainConfig(
+    architecture="convolutional",
+    noise=MIDDLE,
+    learning_rate=0.002,
+    schedule="cosine",
+    epochs=20,
+)
+
+_DENSE = {"architecture": "dense", "settings": {"hidden": 64}}
+_CONV_16 = {"settings": {"filters": [16, 8, 8]}}
+_CODE_10 = {"settings": {"filters": [16, 8, 8], "code": 10}}
+_CONV_32 = {"settings": {"filters": [32, 32]}}
+_RESIZE = {
+    "architecture": "resize-convolution",
+    "settings": {"filters": [64, 64, 32], "upsampling": "resize"},
+}
+_TRANSPOSED = {
+    "architecture": "resize-convolution",
+    "settings": {"filters": [64, 64, 32], "upsampling": "transposed"},
+}
+_UNET = {"architecture": "unet", "settings": {"filters": [16, 32, 64, 128]}}
+_READER = TrainConfig(
+    architecture="digit-reader",
+    target="label",
+    augment=True,
+    loss="sparse_categorical_crossentropy",
+    learning_rate=0.002,
+    schedule="cosine",
+    epochs=12,
+)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "dense-reconstruct",
+            "Dense, clean to clean",
+            "Squeezes a digit through 64 numbers and rebuilds it: what does not fit is lost.",
+            KERAS_BLOG,
+            _with(_OURS, **_DENSE, noise=(), epochs=40),
+        ),
+        Recipe(
+            "dense",
+            "Dense 784-64-784",
+            "The plainest denoiser: one hidden layer of 64 numbers, every pixel tied to all.",
+            KERAS_BLOG,
+            _with(_OURS, **_DENSE, epochs=60),
+        ),
+        Recipe(
+            "dense-tutorial",
+            "Dense, as in the tutorial",
+            "Noise factor 0.5 drawn once, Adam at its default rate, 10 epochs.",
+            KERAS_BLOG,
+            _with(_TUTORIAL, **_DENSE),
+        ),
+        Recipe(
+            "digit-reader",
+            "Digit reader",
+            "Says which digit it sees, and how sure it is.",
+            "After LeCun et al., Gradient-based learning, Proc. IEEE 1998",
+            _READER,
+        ),
+        Recipe(
+            "conv-16-8-8",
+            "Convolutional 16-8-8",
+            "The smallest convolutional denoiser: 128 numbers in its narrow middle.",
+            KERAS_BLOG,
+            _with(_OURS, **_CONV_16),
+        ),
+        Recipe(
+            "conv-16-8-8-tutorial",
+            "Convolutional 16-8-8, as in the tutorial",
+            "Noise factor 0.5 drawn once, Adam at its default rate, 10 epochs.",
+            KERAS_BLOG,
+            _with(_TUTORIAL, **_CONV_16),
+        ),
+        Recipe(
+            "conv-reconstruct",
+            "Convolutional, clean to clean",
+            "Rebuilds digits it was never asked to clean: noise goes in and comes out.",
+            KERAS_BLOG,
+            _with(_OURS, **_CONV_16, noise=(), epochs=12),
+        ),
+        Recipe(
+            "conv-code-10",
+            "Convolutional with a 10-number code",
+            "All a digit may keep is 10 numbers: it comes out clean, but not always itself.",
+            KERAS_BLOG,
+            _with(_OURS, **_CODE_10),
+        ),
+        Recipe(
+            "conv-code-10-tutorial",
+            "Convolutional code, as in the tutorial",
+            "Noise factor 0.5 drawn once, Adam at its default rate, 10 epochs.",
+            KERAS_BLOG,
+            _with(_TUTORIAL, **_CODE_10),
+        ),
+        Recipe(
+            "conv-32-32",
+            "Convolutional 32-32",
+            "The classic: 28,353 parameters, two pooling levels.",
+            KERAS_EXAMPLE,
+            _with(_OURS, **_CONV_32, epochs=24),
+        ),
+        Recipe(
+            "conv-32-32-tutorial",
+            "Convolutional 32-32, Adam, as in the tutorial",
+            "Noise factor 0.5 drawn once, Adam, 100 epochs.",
+            KERAS_EXAMPLE,
+            _with(_TUTORIAL, **_CONV_32, epochs=100),
+        ),
+        Recipe(
+            "conv-32-32-adadelta",
+            "Convolutional 32-32, Adadelta, as meant",
+            "Adadelta at the rate 1.0 that Keras had when the tutorial was written.",
+            KERAS_BLOG,
+            _with(_TUTORIAL, **_CONV_32, optimizer="adadelta", learning_rate=1.0),
+        ),
+        Recipe(
+            "conv-32-32-adadelta-as-copied",
+            "Convolutional 32-32, Adadelta, as copied",
+            "The same text under Keras 3, whose default rate is 0.001: it barely learns.",
+            KERAS_BLOG,
+            _with(_TUTORIAL, **_CONV_32, optimizer="adadelta", learning_rate=0.001),
+        ),
+        Recipe(
+            "unet",
+            "U-Net",
+            "Skip connections carry detail past the narrow middle; trained on every noise here.",
+            RONNEBERGER,
+            _with(_OURS, **_UNET, noise=every_kind(gaussian_share=0.6), epochs=40),
+        ),
+        Recipe(
+            "unet-tutorial",
+            "U-Net, as in the tutorial",
+            "Gaussian noise of every strength from 0 to 1, Adam at its default rate.",
+            RONNEBERGER,
+            _with(_TUTORIAL, **_UNET, noise=(Noise("gaussian", 0.0, 1.0),), fresh_noise=True),
+        ),
+        Recipe(
+            "conv-64-64-32",
+            "Resize-convolution 64-64-32",
+            "Upsamples by repeating pixels and then convolves: smooth, without checkerboard.",
+            DISTILL,
+            _with(_OURS, **_RESIZE, epochs=7),
+        ),
+        Recipe(
+            "conv-64-64-32-transposed",
+            "Transposed convolution 64-64-32",
+            "The foil of resize-convolution: overlapping kernels can leave a checkerboard.",
+            DISTILL,
+            _with(_OURS, **_TRANSPOSED, epochs=7),
+        ),
+        Recipe(
+            "conv-64-64-32-tutorial",
+            "Resize-convolution, as in the tutorial",
+            "Noise factor 0.5 drawn once, Adam at its default rate, 10 epochs.",
+            DISTILL,
+            _with(_TUTORIAL, **_RESIZE),
+        ),
+        Recipe(
+            "conv-64-64-32-transposed-tutorial",
+            "Transposed convolution, as in the tutorial",
+            "Noise factor 0.5 drawn once, Adam at its default rate, 10 epochs.",
+            DISTILL,
+            _with(_TUTORIAL, **_TRANSPOSED),
+        ),
+        Recipe(
+            "fashion",
+            "Convolutional on clothes",
+            "The same network as Convolutional 32-32, trained on clothes instead of digits.",
+            KERAS_EXAMPLE,
+            _with(_OURS, **_CONV_32, data="fashion-mnist", epochs=15),
+        ),
+    )
+}
+
+
+def recipe(name: str) -> Recipe:
+    """Return the recipe called ``name``; raise ``ValueError`` that lists the known names."""
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise ValueError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}") from None

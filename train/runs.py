@@ -1,0 +1,101 @@
+"""The run folder: the files through which a training and its watchers talk.
+
+    config.json          the settings; written before the training starts
+    progress.jsonl       one line per event, only ever appended to
+    checkpoint.keras     network and optimizer, to go on from
+    probes/epoch-003.png clean, noisy and denoised fixed pictures after epoch 3
+    model.keras          the finished network
+    heartbeat            touched while the training lives
+    stop                 whoever creates it asks the training to stop
+
+Every event has ``event`` (status, batch, epoch, probe, stop, error), ``time`` (seconds since
+1970) and ``step`` (batches trained so far).  A file that others read as a whole is written
+under a temporary name and renamed.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from train.config import TrainConfig
+
+
+class Run:
+    """One run folder; knows the names in it and how to write them safely."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.progress = self.folder / "progress.jsonl"
+        self.checkpoint = self.folder / "checkpoint.keras"
+        self.model = self.folder / "model.keras"
+        self.heartbeat = self.folder / "heartbeat"
+        self.stop = self.folder / "stop"
+
+    @classmethod
+    def create(cls, folder: str | Path, config: TrainConfig) -> "Run":
+        """Make the folder with its ``config.json``.
+
+        Raises:
+            FileExistsError: if a run with other settings lives there already.
+        """
+        run = cls(folder)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        settings = run.folder / "config.json"
+        if settings.exists() and run.read_config() != config:
+            raise FileExistsError(f"{run.folder} holds a run with other settings")
+        write_whole(settings, lambda path: path.write_text(config.to_json() + "\n"))
+        return run
+
+    def read_config(self) -> TrainConfig:
+        """Read ``config.json``.
+
+        Raises:
+            ValueError: if it is missing or makes no sense.
+        """
+        try:
+            text = (self.folder / "config.json").read_text()
+        except OSError as error:
+            raise ValueError(f"no settings in {self.folder}: {error.strerror}") from error
+        return TrainConfig.from_json(text)
+
+    def events(self) -> Iterator[dict]:
+        """Yield the events of ``progress.jsonl`` so far, in order."""
+        if not self.progress.exists():
+            return
+        with self.progress.open() as lines:
+            for line in lines:
+                if line.endswith("\n"):  # A line without it is still being written.
+                    yield json.loads(line)
+
+
+class ProgressWriter:
+    """Appends events to ``progress.jsonl``, at most a fifth of a second late."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a")
+        self._flushed = 0.0
+
+    def write(self, event: str, step: int, **values: object) -> None:
+        """Append one event; all but batches are on disk when this returns."""
+        now = time.time()
+        line = {"event": event, "time": round(now, 3), "step": step, **values}
+        self._file.write(json.dumps(line) + "\n")
+        if event != "batch" or now - self._flushed > 0.2:
+            self._file.flush()
+            self._flushed = now
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self._file.close()
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path`` and rename it when it is complete."""
+    unfinished = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    try:
+        write(unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
