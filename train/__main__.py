@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from models.catalogue import ModelError
+
 RUNS = Path(__file__).parent / "runs"
 
 
@@ -15,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModelError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
 
@@ -37,6 +39,19 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("run", help="train the run folder as its config.json says")
     command.add_argument("folder", type=Path)
     command.set_defaults(command=_run)
+
+    command = commands.add_parser("export", help="ship a run as models/pretrained/NAME")
+    command.add_argument("folder", type=Path)
+    command.add_argument("name", help="a recipe's name")
+    command.set_defaults(command=_export)
+
+    command = commands.add_parser("curves", help="fit the output curves of the filters")
+    command.set_defaults(command=_curves)
+
+    command = commands.add_parser("evaluate", help="measure models; writes cards and tables")
+    command.add_argument("names", nargs="*", help="models (default: all)")
+    command.add_argument("--filters", action="store_true", help="measure the filters too")
+    command.set_defaults(command=_evaluate)
     return parser
 
 
@@ -67,6 +82,34 @@ def _run(options: argparse.Namespace) -> int:
     from train.runs import Run
 
     return _train(Run(options.folder))
+
+
+def _export(options: argparse.Namespace) -> int:
+    from train.export import export
+    from train.recipes import recipe
+    from train.runs import Run
+
+    card = export(Run(options.folder), recipe(options.name))
+    print(f"{card.folder}: {card.parameters:,} parameters after {card.epochs} epochs")
+    return 0
+
+
+def _curves(options: argparse.Namespace) -> int:
+    from train.curves import write_curves
+
+    print(write_curves())
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from models.catalogue import load_catalogue
+    from train.evaluate import evaluate_filters, evaluate_models, write_measurements
+
+    rows = evaluate_models(options.names or list(load_catalogue()))
+    if options.filters:
+        rows += evaluate_filters()
+    write_measurements(rows)
+    return 0
 
 
 def _train(run) -> int:

@@ -70,7 +70,7 @@ _READER = TrainConfig(
     loss="sparse_categorical_crossentropy",
     learning_rate=0.002,
     schedule="cosine",
-    epochs=12,
+    epochs=10,
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -81,7 +81,7 @@ RECIPES: dict[str, Recipe] = {
             "Dense, clean to clean",
             "Squeezes a digit through 64 numbers and rebuilds it: what does not fit is lost.",
             KERAS_BLOG,
-            _with(_OURS, **_DENSE, noise=(), epochs=40),
+            _with(_OURS, **_DENSE, noise=(), epochs=30),
         ),
         Recipe(
             "dense",
@@ -144,7 +144,7 @@ RECIPES: dict[str, Recipe] = {
             "Convolutional 32-32",
             "The classic: 28,353 parameters, two pooling levels.",
             KERAS_EXAMPLE,
-            _with(_OURS, **_CONV_32, epochs=24),
+            _with(_OURS, **_CONV_32),
         ),
         Recipe(
             "conv-32-32-tutorial",
@@ -172,7 +172,7 @@ RECIPES: dict[str, Recipe] = {
             "U-Net",
             "Skip connections carry detail past the narrow middle; trained on every noise here.",
             RONNEBERGER,
-            _with(_OURS, **_UNET, noise=every_kind(gaussian_share=0.6), epochs=40),
+            _with(_OURS, **_UNET, noise=every_kind(gaussian_share=0.6), epochs=30),
         ),
         Recipe(
             "unet-tutorial",
@@ -186,14 +186,14 @@ RECIPES: dict[str, Recipe] = {
             "Resize-convolution 64-64-32",
             "Upsamples by repeating pixels and then convolves: smooth, without checkerboard.",
             DISTILL,
-            _with(_OURS, **_RESIZE, epochs=7),
+            _with(_OURS, **_RESIZE, epochs=6),
         ),
         Recipe(
             "conv-64-64-32-transposed",
             "Transposed convolution 64-64-32",
             "The foil of resize-convolution: overlapping kernels can leave a checkerboard.",
             DISTILL,
-            _with(_OURS, **_TRANSPOSED, epochs=7),
+            _with(_OURS, **_TRANSPOSED, epochs=6),
         ),
         Recipe(
             "conv-64-64-32-tutorial",
@@ -214,7 +214,7 @@ RECIPES: dict[str, Recipe] = {
             "Convolutional on clothes",
             "The same network as Convolutional 32-32, trained on clothes instead of digits.",
             KERAS_EXAMPLE,
-            _with(_OURS, **_CONV_32, data="fashion-mnist", epochs=15),
+            _with(_OURS, **_CONV_32, data="fashion-mnist", epochs=12),
         ),
     )
 }

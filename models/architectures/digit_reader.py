@@ -13,7 +13,7 @@ from keras import layers
 
 
 def build(
-    channels: int = 1, size: int = 28, filters: int = 24, units: int = 128, classes: int = 10
+    channels: int = 1, size: int = 28, filters: int = 16, units: int = 128, classes: int = 10
 ) -> keras.Model:
     """Build the classifier for ``(size, size, channels)`` pictures."""
     image = keras.Input((size, size, channels), name="image")

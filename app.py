@@ -1,0 +1,9 @@
+"""Denoise Lab: the pages and their order."""
+
+import streamlit as st
+
+st.navigation(
+    [
+        st.Page("pages/draw.py", title="Draw a digit", icon=":material/draw:", default=True),
+    ]
+).run()

@@ -1,0 +1,142 @@
+"""Quality: how far a picture is from the clean one.
+
+Pictures are ``(H, W, C)``, the batch functions take ``(N, H, W, C)``; values are meant to lie in
+[0, 1], and that range is what PSNR and SSIM refer to.  Two pictures of different shape are a
+``ValueError``.  Everything is computed in double precision.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from skimage.metrics import structural_similarity
+
+# The window of Wang et al.: a Gaussian of 1.5 pixels, cut off after 5 pixels to either side.
+SSIM_SIGMA = 1.5
+SSIM_RADIUS = 5
+SSIM_STABILISERS = (0.01**2, 0.03**2)
+
+# Pictures in a batch that are worked on at a time: small enough for the processor's cache.
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The three numbers shown beside a picture; ``psnr`` is in dB."""
+
+    psnr: float
+    ssim: float
+    mse: float
+
+
+def measure(clean: np.ndarray, other: np.ndarray) -> Quality:
+    """Return all qualities of ``other`` at once."""
+    return Quality(psnr(clean, other), ssim(clean, other), mse(clean, other))
+
+
+def mse(clean: np.ndarray, other: np.ndarray) -> float:
+    """Return the mean squared error, 0 for identical pictures."""
+    clean, other = _pair(clean, other)
+    return float(np.mean(np.square(clean - other)))
+
+
+def rms(clean: np.ndarray, noisy: np.ndarray) -> float:
+    """Return the root of the mean squared error: the noise level a classical filter is told."""
+    return float(np.sqrt(mse(clean, noisy)))
+
+
+def psnr(clean: np.ndarray, other: np.ndarray) -> float:
+    """Return the peak signal-to-noise ratio in dB, infinite for identical pictures.
+
+    Source:
+        Gonzalez and Woods, Digital Image Processing, section 8.1; the peak is 1.
+    """
+    return float(_decibel(mse(clean, other)))
+
+
+def ssim(clean: np.ndarray, other: np.ndarray) -> float:
+    """Return the structural similarity, 1 for identical pictures; channels are averaged.
+
+    The window is 11 pixels wide, and the border where it does not fit is left out.  Of a picture
+    narrower than the window the centre is kept, and the window sees the picture mirrored.
+
+    Source:
+        Wang et al., IEEE TIP 2004, doi:10.1109/TIP.2003.819861, as scikit-image computes it.
+    """
+    clean, other = _pair(clean, other)
+    return float(
+        structural_similarity(
+            clean,
+            other,
+            win_size=2 * _border(clean) + 1,
+            gaussian_weights=True,
+            sigma=SSIM_SIGMA,
+            use_sample_covariance=False,
+            data_range=1,
+            channel_axis=-1,
+        )
+    )
+
+
+def batch_psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the PSNR of each picture of a batch, ``(N,)`` float64 in dB."""
+    _require_same_shape(clean, other)
+    return np.concatenate(
+        [_decibel(np.mean(np.square(a - b), axis=(1, 2, 3))) for a, b in _chunks(clean, other)]
+        or [np.empty(0)]
+    )
+
+
+def batch_ssim(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the SSIM of each picture of a batch, ``(N,)`` float64, equal to ``ssim`` of each."""
+    _require_same_shape(clean, other)
+    return np.concatenate([_ssim_of(a, b) for a, b in _chunks(clean, other)] or [np.empty(0)])
+
+
+def _ssim_of(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    mean_clean, mean_other = _window_mean(clean), _window_mean(other)
+    variance_clean = _window_mean(clean * clean) - mean_clean**2
+    variance_other = _window_mean(other * other) - mean_other**2
+    covariance = _window_mean(clean * other) - mean_clean * mean_other
+    c1, c2 = SSIM_STABILISERS
+    luminance = (2 * mean_clean * mean_other + c1) / (mean_clean**2 + mean_other**2 + c1)
+    structure = (2 * covariance + c2) / (variance_clean + variance_other + c2)
+    return np.mean(luminance * structure, axis=(1, 2, 3))
+
+
+def _window_mean(batch: np.ndarray) -> np.ndarray:
+    """The Gaussian mean around each pixel, without the border where the window does not fit."""
+    mean = ndimage.gaussian_filter(
+        batch, SSIM_SIGMA, radius=SSIM_RADIUS, axes=(1, 2), mode="reflect"
+    )
+    border = _border(batch)
+    height, width = batch.shape[1:3]
+    return mean[:, border : height - border, border : width - border]
+
+
+def _border(pictures: np.ndarray) -> int:
+    """The pixels left out at each side: the window's radius, less where nothing would remain."""
+    return min(SSIM_RADIUS, (min(pictures.shape[-3:-1]) - 1) // 2)
+
+
+def _decibel(error: np.ndarray | float) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(error)
+
+
+def _chunks(clean: np.ndarray, other: np.ndarray):
+    for start in range(0, len(clean), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        yield np.asarray(clean[part], np.float64), np.asarray(other[part], np.float64)
+
+
+def _pair(clean: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    _require_same_shape(clean, other)
+    return np.asarray(clean, np.float64), np.asarray(other, np.float64)
+
+
+def _require_same_shape(clean: np.ndarray, other: np.ndarray) -> None:
+    if np.shape(clean) != np.shape(other):
+        raise ValueError(
+            f"the pictures must have one shape, got {np.shape(clean)} and {np.shape(other)}"
+        )

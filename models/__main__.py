@@ -1,0 +1,145 @@
+"""The command line of the models: ``python -m models list`` and ``denoise``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from models.catalogue import Card, ModelError, find_card, read_catalogue
+from models.denoiser import Denoiser, load_denoiser
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit status: 0, 1 where some pictures failed, 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ModelError, ValueError, OSError) as error:
+        print(f"models: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("models: interrupted; what was written is complete", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models", description="Use trained models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("list", help="the catalogue, a line a model")
+    command.add_argument("--json", action="store_true", help="the whole cards as JSON")
+    command.set_defaults(command=_list)
+
+    command = commands.add_parser("denoise", help="denoise a picture or a folder of pictures")
+    command.add_argument("input", type=Path, metavar="IN", help="a picture or a folder")
+    command.add_argument("output", type=Path, metavar="OUT", help="a PNG file or a folder")
+    command.add_argument("--model", required=True, metavar="NAME", help="see: list")
+    command.set_defaults(command=_denoise)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    cards, problems = read_catalogue()
+    if options.json:
+        print(json.dumps([json.loads(card.to_json()) for card in cards.values()], indent=2))
+    else:
+        width = max(map(len, cards), default=0)
+        for card in cards.values():
+            print(f"{card.name:{width}}  {card.parameters:>9,} parameters  {card.purpose}")
+    for problem in problems:
+        print(f"models: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _denoise(options: argparse.Namespace) -> int:
+    card = find_card(options.model)
+    denoiser = load_denoiser(card)
+    jobs = list(_jobs(options.input, options.output))
+    failures = []
+    for number, (source, target) in enumerate(jobs, start=1):
+        _show_progress(number - 1, len(jobs), source)
+        try:
+            _denoise_file(denoiser, card, source, target)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            failures.append(f"{source}: {_reason(error)}")
+    _show_progress(len(jobs), len(jobs), None)
+    for failure in failures:
+        print(f"models: {failure}", file=sys.stderr)
+    if failures and len(jobs) == 1:
+        return 2
+    print(f"{len(jobs) - len(failures)} of {len(jobs)} pictures denoised into {options.output}")
+    return 1 if failures else 0
+
+
+def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """Pair each input picture with the PNG it becomes; names inside a folder are kept.
+
+    Raises:
+        ValueError: if there is nothing to do, or the output would be unclear or lossy.
+    """
+    if source.is_dir():
+        if target.exists() and not target.is_dir():
+            raise ValueError(f"{source} is a folder, so {target} must be one")
+        # Folder by folder, with names that differ only in their ending kept apart.
+        found = sorted(
+            path
+            for path in source.rglob("*")
+            if path.is_file() and path.suffix.lower() in PICTURES
+        )
+        if target.resolve() != source.resolve():
+            found = [path for path in found if target.resolve() not in path.resolve().parents]
+        if not found:
+            raise ValueError(f"no pictures in {source}")
+        stems = [path.relative_to(source).with_suffix("") for path in found]
+        return [
+            (path, target / (f"{stem}.png" if stems.count(stem) == 1 else f"{stem}-{path.suffix[1:]}.png"))
+            for path, stem in zip(found, stems, strict=True)
+        ]
+    if not source.exists():
+        raise ValueError(f"there is no {source}")
+    if target.is_dir():
+        target /= f"{source.stem}.png"
+    if target.suffix.lower() != ".png":
+        raise ValueError(f"results are lossless, so OUT must end in .png, got {target.name}")
+    return [(source, target)]
+
+
+def _denoise_file(denoiser: Denoiser, card: Card, source: Path, target: Path) -> None:
+    if target.exists() and target.samefile(source):
+        raise ValueError("would overwrite the picture itself; give another OUT")
+    with Image.open(source) as file:
+        picture = file.convert("L" if card.channels == 1 else "RGB")
+    pixels = np.asarray(picture, np.float32) / 255
+    pixels = pixels.reshape(*pixels.shape[:2], card.channels)
+    denoised = np.rint(denoiser.denoise(pixels) * 255).astype(np.uint8)
+    result = Image.fromarray(denoised[..., 0] if card.channels == 1 else denoised)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    try:
+        result.save(unfinished, format="PNG")
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture, or a damaged one"
+    return str(error) or type(error).__name__
+
+
+def _show_progress(done: int, total: int, current: Path | None) -> None:
+    """Keep one line up to date on a terminal; stay silent in a log."""
+    if sys.stderr.isatty():
+        end = "\n" if current is None else ""
+        name = "" if current is None else f"  {current.name}"
+        print(f"\r\033[K{done}/{total}{name}", end=end, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

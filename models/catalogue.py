@@ -1,0 +1,174 @@
+"""The catalogue: which trained models there are, and what is known of each.
+
+A model lives in ``models/pretrained/NAME`` as ``model.onnx``, ``card.json`` for code and
+``card.md`` for people.  Cards are written by ``train.export`` and ``train.evaluate``.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+class ModelError(Exception):
+    """A model that cannot be used; its text is a sentence for the visitor."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Mean quality over ``pictures`` held-out pictures at one noise strength.
+
+    ``psnr`` in dB and ``ssim`` are of the denoised picture, ``noisy_psnr`` and
+    ``noisy_ssim`` of what went in.  ``read`` and ``noisy_read`` are the share of pictures
+    that the digit reader reads correctly, None for pictures that are no digits.
+    """
+
+    noise: str
+    strength: float
+    pictures: int
+    psnr: float
+    ssim: float
+    noisy_psnr: float
+    noisy_ssim: float
+    read: float | None = None
+    noisy_read: float | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a trained model; see DESIGN section 4 for the fields' meaning.
+
+    ``size`` is the side of the square pictures it was built for, ``macs_per_pixel`` the
+    multiplications and additions it spends on each, ``accuracy`` the share of clean test
+    digits that a reader reads, None for a denoiser.
+    """
+
+    name: str
+    title: str
+    purpose: str
+    source: str
+    architecture: str
+    settings: dict
+    size: int
+    channels: int
+    target: str
+    noise: tuple[dict, ...]
+    fresh_noise: bool
+    data: str
+    loss: str
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    batch: int
+    epochs: int
+    seed: int
+    parameters: int
+    macs_per_pixel: float
+    sha256: str
+    made_with: dict = field(default_factory=dict)
+    quality: tuple[Measurement, ...] = ()
+    accuracy: float | None = None
+    folder: Path = field(default=Path(), compare=False)
+
+    @property
+    def weights(self) -> Path:
+        """The ONNX file."""
+        return self.folder / "model.onnx"
+
+    @property
+    def denoises(self) -> bool:
+        """Whether the model answers with a picture, rather than with a label."""
+        return self.target == "clean"
+
+    @cached_property
+    def trained_ranges(self) -> dict[str, tuple[float, float]]:
+        """For each kind of noise it was trained on, the weakest and strongest."""
+        ranges: dict[str, tuple[float, float]] = {}
+        for entry in self.noise:
+            low, high = ranges.get(entry["kind"], (entry["low"], entry["high"]))
+            ranges[entry["kind"]] = min(low, entry["low"]), max(high, entry["high"])
+        return ranges
+
+    def measured(self, noise: str, strength: float) -> Measurement | None:
+        """Return the measurement at this noise and strength, None where there is none."""
+        for row in self.quality:
+            if row.noise == noise and abs(row.strength - strength) < 1e-6:
+                return row
+        return None
+
+    def to_json(self) -> str:
+        """Return the card as indented JSON, without the folder it lies in."""
+        values = dataclasses.asdict(self)
+        del values["folder"]
+        return json.dumps(values, indent=2)
+
+
+def read_card(folder: Path) -> Card:
+    """Read ``card.json`` of one model folder.
+
+    Raises:
+        ModelError: if it is missing or does not fit.
+    """
+    try:
+        values = json.loads((folder / "card.json").read_text())
+        values["quality"] = tuple(Measurement(**row) for row in values.get("quality", ()))
+        values["noise"] = tuple(values["noise"])
+        card = Card(**values, folder=folder)
+    except FileNotFoundError:
+        raise ModelError(f"The model {folder.name} has no card.") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"The card of the model {folder.name} cannot be read: {error}") from error
+    if card.name != folder.name:
+        raise ModelError(f"The card in {folder.name} belongs to the model {card.name}.")
+    return card
+
+
+def read_catalogue(folder: Path = PRETRAINED) -> tuple[dict[str, Card], list[str]]:
+    """Return the usable cards by name, best first, and a sentence for each broken one.
+
+    Denoisers of digits come first, then other denoisers, then readers.
+    """
+    cards, problems = [], []
+    for model in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not model.is_dir():
+            continue
+        try:
+            cards.append(read_card(model))
+        except ModelError as problem:
+            problems.append(str(problem))
+    return {card.name: card for card in sorted(cards, key=_rank)}, problems
+
+
+def load_catalogue(folder: Path = PRETRAINED) -> dict[str, Card]:
+    """Return the usable cards by name, best first."""
+    return read_catalogue(folder)[0]
+
+
+def find_card(name: str, folder: Path = PRETRAINED) -> Card:
+    """Return the card called ``name``.
+
+    Raises:
+        ModelError: if there is no such model, naming those there are.
+    """
+    cards = load_catalogue(folder)
+    if name not in cards:
+        # A broken card deserves its own sentence rather than "unknown".
+        if Path(name).name == name and (folder / name).is_dir():
+            read_card(folder / name)
+        raise ModelError(f"There is no model {name!r}. There are: {', '.join(cards)}.")
+    return cards[name]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rank(card: Card) -> tuple:
+    at_half = card.measured("gaussian", 0.5)
+    return not card.denoises, card.data != "mnist", -(at_half.psnr if at_half else 0), card.name

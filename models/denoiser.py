@@ -1,0 +1,148 @@
+"""Runs a model file on pictures, with onnxruntime.
+
+``load_denoiser(card).denoise(noisy)`` takes and returns ``float32 (H, W, C)`` in [0, 1],
+the same call as that of the classical filters.
+"""
+
+import numpy as np
+import onnxruntime as ort
+
+from models.catalogue import Card, ModelError, sha256_of
+
+# Overlap between neighbouring tiles, as a share of a tile: each seam is faded over it.
+OVERLAP = 0.5
+BATCH = 64
+
+
+class Denoiser:
+    """A denoising network for pictures of any size.
+
+    A network with a fixed picture size sees larger pictures as overlapping tiles that are
+    faded into each other, and smaller ones with their edge repeated.  Stateless, hence
+    safe to share between threads.
+    """
+
+    def __init__(self, session: ort.InferenceSession, size: int, channels: int) -> None:
+        self._session, self.size, self.channels = session, size, channels
+        self._input = session.get_inputs()[0].name
+
+    def denoise(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
+        """Denoise one picture ``(H, W, C)``; ``sigma`` is not needed by these networks.
+
+        Raises:
+            ValueError: if the shape or the number of channels does not fit.
+        """
+        if noisy.ndim != 3 or noisy.shape[2] != self.channels or 0 in noisy.shape:
+            raise ValueError(
+                f"expected a picture of shape (H, W, {self.channels}), got {noisy.shape}"
+            )
+        if noisy.shape[:2] == (self.size, self.size):
+            return self.denoise_batch(noisy[None])[0]
+        return self._denoise_tiled(noisy)
+
+    def denoise_batch(self, noisy: np.ndarray) -> np.ndarray:
+        """Denoise ``(N, size, size, C)`` pictures of the network's own size."""
+        noisy = np.ascontiguousarray(noisy, np.float32)
+        batches = [
+            self._session.run(None, {self._input: noisy[start : start + BATCH]})[0]
+            for start in range(0, len(noisy), BATCH)
+        ]
+        return np.concatenate(batches)
+
+    def _denoise_tiled(self, noisy: np.ndarray) -> np.ndarray:
+        height, width = noisy.shape[:2]
+        missing = [(0, max(0, self.size - side)) for side in (height, width)]
+        padded = np.pad(noisy, (*missing, (0, 0)), mode="edge")
+        corners = [
+            (top, left)
+            for top in _tile_starts(padded.shape[0], self.size)
+            for left in _tile_starts(padded.shape[1], self.size)
+        ]
+        window = _feathered_window(self.size)
+        total = np.zeros_like(padded)
+        weight = np.zeros((*padded.shape[:2], 1), np.float32)
+        for first in range(0, len(corners), BATCH):
+            places = [
+                np.s_[top : top + self.size, left : left + self.size]
+                for top, left in corners[first : first + BATCH]
+            ]
+            tiles = self.denoise_batch(np.stack([padded[place] for place in places]))
+            for place, tile in zip(places, tiles, strict=True):
+                total[place] += tile * window
+                weight[place] += window
+        return (total / weight)[:height, :width]
+
+
+class DigitReader:
+    """The digit classifier: which digit is in the picture, and how sure is it?"""
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    def read(self, pictures: np.ndarray) -> np.ndarray:
+        """Return the probabilities ``(N, 10)`` of the digits for ``(N, 28, 28, 1)`` pictures."""
+        pictures = np.ascontiguousarray(pictures, np.float32)
+        batches = [
+            self._session.run(None, {self._input: pictures[start : start + BATCH]})[0]
+            for start in range(0, len(pictures), BATCH)
+        ]
+        return np.concatenate(batches)
+
+
+def load_denoiser(card: Card) -> Denoiser:
+    """Load the network of a card.
+
+    Raises:
+        ModelError: if the file is missing, damaged, or no denoiser.
+    """
+    if not card.denoises:
+        raise ModelError(f"The model {card.name} reads digits, it does not denoise.")
+    return Denoiser(_open(card), card.size, card.channels)
+
+
+def load_reader(card: Card) -> DigitReader:
+    """Load the digit classifier of a card.
+
+    Raises:
+        ModelError: if the file is missing, damaged, or no classifier.
+    """
+    if card.denoises:
+        raise ModelError(f"The model {card.name} denoises, it does not read digits.")
+    return DigitReader(_open(card))
+
+
+def _open(card: Card) -> ort.InferenceSession:
+    if not card.weights.is_file():
+        raise ModelError(f"The weights of the model {card.name} are missing.")
+    if sha256_of(card.weights) != card.sha256:
+        raise ModelError(
+            f"The weights of the model {card.name} are damaged: "
+            "their SHA-256 is not the one on its card."
+        )
+    options = ort.SessionOptions()
+    # These networks answer in well under a millisecond; waking a second thread takes longer.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    try:
+        return ort.InferenceSession(
+            str(card.weights), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises many types that share no base class.
+        raise ModelError(f"The weights of the model {card.name} cannot be loaded: {error}") from error
+
+
+def _tile_starts(length: int, size: int) -> list[int]:
+    """Where tiles begin so that they cover ``length``, evenly, overlapping by ``OVERLAP``."""
+    if length <= size:
+        return [0]
+    stride = size * (1 - OVERLAP)
+    count = int(np.ceil((length - size) / stride)) + 1
+    return [int(start) for start in np.rint(np.linspace(0, length - size, count))]
+
+
+def _feathered_window(size: int) -> np.ndarray:
+    """Weights ``(size, size, 1)`` that fall towards the edges but never to zero."""
+    ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)) / (size / 2)
+    ramp = np.clip(ramp, 0.01, 1).astype(np.float32)
+    return (ramp[:, None] * ramp[None, :])[..., None]

@@ -1,0 +1,38 @@
+"""The only place that keeps things between visitors: models, which hold no state.
+
+Entries are keyed by the hash of the weights, so that a model that was replaced on disk is
+loaded anew.  A failure is not kept: the next visitor tries again.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from models.catalogue import PRETRAINED, Card, read_catalogue
+from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader
+
+
+@st.cache_resource(ttl=30, max_entries=1, show_spinner=False)
+def get_catalogue(folder: Path = PRETRAINED) -> tuple[dict[str, Card], list[str]]:
+    """Return the usable cards by name, best first, and a sentence for each broken one."""
+    return read_catalogue(folder)
+
+
+def get_denoiser(card: Card) -> Denoiser:
+    """Return the loaded network of a card; raise ``ModelError`` where it cannot be had."""
+    return _denoiser(card.sha256, card)
+
+
+def get_reader(card: Card) -> DigitReader:
+    """Return the loaded classifier of a card; raise ``ModelError`` where it cannot be had."""
+    return _reader(card.sha256, card)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _denoiser(sha256: str, _card: Card) -> Denoiser:
+    return load_denoiser(_card)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _reader(sha256: str, _card: Card) -> DigitReader:
+    return load_reader(_card)

@@ -1,0 +1,65 @@
+"""A row of small pictures with numbers, for results that are compared at a glance."""
+
+import base64
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+STYLE = """
+<style>
+.lab-gallery {display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr));
+  gap: 1rem .75rem; margin: 0; padding: 0; list-style: none}
+.lab-gallery li {margin: 0; min-width: 0}
+.lab-gallery img {width: 100%; aspect-ratio: 1; image-rendering: pixelated; display: block;
+  border-radius: .35rem; outline: 1px solid rgb(128 128 128 / .35); outline-offset: -1px}
+.lab-gallery li.chosen img {outline: 3px solid currentColor; outline-offset: 1px}
+.lab-gallery b {display: block; font-size: .875rem; line-height: 1.25; margin-top: .45rem}
+.lab-gallery span {display: block; font-size: .8125rem; line-height: 1.4; opacity: .8;
+  font-variant-numeric: tabular-nums}
+</style>
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture ``(H, W, C)`` in [0, 1] with its title and the lines below it."""
+
+    title: str
+    picture: np.ndarray
+    lines: tuple[str, ...]
+    alt: str
+    chosen: bool = False
+
+
+def show_gallery(entries: Iterable[Entry]) -> None:
+    """Draw the entries as a grid that fills the width; the chosen one is framed."""
+    items = "".join(_item(entry) for entry in entries)
+    st.html(f'{STYLE}<ul class="lab-gallery">{items}</ul>')
+
+
+def enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Return the picture with each pixel repeated ``scale`` times in both directions."""
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def png(picture: np.ndarray, scale: int = 1) -> bytes:
+    """Return the picture ``(H, W, C)`` in [0, 1] as PNG, each pixel ``scale`` pixels wide."""
+    pixels = np.rint(enlarged(picture, scale) * 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def _item(entry: Entry) -> str:
+    source = base64.b64encode(png(entry.picture)).decode()
+    lines = "".join(f"<span>{escape(line)}</span>" for line in entry.lines)
+    return (
+        f'<li{" class=chosen" if entry.chosen else ""}>'
+        f'<img alt="{escape(entry.alt)}" src="data:image/png;base64,{source}">'
+        f"<b>{escape(entry.title)}</b>{lines}</li>"
+    )

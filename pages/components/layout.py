@@ -1,0 +1,26 @@
+"""What every screen has: its set-up, its heading, its last line."""
+
+import streamlit as st
+
+REPEATS = "Everything you set is in the address of this page: copy it, and it opens the same picture."
+
+
+def page_setup(title: str, lead: str) -> None:
+    """Set up a page and write its heading; the first call of every page.
+
+    Each page does this for itself: its address can be opened before ``app.py`` ever ran.
+    """
+    st.set_page_config(
+        page_title=f"{title} · Denoise Lab",
+        page_icon=":material/blur_on:",
+        layout="wide",
+        initial_sidebar_state="collapsed",
+    )
+    st.title(title, anchor=False)
+    st.markdown(lead)
+
+
+def page_footer(privacy: str) -> None:
+    """Write the last line of a page: what happens to what was drawn or uploaded."""
+    st.divider()
+    st.caption(f"{privacy} {REPEATS}")

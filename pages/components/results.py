@@ -1,0 +1,160 @@
+"""What there is to say about a result: quality, what a reader reads, warnings, the others."""
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from imaging import metrics
+from imaging.noise import NoiseKind
+from models.catalogue import Card, ModelError
+from pages.components.cached import get_reader
+from pages.components.gallery import Entry, show_gallery
+from pages.components.methods import Method, Result
+
+READER = "digit-reader"
+SURE = 0.5  # A reading below this probability is a guess.
+
+Reading = tuple[int, float]  # digit, probability
+
+
+def read_digits(pictures: dict[str, np.ndarray], cards: dict[str, Card]) -> dict[str, Reading]:
+    """Return what the digit reader sees in each picture; empty where there is no reader."""
+    try:
+        reader = get_reader(cards[READER])
+    except (KeyError, ModelError):
+        return {}
+    answers = reader.read(np.stack(list(pictures.values())))
+    return {
+        title: (int(row.argmax()), float(row.max()))
+        for title, row in zip(pictures, answers, strict=True)
+    }
+
+
+def captions(readings: dict[str, Reading]) -> dict[str, str]:
+    """Return the line below each picture in the viewer."""
+    return {title: f"reads as {words(reading)}" for title, reading in readings.items()}
+
+
+def words(reading: Reading) -> str:
+    """Return a reading as text: "7 (98 %)"."""
+    digit, probability = reading
+    return f"{digit} ({probability:.0%})"
+
+
+def decibel(value: float) -> str:
+    """Return a PSNR as text; a perfect picture has an infinite one."""
+    return "∞ dB" if math.isinf(value) else f"{value:.1f} dB"
+
+
+def show_quality(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> None:
+    """Draw PSNR, SSIM and MSE of the denoised picture, with what was gained on the noisy one."""
+    before, after = metrics.measure(clean, noisy), metrics.measure(clean, denoised)
+    boxes = st.columns(3)
+    boxes[0].metric(
+        "PSNR",
+        decibel(after.psnr),
+        None if math.isinf(before.psnr) else f"{after.psnr - before.psnr:+.1f} dB",
+        delta_description=f"from {decibel(before.psnr)}",
+        help="Peak signal-to-noise ratio of the denoised picture against the original: more "
+        "is better, 3 dB is half the squared error. Below it the gain over the noisy one.",
+    )
+    boxes[1].metric(
+        "SSIM",
+        f"{after.ssim:.3f}",
+        f"{after.ssim - before.ssim:+.3f}",
+        delta_description=f"from {before.ssim:.3f}",
+        help="Structural similarity to the original: 1 is the same picture.",
+    )
+    boxes[2].metric(
+        "MSE",
+        f"{after.mse:.4f}",
+        f"{after.mse - before.mse:+.4f}",
+        delta_color="inverse",
+        delta_description=f"from {before.mse:.4f}",
+        help="Mean squared error against the original: less is better.",
+    )
+
+
+def show_warnings(
+    method: Method,
+    kind: NoiseKind,
+    strength: float,
+    clean: np.ndarray | None,
+    noisy: np.ndarray,
+    denoised: np.ndarray,
+    readings: dict[str, Reading],
+) -> None:
+    """Say in plain sentences what is wrong with this result, if anything is."""
+    if clean is not None and metrics.mse(clean, denoised) > metrics.mse(clean, noisy):
+        st.warning(
+            f"Denoising made it worse: the noisy picture is closer to the original than what "
+            f"{method.title} made of it.",
+            icon=":material/trending_down:",
+        )
+    original, denoised = readings.get("Original"), readings.get("Denoised")
+    if original and denoised and original[0] != denoised[0] and original[1] > SURE:
+        st.warning(
+            f"The digit did not survive: the reader saw {words(original)} in the original and "
+            f"sees {words(denoised)} now. A clean picture need not be the right one.",
+            icon=":material/visibility_off:",
+        )
+    if method.card is not None:
+        sentence = outside_training(method.card, kind, strength)
+        if sentence:
+            st.info(sentence, icon=":material/school:")
+
+
+def outside_training(card: Card, kind: NoiseKind, strength: float) -> str | None:
+    """Return a sentence if this noise is none that the model was trained on."""
+    if not card.noise:
+        return f"{card.title} never saw noise: it was trained to rebuild clean pictures."
+    if kind.name not in card.trained_ranges:
+        known = ", ".join(card.trained_ranges)
+        return f"{card.title} was trained on {known} noise, never on {kind.title}."
+    low, high = card.trained_ranges[kind.name]
+    if not low <= strength <= high:
+        return (
+            f"{card.title} was trained on strengths from {low:g} to {high:g}; "
+            f"{strength:g} is outside."
+        )
+    return None
+
+
+def show_model_card(method: Method) -> None:
+    """Draw what is known of a model, behind a button."""
+    if method.card is None:
+        return
+    with st.popover("About this model", icon=":material/badge:"):
+        path = method.card.folder / "card.md"
+        st.markdown(path.read_text() if path.is_file() else method.card.purpose)
+
+
+def show_all_methods(
+    results: list[Result], clean: np.ndarray | None, noisy: np.ndarray, chosen: str
+) -> None:
+    """Draw every method's result on the same noisy picture, the best ones first.
+
+    Without a clean picture there is nothing to measure: the order is then the catalogue's.
+    """
+    before = None if clean is None else metrics.psnr(clean, noisy)
+    entries = []
+    for result in results:
+        card = result.method.card
+        lines = [f"{card.parameters:,} parameters" if card else "no parameters"]
+        lines.append(f"{result.milliseconds:.1f} ms")
+        after = None
+        if clean is not None:
+            after = metrics.psnr(clean, result.denoised)
+            gain = "" if math.isinf(before) else f" ({after - before:+.1f})"
+            lines.insert(0, f"{decibel(after)}{gain}")
+        entry = Entry(
+            result.method.title,
+            result.denoised,
+            tuple(lines),
+            alt=f"Denoised by {result.method.title}",
+            chosen=result.method.name == chosen,
+        )
+        entries.append((after or 0, entry))
+    entries.sort(key=lambda pair: -pair[0])
+    show_gallery(entry for _, entry in entries)

@@ -1,0 +1,94 @@
+"""Denoise a drawn digit: draw, corrupt, restore, compare."""
+
+import numpy as np
+import streamlit as st
+
+from imaging import metrics
+from models.catalogue import ModelError
+from pages.components import pickers, results
+from pages.components.cached import get_catalogue
+from pages.components.downloads import show_downloads
+from pages.components.layout import page_footer, page_setup
+from pages.components.methods import load_method, method_names, run_all
+from pages.components.viewer import compare
+
+page_setup(
+    "Draw a digit",
+    "Draw on the black square, add noise, and see what a neural network makes of it. It has "
+    "learned from 58,000 handwritten digits, and never from yours.",
+)
+
+
+@st.fragment
+def lab() -> None:
+    """The whole bench, as a fragment: a slider redraws it without the page around it."""
+    cards, problems = get_catalogue()
+    pickers.show_link_problems(method_names(cards))
+    for problem in problems:
+        st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
+
+    # Ask
+    draw_box, view_box = st.columns([300, 820], gap="large")
+    with draw_box:
+        source = pickers.pick_source()
+        if source == "digit":
+            clean = pickers.pick_drawing()
+        elif source == "other":
+            clean = pickers.pick_sample()
+        else:
+            clean = np.zeros((28, 28, 1), np.float32)
+            st.caption(
+                "Nothing was drawn: the network sees noise alone. Whatever shows up in its answer "
+                "is invented, because it expects a digit to be there."
+            )
+    viewer_box = view_box.container()
+    with view_box:
+        kind, strength, seed = pickers.pick_noise()
+        name = pickers.pick_model(cards)
+    if clean is None:
+        viewer_box.info(
+            "The canvas is empty. Draw a digit on it, or start from one of the ready ones.",
+            icon=":material/draw:",
+        )
+        return
+
+    # Compute
+    noisy = np.clip(kind.corrupt(clean, strength, np.random.default_rng(seed)), 0, 1)
+    sigma = metrics.rms(clean, noisy)
+    try:
+        method = load_method(name, cards, kind, strength)
+    except ModelError as problem:
+        viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
+        return
+    denoised = method.denoise(noisy, sigma)
+
+    # Show
+    pictures = {"Original": clean, "Noisy": noisy, "Denoised": denoised}
+    readings = results.read_digits(pictures, cards)
+    reference = clean
+    if source == "nothing":
+        reference = None
+        del pictures["Original"]
+    with viewer_box:
+        compare(pictures, key="viewer", captions=results.captions(readings))
+    with view_box:
+        if reference is not None:
+            results.show_quality(reference, noisy, denoised)
+        results.show_warnings(method, kind, strength, reference, noisy, denoised, readings)
+    answers = run_all(cards, kind, strength, noisy, sigma)
+    settings = {
+        "picture": source,
+        "noise": kind.name,
+        "strength": strength,
+        "seed": seed,
+        "model": name,
+    }
+    with view_box, st.container(horizontal=True):
+        results.show_model_card(method)
+        show_downloads(pictures, answers, reference, settings)
+        st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset)
+    results.show_all_methods(answers, reference, noisy, chosen=name)
+
+
+lab()
+page_footer("What you draw stays in this session and is gone with it.")

@@ -1,0 +1,1 @@
+"""Speed and memory, measured on the real app; run by hand with `make bench`."""

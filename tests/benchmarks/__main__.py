@@ -1,0 +1,54 @@
+"""Measure the app against its budgets: `python -m tests.benchmarks [--write]`."""
+
+import argparse
+import sys
+
+from playwright.sync_api import sync_playwright
+
+from tests.app_server import ROOT
+from tests.benchmarks import measure, report
+from tests.chromium import find_chromium, launch
+
+IN_A_BROWSER = {
+    "start": measure.start_up,
+    "slider": measure.slider_to_pixels,
+    "memory": measure.memory,
+}
+PLAIN = {"digits": measure.per_digit}
+TENSORFLOW_PROOF = (
+    "The server's memory map was searched after the last move: files of onnxruntime are in it, "
+    "none of TensorFlow or Keras."
+)
+
+
+def main() -> int:
+    """Run the measurements that were asked for; the exit status is 1 if a budget was missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", choices=[*IN_A_BROWSER, *PLAIN], help="may be repeated"
+    )
+    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    options = parser.parse_args()
+    wanted = options.only or [*IN_A_BROWSER, *PLAIN]
+
+    rows: list[report.Row] = []
+    with sync_playwright() as playwright:
+        chromium = launch(playwright, find_chromium(playwright) or sys.exit("no Chromium found"))
+        where = report.machine(chromium.version)
+        for name in wanted:
+            print(f"measuring: {name}", file=sys.stderr, flush=True)
+            rows += IN_A_BROWSER[name](chromium) if name in IN_A_BROWSER else PLAIN[name]()
+        chromium.close()
+
+    parts = [where, report.table(rows)]
+    if "memory" in wanted:
+        parts.append(TENSORFLOW_PROOF)
+    text = "\n\n".join(parts)
+    print(text)
+    if options.write:
+        report.write(text, ROOT / "README.md")
+    return int(any("missed" in row.verdict for row in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

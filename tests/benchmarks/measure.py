@@ -1,0 +1,193 @@
+"""The measurements themselves; each returns rows for the report."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from playwright.sync_api import Browser, Locator, Page
+
+from models.catalogue import load_catalogue
+from models.denoiser import load_denoiser, load_reader
+from tests.app_server import ROOT, AppServer
+from tests.benchmarks.report import Budget, Row
+from tests.chromium import wait_until_idle
+
+STARTS = 7
+PRESSES = 60
+VISITORS = 10
+INTERACTIONS = 200
+DIGITS = 300
+
+# From the key going down to the first frame after the canvas got other pixels.
+WATCH = """
+canvas => {
+    window.delay = null;
+    let pressed = null;
+    const press = () => { pressed = performance.now(); };
+    addEventListener('keydown', press, {capture: true, once: true});
+    const watcher = new MutationObserver(() => {
+        watcher.disconnect();
+        requestAnimationFrame(() => setTimeout(() => {
+            window.delay = performance.now() - pressed;
+        }));
+    });
+    watcher.observe(canvas, {attributes: true, attributeFilter: ['data-version']});
+}
+"""
+
+
+@contextmanager
+def serving() -> Iterator[AppServer]:
+    """A server that runs the app, not yet healthy."""
+    with TemporaryDirectory() as folder:
+        server = AppServer(ROOT / "app.py", Path(folder) / "server.log")
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def denoised(page: Page) -> Locator:
+    """The canvas that shows the denoised picture, once it has been painted."""
+    return page.locator('canvas[data-title="Denoised"][data-version]').first
+
+
+def strength(page: Page) -> Locator:
+    """The slider that sets how strong the noise is."""
+    return page.get_by_role("slider", name=re.compile("strength", re.IGNORECASE)).first
+
+
+def rewind(page: Page) -> None:
+    """Send a strength slider that has reached its end back to its start, under new noise.
+
+    New noise, so that no later answer comes from a cache.
+    """
+    slider = strength(page)
+    if slider.evaluate("it => Number(it.value) >= Number(it.max)"):
+        page.get_by_role("button", name="New noise").click()
+        wait_until_idle(page)
+        slider.press("Home")
+        wait_until_idle(page)
+
+
+def start_up(browser: Browser) -> list[Row]:
+    """Seconds from the command to a first page with its pictures, in a browser that is open."""
+    seconds = []
+    for _ in range(STARTS):
+        page = browser.new_page()
+        began = time.perf_counter()
+        with serving() as server:
+            server.wait_until_healthy()
+            page.goto(server.url)
+            denoised(page).wait_for()
+            seconds.append(time.perf_counter() - began)
+        page.close()
+    return [Row("server start to first page usable", "s", seconds, Budget(median=3))]
+
+
+def slider_to_pixels(browser: Browser) -> list[Row]:
+    """Milliseconds from a key press on the strength slider to the denoised pixels."""
+    delays = []
+    with serving() as server:
+        server.wait_until_healthy()
+        page = browser.new_page()
+        page.goto(server.url)
+        denoised(page).wait_for()
+        wait_until_idle(page)
+        strength(page).press("Home")
+        wait_until_idle(page)
+        for _ in range(PRESSES):
+            rewind(page)
+            denoised(page).evaluate(WATCH)
+            strength(page).press("ArrowRight")
+            page.wait_for_function("window.delay !== null", timeout=10_000)
+            delays.append(page.evaluate("window.delay"))
+            wait_until_idle(page)
+        page.close()
+    return [
+        Row("slider key press to denoised pixels, digit", "ms", delays, Budget(median=100, p95=200))
+    ]
+
+
+def resident_megabytes(pid: int) -> float:
+    """What a process keeps in memory, in units of 10^6 bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024 / 1e6
+
+
+def loads(pid: int, library: str) -> bool:
+    """Whether a process has a file of this library in memory."""
+    return f"/{library}" in Path(f"/proc/{pid}/maps").read_text().lower()
+
+
+def memory(browser: Browser) -> list[Row]:
+    """Resident megabytes of the server as visitors come and play.
+
+    Raises:
+        RuntimeError: if TensorFlow or Keras was loaded, or onnxruntime was not found, which
+            would mean that the search is blind.
+    """
+    names = sorted(path.stem for path in (ROOT / "pages").glob("[!_]*.py"))
+    rows = []
+    with serving() as server:
+        server.wait_until_healthy()
+        visitors = [browser.new_context().new_page() for _ in range(VISITORS)]
+        for count, page in enumerate(visitors, start=1):
+            for name in [*names, ""]:
+                page.goto(f"{server.url}/{name}")
+                wait_until_idle(page, timeout=120)
+            if count == 1:
+                one = resident_megabytes(server.pid)
+        ten = resident_megabytes(server.pid)
+        rows.append(Row("server memory, every page visited", "MB", [one], Budget(median=350)))
+        rows.append(Row(f"the same, {VISITORS} visitors at once", "MB", [ten], Budget(median=500)))
+
+        # The first round fills caches that have an end; growth is what comes after it.
+        for done in range(2 * INTERACTIONS):
+            if done == INTERACTIONS:
+                warm = resident_megabytes(server.pid)
+            page = visitors[done % VISITORS]
+            rewind(page)
+            strength(page).press("ArrowRight")
+            wait_until_idle(page, quiet=0.1)
+        played = resident_megabytes(server.pid)
+        rows.append(
+            Row(f"the same, {2 * INTERACTIONS} slider moves later", "MB", [played], Budget(500))
+        )
+        # Python returns memory in lumps: 1 % either way is not growth.
+        growth = [100 * (played - warm) / warm]
+        rows.append(Row(f"growth over the last {INTERACTIONS} moves", "%", growth, Budget(1)))
+
+        for library in ("libtensorflow", "tensorflow", "keras"):
+            if loads(server.pid, library):
+                raise RuntimeError(f"the server has {library} in memory")
+        if not loads(server.pid, "onnxruntime"):
+            raise RuntimeError("onnxruntime not seen in the server: the search for others is blind")
+        for page in visitors:
+            page.context.close()
+    return rows
+
+
+def per_digit() -> list[Row]:
+    """Milliseconds that each model of the catalogue takes for one 28x28 picture."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for card in load_catalogue().values():
+        noisy = rng.random((28, 28, card.channels), dtype=np.float32)
+        if card.denoises:
+            run = load_denoiser(card).denoise
+        else:
+            noisy, run = noisy[np.newaxis], load_reader(card).read
+        for _ in range(20):
+            run(noisy)
+        times = []
+        for _ in range(DIGITS):
+            began = time.perf_counter()
+            run(noisy)
+            times.append(1000 * (time.perf_counter() - began))
+        rows.append(Row(f"one 28x28 picture, `{card.name}`", "ms", times))
+    return rows

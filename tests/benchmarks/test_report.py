@@ -1,0 +1,62 @@
+"""A benchmark table says what was measured, no more and no less."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.report import Budget, Row, number, table, write
+
+
+def test_a_budget_is_kept_only_when_median_and_p95_are_under_it():
+    samples = [10.0] * 30 + [300.0] * 10
+    assert Row("x", "ms", samples, Budget(median=100)).verdict == "kept"
+    assert Row("x", "ms", samples, Budget(median=100, p95=200)).verdict == "**missed**"
+    assert Row("x", "ms", samples, Budget(median=5)).verdict == "**missed**"
+    assert Row("x", "ms", samples).verdict == ""
+
+
+def test_too_few_samples_have_no_p95_and_cannot_keep_a_budget_for_it():
+    few = Row("x", "s", [1.0, 2.0, 3.0], Budget(p95=10))
+    assert few.p95 is None
+    assert few.verdict == "**missed**"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.1234, "0.123"),
+        (1.236, "1.24"),
+        (91.26, "91.3"),
+        (345.6, "346"),
+        (0, "0"),
+        (-2.5, "-2.50"),
+    ],
+)
+def test_numbers_have_three_digits(value: float, text: str):
+    assert number(value) == text
+
+
+def test_nothing_is_zero():
+    assert number(0) == "0"
+
+
+def test_the_budget_stands_beside_the_value():
+    row = Row("slider", "ms", [50.0] * 40, Budget(median=100, p95=200))
+    assert table([row]).splitlines()[2] == (
+        "| slider | 50.0 ms | 50.0 ms | median < 100, p95 < 200 | kept | 40 |"
+    )
+
+
+def test_only_what_is_between_the_markers_changes(tmp_path: Path):
+    readme = tmp_path / "README.md"
+    readme.write_text("a\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\nz\n")
+    write("new", readme)
+    assert readme.read_text() == "a\n<!-- benchmarks -->\nnew\n<!-- /benchmarks -->\nz\n"
+
+
+def test_a_readme_without_markers_is_left_alone(tmp_path: Path):
+    readme = tmp_path / "README.md"
+    readme.write_text("nothing here")
+    with pytest.raises(ValueError, match="once each"):
+        write("new", readme)
+    assert readme.read_text() == "nothing here"

@@ -1,0 +1,71 @@
+"""Find a Chromium, open pages in it, and know when Streamlit has finished drawing them.
+
+`python -m tests.chromium` prints which Chromium the browser tests would use, or fails.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+ON_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# Containers have no user namespaces, no GPU, and a /dev/shm too small for a page of pictures.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+]
+
+# Streamlit writes its state on the app's root element.  A widget waits a moment before it
+# reports, so one quiet instant proves nothing: the quiet has to last.
+IS_IDLE = """
+quiet_ms => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    const busy = !app
+        || app.dataset.testConnectionState !== 'CONNECTED'
+        || app.dataset.testScriptState !== 'notRunning'
+        || app.querySelector('[data-stale="true"], [data-testid="stSkeleton"]');
+    if (busy) { window.idleSince = null; return false; }
+    window.idleSince ??= performance.now();
+    return performance.now() - window.idleSince >= quiet_ms;
+}
+"""
+
+
+def find_chromium(playwright: Playwright) -> str | None:
+    """The path of the system's Chromium, else of Playwright's own, else None."""
+    for name in ON_PATH:
+        if path := shutil.which(name):
+            return path
+    own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+def launch(playwright: Playwright, executable: str) -> Browser:
+    """Start a Chromium without a window."""
+    return playwright.chromium.launch(executable_path=executable, args=FLAGS)
+
+
+def wait_until_idle(page: Page, timeout: float = 30, quiet: float = 0.3) -> None:
+    """Return when Streamlit has run its script and nothing stale is left on screen.
+
+    Times are in seconds.  ``quiet`` is how long that must hold: longer than a slider waits
+    before it reports a new value.
+    """
+    page.evaluate("window.idleSince = null")
+    page.wait_for_function(IS_IDLE, arg=quiet * 1000, timeout=timeout * 1000)
+
+
+def main() -> int:
+    """Print the Chromium that was found; the exit status says whether there was one."""
+    with sync_playwright() as playwright:
+        path = find_chromium(playwright)
+    print(path or "no Chromium found", file=sys.stdout if path else sys.stderr)
+    return 0 if path else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,296 @@
+"""Measures models and filters on held-out digits; nobody types the numbers it writes.
+
+All methods see the same noisy pictures: noise is drawn from a seed that depends on its kind
+and strength alone, and clipped to [0, 1] as on the screen.
+"""
+
+import dataclasses
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from imaging import metrics
+from imaging.classical import CLASSICAL, with_digit_curve
+from imaging.noise import NOISE_KINDS
+from models.catalogue import PRETRAINED, Card, Measurement, find_card
+from models.denoiser import load_denoiser, load_reader
+from train.data import load_pictures, to_unit
+from train.runs import write_whole
+
+MEASUREMENTS = PRETRAINED.parent / "measurements.json"
+SEED = 20_261_121
+ALL_DIGITS, SOME_DIGITS = 10_000, 2_000
+HEADLINE = ("gaussian", 0.5)  # The tutorials' noise factor, measured on all test digits.
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to denoise a batch: ``run(noisy, clean)``; filters are told the true noise level."""
+
+    name: str
+    title: str
+    family: str
+    run: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of ``measurements.json``."""
+
+    method: str
+    family: str
+    data: str
+    noise: str
+    strength: float
+    pictures: int
+    psnr: float
+    ssim: float
+    read: float | None
+    seconds_per_picture: float
+
+
+def conditions() -> list[tuple[str, float]]:
+    """Return what is measured: Gaussian at 0.1 to 1.0, five levels of every other slider."""
+    rows = [("gaussian", round(0.1 * step, 2)) for step in range(1, 11)]
+    for kind in NOISE_KINDS.values():
+        if kind.name != "gaussian":
+            rows += [(kind.name, round(kind.high * step / 5, 3)) for step in range(1, 6)]
+    return rows
+
+
+def noisy_pictures(clean: np.ndarray, noise: str, strength: float) -> np.ndarray:
+    """Return the batch with the noise that every method is measured on."""
+    kind = list(NOISE_KINDS).index(noise)
+    rng = np.random.default_rng((SEED, kind, round(strength * 1000)))
+    return np.clip(NOISE_KINDS[noise].corrupt(clean, strength, rng), 0, 1)
+
+
+def network(card: Card) -> Method:
+    """Return a trained model as a method."""
+    denoiser = load_denoiser(card)
+    return Method(card.name, card.title, "network", lambda noisy, _: denoiser.denoise_batch(noisy))
+
+
+def filters(noise: str, strength: float) -> Iterator[Method]:
+    """Yield the classical filters, each as it is and with its clip bias undone."""
+    for classical in CLASSICAL.values():
+        fair = with_digit_curve(classical, noise, strength)
+        yield Method(classical.name, classical.title, "filter", _one_by_one(classical))
+        yield Method(
+            f"{classical.name}+curve", f"{classical.title}, bias undone", "filter", _one_by_one(fair)
+        )
+
+
+def unchanged() -> Method:
+    """Return the method that leaves the noise in."""
+    return Method("noisy", "Noisy", "none", lambda noisy, _: noisy)
+
+
+def measure(
+    methods: Iterable[Method], data: str, noise: str, strength: float, count: int
+) -> list[Row]:
+    """Measure the methods on the first ``count`` test pictures."""
+    (_, _), (pictures, labels) = load_pictures(data)
+    clean, labels = to_unit(pictures[:count]), labels[:count]
+    noisy = noisy_pictures(clean, noise, strength)
+    reader = load_reader(find_card("digit-reader")) if data == "mnist" else None
+    rows = []
+    for method in methods:
+        start = time.perf_counter()
+        denoised = method.run(noisy, clean)
+        seconds = (time.perf_counter() - start) / len(clean)
+        read = None
+        if reader is not None:
+            read = float(np.mean(reader.read(denoised).argmax(axis=1) == labels))
+        rows.append(
+            Row(
+                method=method.name,
+                family=method.family,
+                data=data,
+                noise=noise,
+                strength=strength,
+                pictures=len(clean),
+                psnr=round(float(metrics.batch_psnr(clean, denoised).mean()), 3),
+                ssim=round(float(metrics.batch_ssim(clean, denoised).mean()), 4),
+                read=None if read is None else round(read, 4),
+                seconds_per_picture=float(f"{seconds:.3g}"),
+            )
+        )
+    return rows
+
+
+def evaluate_models(names: list[str], say: Callable[[str], None] = print) -> list[Row]:
+    """Measure the named models, write the numbers into their cards, return all rows."""
+    rows: list[Row] = []
+    for name in names:
+        card = find_card(name)
+        if not card.denoises:
+            card = _measure_reader(card)
+        else:
+            own = [row for at in conditions() for row in _measure_at(at, [network(card)], card.data)]
+            rows += own
+            card = _with_quality(card, own)
+        write_card(card)
+        say(f"{name}: {headline(card)}")
+    return rows
+
+
+def evaluate_filters(say: Callable[[str], None] = print) -> list[Row]:
+    """Measure the classical filters on digits and return all rows."""
+    rows = []
+    for noise, strength in conditions():
+        rows += _measure_at((noise, strength), filters(noise, strength), "mnist")
+        best = max((row for row in rows[-2 * len(CLASSICAL) :]), key=lambda row: row.psnr)
+        say(f"{noise} {strength:g}: best filter {best.method} {best.psnr:.2f} dB")
+    return rows
+
+
+def write_measurements(rows: list[Row], path: Path = MEASUREMENTS) -> None:
+    """Put the rows into the table of all measurements, in place of older ones of these methods."""
+    known = json.loads(path.read_text())["rows"] if path.exists() else []
+    measured = {(row.method, row.data) for row in rows}
+    kept = [row for row in known if (row["method"], row["data"]) not in measured]
+    table = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(),
+        "rows": kept + [dataclasses.asdict(row) for row in rows],
+    }
+    lines = ",\n  ".join(json.dumps(row) for row in table.pop("rows"))
+    head = json.dumps(table)[1:-1]
+    text = f'{{{head}, "rows": [\n  {lines}\n]}}\n'
+    write_whole(path, lambda unfinished: unfinished.write_text(text))
+
+
+def machine() -> dict[str, object]:
+    """Return what the numbers were measured on."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "onnxruntime": version("onnxruntime"),
+        "scikit-image": version("scikit-image"),
+    }
+
+
+def write_card(card: Card) -> None:
+    """Write ``card.json`` and, for people, ``card.md``."""
+    write_whole(card.folder / "card.json", lambda path: path.write_text(card.to_json() + "\n"))
+    write_whole(card.folder / "card.md", lambda path: path.write_text(card_for_people(card)))
+
+
+def headline(card: Card) -> str:
+    """Return the one number that says most about a model."""
+    if not card.denoises:
+        return f"reads {card.accuracy:.2%} of the clean test digits"
+    at_half = card.measured(*HEADLINE)
+    read = "" if at_half.read is None else f", {at_half.read:.1%} of the digits read"
+    return f"{at_half.psnr:.2f} dB, SSIM {at_half.ssim:.3f}{read} at noise factor 0.5"
+
+
+def card_for_people(card: Card) -> str:
+    """Return the card as Markdown."""
+    trained = ", ".join(
+        f"{NOISE_KINDS[kind].title} {low:g} to {high:g}"
+        for kind, (low, high) in card.trained_ranges.items()
+    )
+    made_with = ", ".join(f"{name} {value}" for name, value in card.made_with.items())
+    facts = {
+        "Source": card.source,
+        "Architecture": f"{card.architecture}, {json.dumps(card.settings)}",
+        "Size": f"{card.parameters:,} parameters, {card.macs_per_pixel:,.0f} MACs per pixel",
+        "Data": card.data,
+        "Noise": trained or "none",
+        "Noise drawn": "afresh each epoch" if card.fresh_noise else "once",
+        "Loss": card.loss,
+        "Optimizer": f"{card.optimizer}, learning rate {card.learning_rate:g}, {card.schedule}",
+        "Training": f"{card.epochs} epochs, batches of {card.batch}, seed {card.seed}",
+        "Made with": made_with,
+        "SHA-256 of model.onnx": card.sha256,
+    }
+    if not card.noise:
+        del facts["Noise drawn"]
+    lines = [f"# {card.title}", "", card.purpose, "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in facts.items()]
+    lines += ["", "Measured on held-out pictures: " + headline(card) + "."]
+    if card.quality:
+        lines += [
+            "",
+            "| noise | strength | pictures | noisy PSNR | PSNR | noisy SSIM | SSIM | read noisy | read |",
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
+        lines += [_measurement_line(row) for row in card.quality]
+    return "\n".join(lines) + "\n"
+
+
+def _measure_at(at: tuple[str, float], methods: Iterable[Method], data: str) -> list[Row]:
+    return measure(
+        [unchanged(), *methods], data, *at, ALL_DIGITS if at == HEADLINE else SOME_DIGITS
+    )
+
+
+def _with_quality(card: Card, rows: list[Row]) -> Card:
+    """Pair each row of the model with that of the noisy pictures before it."""
+    noisy = {(row.noise, row.strength): row for row in rows if row.method == "noisy"}
+    quality = [
+        Measurement(
+            noise=row.noise,
+            strength=row.strength,
+            pictures=row.pictures,
+            psnr=row.psnr,
+            ssim=row.ssim,
+            noisy_psnr=noisy[row.noise, row.strength].psnr,
+            noisy_ssim=noisy[row.noise, row.strength].ssim,
+            read=row.read,
+            noisy_read=noisy[row.noise, row.strength].read,
+        )
+        for row in rows
+        if row.method == card.name
+    ]
+    return dataclasses.replace(card, quality=tuple(quality))
+
+
+def _measure_reader(card: Card) -> Card:
+    pictures, labels = load_pictures(card.data)[1]
+    answers = load_reader(card).read(to_unit(pictures)).argmax(axis=1)
+    return dataclasses.replace(card, accuracy=round(float(np.mean(answers == labels)), 5))
+
+
+def _one_by_one(denoiser) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    def run(noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
+        return np.stack(
+            [
+                denoiser.denoise(picture, metrics.rms(truth, picture))
+                for picture, truth in zip(noisy, clean, strict=True)
+            ]
+        )
+
+    return run
+
+
+def _measurement_line(row: Measurement) -> str:
+    def share(value: float | None) -> str:
+        return "" if value is None else f"{value:.1%}"
+
+    return (
+        f"| {row.noise} | {row.strength:g} | {row.pictures:,} | {row.noisy_psnr:.2f} | "
+        f"{row.psnr:.2f} | {row.noisy_ssim:.3f} | {row.ssim:.3f} | {share(row.noisy_read)} | "
+        f"{share(row.read)} |"
+    )
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        return platform.processor()
+    return platform.processor()
