@@ -150,7 +150,7 @@ class Classical:
 
     def denoise(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return ``noisy`` with less noise; see the top of the module for the contract."""
-        noisy = np.asarray(noisy, np.float32)
+        noisy = np.ascontiguousarray(noisy, np.float32)
         if sigma is None:
             sigma = estimate_sigma(noisy)
         if not sigma >= 0:

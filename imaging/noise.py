@@ -130,9 +130,7 @@ def block(image: np.ndarray, side: Strength, rng: np.random.Generator) -> np.nda
     left = np.clip(np.floor(column_centre * width - pixels / 2), 0, width - pixels)
     rows = np.arange(height).reshape(-1, 1, 1)
     columns = np.arange(width).reshape(1, -1, 1)
-    covered = (
-        (rows >= top) & (rows < top + pixels) & (columns >= left) & (columns < left + pixels)
-    )
+    covered = (rows >= top) & (rows < top + pixels) & (columns >= left) & (columns < left + pixels)
     return np.where(covered, 0.5, image).astype(np.float32)
 
 
@@ -258,9 +256,7 @@ def _poisson_quantile(expected: np.ndarray, z: np.ndarray) -> np.ndarray:
     Cornish-Fisher expansion, whose probabilities are off by less than 0.2 % there.
     """
     root = np.sqrt(np.maximum(expected, 12))
-    counts = np.floor(
-        expected + 0.5 + root * z + (z**2 - 1) / 6 + (z - z**3) / (72 * root)
-    )
+    counts = np.floor(expected + 0.5 + root * z + (z**2 - 1) / 6 + (z - z**3) / (72 * root))
     few = expected < 12
     mean, uniform_draw = expected[few], ndtr(z[few].astype(np.float64))
     term = np.exp(-mean)

@@ -87,9 +87,7 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
             raise ValueError(f"{source} is a folder, so {target} must be one")
         # Folder by folder, with names that differ only in their ending kept apart.
         found = sorted(
-            path
-            for path in source.rglob("*")
-            if path.is_file() and path.suffix.lower() in PICTURES
+            path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in PICTURES
         )
         if target.resolve() != source.resolve():
             found = [path for path in found if target.resolve() not in path.resolve().parents]
@@ -97,7 +95,11 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
             raise ValueError(f"no pictures in {source}")
         stems = [path.relative_to(source).with_suffix("") for path in found]
         return [
-            (path, target / (f"{stem}.png" if stems.count(stem) == 1 else f"{stem}-{path.suffix[1:]}.png"))
+            (
+                path,
+                target
+                / (f"{stem}.png" if stems.count(stem) == 1 else f"{stem}-{path.suffix[1:]}.png"),
+            )
             for path, stem in zip(found, stems, strict=True)
         ]
     if not source.exists():

@@ -125,11 +125,11 @@ def _open(card: Card) -> ort.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     try:
-        return ort.InferenceSession(
-            str(card.weights), options, providers=["CPUExecutionProvider"]
-        )
+        return ort.InferenceSession(str(card.weights), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises many types that share no base class.
-        raise ModelError(f"The weights of the model {card.name} cannot be loaded: {error}") from error
+        raise ModelError(
+            f"The weights of the model {card.name} cannot be loaded: {error}"
+        ) from error
 
 
 def _tile_starts(length: int, size: int) -> list[int]:

@@ -9,7 +9,7 @@ from pages.components import pickers, results
 from pages.components.cached import get_catalogue
 from pages.components.downloads import show_downloads
 from pages.components.layout import page_footer, page_setup
-from pages.components.methods import load_method, method_names, run_all
+from pages.components.methods import load_method, run_all
 from pages.components.viewer import compare
 
 page_setup(
@@ -23,12 +23,14 @@ page_setup(
 def lab() -> None:
     """The whole bench, as a fragment: a slider redraws it without the page around it."""
     cards, problems = get_catalogue()
-    pickers.show_link_problems(method_names(cards))
+    pickers.open_link(cards)
     for problem in problems:
         st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
 
     # Ask
-    draw_box, view_box = st.columns([300, 820], gap="large")
+    with st.container(horizontal=True, gap="large"):
+        draw_box = st.container(width=pickers.CANVAS + 2)
+        view_box = st.container(width="stretch")
     with draw_box:
         source = pickers.pick_source()
         if source == "digit":
@@ -43,8 +45,11 @@ def lab() -> None:
             )
     viewer_box = view_box.container()
     with view_box:
-        kind, strength, seed = pickers.pick_noise()
-        name = pickers.pick_model(cards)
+        kind, strength = pickers.pick_noise()
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            seed = pickers.pick_seed()
+            name = pickers.pick_method(cards)
+    pickers.write_link(cards)
     if clean is None:
         viewer_box.info(
             "The canvas is empty. Draw a digit on it, or start from one of the ready ones.",
@@ -86,7 +91,7 @@ def lab() -> None:
     with view_box, st.container(horizontal=True):
         results.show_model_card(method)
         show_downloads(pictures, answers, reference, settings)
-        st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset)
+        st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(cards,))
     results.show_all_methods(answers, reference, noisy, chosen=name)
 
 

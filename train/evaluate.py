@@ -85,7 +85,10 @@ def filters(noise: str, strength: float) -> Iterator[Method]:
         fair = with_digit_curve(classical, noise, strength)
         yield Method(classical.name, classical.title, "filter", _one_by_one(classical))
         yield Method(
-            f"{classical.name}+curve", f"{classical.title}, bias undone", "filter", _one_by_one(fair)
+            f"{classical.name}+curve",
+            f"{classical.title}, bias undone",
+            "filter",
+            _one_by_one(fair),
         )
 
 
@@ -135,7 +138,9 @@ def evaluate_models(names: list[str], say: Callable[[str], None] = print) -> lis
         if not card.denoises:
             card = _measure_reader(card)
         else:
-            own = [row for at in conditions() for row in _measure_at(at, [network(card)], card.data)]
+            own = [
+                row for at in conditions() for row in _measure_at(at, [network(card)], card.data)
+            ]
             rows += own
             card = _with_quality(card, own)
         write_card(card)

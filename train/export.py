@@ -145,5 +145,3 @@ def _installed(name: str) -> bool:
     except ModuleNotFoundError:
         return False
     return True
-
-

@@ -118,9 +118,7 @@ def make_optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimize
             warmup_steps=warm_up,
             decay_steps=max(1, steps - warm_up),
         )
-    return keras.optimizers.get(
-        {"class_name": config.optimizer, "config": {"learning_rate": rate}}
-    )
+    return keras.optimizers.get({"class_name": config.optimizer, "config": {"learning_rate": rate}})
 
 
 @keras.saving.register_keras_serializable(package="denoise_lab")
@@ -130,9 +128,7 @@ def psnr(clean, denoised):
     return -10.0 * keras.ops.log10(keras.ops.maximum(error, 1e-10))
 
 
-def _stretches(
-    epoch: int, batches: TrainingBatches, epochs: int
-) -> Iterator[tuple[int, int]]:
+def _stretches(epoch: int, batches: TrainingBatches, epochs: int) -> Iterator[tuple[int, int]]:
     """Yield the (first, last) epochs of each ``fit``: a broken epoch is finished on its own."""
     if batches.first_batch and epoch < epochs:
         yield epoch, epoch + 1

@@ -66,6 +66,8 @@ _UNET = {"architecture": "unet", "settings": {"filters": [16, 32, 64, 128]}}
 _READER = TrainConfig(
     architecture="digit-reader",
     target="label",
+    # A little noise, or the first grain it meets would blind it.
+    noise=(Noise("gaussian", 0.0, 0.5),),
     augment=True,
     loss="sparse_categorical_crossentropy",
     learning_rate=0.002,
@@ -81,7 +83,7 @@ RECIPES: dict[str, Recipe] = {
             "Dense, clean to clean",
             "Squeezes a digit through 64 numbers and rebuilds it: what does not fit is lost.",
             KERAS_BLOG,
-            _with(_OURS, **_DENSE, noise=(), epochs=30),
+            _with(_OURS, **_DENSE, noise=(), epochs=20),
         ),
         Recipe(
             "dense",
@@ -109,7 +111,7 @@ RECIPES: dict[str, Recipe] = {
             "Convolutional 16-8-8",
             "The smallest convolutional denoiser: 128 numbers in its narrow middle.",
             KERAS_BLOG,
-            _with(_OURS, **_CONV_16),
+            _with(_OURS, **_CONV_16, epochs=15),
         ),
         Recipe(
             "conv-16-8-8-tutorial",
@@ -123,14 +125,14 @@ RECIPES: dict[str, Recipe] = {
             "Convolutional, clean to clean",
             "Rebuilds digits it was never asked to clean: noise goes in and comes out.",
             KERAS_BLOG,
-            _with(_OURS, **_CONV_16, noise=(), epochs=12),
+            _with(_OURS, **_CONV_16, noise=(), epochs=8),
         ),
         Recipe(
             "conv-code-10",
             "Convolutional with a 10-number code",
             "All a digit may keep is 10 numbers: it comes out clean, but not always itself.",
             KERAS_BLOG,
-            _with(_OURS, **_CODE_10),
+            _with(_OURS, **_CODE_10, epochs=15),
         ),
         Recipe(
             "conv-code-10-tutorial",
@@ -186,14 +188,14 @@ RECIPES: dict[str, Recipe] = {
             "Resize-convolution 64-64-32",
             "Upsamples by repeating pixels and then convolves: smooth, without checkerboard.",
             DISTILL,
-            _with(_OURS, **_RESIZE, epochs=6),
+            _with(_OURS, **_RESIZE, epochs=5),
         ),
         Recipe(
             "conv-64-64-32-transposed",
             "Transposed convolution 64-64-32",
             "The foil of resize-convolution: overlapping kernels can leave a checkerboard.",
             DISTILL,
-            _with(_OURS, **_TRANSPOSED, epochs=6),
+            _with(_OURS, **_TRANSPOSED, epochs=5),
         ),
         Recipe(
             "conv-64-64-32-tutorial",
@@ -214,7 +216,7 @@ RECIPES: dict[str, Recipe] = {
             "Convolutional on clothes",
             "The same network as Convolutional 32-32, trained on clothes instead of digits.",
             KERAS_EXAMPLE,
-            _with(_OURS, **_CONV_32, data="fashion-mnist", epochs=12),
+            _with(_OURS, **_CONV_32, data="fashion-mnist", epochs=10),
         ),
     )
 }

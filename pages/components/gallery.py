@@ -12,12 +12,12 @@ from PIL import Image
 
 STYLE = """
 <style>
-.lab-gallery {display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr));
-  gap: 1rem .75rem; margin: 0; padding: 0; list-style: none}
-.lab-gallery li {margin: 0; min-width: 0}
+.lab-gallery {display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr));
+  gap: 1.25rem .9rem; padding: 4px}
+.lab-gallery > div {min-width: 0}
 .lab-gallery img {width: 100%; aspect-ratio: 1; image-rendering: pixelated; display: block;
   border-radius: .35rem; outline: 1px solid rgb(128 128 128 / .35); outline-offset: -1px}
-.lab-gallery li.chosen img {outline: 3px solid currentColor; outline-offset: 1px}
+.lab-gallery .chosen img {outline: 3px solid currentColor; outline-offset: 1px}
 .lab-gallery b {display: block; font-size: .875rem; line-height: 1.25; margin-top: .45rem}
 .lab-gallery span {display: block; font-size: .8125rem; line-height: 1.4; opacity: .8;
   font-variant-numeric: tabular-nums}
@@ -39,7 +39,7 @@ class Entry:
 def show_gallery(entries: Iterable[Entry]) -> None:
     """Draw the entries as a grid that fills the width; the chosen one is framed."""
     items = "".join(_item(entry) for entry in entries)
-    st.html(f'{STYLE}<ul class="lab-gallery">{items}</ul>')
+    st.html(f'{STYLE}<div class="lab-gallery" role="list">{items}</div>')
 
 
 def enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
@@ -59,7 +59,7 @@ def _item(entry: Entry) -> str:
     source = base64.b64encode(png(entry.picture)).decode()
     lines = "".join(f"<span>{escape(line)}</span>" for line in entry.lines)
     return (
-        f'<li{" class=chosen" if entry.chosen else ""}>'
+        f'<div role="listitem"{" class=chosen" if entry.chosen else ""}>'
         f'<img alt="{escape(entry.alt)}" src="data:image/png;base64,{source}">'
-        f"<b>{escape(entry.title)}</b>{lines}</li>"
+        f"<b>{escape(entry.title)}</b>{lines}</div>"
     )

@@ -1,20 +1,101 @@
-"""The part of a page's state that lives in its link, beyond what widgets bind themselves.
+"""The link of a page: every setting of its controls, by stable names.
 
-A drawing travels as its 784 grey values, compressed: the same link gives the same pixels
-in any browser.
+A page opened by a link starts with what the link says.  What the link says wrong is replaced
+by the usual value, and said in a sentence.  A drawing travels as its 784 grey values,
+compressed: the same link gives the same pixels in any browser.
+
+(Streamlit's own ``bind="query-params"`` writes the titles that controls show, so that a link
+would break with every better title, and drops a wrong value without a word.)
 """
 
 import base64
 import binascii
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
-
-from imaging.noise import NOISE_KINDS
+import streamlit as st
 
 SIDE = 28
 LONGEST = 1600  # characters; incompressible grey values take 1,066
+
+# Returns the value that stands for the text, or raises ValueError with a sentence.
+Parser = Callable[[str], Any]
+
+
+def open_link(parsers: Mapping[str, Parser], usual: Callable[[], Mapping[str, Any]]) -> list[str]:
+    """Start this visitor's session with the settings of the link.
+
+    ``parsers`` reads each setting, in this order; ``usual`` says what stands where the link
+    says nothing, given the settings that were read before.  Settings become ``st.session_state`` entries of the same name, which
+    controls with that key show.  Returns a sentence for each setting that makes no sense;
+    later calls in the same session do nothing.
+    """
+    if "link_is_open" in st.session_state:
+        return []
+    st.session_state.link_is_open = True
+    problems = []
+    for name, parse in parsers.items():
+        value = usual()[name]
+        if name in st.query_params:
+            try:
+                value = parse(st.query_params[name])
+            except ValueError as problem:
+                problems.append(str(problem))
+        st.session_state[name] = value
+    return problems
+
+
+def write_link(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
+    """Put the settings that differ from the usual ones into the address of the page."""
+    others = {name: v for name, v in st.query_params.to_dict().items() if name not in settings}
+    ours = {name: str(v) for name, v in settings.items() if v is not None and v != usual[name]}
+    if others | ours != st.query_params.to_dict():
+        st.query_params.from_dict(others | ours)
+
+
+def one_of(what: str, known: Mapping[str, Any] | list[str]) -> Parser:
+    """Return a parser for a choice."""
+
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(
+                f"The link asks for the {what} {quoted(text)}, which does not exist here. "
+                f"The usual {what} is shown instead."
+            )
+        return text
+
+    return parse
+
+
+def number(what: str, low: float, high: float, kind: type = float) -> Parser:
+    """Return a parser for a number of the type ``kind`` from ``low`` to ``high``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+            if low <= value <= high:
+                return value
+        except ValueError:
+            value = None
+        raise ValueError(
+            f"The link asks for the {what} {quoted(text)}, but it goes from {low:g} to {high:g}. "
+            f"The usual {what} is set instead."
+        )
+
+    return parse
+
+
+def drawing(text: str) -> np.ndarray:
+    """Read a drawing from the link, as ``drawing_from_text`` does; a parser."""
+    try:
+        return drawing_from_text(text)
+    except ValueError as error:
+        raise ValueError(
+            "The drawing in the link is damaged, so a sample is shown instead. "
+            "Was the link cut off when it was copied?"
+        ) from error
 
 
 def drawing_to_text(digit: np.ndarray) -> str:
@@ -43,51 +124,7 @@ def drawing_from_text(text: str) -> np.ndarray:
     return grey.reshape(SIDE, SIDE, 1)
 
 
-def problems_in_link(
-    params: Mapping[str, str], choices: Mapping[str, Collection[str]]
-) -> list[str]:
-    """Return a sentence for each value of the link that no control can take.
-
-    ``choices`` lists, for each parameter that is a choice, what can be chosen.
-    """
-    problems = [
-        f"The link asks for {_quoted(params[name])} as {name}, which does not exist here. "
-        f"The usual {name} is shown instead."
-        for name, known in choices.items()
-        if name in params and params[name] not in known
-    ]
-    kind = NOISE_KINDS.get(params.get("noise", "gaussian"))
-    if kind and "strength" in params:
-        number = _number(params["strength"])
-        if number is None or not kind.low <= number <= kind.high:
-            problems.append(
-                f"The link asks for the strength {_quoted(params['strength'])}, but "
-                f"{kind.title} noise goes from {kind.low:g} to {kind.high:g}. "
-                f"It is set to {kind.default:g}."
-            )
-    if "seed" in params and not (params["seed"].isdecimal() and int(params["seed"]) <= 9999):
-        problems.append(
-            f"The link asks for the seed {_quoted(params['seed'])}, but a seed is a whole "
-            "number from 0 to 9999. It is set to 0."
-        )
-    if "drawing" in params:
-        try:
-            drawing_from_text(params["drawing"])
-        except ValueError:
-            problems.append(
-                "The drawing in the link is damaged, so a sample is shown instead. "
-                "Was the link cut off when it was copied?"
-            )
-    return problems
-
-
-def _quoted(value: str) -> str:
-    """The value as inline code, short and with nothing that Markdown would interpret."""
-    return "`" + "".join(c for c in value[:40] if c.isprintable() and c != "`") + " `"
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def quoted(value: str) -> str:
+    """Return the value as inline code, short and with nothing that Markdown would interpret."""
+    kept = "".join(c for c in value[:40] if c.isprintable() and c != "`").strip()
+    return f"`{kept}`" if kept else "(nothing)"

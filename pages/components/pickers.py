@@ -1,7 +1,6 @@
 """One control each: asks the visitor and returns a plain value.
 
-What is chosen stands in the link (``bind``); a value from the link that no control can
-take is replaced by the usual one, and ``show_link_problems`` says so.
+Every control has the key of its setting in the link; ``open_link`` has filled it before.
 """
 
 import random
@@ -12,42 +11,68 @@ from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
 from imaging.digits import canvas_to_grey, fit_drawing
-from imaging.noise import NOISE_KINDS, NoiseKind, noise_kind
+from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.samples import SAMPLES
-from imaging.strokes import STROKES, fabric_drawing, render
+from imaging.strokes import fabric_drawing, render
 from models.catalogue import Card
+from pages.components import link
 from pages.components.gallery import enlarged
-from pages.components.link import drawing_from_text, drawing_to_text, problems_in_link
 from pages.components.methods import method_names, method_title
 
 CANVAS = 280  # CSS pixels: ten for each pixel of the digit
 BRUSH = 22
 HIGHEST_SEED = 9999
 
-SOURCES = {"digit": "A digit", "other": "Not a digit", "nothing": "Pure noise"}
+SOURCES = {"digit": "Digit", "other": "Not a digit", "nothing": "Pure noise"}
 BLANK = "blank"
-STARTS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", BLANK)
-FIRST_START = "3"
-FIRST_NOISE = "gaussian"
-FIRST_SAMPLE = next(iter(SAMPLES))
+STARTS = [*"0123456789", BLANK]
 
 
-def show_link_problems(models: list[str]) -> None:
-    """Say, once, what in the link this page was opened with could not be used."""
-    if "link_problems" not in st.session_state:
-        st.session_state.link_problems = problems_in_link(
-            st.query_params.to_dict(),
-            {
-                "source": SOURCES,
-                "start": STARTS,
-                "sample": SAMPLES,
-                "noise": NOISE_KINDS,
-                "model": models,
-            },
-        )
-    for problem in st.session_state.link_problems:
+def usual_settings(cards: dict[str, Card]) -> dict[str, object]:
+    """Return what the controls show on arrival."""
+    return {
+        "source": "digit",
+        "start": "3",
+        "sample": next(iter(SAMPLES)),
+        "noise": "gaussian",
+        "strength": _usual_strength(),
+        "seed": 0,
+        "model": next(iter(method_names(cards))),
+        "drawing": None,
+    }
+
+
+def open_link(cards: dict[str, Card]) -> None:
+    """Start with what the link says, and say what of it makes no sense."""
+    parsers = {
+        "source": link.one_of("picture", SOURCES),
+        "start": link.one_of("start", STARTS),
+        "sample": link.one_of("sample", SAMPLES),
+        "noise": link.one_of("noise", NOISE_KINDS),
+        "strength": _parse_strength,
+        "seed": link.number("seed", 0, HIGHEST_SEED, int),
+        "model": link.one_of("model", method_names(cards)),
+        "drawing": link.drawing,
+    }
+    for problem in link.open_link(parsers, lambda: usual_settings(cards)):
         st.warning(problem, icon=":material/link_off:")
-    st.session_state.link_problems = []
+
+
+def write_link(cards: dict[str, Card]) -> None:
+    """Put what the controls show into the address of the page."""
+    usual = usual_settings(cards)
+    settings = {name: st.session_state.get(name) for name in usual}
+    source = settings["source"]
+    # A setting of a control that is not on the screen says nothing about the picture.
+    if source != "digit" or settings["drawing"] is not None:
+        settings["start"] = None
+    if source != "other":
+        settings["sample"] = None
+    if source != "digit" or settings["drawing"] is None:
+        settings["drawing"] = None
+    else:
+        settings["drawing"] = link.drawing_to_text(settings["drawing"])
+    link.write_link(settings, usual)
 
 
 def pick_source() -> str:
@@ -56,25 +81,27 @@ def pick_source() -> str:
         "Picture",
         list(SOURCES),
         format_func=SOURCES.get,
-        default="digit",
         required=True,
         key="source",
-        bind="query-params",
         label_visibility="collapsed",
         width="stretch",
     )
 
 
 def pick_drawing() -> np.ndarray | None:
-    """Let the visitor draw; return the digit as ``(28, 28, 1)``, None while nothing is drawn."""
-    shared = _shared_drawing()
-    start = st.session_state.get("start", _start_in_link())
-    strokes = None if shared is not None or start == BLANK else start
+    """Let the visitor draw; return the digit as ``(28, 28, 1)``, None while nothing is drawn.
+
+    A drawing that came with the link lies behind the canvas, and strokes are added to it.
+    """
+    came, start = st.session_state.get("came_with_link"), st.session_state.start
+    if came is None and st.session_state.drawing is not None and not _round():
+        came = st.session_state.came_with_link = st.session_state.drawing
+    strokes = None if came is not None or start == BLANK else start
     canvas = st_canvas(
         stroke_width=BRUSH,
         stroke_color="#ffffff",
         background_color="#000000",
-        background_image=None if shared is None else _as_background(shared),
+        background_image=None if came is None else _as_background(came),
         initial_drawing=None if strokes is None else fabric_drawing(strokes, CANVAS, BRUSH),
         height=CANVAS,
         width=CANVAS,
@@ -85,31 +112,26 @@ def pick_drawing() -> np.ndarray | None:
     st.pills(
         "Start from",
         STARTS,
-        default=FIRST_START,
         required=True,
         key="start",
-        bind="query-params",
         on_change=_start_anew,
+        wrap=True,
+        persist_state="page",
         help="Puts a digit on the canvas to draw on, or clears it.",
     )
     # Until somebody draws, the canvas sends nothing, and the server knows what is on it.
-    if canvas.image_data is not None:
-        drawn = canvas_to_grey(canvas.image_data)
-        if shared is not None:
-            drawn = np.maximum(drawn, enlarged(shared, CANVAS // 28))
-    elif shared is not None:
-        return shared
-    elif strokes is not None:
+    if canvas.image_data is None:
+        if strokes is None:
+            return came
         return _to_8_bit(fit_drawing(render(strokes, CANVAS, BRUSH)))
-    else:
-        return None
+    drawn = canvas_to_grey(canvas.image_data)
+    if came is not None:
+        drawn = np.maximum(drawn, enlarged(came, CANVAS // 28))
     try:
-        digit = _to_8_bit(fit_drawing(drawn))
+        st.session_state.drawing = _to_8_bit(fit_drawing(drawn))
     except ValueError:
-        st.query_params.pop("drawing", None)
-        return None
-    st.query_params["drawing"] = drawing_to_text(digit)
-    return digit
+        st.session_state.drawing = None
+    return st.session_state.drawing
 
 
 def pick_sample() -> np.ndarray:
@@ -118,108 +140,79 @@ def pick_sample() -> np.ndarray:
         "Sample",
         list(SAMPLES),
         format_func=lambda name: SAMPLES[name].title,
-        default=FIRST_SAMPLE,
         required=True,
         key="sample",
-        bind="query-params",
+        wrap=True,
+        persist_state="page",
     )
     st.caption(SAMPLES[name].explain)
     return _to_8_bit(SAMPLES[name].load())
 
 
-def pick_noise() -> tuple[NoiseKind, float, int]:
-    """Ask for a kind of noise, its strength and the seed of its pattern."""
-    kind_box, strength_box, seed_box = st.columns([3, 4, 3], vertical_alignment="bottom")
-    kind = noise_kind(
-        kind_box.selectbox(
-            "Noise",
-            list(NOISE_KINDS),
-            format_func=lambda name: NOISE_KINDS[name].title,
-            key="noise",
-            bind="query-params",
-            on_change=_usual_strength,
-        )
+def pick_noise() -> tuple[NoiseKind, float]:
+    """Ask for a kind of noise and its strength."""
+    kind_box, strength_box = st.columns([2, 3], gap="medium")
+    name = kind_box.selectbox(
+        "Noise",
+        list(NOISE_KINDS),
+        format_func=lambda name: NOISE_KINDS[name].title,
+        key="noise",
+        on_change=_to_usual_strength,
     )
+    kind = NOISE_KINDS[name]
     strength = strength_box.slider(
-        f"Strength: {kind.unit}",
+        f"Strength ({kind.unit})",
         kind.low,
         kind.high,
-        kind.default,
-        kind.step,
+        step=kind.step,
         key="strength",
-        bind="query-params",
         help=kind.explain,
     )
-    seed_field, seed_button = seed_box.columns([3, 2], vertical_alignment="bottom")
-    seed = seed_field.number_input(
+    return kind, strength
+
+
+def pick_seed() -> int:
+    """Ask for the number behind the pattern of the noise."""
+    seed = st.number_input(
         "Seed",
         0,
         HIGHEST_SEED,
-        0,
+        step=1,
         key="seed",
-        bind="query-params",
+        width=130,
         help="The number behind the pattern: the same seed gives the same noise.",
     )
-    seed_button.button(
-        "New",
-        icon=":material/casino:",
-        help="New noise: the same strength, another pattern.",
-        on_click=_new_seed,
+    st.button(
+        "New noise",
+        help="The same strength, another pattern.",
+        on_click=_to_new_seed,
         key="new_noise",
-        width="stretch",
     )
-    return kind, strength, seed
+    return seed
 
 
-def pick_model(cards: dict[str, Card]) -> str:
+def pick_method(cards: dict[str, Card]) -> str:
     """Ask for a way to denoise; return the name of a model or of a classical filter."""
     return st.selectbox(
         "Denoise with",
         method_names(cards),
         format_func=lambda name: method_title(name, cards),
         key="model",
-        bind="query-params",
     )
 
 
-def reset() -> None:
+def reset(cards: dict[str, Card]) -> None:
     """Put all controls of the page back to where they were on arrival; a callback."""
-    usual = {
-        "source": "digit",
-        "start": FIRST_START,
-        "sample": FIRST_SAMPLE,
-        "noise": FIRST_NOISE,
-        "strength": NOISE_KINDS[FIRST_NOISE].default,
-        "seed": 0,
-    }
-    for name, value in usual.items():
+    for name, value in usual_settings(cards).items():
         st.session_state[name] = value
-    st.session_state.pop("model", None)
+    _to_usual_strength()
     _start_anew()
 
 
-def _shared_drawing() -> np.ndarray | None:
-    """The drawing that came with the link, until the visitor starts anew."""
-    if "shared_drawing" not in st.session_state:
-        try:
-            shared = drawing_from_text(st.query_params["drawing"])
-        except (KeyError, ValueError):
-            shared = None
-            st.query_params.pop("drawing", None)
-        st.session_state.shared_drawing = shared
-    return st.session_state.shared_drawing
-
-
-def _start_in_link() -> str:
-    """The start that the pills below the canvas are about to take from the link."""
-    start = st.query_params.get("start", FIRST_START)
-    return start if start in STARTS else FIRST_START
-
-
 def _start_anew() -> None:
-    st.session_state.shared_drawing = None
+    """Put a new canvas in place of the one that was drawn on; a callback."""
+    st.session_state.drawing = st.session_state.came_with_link = None
     st.session_state.canvas_round = _round() + 1
-    st.query_params.pop("drawing", None)
 
 
 def _round() -> int:
@@ -227,12 +220,21 @@ def _round() -> int:
     return st.session_state.get("canvas_round", 0)
 
 
-def _usual_strength() -> None:
-    st.session_state.strength = NOISE_KINDS[st.session_state.noise].default
+def _usual_strength() -> float:
+    return NOISE_KINDS[st.session_state.get("noise", "gaussian")].default
 
 
-def _new_seed() -> None:
+def _to_usual_strength() -> None:
+    st.session_state.strength = _usual_strength()
+
+
+def _to_new_seed() -> None:
     st.session_state.seed = random.randrange(1, HIGHEST_SEED + 1)
+
+
+def _parse_strength(text: str) -> float:
+    kind = NOISE_KINDS[st.session_state.noise]  # Read from the link just before.
+    return link.number("strength", kind.low, kind.high)(text)
 
 
 def _as_background(digit: np.ndarray) -> Image.Image:

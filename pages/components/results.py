@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from imaging import metrics
-from imaging.noise import NoiseKind
+from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, ModelError
 from pages.components.cached import get_reader
 from pages.components.gallery import Entry, show_gallery
@@ -33,13 +33,13 @@ def read_digits(pictures: dict[str, np.ndarray], cards: dict[str, Card]) -> dict
 
 def captions(readings: dict[str, Reading]) -> dict[str, str]:
     """Return the line below each picture in the viewer."""
-    return {title: f"reads as {words(reading)}" for title, reading in readings.items()}
+    return {title: f"reader: {words(reading)}" for title, reading in readings.items()}
 
 
 def words(reading: Reading) -> str:
-    """Return a reading as text: "7 (98 %)"."""
+    """Return a reading as text: "7 (98 %)"; no reader is ever sure."""
     digit, probability = reading
-    return f"{digit} ({probability:.0%})"
+    return f"{digit} (>99 %)" if probability > 0.99 else f"{digit} ({probability * 100:.0f} %)"
 
 
 def decibel(value: float) -> str:
@@ -50,30 +50,30 @@ def decibel(value: float) -> str:
 def show_quality(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> None:
     """Draw PSNR, SSIM and MSE of the denoised picture, with what was gained on the noisy one."""
     before, after = metrics.measure(clean, noisy), metrics.measure(clean, denoised)
-    boxes = st.columns(3)
-    boxes[0].metric(
-        "PSNR",
-        decibel(after.psnr),
-        None if math.isinf(before.psnr) else f"{after.psnr - before.psnr:+.1f} dB",
-        delta_description=f"from {decibel(before.psnr)}",
-        help="Peak signal-to-noise ratio of the denoised picture against the original: more "
-        "is better, 3 dB is half the squared error. Below it the gain over the noisy one.",
-    )
-    boxes[1].metric(
-        "SSIM",
-        f"{after.ssim:.3f}",
-        f"{after.ssim - before.ssim:+.3f}",
-        delta_description=f"from {before.ssim:.3f}",
-        help="Structural similarity to the original: 1 is the same picture.",
-    )
-    boxes[2].metric(
-        "MSE",
-        f"{after.mse:.4f}",
-        f"{after.mse - before.mse:+.4f}",
-        delta_color="inverse",
-        delta_description=f"from {before.mse:.4f}",
-        help="Mean squared error against the original: less is better.",
-    )
+    with st.container(horizontal=True):
+        st.metric(
+            "PSNR",
+            decibel(after.psnr),
+            None if math.isinf(before.psnr) else f"{after.psnr - before.psnr:+.1f} dB",
+            delta_description=f"from {decibel(before.psnr)}",
+            help="Peak signal-to-noise ratio of the denoised picture against the original: more "
+            "is better, 3 dB more is half the squared error. Below it the gain over the noisy one.",
+        )
+        st.metric(
+            "SSIM",
+            f"{after.ssim:.3f}",
+            f"{after.ssim - before.ssim:+.3f}",
+            delta_description=f"from {before.ssim:.3f}",
+            help="Structural similarity to the original: 1 is the same picture.",
+        )
+        st.metric(
+            "MSE",
+            f"{after.mse:.4f}",
+            f"{after.mse - before.mse:+.4f}",
+            delta_color="inverse",
+            delta_description=f"from {before.mse:.4f}",
+            help="Mean squared error against the original: less is better.",
+        )
 
 
 def show_warnings(
@@ -110,8 +110,8 @@ def outside_training(card: Card, kind: NoiseKind, strength: float) -> str | None
     if not card.noise:
         return f"{card.title} never saw noise: it was trained to rebuild clean pictures."
     if kind.name not in card.trained_ranges:
-        known = ", ".join(card.trained_ranges)
-        return f"{card.title} was trained on {known} noise, never on {kind.title}."
+        known = ", ".join(NOISE_KINDS[name].title for name in card.trained_ranges)
+        return f"{card.title} was trained on this noise: {known}. {kind.title} is new to it."
     low, high = card.trained_ranges[kind.name]
     if not low <= strength <= high:
         return (
@@ -137,6 +137,11 @@ def show_all_methods(
 
     Without a clean picture there is nothing to measure: the order is then the catalogue's.
     """
+    st.subheader("All methods on this very picture", anchor=False)
+    st.caption(
+        "The classical filters get their fair chance: they are told how strong the noise is, and "
+        "the grey veil that clipping leaves in the blacks is taken off again."
+    )
     before = None if clean is None else metrics.psnr(clean, noisy)
     entries = []
     for result in results:

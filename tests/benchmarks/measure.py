@@ -68,7 +68,7 @@ def rewind(page: Page) -> None:
     """
     slider = strength(page)
     if slider.evaluate("it => Number(it.value) >= Number(it.max)"):
-        page.get_by_role("button", name="New noise").click()
+        page.get_by_role("button", name=re.compile(r"\bNew\b")).click()
         wait_until_idle(page)
         slider.press("Home")
         wait_until_idle(page)
