@@ -57,7 +57,7 @@ def median(noisy: np.ndarray, sigma: float) -> np.ndarray:
     radius = min(4 * _room(noisy) * sigma, 3)
     share = radius % 1
     fine, coarse = (
-        ndimage.median_filter(noisy, 2 * whole + 1, axes=(0, 1), mode="reflect")
+        ndimage.median_filter(noisy, 2 * whole + 1, axes=(0, 1), mode="mirror")
         for whole in (math.floor(radius), math.ceil(radius))
     )
     return (1 - share) * fine + share * coarse
@@ -66,13 +66,13 @@ def median(noisy: np.ndarray, sigma: float) -> np.ndarray:
 def gaussian(noisy: np.ndarray, sigma: float) -> np.ndarray:
     """Replace each pixel by the mean of its surroundings under a bell curve.
 
-    The width grows with the root of the noise level, from 0.4 pixels to 1.4 on digits.
+    Its width grows with the root of the noise level: on a digit, 0.4 pixels at 0.08, 1 at 0.5.
 
     Source:
         Gonzalez and Woods, Digital Image Processing, section 3.5.
     """
     width = 1.4 * _room(noisy) * sigma**0.5
-    return ndimage.gaussian_filter(noisy, width, axes=(0, 1), mode="reflect")
+    return ndimage.gaussian_filter(noisy, width, axes=(0, 1), mode="mirror")
 
 
 def non_local_means(noisy: np.ndarray, sigma: float) -> np.ndarray:
@@ -121,7 +121,7 @@ def wavelet(noisy: np.ndarray, sigma: float) -> np.ndarray:
     border = ((margin, margin), (margin, margin), (0, 0))
 
     def shrink(image: np.ndarray) -> np.ndarray:
-        smooth = np.pad(image, border, mode="symmetric")
+        smooth = np.pad(image, border, mode="reflect")
         details = []
         for step in (2**level for level in range(levels)):
             low, high = _haar(smooth, step, axis=0)

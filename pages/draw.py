@@ -8,6 +8,7 @@ from models.catalogue import ModelError
 from pages.components import pickers, results
 from pages.components.cached import get_catalogue
 from pages.components.downloads import show_downloads
+from pages.components.drawing_pad import SIDE
 from pages.components.layout import page_footer, page_setup
 from pages.components.methods import load_method, run_all
 from pages.components.viewer import compare
@@ -29,7 +30,7 @@ def lab() -> None:
 
     # Ask
     with st.container(horizontal=True, gap="large"):
-        draw_box = st.container(width=pickers.CANVAS + 2)
+        draw_box = st.container(width=SIDE + 2)
         view_box = st.container(width="stretch")
     with draw_box:
         source = pickers.pick_source()

@@ -70,34 +70,29 @@ def fit_curves(digits: np.ndarray, report: Callable[[str], None] = print) -> dic
 def fit_curve(denoised: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """Return the rising curve, ``KNOTS`` values, that brings ``denoised`` closest to ``clean``.
 
-    First the rising function with the least squared error, by pooling adjacent violators; then
-    the straight pieces between equally spaced knots that follow it best.
+    Straight pieces between equally spaced knots are fitted by least squares; knots that fall are
+    then pooled with their neighbours.
 
     Source:
         Barlow, Bartholomew, Bremner and Brunk, Statistical Inference under Order Restrictions,
-        1972, as SciPy computes it.
+        1972, for the pooling, as SciPy computes it.
     """
-    bins = 1024
-    index = np.minimum((denoised.ravel() * bins).astype(int), bins - 1)
-    weight = np.bincount(index, minlength=bins)
-    seen = weight > 0
-    weight = weight[seen]
-    level, target = (
-        np.bincount(index, values.ravel(), minlength=bins)[seen] / weight
-        for values in (denoised, clean)
-    )
-    rising = isotonic_regression(target, weights=weight).x
+    place = denoised.ravel().astype(np.float64) * (KNOTS - 1)
+    below = np.minimum(place.astype(int), KNOTS - 2)
+    upper = place - below
+    lower = 1 - upper
 
-    knots = np.linspace(0, 1, KNOTS)
-    # Share of each knot in the value at each level: 1 at the knot, falling to 0 at the next.
-    share = np.maximum(1 - np.abs(level[:, np.newaxis] - knots) * (KNOTS - 1), 0)
+    def total(lower_values: np.ndarray, upper_values: np.ndarray) -> np.ndarray:
+        """Sum over the pixels, each giving to the knots on either side of it."""
+        return np.bincount(below, lower_values, KNOTS) + np.bincount(below + 1, upper_values, KNOTS)
+
+    both = np.bincount(below, lower * upper, KNOTS)[:-1]
+    weights = np.diag(total(lower**2, upper**2)) + np.diag(both, 1) + np.diag(both, -1)
+    target = total(lower * clean.ravel(), upper * clean.ravel())
     # A knot that no pixel comes near follows its neighbours.
-    faint = 1e-3 * np.eye(KNOTS)
-    curve = np.linalg.solve(
-        (share.T * weight) @ share + faint,
-        (share.T * weight) @ rising + faint @ np.interp(knots, level, rising),
-    )
-    return np.clip(isotonic_regression(curve, weights=share.T @ weight + 1e-3).x, 0, 1)
+    steps = np.diff(np.eye(KNOTS), axis=0)
+    curve = np.linalg.solve(weights + 0.01 * steps.T @ steps, target)
+    return np.clip(isotonic_regression(curve, weights=weights.sum(axis=0) + 1e-3).x, 0, 1)
 
 
 def _fit_one(

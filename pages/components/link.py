@@ -28,9 +28,9 @@ def open_link(parsers: Mapping[str, Parser], usual: Callable[[], Mapping[str, An
     """Start this visitor's session with the settings of the link.
 
     ``parsers`` reads each setting, in this order; ``usual`` says what stands where the link
-    says nothing, given the settings that were read before.  Settings become ``st.session_state`` entries of the same name, which
-    controls with that key show.  Returns a sentence for each setting that makes no sense;
-    later calls in the same session do nothing.
+    says nothing, given the settings that were read before.  Settings become entries of
+    ``st.session_state``, and a control with that key shows them.  Returns a sentence for each
+    setting that makes no sense; later calls in the same session do nothing.
     """
     if "link_is_open" in st.session_state:
         return []

@@ -8,7 +8,6 @@ import random
 import numpy as np
 import streamlit as st
 from PIL import Image
-from streamlit_drawable_canvas import st_canvas
 
 from imaging.digits import canvas_to_grey, fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
@@ -16,11 +15,10 @@ from imaging.samples import SAMPLES
 from imaging.strokes import fabric_drawing, render
 from models.catalogue import Card
 from pages.components import link
+from pages.components.drawing_pad import BRUSH, SIDE, drawing_pad
 from pages.components.gallery import enlarged
 from pages.components.methods import method_names, method_title
 
-CANVAS = 280  # CSS pixels: ten for each pixel of the digit
-BRUSH = 22
 HIGHEST_SEED = 9999
 
 SOURCES = {"digit": "Digit", "other": "Not a digit", "nothing": "Pure noise"}
@@ -56,6 +54,7 @@ def open_link(cards: dict[str, Card]) -> None:
     }
     for problem in link.open_link(parsers, lambda: usual_settings(cards)):
         st.warning(problem, icon=":material/link_off:")
+    st.session_state.setdefault("came_with_link", st.session_state.drawing)
 
 
 def write_link(cards: dict[str, Card]) -> None:
@@ -93,20 +92,11 @@ def pick_drawing() -> np.ndarray | None:
 
     A drawing that came with the link lies behind the canvas, and strokes are added to it.
     """
-    came, start = st.session_state.get("came_with_link"), st.session_state.start
-    if came is None and st.session_state.drawing is not None and not _round():
-        came = st.session_state.came_with_link = st.session_state.drawing
+    came, start = st.session_state.came_with_link, st.session_state.start
     strokes = None if came is not None or start == BLANK else start
-    canvas = st_canvas(
-        stroke_width=BRUSH,
-        stroke_color="#ffffff",
-        background_color="#000000",
-        background_image=None if came is None else _as_background(came),
-        initial_drawing=None if strokes is None else fabric_drawing(strokes, CANVAS, BRUSH),
-        height=CANVAS,
-        width=CANVAS,
-        drawing_mode="freedraw",
-        return_image_data=True,
+    pixels = drawing_pad(
+        None if strokes is None else fabric_drawing(strokes, SIDE, BRUSH),
+        None if came is None else _as_background(came),
         key=f"canvas-{start}-{_round()}",
     )
     st.pills(
@@ -120,13 +110,13 @@ def pick_drawing() -> np.ndarray | None:
         help="Puts a digit on the canvas to draw on, or clears it.",
     )
     # Until somebody draws, the canvas sends nothing, and the server knows what is on it.
-    if canvas.image_data is None:
+    if pixels is None:
         if strokes is None:
             return came
-        return _to_8_bit(fit_drawing(render(strokes, CANVAS, BRUSH)))
-    drawn = canvas_to_grey(canvas.image_data)
+        return _to_8_bit(fit_drawing(render(strokes, SIDE, BRUSH)))
+    drawn = canvas_to_grey(pixels)
     if came is not None:
-        drawn = np.maximum(drawn, enlarged(came, CANVAS // 28))
+        drawn = np.maximum(drawn, enlarged(came, SIDE // 28))
     try:
         st.session_state.drawing = _to_8_bit(fit_drawing(drawn))
     except ValueError:
@@ -238,7 +228,7 @@ def _parse_strength(text: str) -> float:
 
 
 def _as_background(digit: np.ndarray) -> Image.Image:
-    pixels = np.rint(enlarged(digit, CANVAS // 28) * 255).astype(np.uint8)
+    pixels = np.rint(enlarged(digit, SIDE // 28) * 255).astype(np.uint8)
     return Image.fromarray(pixels[..., 0])
 
 

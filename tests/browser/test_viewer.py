@@ -1,6 +1,5 @@
 """The comparison viewer shows what it was sent, and obeys mouse, keys and fingers."""
 
-import base64
 import io
 import re
 from collections.abc import Callable
@@ -10,6 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.pixels import canvas_of, painted
 from tests.browser.viewer_harness import MARKUP, pictures
 from tests.chromium import wait_until_idle
 
@@ -50,17 +50,6 @@ def view(page: Page) -> dict[str, str]:
     said = viewer(page).evaluate("viewer => ({...viewer.dataset})")
     del said["version"]
     return said
-
-
-def canvas_of(page: Page, title: str) -> Locator:
-    return page.locator(f'canvas[data-title="{title}"]')
-
-
-def painted(page: Page, title: str) -> np.ndarray:
-    """The pixels of a canvas, (H, W, 3); PNG is lossless, and a canvas of ours is opaque."""
-    url = canvas_of(page, title).evaluate("canvas => canvas.toDataURL('image/png')")
-    png = base64.b64decode(url.partition(",")[2])
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
 def levels(image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,52 @@
+"""The canvas to draw on: streamlit-drawable-canvas, with its tools where one can see them.
+
+Left to itself, the canvas keeps undo and clear invisible *on top of* its upper right corner
+until a mouse hovers over it.  A finger never hovers: strokes that begin there are lost, or
+clear the drawing.  ``drawing_pad.js`` pins the tools above the canvas.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+from streamlit_drawable_canvas import st_canvas
+
+SIDE = 280  # CSS pixels: ten for each pixel of the digit
+BRUSH = 22
+KEY = "drawing-pad"
+
+# The pinned tools stand this far above the canvas, where nothing else should be.
+STYLE = f"<style>.st-key-{KEY} {{padding-top: 2.1rem}}</style>"
+
+_pin_tools = st.components.v2.component(
+    "denoise_lab_drawing_pad",
+    html="<span hidden></span>",
+    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+)
+
+
+def drawing_pad(
+    start: dict | None, background: Image.Image | None, *, key: str
+) -> np.ndarray | None:
+    """Draw the canvas; return its pixels ``(280, 280, 4)`` uint8, None while it is untouched.
+
+    ``start`` is a Fabric.js drawing to begin with; ``background`` lies behind the strokes and
+    is not part of the answer.  Another ``key`` is another, untouched canvas.
+    """
+    st.html(STYLE)
+    with st.container(key=KEY, gap=None):
+        canvas = st_canvas(
+            stroke_width=BRUSH,
+            stroke_color="#ffffff",
+            background_color="#000000",
+            background_image=background,
+            initial_drawing=start,
+            height=SIDE,
+            width=SIDE,
+            drawing_mode="freedraw",
+            return_image_data=True,
+            key=key,
+        )
+        _pin_tools(key=f"{KEY}-tools", data={"container": f".st-key-{KEY}"})
+    return canvas.image_data

@@ -1,0 +1,216 @@
+"""The Draw page, used as a visitor would: mouse, keyboard, links, a phone."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser.pixels import canvas_of, painted
+from tests.chromium import wait_until_idle
+
+TITLES = ("Original", "Noisy", "Denoised")
+
+
+@pytest.fixture
+def draw(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """``draw(link)`` opens the Draw page and waits for its pictures."""
+
+    def open_draw(link: str = "", **settings) -> Page:
+        page = open_page(f"{app_url}/{link}", **settings)
+        wait_until_painted(page)
+        return page
+
+    return open_draw
+
+
+def wait_until_painted(page: Page) -> None:
+    expect(page.locator(".viewer")).to_have_attribute(
+        "data-version", re.compile("."), timeout=20_000
+    )
+    wait_until_idle(page)
+
+
+def pictures(page: Page, *titles: str) -> list[np.ndarray]:
+    """The pictures in the viewer as float (28, 28) in [0, 1]."""
+    return [painted(page, title)[..., 0] / 255 for title in titles or TITLES]
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.mean((one - other) ** 2))
+
+
+def drag(page: Page, *points: tuple[float, float]) -> None:
+    """Draw one stroke through points given as shares of the drawing canvas."""
+    box = page.locator("canvas.upper-canvas").bounding_box()
+    viewer = page.locator(".viewer")
+    version = viewer.get_attribute("data-version") if viewer.count() else "none yet"
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+    expect(viewer).not_to_have_attribute("data-version", version)
+    wait_until_idle(page)
+
+
+def press(page: Page, key: str) -> None:
+    """Press a key on the strength slider and wait for the new pictures."""
+    version = page.locator(".viewer").get_attribute("data-version")
+    page.get_by_role("slider", name="Strength").press(key)
+    expect(page.locator(".viewer")).not_to_have_attribute("data-version", version)
+    wait_until_idle(page)
+
+
+def test_a_result_is_on_screen_before_the_first_click(draw):
+    clean, noisy, denoised = pictures(draw())
+    assert clean.shape == (28, 28)
+    assert clean.max() == 1
+    assert distance(clean, denoised) < distance(clean, noisy)
+
+
+def test_a_drawn_seven_is_corrupted_restored_and_travels_in_its_link(draw):
+    page = draw()
+    page.get_by_role("radio", name="blank").click()
+    expect(page.get_by_text("The canvas is empty")).to_be_visible()
+    wait_until_idle(page)
+    drag(page, (0.3, 0.25), (0.7, 0.25), (0.45, 0.8))
+    wait_until_painted(page)
+    clean, noisy, denoised = pictures(page)
+    # A seven: ink along the top of the box, ink at the lower middle, none at the lower right.
+    assert clean[4:9, 8:19].max(axis=0).min() > 0.3
+    assert clean[18:24, 8:16].max() > 0.9
+    assert clean[16:, 20:].max() == 0
+    assert distance(clean, denoised) < distance(clean, noisy)
+
+    press(page, "ArrowRight")
+    clean_after, noisy_after, denoised_after = pictures(page)
+    assert np.array_equal(clean_after, clean)
+    assert not np.array_equal(noisy_after, noisy)
+    assert distance(clean, noisy_after) > distance(clean, noisy)
+    assert distance(clean, denoised_after) < distance(clean, noisy_after)
+
+    elsewhere = draw("?" + page.url.partition("?")[2])
+    for here, there in zip(pictures(page), pictures(elsewhere), strict=True):
+        assert np.array_equal(here, there)
+
+
+def test_a_reload_shows_the_same_pixels_and_strokes_add_to_a_drawing_from_the_link(draw):
+    page = draw()
+    drag(page, (0.1, 0.1), (0.1, 0.9))
+    before = pictures(page)
+    page.reload()
+    wait_until_painted(page)
+    for kept, shown in zip(before, pictures(page), strict=True):
+        assert np.array_equal(kept, shown)
+    drag(page, (0.9, 0.1), (0.9, 0.9))
+    clean, *_ = pictures(page)
+    assert (clean[10:18, :8].max() > 0.5)
+    assert (clean[10:18, 20:].max() > 0.5)
+
+
+def test_the_same_seed_scales_the_same_pattern_and_new_noise_draws_another(draw):
+    page = draw("?strength=0.1&noise=salt-and-pepper")
+    (weak,) = pictures(page, "Noisy")
+    press(page, "ArrowRight")
+    clean, stronger = pictures(page, "Original", "Noisy")
+    replaced = weak != clean
+    assert replaced.any()
+    assert np.array_equal(stronger[replaced], weak[replaced])
+
+    page.get_by_role("button", name="New noise").click()
+    wait_until_idle(page)
+    (other,) = pictures(page, "Noisy")
+    assert not np.array_equal(other, stronger)
+    assert "seed=" in page.url
+
+
+def test_reset_goes_back_to_the_arrival(draw):
+    page = draw()
+    arrival = pictures(page)
+    drag(page, (0.2, 0.2), (0.8, 0.8))
+    press(page, "End")
+    page.get_by_role("button", name="Reset", exact=True).click()
+    wait_until_idle(page)
+    for kept, shown in zip(arrival, pictures(page), strict=True):
+        assert np.array_equal(kept, shown)
+    assert "?" not in page.url
+
+
+@pytest.mark.parametrize(
+    ("link", "sentence"),
+    [
+        ("?model=hal-9000", "which does not exist here"),
+        ("?noise=<b>static</b>", "which does not exist here"),
+        ("?strength=7", "it goes from 0 to 1"),
+        ("?strength=nan", "it goes from 0 to 1"),
+        ("?noise=block&strength=0.9", "it goes from 0 to 0.8"),
+        ("?seed=-1", "it goes from 0 to 9999"),
+        ("?seed=" + "9" * 300, "it goes from 0 to 9999"),
+        ("?drawing=abc", "The drawing in the link is damaged"),
+        ("?drawing=" + "A" * 5000, "The drawing in the link is damaged"),
+    ],
+)
+def test_nonsense_in_the_link_gets_a_sentence_and_the_usual_picture(draw, link, sentence):
+    page = draw(link)
+    expect(page.get_by_text(sentence)).to_be_visible()
+    clean, noisy, denoised = pictures(page)
+    assert distance(clean, denoised) < distance(clean, noisy)
+
+
+def test_the_denoised_picture_downloads_without_loss(draw, tmp_path: Path):
+    page = draw()
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Denoised (PNG)").click()
+    picture = np.asarray(Image.open(io.BytesIO(Path(saved.value.path()).read_bytes())))
+    assert picture.shape == (28, 28)
+    assert np.array_equal(picture / 255, pictures(page, "Denoised")[0])
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Settings (JSON)").click()
+    assert json.loads(Path(saved.value.path()).read_text())["noise"] == "gaussian"
+
+
+def test_pure_noise_has_no_original_and_no_numbers(draw):
+    page = draw("?source=nothing")
+    expect(canvas_of(page, "Original")).to_have_count(0)
+    expect(page.get_by_test_id("stMetric")).to_have_count(0)
+    (noisy,) = pictures(page, "Noisy")
+    assert noisy.std() > 0.2
+
+
+def test_a_letter_goes_through_a_digit_model(draw):
+    page = draw("?source=other")
+    clean, noisy, _ = pictures(page)
+    assert distance(clean, noisy) > 0.05
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(draw):
+    page = draw(width=375, height=812, touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    for title in TITLES:
+        box = canvas_of(page, title).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 375
+
+
+def test_a_finger_draws_and_does_not_scroll_the_page(draw):
+    page = draw("?start=1", width=375, height=812, touch=True)
+    canvas = page.locator("canvas.upper-canvas")
+    assert canvas.evaluate("it => getComputedStyle(it).touchAction") == "none"
+
+
+def test_a_visitor_does_not_see_what_another_draws(draw):
+    mine, yours = draw(), draw()
+    before = pictures(yours)
+    drag(mine, (0.1, 0.5), (0.9, 0.5))
+    yours.reload()
+    wait_until_painted(yours)
+    for kept, shown in zip(before, pictures(yours), strict=True):
+        assert np.array_equal(kept, shown)
