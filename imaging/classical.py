@@ -38,7 +38,8 @@ def estimate_sigma(noisy: np.ndarray) -> float:
     exact zeros, a background that was clipped or never had noise, do not count at all.
 
     Source:
-        Donoho and Johnstone, Biometrika 1994, doi:10.1093/biomet/81.3.425, section 4.
+        Donoho and Johnstone, Biometrika 1994, doi:10.1093/biomet/81.3.425, section 4.  Agrees
+        with scikit-image's ``estimate_sigma``, which needs one package more, PyWavelets.
     """
     detail = noisy.astype(np.float64)
     for axis in (0, 1):

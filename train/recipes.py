@@ -174,7 +174,7 @@ RECIPES: dict[str, Recipe] = {
             "U-Net",
             "Skip connections carry detail past the narrow middle; trained on every noise here.",
             RONNEBERGER,
-            _with(_OURS, **_UNET, noise=every_kind(gaussian_share=0.6), epochs=30),
+            _with(_OURS, **_UNET, noise=every_kind(gaussian_share=0.6)),
         ),
         Recipe(
             "unet-tutorial",

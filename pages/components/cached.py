@@ -4,18 +4,16 @@ Entries are keyed by the hash of the weights, so that a model that was replaced 
 loaded anew.  A failure is not kept: the next visitor tries again.
 """
 
-from pathlib import Path
-
 import streamlit as st
 
-from models.catalogue import PRETRAINED, Card, read_catalogue
+from models.catalogue import Card, read_catalogue
 from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader
 
 
 @st.cache_resource(ttl=30, max_entries=1, show_spinner=False)
-def get_catalogue(folder: Path = PRETRAINED) -> tuple[dict[str, Card], list[str]]:
+def get_catalogue() -> tuple[dict[str, Card], list[str]]:
     """Return the usable cards by name, best first, and a sentence for each broken one."""
-    return read_catalogue(folder)
+    return read_catalogue()
 
 
 def get_denoiser(card: Card) -> Denoiser:

@@ -115,7 +115,10 @@ def drawing_from_text(text: str) -> np.ndarray:
             raise ValueError(f"{len(text)} characters")
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         # A limit, because a few bytes can unpack to gigabytes.
-        pixels = zlib.decompressobj().decompress(packed, SIDE * SIDE + 1)
+        unpacker = zlib.decompressobj()
+        pixels = unpacker.decompress(packed, SIDE * SIDE + 1)
+        if not unpacker.eof:
+            raise ValueError("it does not end")
     except (binascii.Error, ValueError, zlib.error) as error:
         raise ValueError(f"not a drawing: {error}") from error
     if len(pixels) != SIDE * SIDE:

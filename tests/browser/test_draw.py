@@ -111,8 +111,8 @@ def test_a_reload_shows_the_same_pixels_and_strokes_add_to_a_drawing_from_the_li
         assert np.array_equal(kept, shown)
     drag(page, (0.9, 0.1), (0.9, 0.9))
     clean, *_ = pictures(page)
-    assert (clean[10:18, :8].max() > 0.5)
-    assert (clean[10:18, 20:].max() > 0.5)
+    assert clean[10:18, :8].max() > 0.5
+    assert clean[10:18, 20:].max() > 0.5
 
 
 def test_the_same_seed_scales_the_same_pattern_and_new_noise_draws_another(draw):
