@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.catalogue import Card, ModelError, find_card, read_catalogue
 from models.denoiser import Denoiser, load_denoiser
@@ -65,12 +66,12 @@ def _denoise(options: argparse.Namespace) -> int:
         _show_progress(number - 1, len(jobs), source)
         try:
             _denoise_file(denoiser, card, source, target)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+        except Exception as error:  # Pillow raises what a broken file makes it stumble over.
             failures.append(f"{source}: {_reason(error)}")
     _show_progress(len(jobs), len(jobs), None)
     for failure in failures:
         print(f"models: {failure}", file=sys.stderr)
-    if failures and len(jobs) == 1:
+    if failures and not options.input.is_dir():
         return 2
     print(f"{len(jobs) - len(failures)} of {len(jobs)} pictures denoised into {options.output}")
     return 1 if failures else 0
@@ -85,23 +86,17 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     if source.is_dir():
         if target.exists() and not target.is_dir():
             raise ValueError(f"{source} is a folder, so {target} must be one")
-        # Folder by folder, with names that differ only in their ending kept apart.
+        if target.resolve() == source.resolve():
+            raise ValueError(f"{target} holds the pictures themselves; give another OUT")
         found = sorted(
             path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in PICTURES
         )
-        if target.resolve() != source.resolve():
+        if source.resolve() in target.resolve().parents:
+            # Results of an earlier call are not denoised again.
             found = [path for path in found if target.resolve() not in path.resolve().parents]
         if not found:
             raise ValueError(f"no pictures in {source}")
-        stems = [path.relative_to(source).with_suffix("") for path in found]
-        return [
-            (
-                path,
-                target
-                / (f"{stem}.png" if stems.count(stem) == 1 else f"{stem}-{path.suffix[1:]}.png"),
-            )
-            for path, stem in zip(found, stems, strict=True)
-        ]
+        return list(zip(found, _targets(found, source, target), strict=True))
     if not source.exists():
         raise ValueError(f"there is no {source}")
     if target.is_dir():
@@ -111,13 +106,28 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     return [(source, target)]
 
 
+def _targets(found: list[Path], source: Path, target: Path) -> list[Path]:
+    """Name the results as their pictures, with the ending where names differ in nothing else.
+
+    Raises:
+        ValueError: if two results would still have one name.
+    """
+    stems = Counter(path.with_suffix("") for path in found)
+    results: dict[Path, Path] = {}
+    for path in found:
+        alone = stems[path.with_suffix("")] == 1
+        name = f"{path.stem}.png" if alone else f"{path.stem}-{path.suffix[1:]}.png"
+        result = target / path.relative_to(source).with_name(name)
+        if result in results:
+            raise ValueError(f"{results[result]} and {path} would both become {result}")
+        results[result] = path
+    return list(results)
+
+
 def _denoise_file(denoiser: Denoiser, card: Card, source: Path, target: Path) -> None:
     if target.exists() and target.samefile(source):
         raise ValueError("would overwrite the picture itself; give another OUT")
-    with Image.open(source) as file:
-        picture = file.convert("L" if card.channels == 1 else "RGB")
-    pixels = np.asarray(picture, np.float32) / 255
-    pixels = pixels.reshape(*pixels.shape[:2], card.channels)
+    pixels = _read_picture(source, card.channels)
     denoised = np.rint(denoiser.denoise(pixels) * 255).astype(np.uint8)
     result = Image.fromarray(denoised[..., 0] if card.channels == 1 else denoised)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -129,10 +139,21 @@ def _denoise_file(denoiser: Denoiser, card: Card, source: Path, target: Path) ->
         unfinished.unlink(missing_ok=True)
 
 
+def _read_picture(path: Path, channels: int) -> np.ndarray:
+    """Read a picture as float32 ``(H, W, channels)`` in [0, 1], upright as its camera says."""
+    with Image.open(path) as file:
+        picture = ImageOps.exif_transpose(file)
+    if picture.mode.startswith("I;16"):  # Pillow would cut 16 bits off at 255, not scale them.
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    pixels = np.asarray(picture, np.float32) / 255
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture, or a damaged one"
-    return str(error) or type(error).__name__
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _show_progress(done: int, total: int, current: Path | None) -> None:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import get_origin
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -118,6 +119,9 @@ def read_card(folder: Path) -> Card:
         values["quality"] = tuple(Measurement(**row) for row in values.get("quality", ()))
         values["noise"] = tuple(values["noise"])
         card = Card(**values, folder=folder)
+        for record in (card, *card.quality):
+            _require_types(record)
+        _ = card.trained_ranges  # Computed once here, so that it cannot fail on a screen.
     except FileNotFoundError:
         raise ModelError(f"The model {folder.name} has no card.") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -133,9 +137,7 @@ def read_catalogue(folder: Path = PRETRAINED) -> tuple[dict[str, Card], list[str
     Denoisers of digits come first, then other denoisers, then readers.
     """
     cards, problems = [], []
-    for model in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if not model.is_dir():
-            continue
+    for model in _model_folders(folder):
         try:
             cards.append(read_card(model))
         except ModelError as problem:
@@ -152,21 +154,37 @@ def find_card(name: str, folder: Path = PRETRAINED) -> Card:
     """Return the card called ``name``.
 
     Raises:
-        ModelError: if there is no such model, naming those there are.
+        ModelError: if there is no such model, naming those there are, or its card is broken.
     """
-    cards = load_catalogue(folder)
-    if name not in cards:
-        # A broken card deserves its own sentence rather than "unknown".
-        if Path(name).name == name and (folder / name).is_dir():
-            read_card(folder / name)
-        raise ModelError(f"There is no model {name!r}. There are: {', '.join(cards)}.")
-    return cards[name]
+    for model in _model_folders(folder):
+        if model.name == name:
+            return read_card(model)
+    known = ", ".join(load_catalogue(folder)) or "none yet"
+    raise ModelError(f"There is no model {name!r}. There are: {known}.")
 
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _model_folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))
+    )
+
+
+def _require_types(record: Card | Measurement) -> None:
+    """Raise ``TypeError`` where a value is not of its field's type; whole numbers are floats."""
+    for each in dataclasses.fields(record):
+        value = getattr(record, each.name)
+        wanted = tuple if get_origin(each.type) is tuple else each.type
+        whole_for_float = type(value) is int and isinstance(0.0, wanted)
+        if not (isinstance(value, wanted) or whole_for_float):
+            raise TypeError(f"{each.name} does not fit, got {value!r}")
 
 
 def _rank(card: Card) -> tuple:

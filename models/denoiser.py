@@ -4,10 +4,12 @@
 the same call as that of the classical filters.
 """
 
+import hashlib
+
 import numpy as np
 import onnxruntime as ort
 
-from models.catalogue import Card, ModelError, sha256_of
+from models.catalogue import Card, ModelError
 
 # Overlap between neighbouring tiles, as a share of a tile: each seam is faded over it.
 OVERLAP = 0.5
@@ -24,7 +26,6 @@ class Denoiser:
 
     def __init__(self, session: ort.InferenceSession, size: int, channels: int) -> None:
         self._session, self.size, self.channels = session, size, channels
-        self._input = session.get_inputs()[0].name
 
     def denoise(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Denoise one picture ``(H, W, C)``; ``sigma`` is not needed by these networks.
@@ -36,18 +37,19 @@ class Denoiser:
             raise ValueError(
                 f"expected a picture of shape (H, W, {self.channels}), got {noisy.shape}"
             )
+        noisy = np.asarray(noisy, np.float32)
         if noisy.shape[:2] == (self.size, self.size):
             return self.denoise_batch(noisy[None])[0]
         return self._denoise_tiled(noisy)
 
     def denoise_batch(self, noisy: np.ndarray) -> np.ndarray:
-        """Denoise ``(N, size, size, C)`` pictures of the network's own size."""
-        noisy = np.ascontiguousarray(noisy, np.float32)
-        batches = [
-            self._session.run(None, {self._input: noisy[start : start + BATCH]})[0]
-            for start in range(0, len(noisy), BATCH)
-        ]
-        return np.concatenate(batches)
+        """Denoise ``(N, size, size, C)`` pictures of the network's own size.
+
+        Raises:
+            ValueError: if the shape does not fit.
+        """
+        _require_shape(noisy, (self.size, self.size, self.channels))
+        return np.clip(_run(self._session, noisy), 0, 1)
 
     def _denoise_tiled(self, noisy: np.ndarray) -> np.ndarray:
         height, width = noisy.shape[:2]
@@ -59,8 +61,9 @@ class Denoiser:
             for left in _tile_starts(padded.shape[1], self.size)
         ]
         window = _feathered_window(self.size)
-        total = np.zeros_like(padded)
-        weight = np.zeros((*padded.shape[:2], 1), np.float32)
+        # In double precision what is the same in all tiles comes back to the last bit.
+        total = np.zeros(padded.shape)
+        weight = np.zeros((*padded.shape[:2], 1))
         for first in range(0, len(corners), BATCH):
             places = [
                 np.s_[top : top + self.size, left : left + self.size]
@@ -70,7 +73,7 @@ class Denoiser:
             for place, tile in zip(places, tiles, strict=True):
                 total[place] += tile * window
                 weight[place] += window
-        return (total / weight)[:height, :width]
+        return (total / weight)[:height, :width].astype(np.float32)
 
 
 class DigitReader:
@@ -78,16 +81,16 @@ class DigitReader:
 
     def __init__(self, session: ort.InferenceSession) -> None:
         self._session = session
-        self._input = session.get_inputs()[0].name
+        self._picture = tuple(session.get_inputs()[0].shape[1:])
 
     def read(self, pictures: np.ndarray) -> np.ndarray:
-        """Return the probabilities ``(N, 10)`` of the digits for ``(N, 28, 28, 1)`` pictures."""
-        pictures = np.ascontiguousarray(pictures, np.float32)
-        batches = [
-            self._session.run(None, {self._input: pictures[start : start + BATCH]})[0]
-            for start in range(0, len(pictures), BATCH)
-        ]
-        return np.concatenate(batches)
+        """Return the probabilities ``(N, 10)`` of the digits for ``(N, 28, 28, 1)`` pictures.
+
+        Raises:
+            ValueError: if the shape does not fit.
+        """
+        _require_shape(pictures, self._picture)
+        return _run(self._session, pictures)
 
 
 def load_denoiser(card: Card) -> Denoiser:
@@ -113,9 +116,14 @@ def load_reader(card: Card) -> DigitReader:
 
 
 def _open(card: Card) -> ort.InferenceSession:
-    if not card.weights.is_file():
-        raise ModelError(f"The weights of the model {card.name} are missing.")
-    if sha256_of(card.weights) != card.sha256:
+    try:
+        weights = card.weights.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"The weights of the model {card.name} are missing.") from None
+    except OSError as error:
+        raise ModelError(f"The weights of the model {card.name} cannot be read: {error}") from error
+    # What is checked is what is loaded, even if the file is replaced in between.
+    if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise ModelError(
             f"The weights of the model {card.name} are damaged: "
             "their SHA-256 is not the one on its card."
@@ -125,11 +133,35 @@ def _open(card: Card) -> ort.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     try:
-        return ort.InferenceSession(str(card.weights), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises many types that share no base class.
         raise ModelError(
             f"The weights of the model {card.name} cannot be loaded: {error}"
         ) from error
+    shapes = [each.shape[1:] for each in session.get_inputs()]
+    if shapes != [[card.size, card.size, card.channels]]:
+        raise ModelError(
+            f"The weights of the model {card.name} do not belong to its card: they take {shapes}."
+        )
+    return session
+
+
+def _run(session: ort.InferenceSession, pictures: np.ndarray) -> np.ndarray:
+    """Run a network on any number of pictures, a batch at a time."""
+    name = session.get_inputs()[0].name
+    pictures = np.ascontiguousarray(pictures, np.float32)
+    return np.concatenate(
+        [
+            session.run(None, {name: pictures[start : start + BATCH]})[0]
+            # An empty batch is run too: it has the right shape.
+            for start in range(0, max(len(pictures), 1), BATCH)
+        ]
+    )
+
+
+def _require_shape(pictures: np.ndarray, one: tuple[int, ...]) -> None:
+    if pictures.shape[1:] != one:
+        raise ValueError(f"expected pictures of shape {('N', *one)}, got {pictures.shape}")
 
 
 def _tile_starts(length: int, size: int) -> list[int]:

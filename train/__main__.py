@@ -11,15 +11,18 @@ RUNS = Path(__file__).parent / "runs"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return the exit status: 0, 1 for a stopped run, 2 for bad input."""
+    """Run one command; return the exit status: 0, 1 for a run not finished, 2 for bad input."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, OSError, ModelError) as error:
+    except (ValueError, OSError, ModelError, ModuleNotFoundError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("train: interrupted", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,11 +107,13 @@ def _curves(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from models.catalogue import load_catalogue
     from train.evaluate import evaluate_filters, evaluate_models, write_measurements
+    from train.report import write_digit_tables
 
     rows = evaluate_models(options.names or list(load_catalogue()))
     if options.filters:
         rows += evaluate_filters()
     write_measurements(rows)
+    write_digit_tables()
     return 0
 
 
@@ -120,6 +125,8 @@ def _train(run) -> int:
     print(f"{outcome}: {run.folder}")
     if outcome == "stopped":
         print("The same command goes on from here.")
+    if outcome == "diverged":
+        print("The loss is no number any more: try a smaller learning rate.")
     return 0 if outcome == "finished" else 1
 
 

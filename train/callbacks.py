@@ -7,25 +7,37 @@ import keras
 import numpy as np
 from PIL import Image
 
+from train.data import TrainingBatches
 from train.runs import ProgressWriter, Run, write_whole
+
+
+class TellEpoch(keras.callbacks.Callback):
+    """Tells the batches which epoch it is: Keras counts a ``fit`` that goes on from 0 again."""
+
+    def __init__(self, batches: TrainingBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
 
 
 class Report(keras.callbacks.Callback):
     """Writes every batch and epoch to ``progress.jsonl``."""
 
-    def __init__(self, progress: ProgressWriter, batches_an_epoch: int, batch_size: int) -> None:
+    def __init__(self, progress: ProgressWriter, batches: TrainingBatches) -> None:
         super().__init__()
-        self.progress, self.batches_an_epoch = progress, batches_an_epoch
-        self.batch_size = batch_size
+        self.progress, self.batches = progress, batches
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._started, self._first_step = time.monotonic(), step_of(self.model)
-        self._sum = 0.0
+        self._started = time.monotonic()
+        self._pictures, self._sum = 0, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
-        # Keras reports the mean since the epoch began; the batch's own loss is the difference.
-        total = logs["loss"] * (batch + 1)
-        loss, self._sum = total - self._sum, total
+        # Keras reports the mean over the epoch's pictures so far; the difference is this batch's.
+        before, self._pictures = self._pictures, self.batches.pictures_up_to(batch)
+        total = logs["loss"] * self._pictures
+        loss, self._sum = (total - self._sum) / (self._pictures - before), total
         self.progress.write("batch", step_of(self.model), loss=round(loss, 6))
 
     def on_epoch_end(self, epoch, logs=None):
@@ -36,7 +48,7 @@ class Report(keras.callbacks.Callback):
             step,
             epoch=epoch + 1,
             seconds=round(seconds, 2),
-            images_per_second=round((step - self._first_step) * self.batch_size / seconds, 1),
+            images_per_second=round(self._pictures / seconds, 1),
             learning_rate=float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             **{name: round(float(value), 6) for name, value in logs.items()},
         )
@@ -59,11 +71,16 @@ class Keep(keras.callbacks.Callback):
         save_checkpoint(self.model, self.run)
 
 
-class StopWhenAsked(keras.callbacks.Callback):
-    """Ends the training after the current batch when asked to, or when the loss is no number.
+class TrainingStopped(Exception):
+    """Leaves ``fit`` between two batches."""
 
-    ``reason`` then says why, and stays None otherwise.
-    """
+
+class TrainingDiverged(TrainingStopped):
+    """Leaves ``fit`` when the weights have become useless."""
+
+
+class StopWhenAsked(keras.callbacks.Callback):
+    """Ends the training after the current batch when asked to, or when the loss is no number."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -74,17 +91,13 @@ class StopWhenAsked(keras.callbacks.Callback):
         self.reason = self.reason or reason
 
     def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise TrainingDiverged("the loss is no number any more; try a smaller learning rate")
         if self.run.stop.exists():
             self.ask("asked")
-        if not math.isfinite(logs["loss"]):
-            self.ask("the loss is no number any more; try a smaller learning rate")
         if self.reason:
-            # fit() looks at this between batches, so the epoch ends here, in its middle.
+            # Keras's own stop_training would first validate and count the epoch as whole.
             raise TrainingStopped(self.reason)
-
-
-class TrainingStopped(Exception):  # noqa: N818 - a request, not an error
-    """Leaves ``fit`` between two batches."""
 
 
 class Probes(keras.callbacks.Callback):

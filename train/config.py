@@ -6,11 +6,12 @@ a file edited by hand into nonsense is refused with a sentence before anything i
 
 import dataclasses
 import json
+import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 
-from imaging.noise import NOISE_KINDS, noise_kind
+from imaging.noise import NOISE_KINDS
 
 DATA_SETS = ("mnist", "fashion-mnist")
 TARGETS = ("clean", "label")
@@ -41,7 +42,10 @@ class Noise:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` where the range does not fit the kind."""
-        kind = noise_kind(self.kind)
+        _require_one_of("noise", self.kind, NOISE_KINDS)
+        for name in ("low", "high", "share"):
+            _require_number(name, getattr(self, name))
+        kind = NOISE_KINDS[self.kind]
         kind.require_in_range(self.low)
         kind.require_in_range(self.high)
         if self.low > self.high:
@@ -77,20 +81,39 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` with the rule and the value where a setting makes no sense."""
+        if not isinstance(self.architecture, str):
+            raise ValueError(f"architecture must be a name, got {self.architecture!r}")
+        if not isinstance(self.settings, dict):
+            raise ValueError(f"settings must be names with values, got {self.settings!r}")
+        noise_is_list = isinstance(self.noise, list | tuple)
+        if not noise_is_list or not all(isinstance(entry, Noise) for entry in self.noise):
+            raise ValueError(f"noise must be a list of noise kinds, got {self.noise!r}")
         _require_one_of("data", self.data, DATA_SETS)
         _require_one_of("target", self.target, TARGETS)
         _require_one_of("loss", self.loss, LOSSES)
         _require_one_of("optimizer", self.optimizer, OPTIMIZERS)
         _require_one_of("schedule", self.schedule, SCHEDULES)
+        for name in ("fresh_noise", "augment"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
+        _require_number("learning_rate", self.learning_rate)
         if not 0 < self.learning_rate <= 100:
             raise ValueError(
                 f"learning_rate must be above 0 and at most 100, got {self.learning_rate}"
             )
-        for name, value, most in (("batch", self.batch, 4096), ("epochs", self.epochs, 10_000)):
-            if not isinstance(value, int) or not 1 <= value <= most:
-                raise ValueError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise ValueError(f"seed must be a whole number, not negative, got {self.seed!r}")
+        _require_whole("batch", self.batch, 1, 4096)
+        _require_whole("epochs", self.epochs, 1, 10_000)
+        _require_whole("seed", self.seed, 0, 2**32 - 1)
+        if (self.target == "label") != (self.loss == "sparse_categorical_crossentropy"):
+            raise ValueError(
+                "sparse_categorical_crossentropy is the loss for labels and for nothing else, "
+                f"got {self.loss} for the target {self.target!r}"
+            )
+        if self.augment and self.noise and not self.fresh_noise:
+            raise ValueError("augment makes other pictures each epoch, so fresh_noise must be true")
+        # As they come back from a file, so that a config equals its own copy.
+        object.__setattr__(self, "noise", tuple(self.noise))
+        object.__setattr__(self, "settings", _as_plain_data(self.settings))
 
     def to_json(self) -> str:
         """Return the settings as indented JSON."""
@@ -105,12 +128,15 @@ class TrainConfig:
         """
         try:
             values = json.loads(text)
-            noise = tuple(Noise(**entry) for entry in values.pop("noise", []))
-            return cls(noise=noise, **values)
         except json.JSONDecodeError as error:
             raise ValueError(f"settings are not JSON: {error}") from error
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"settings do not fit: {error}") from error
+        _require_names(cls, values)
+        noise = values.pop("noise", [])
+        if not isinstance(noise, list):
+            raise ValueError(f"noise must be a list of noise kinds, got {noise!r}")
+        for entry in noise:
+            _require_names(Noise, entry)
+        return cls(noise=tuple(Noise(**entry) for entry in noise), **values)
 
 
 def gaussian_only(factor: float) -> tuple[Noise, ...]:
@@ -121,7 +147,8 @@ def gaussian_only(factor: float) -> tuple[Noise, ...]:
 def data_folder() -> Path | None:
     """Return the folder named by ``DENOISE_DATA_DIR``, None where it is unset or missing."""
     named = os.environ.get("DENOISE_DATA_DIR")
-    return Path(named) if named and Path(named).is_dir() else None
+    folder = Path(named).expanduser() if named else None
+    return folder if folder and folder.is_dir() else None
 
 
 def every_kind(gaussian_share: float) -> tuple[Noise, ...]:
@@ -136,5 +163,36 @@ def every_kind(gaussian_share: float) -> tuple[Noise, ...]:
 
 
 def _require_one_of(name: str, value: object, known: object) -> None:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+
+
+def _require_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a number, got {value!r}")
+
+
+def _require_whole(name: str, value: object, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{name} must be a whole number from {least} to {most}, got {value!r}")
+
+
+def _require_names(kind: type, values: object) -> None:
+    """Raise ``ValueError`` unless ``values`` names fields of a dataclass, and all it needs."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{kind.__name__} must be names with values, got {values!r}")
+    known = {each.name: each for each in dataclasses.fields(kind)}
+    for name in values:
+        if name not in known:
+            raise ValueError(f"unknown setting {name!r}; known: {', '.join(known)}")
+    for name, each in known.items():
+        optional = each.default is not MISSING or each.default_factory is not MISSING
+        if name not in values and not optional:
+            raise ValueError(f"{kind.__name__} needs {name}, got {', '.join(values) or 'nothing'}")
+
+
+def _as_plain_data(settings: dict) -> dict:
+    try:
+        return json.loads(json.dumps(settings))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"settings must be plain data, got {settings!r}") from error

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from scipy.ndimage import affine_transform
 
+from imaging.noise import NOISE_KINDS
 from train.config import Noise, TrainConfig, data_folder
 
 KERAS_LOADERS = {
@@ -28,14 +29,20 @@ def load_pictures(data: str) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.nd
     Looks in ``DENOISE_DATA_DIR`` first, then in the cache of Keras, then downloads.
 
     Raises:
-        OSError: if the data is in neither place and cannot be downloaded.
+        OSError: if the data is in neither place and cannot be downloaded, or is damaged.
+        ValueError: if there is no such data set.
     """
+    if data not in KERAS_LOADERS:
+        raise ValueError(f"unknown data set {data!r}; known: {', '.join(KERAS_LOADERS)}")
     file_name, load = KERAS_LOADERS[data]
     folder = data_folder()
     if folder is not None and (folder / file_name).is_file():
-        with np.load(folder / file_name) as arrays:
-            train = arrays["x_train"], arrays["y_train"]
-            test = arrays["x_test"], arrays["y_test"]
+        try:
+            with np.load(folder / file_name) as arrays:
+                train = arrays["x_train"], arrays["y_train"]
+                test = arrays["x_test"], arrays["y_test"]
+        except Exception as error:  # A damaged archive raises one of half a dozen types.
+            raise OSError(f"{folder / file_name} cannot be read: {error}") from error
     else:
         try:
             train, test = load()
@@ -55,8 +62,6 @@ def spoil(clean: np.ndarray, noise: tuple[Noise, ...], rng: np.random.Generator)
     """Return the batch ``(N, H, W, C)`` with noise, clipped to [0, 1]; one kind a picture."""
     if not noise:
         return clean
-    from imaging.noise import NOISE_KINDS
-
     shares = np.array([entry.share for entry in noise])
     choice = rng.choice(len(noise), size=len(clean), p=shares / shares.sum())
     noisy = np.empty_like(clean)
@@ -83,10 +88,9 @@ def augment(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """Batches ``(input, target)`` for one epoch after the other.
+    """Batches ``(input, target)`` of one epoch.
 
-    ``first_epoch`` and ``first_batch`` say where to begin; the batches before that are left
-    out of the first epoch.
+    Set ``epoch`` to have those of another.  The batches before ``first_batch`` are left out.
     """
 
     def __init__(
@@ -127,8 +131,10 @@ class TrainingBatches(keras.utils.PyDataset):
             noisy = spoil(clean, config.noise, rng)
         return noisy, self.labels[chosen] if config.target == "label" else clean
 
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
+    def pictures_up_to(self, index: int) -> int:
+        """Return how many pictures there are in the batches up to and with ``index``."""
+        end = (index + 1 + self.first_batch) * self.config.batch
+        return min(end, len(self.pictures)) - self.first_batch * self.config.batch
 
     def _order(self) -> np.ndarray:
         """The shuffled order of this epoch."""

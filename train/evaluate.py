@@ -6,13 +6,11 @@ and strength alone, and clipped to [0, 1] as on the screen.
 
 import dataclasses
 import json
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +18,13 @@ import numpy as np
 from imaging import metrics
 from imaging.classical import CLASSICAL, with_digit_curve
 from imaging.noise import NOISE_KINDS
-from models.catalogue import PRETRAINED, Card, Measurement, find_card
+from models.catalogue import Card, Measurement, find_card
 from models.denoiser import load_denoiser, load_reader
+from train.config import data_folder
 from train.data import load_pictures, to_unit
+from train.report import MEASUREMENTS, machine
 from train.runs import write_whole
 
-MEASUREMENTS = PRETRAINED.parent / "measurements.json"
 SEED = 20_261_121
 ALL_DIGITS, SOME_DIGITS = 10_000, 2_000
 HEADLINE = ("gaussian", 0.5)  # The tutorials' noise factor, measured on all test digits.
@@ -101,7 +100,7 @@ def measure(
     methods: Iterable[Method], data: str, noise: str, strength: float, count: int
 ) -> list[Row]:
     """Measure the methods on the first ``count`` test pictures."""
-    (_, _), (pictures, labels) = load_pictures(data)
+    pictures, labels = _test_pictures(data, data_folder())
     clean, labels = to_unit(pictures[:count]), labels[:count]
     noisy = noisy_pictures(clean, noise, strength)
     reader = load_reader(find_card("digit-reader")) if data == "mnist" else None
@@ -133,8 +132,7 @@ def measure(
 def evaluate_models(names: list[str], say: Callable[[str], None] = print) -> list[Row]:
     """Measure the named models, write the numbers into their cards, return all rows."""
     rows: list[Row] = []
-    for name in names:
-        card = find_card(name)
+    for card in [find_card(name) for name in names]:
         if not card.denoises:
             card = _measure_reader(card)
         else:
@@ -144,7 +142,7 @@ def evaluate_models(names: list[str], say: Callable[[str], None] = print) -> lis
             rows += own
             card = _with_quality(card, own)
         write_card(card)
-        say(f"{name}: {headline(card)}")
+        say(f"{card.name}: {headline(card)}")
     return rows
 
 
@@ -159,8 +157,12 @@ def evaluate_filters(say: Callable[[str], None] = print) -> list[Row]:
 
 
 def write_measurements(rows: list[Row], path: Path = MEASUREMENTS) -> None:
-    """Put the rows into the table of all measurements, in place of older ones of these methods."""
+    """Put the rows into the table of all measurements, in place of older ones of these methods.
+
+    The noisy pictures are measured beside every method; they get one row for each noise.
+    """
     known = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows = list({(row.method, row.data, row.noise, row.strength): row for row in rows}.values())
     measured = {(row.method, row.data) for row in rows}
     kept = [row for row in known if (row["method"], row["data"]) not in measured]
     table = {
@@ -174,17 +176,6 @@ def write_measurements(rows: list[Row], path: Path = MEASUREMENTS) -> None:
     write_whole(path, lambda unfinished: unfinished.write_text(text))
 
 
-def machine() -> dict[str, object]:
-    """Return what the numbers were measured on."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "onnxruntime": version("onnxruntime"),
-        "scikit-image": version("scikit-image"),
-    }
-
-
 def write_card(card: Card) -> None:
     """Write ``card.json`` and, for people, ``card.md``."""
     write_whole(card.folder / "card.json", lambda path: path.write_text(card.to_json() + "\n"))
@@ -193,9 +184,11 @@ def write_card(card: Card) -> None:
 
 def headline(card: Card) -> str:
     """Return the one number that says most about a model."""
-    if not card.denoises:
-        return f"reads {card.accuracy:.2%} of the clean test digits"
     at_half = card.measured(*HEADLINE)
+    if card.accuracy is not None:
+        return f"reads {card.accuracy:.2%} of the clean test digits"
+    if at_half is None:
+        return "nothing yet"
     read = "" if at_half.read is None else f", {at_half.read:.1%} of the digits read"
     return f"{at_half.psnr:.2f} dB, SSIM {at_half.ssim:.3f}{read} at noise factor 0.5"
 
@@ -228,11 +221,18 @@ def card_for_people(card: Card) -> str:
     if card.quality:
         lines += [
             "",
-            "| noise | strength | pictures | noisy PSNR | PSNR | noisy SSIM | SSIM | read noisy | read |",
+            "| noise | strength | pictures | noisy PSNR | PSNR | noisy SSIM | SSIM "
+            "| read noisy | read |",
             "|---|---|---|---|---|---|---|---|---|",
         ]
         lines += [_measurement_line(row) for row in card.quality]
     return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=1)
+def _test_pictures(data: str, folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """The test pictures and their labels; a new ``folder`` is a new look."""
+    return load_pictures(data)[1]
 
 
 def _measure_at(at: tuple[str, float], methods: Iterable[Method], data: str) -> list[Row]:
@@ -263,7 +263,7 @@ def _with_quality(card: Card, rows: list[Row]) -> Card:
 
 
 def _measure_reader(card: Card) -> Card:
-    pictures, labels = load_pictures(card.data)[1]
+    pictures, labels = _test_pictures(card.data, data_folder())
     answers = load_reader(card).read(to_unit(pictures)).argmax(axis=1)
     return dataclasses.replace(card, accuracy=round(float(np.mean(answers == labels)), 5))
 
@@ -289,13 +289,3 @@ def _measurement_line(row: Measurement) -> str:
         f"{row.psnr:.2f} | {row.noisy_ssim:.3f} | {row.ssim:.3f} | {share(row.noisy_read)} | "
         f"{share(row.read)} |"
     )
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        return platform.processor()
-    return platform.processor()

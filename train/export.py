@@ -28,22 +28,33 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
     ``recipe`` gives name, title, purpose and source; the settings come from the run itself.
 
     Raises:
-        ValueError: if the run has no network, or the ONNX file does not answer as Keras does.
+        ValueError: if the run has no network or is of another recipe, or if the ONNX file does
+            not answer as Keras does.  What was shipped before then stays as it is.
     """
     config = run.read_config()
+    for name in ("architecture", "settings", "data", "target"):
+        trained, wanted = getattr(config, name), getattr(recipe.config, name)
+        if trained != wanted:
+            raise ValueError(f"{recipe.name} has {name} {wanted}, {run.folder} has {trained}")
     if run.model.exists():
         path = run.model
     elif run.checkpoint.exists():
         path = run.checkpoint  # Of a run that was stopped; the card says after how many epochs.
     else:
         raise ValueError(f"{run.folder} has no trained network yet")
-    model = keras.saving.load_model(path, compile=False)
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
+        raise ValueError(f"{path} cannot be read: {error}") from error
     target = folder / recipe.name
     target.mkdir(parents=True, exist_ok=True)
 
+    def write_onnx(unfinished: Path) -> None:
+        to_onnx(model, unfinished)
+        require_agreement(model, unfinished, config.data)
+
     weights = target / "model.onnx"
-    write_whole(weights, lambda unfinished: to_onnx(model, unfinished))
-    require_agreement(model, weights, config.data)
+    write_whole(weights, write_onnx)
     write_whole(target / "model.keras", model.save)
     if (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
         (target / "model.keras").unlink()
@@ -67,7 +78,7 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
         learning_rate=config.learning_rate,
         schedule=config.schedule,
         batch=config.batch,
-        epochs=_epochs_trained(run),
+        epochs=config.epochs if path == run.model else _epochs_trained(run),
         seed=config.seed,
         parameters=model.count_params(),
         macs_per_pixel=round(macs(model) / height**2, 1),
@@ -135,7 +146,7 @@ def _versions() -> dict[str, str]:
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
-        **{name: version(name) for name in names},
+        **{name: version(name) for name in names if _installed(name)},
     }
 
 

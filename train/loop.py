@@ -2,11 +2,11 @@
 
 import signal
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
+import numpy as np
 
 from models.architectures import build
 from train.callbacks import (
@@ -14,6 +14,8 @@ from train.callbacks import (
     Probes,
     Report,
     StopWhenAsked,
+    TellEpoch,
+    TrainingDiverged,
     TrainingStopped,
     save_checkpoint,
     step_of,
@@ -28,20 +30,22 @@ PROBES = 10
 def train(run: Run, show_progress: bool = False) -> str:
     """Train the run to its end, or until it is stopped; go on where it was stopped before.
 
-    Returns "finished", or "stopped" when somebody asked for it or the loss became NaN.  The
-    weights are kept in either case.
+    Returns "finished"; "stopped" when somebody asked for it, the weights being kept as they
+    are; or "diverged" when the loss is no number any more, the last epoch's being kept.
 
     Raises:
         ValueError: if the settings or the checkpoint make no sense.
-        OSError: if the data cannot be had or the folder cannot be written.
+        OSError: if the data cannot be had, or the folder cannot be written.
     """
     config = run.read_config()
     run.stop.unlink(missing_ok=True)
+    step = max((event["step"] for event in run.events()), default=0)
     progress = ProgressWriter(run.progress)
     try:
+        progress.write("status", step, status="loading", backend=keras.backend.backend())
         return _train(run, config, progress, show_progress)
     except Exception as error:
-        progress.write("error", 0, message=f"{type(error).__name__}: {error}")
+        progress.write("error", step, message=f"{type(error).__name__}: {error}")
         raise
     finally:
         progress.close()
@@ -49,15 +53,14 @@ def train(run: Run, show_progress: bool = False) -> str:
 
 def _train(run: Run, config: TrainConfig, progress: ProgressWriter, show_progress: bool) -> str:
     keras.utils.set_random_seed(config.seed)
-    progress.write("status", 0, status="loading", backend=keras.backend.backend())
-
     batches, validation = split_and_spoil(config)
     model = resume_or_build(run, config, batches.batches_an_epoch)
+    require_fit(model, batches)
+    seed_random_layers(model, config.seed)
     epoch, batches.first_batch = divmod(step_of(model), batches.batches_an_epoch)
-    batches.epoch = epoch
 
     stopper = StopWhenAsked(run)
-    callbacks = [Report(progress, batches.batches_an_epoch, config.batch), Keep(run)]
+    callbacks = [TellEpoch(batches), Report(progress, batches), Keep(run)]
     if config.target == "clean":
         probes = validation[0][:PROBES], validation[1][:PROBES]
         callbacks.append(Probes(run, progress, *probes))
@@ -75,14 +78,17 @@ def _train(run: Run, config: TrainConfig, progress: ProgressWriter, show_progres
                     validation_batch_size=500,
                     initial_epoch=first,
                     epochs=last,
+                    shuffle=False,  # The batches are shuffled, in an order that can be resumed.
                     callbacks=callbacks,
                     verbose=verbosity,
                 )
                 batches.first_batch = 0
     except TrainingStopped as stop:
-        save_checkpoint(model, run)
+        diverged = isinstance(stop, TrainingDiverged)
+        if not diverged:
+            save_checkpoint(model, run)
         progress.write("stop", step_of(model), reason=str(stop))
-        return "stopped"
+        return "diverged" if diverged else "stopped"
 
     write_whole(run.model, model.save)
     progress.write("status", step_of(model), status="finished")
@@ -94,8 +100,11 @@ def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> ker
     if run.checkpoint.exists():
         try:
             return keras.saving.load_model(run.checkpoint)
-        except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(f"checkpoint {run.checkpoint} cannot be read: {error}") from error
+        except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ValueError(
+                f"{run.checkpoint} cannot be read; remove it to start anew: {reason}"
+            ) from error
     model = build(config.architecture, **config.settings)
     model.compile(
         optimizer=make_optimizer(config, config.epochs * batches_an_epoch),
@@ -105,6 +114,26 @@ def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> ker
         jit_compile=keras.backend.backend() == "jax",
     )
     return model
+
+
+def require_fit(model: keras.Model, batches: TrainingBatches) -> None:
+    """Raise ``ValueError`` where the network does not take the pictures or answers otherwise."""
+    picture = batches.pictures.shape[1:]
+    if model.input_shape[1:] != picture:
+        raise ValueError(f"the network takes {model.input_shape[1:]}, the pictures are {picture}")
+    wants_pictures = batches.config.target == "clean"
+    if (model.output_shape == model.input_shape) != wants_pictures:
+        wanted = "pictures" if wants_pictures else "labels"
+        raise ValueError(f"the target is {wanted}, but the network's is {model.output_shape[1:]}")
+
+
+def seed_random_layers(model: keras.Model, seed: int) -> None:
+    """Give dropout the state that it has at this step of an unbroken run; files do not keep it."""
+    for index, layer in enumerate(model.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            own = np.random.default_rng((seed, index)).integers(2**31)
+            generator.state.assign([own, step_of(model)])
 
 
 def make_optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:

@@ -67,7 +67,7 @@ _READER = TrainConfig(
     architecture="digit-reader",
     target="label",
     # A little noise, or the first grain it meets would blind it.
-    noise=(Noise("gaussian", 0.0, 0.5),),
+    noise=(Noise("gaussian", 0.0, 0.2),),
     augment=True,
     loss="sparse_categorical_crossentropy",
     learning_rate=0.002,

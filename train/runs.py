@@ -1,19 +1,20 @@
 """The run folder: the files through which a training and its watchers talk.
 
-    config.json          the settings; written before the training starts
-    progress.jsonl       one line per event, only ever appended to
-    checkpoint.keras     network and optimizer, to go on from
-    probes/epoch-003.png clean, noisy and denoised fixed pictures after epoch 3
-    model.keras          the finished network
-    heartbeat            touched while the training lives
-    stop                 whoever creates it asks the training to stop
+    config.json           the settings; written before the training starts
+    progress.jsonl        one line per event, only ever appended to
+    checkpoint.keras      network and optimizer, to go on from
+    probes/epoch-0003.png clean, noisy and denoised fixed pictures after epoch 3
+    model.keras           the finished network
+    heartbeat             touched while the training lives
+    stop                  whoever creates it asks the training to stop
 
 Every event has ``event`` (status, batch, epoch, probe, stop, error), ``time`` (seconds since
-1970) and ``step`` (batches trained so far).  A file that others read as a whole is written
-under a temporary name and renamed.
+1970) and ``step`` (batches trained so far).  A value that is no finite number is null.  A file
+that others read as a whole is written under a temporary name and renamed.
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +45,9 @@ class Run:
         run.folder.mkdir(parents=True, exist_ok=True)
         settings = run.folder / "config.json"
         if settings.exists() and run.read_config() != config:
-            raise FileExistsError(f"{run.folder} holds a run with other settings")
+            raise FileExistsError(
+                f"{run.folder} holds a run with other settings; choose another folder or remove it"
+            )
         write_whole(settings, lambda path: path.write_text(config.to_json() + "\n"))
         return run
 
@@ -54,11 +57,13 @@ class Run:
         Raises:
             ValueError: if it is missing or makes no sense.
         """
+        settings = self.folder / "config.json"
         try:
-            text = (self.folder / "config.json").read_text()
+            return TrainConfig.from_json(settings.read_text())
         except OSError as error:
             raise ValueError(f"no settings in {self.folder}: {error.strerror}") from error
-        return TrainConfig.from_json(text)
+        except ValueError as error:
+            raise ValueError(f"{settings}: {error}") from error
 
     def events(self) -> Iterator[dict]:
         """Yield the events of ``progress.jsonl`` so far, in order."""
@@ -66,22 +71,31 @@ class Run:
             return
         with self.progress.open() as lines:
             for line in lines:
-                if line.endswith("\n"):  # A line without it is still being written.
-                    yield json.loads(line)
+                if not line.endswith("\n"):
+                    continue  # It is still being written.
+                try:
+                    event = json.loads(line)
+                except json.JSONDecodeError:
+                    continue  # It was being written when the training was killed.
+                yield event
 
 
 class ProgressWriter:
     """Appends events to ``progress.jsonl``, at most a fifth of a second late."""
 
     def __init__(self, path: Path) -> None:
+        before = path.read_bytes() if path.exists() else b""
         self._file = path.open("a")
+        if before and not before.endswith(b"\n"):  # Killed in the middle of a line.
+            self._file.write("\n")
         self._flushed = 0.0
 
     def write(self, event: str, step: int, **values: object) -> None:
         """Append one event; all but batches are on disk when this returns."""
         now = time.time()
-        line = {"event": event, "time": round(now, 3), "step": step, **values}
-        self._file.write(json.dumps(line) + "\n")
+        line = {"event": event, "time": round(now, 3), "step": step}
+        line |= {name: _finite(value) for name, value in values.items()}
+        self._file.write(json.dumps(line, allow_nan=False) + "\n")
         if event != "batch" or now - self._flushed > 0.2:
             self._file.flush()
             self._flushed = now
@@ -89,6 +103,11 @@ class ProgressWriter:
     def close(self) -> None:
         """Write what is left and close the file."""
         self._file.close()
+
+
+def _finite(value: object) -> object:
+    """JSON has no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -4,6 +4,7 @@
 says which names there are when it does not.
 """
 
+import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,17 @@ def build(architecture: str, **settings: object) -> "keras.Model":
     Raises:
         ValueError: if the architecture or one of its settings is unknown.
     """
-    if architecture not in ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
         raise ValueError(
             f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}"
         )
     builder = import_module(f"models.architectures.{ARCHITECTURES[architecture]}").build
+    known = inspect.signature(builder).parameters
+    for name in settings:
+        if name not in known:
+            raise ValueError(
+                f"unknown setting {name!r} of {architecture!r}; known: {', '.join(known)}"
+            )
     try:
         return builder(**settings)
     except TypeError as error:

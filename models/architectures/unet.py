@@ -1,10 +1,10 @@
 """A U-Net: an encoder-decoder whose levels are joined by skip connections.
 
-    image (S, S, C) -> double conv f1 --------------- skip 1 ---------------> concat -> double conv f1
-                         pool, dropout                                          up          |
-                         double conv f2 ------ skip 2 ------> concat -> double conv f2   conv 1x1
-                            pool, dropout                       up                          |
-                            double conv f3 -----------------------'             denoised (S, S, C)
+    image (S, S, C) -> double conv f1 ------------ skip 1 ------------> concat -> double conv f1
+                         pool, dropout                                    up          |
+                         double conv f2 --- skip 2 --> concat -> double conv f2    conv 1x1
+                            pool, dropout                up                           |
+                            double conv f3 ---------------'               denoised (S, S, C)
 
 A double convolution is twice (3x3 convolution, batch normalisation, ReLU).  Upwards a 2x2
 transposed convolution of stride 2 doubles the maps: its kernels do not overlap, so it

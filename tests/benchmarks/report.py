@@ -1,4 +1,4 @@
-"""Turn measurements into a Markdown table, and put it where the README keeps it."""
+"""Turn measurements into a Markdown table."""
 
 import datetime
 import os
@@ -6,11 +6,11 @@ import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
-BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+from train.report import cores, processor
+
 LIBRARIES = ("streamlit", "onnxruntime", "numpy")
 
 
@@ -87,31 +87,9 @@ def table(rows: Iterable[Row]) -> str:
 
 def machine(chromium: str) -> str:
     """One sentence: where, when and with which versions the numbers were measured."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = [
-        line.partition(":")[2].strip()
-        for line in (cpuinfo.read_text().splitlines() if cpuinfo.exists() else [])
-        if line.startswith("model name")
-    ]
-    cpu = names[0] if names else platform.processor() or platform.machine()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
-        f"Measured by `make bench` on {datetime.date.today().isoformat()}: {cpu}, {cores} cores, "
-        f"load {os.getloadavg()[0]:.1f} when it began; Python {platform.python_version()}, "
+        f"Measured by `make bench` on {datetime.date.today().isoformat()}: {processor()}, "
+        f"{cores()} cores, load {os.getloadavg()[0]:.1f} when it began; Python {platform.python_version()}, "
         f"{versions}, Chromium {chromium}."
     )
-
-
-def write(text: str, readme: Path) -> None:
-    """Replace what stands between the benchmark markers of the README.
-
-    Raises:
-        ValueError: if it does not have each marker once.
-    """
-    before = readme.read_text(encoding="utf-8")
-    if before.count(BEGIN) != 1 or before.count(END) != 1:
-        raise ValueError(f"{readme.name} must have {BEGIN} and {END} once each")
-    head, _, rest = before.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    readme.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")

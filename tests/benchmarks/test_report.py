@@ -1,10 +1,9 @@
 """A benchmark table says what was measured, no more and no less."""
 
-from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.report import Budget, Row, number, table, write
+from tests.benchmarks.report import Budget, Row, number, table
 
 
 def test_a_budget_is_kept_only_when_median_and_p95_are_under_it():
@@ -45,18 +44,3 @@ def test_the_budget_stands_beside_the_value():
     assert table([row]).splitlines()[2] == (
         "| slider | 50.0 ms | 50.0 ms | median < 100, p95 < 200 | kept | 40 |"
     )
-
-
-def test_only_what_is_between_the_markers_changes(tmp_path: Path):
-    readme = tmp_path / "README.md"
-    readme.write_text("a\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\nz\n")
-    write("new", readme)
-    assert readme.read_text() == "a\n<!-- benchmarks -->\nnew\n<!-- /benchmarks -->\nz\n"
-
-
-def test_a_readme_without_markers_is_left_alone(tmp_path: Path):
-    readme = tmp_path / "README.md"
-    readme.write_text("nothing here")
-    with pytest.raises(ValueError, match="once each"):
-        write("new", readme)
-    assert readme.read_text() == "nothing here"

@@ -1,0 +1,138 @@
+"""Puts measured numbers where people read them: the tables of the README.
+
+``models/measurements.json`` holds the rows; nothing here measures anything.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from imaging.noise import NOISE_KINDS
+from models.catalogue import load_catalogue
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+MEASUREMENTS = ROOT / "models" / "measurements.json"
+
+
+def processor() -> str:
+    """Return the name of this machine's processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def machine() -> dict[str, object]:
+    """Return what numbers were measured on."""
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "python": platform.python_version(),
+        "onnxruntime": version("onnxruntime"),
+        "scikit-image": version("scikit-image"),
+    }
+
+
+def write_between(name: str, text: str, readme: Path = README) -> None:
+    """Replace what stands between ``<!-- name -->`` and ``<!-- /name -->`` of the README.
+
+    Raises:
+        ValueError: if it does not have each marker once.
+    """
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before = readme.read_text(encoding="utf-8")
+    if before.count(begin) != 1 or before.count(end) != 1:
+        raise ValueError(f"{readme.name} must have {begin} and {end} once each")
+    head, _, rest = before.partition(begin)
+    _, _, tail = rest.partition(end)
+    readme.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
+
+
+def write_digit_tables(readme: Path = README, measurements: Path = MEASUREMENTS) -> None:
+    """Write the two tables on digits into the README."""
+    table = json.loads(measurements.read_text(encoding="utf-8"))
+    rows = [row for row in table["rows"] if row["data"] == "mnist"]
+    on = table["machine"]
+    source = (
+        f"Measured by `python -m train evaluate --filters` on {table['date']}: "
+        f"{on['processor']}, {on['cores']} cores, Python {on['python']}, "
+        f"onnxruntime {on['onnxruntime']}, scikit-image {on['scikit-image']}."
+    )
+    text = "\n\n".join([at_half(rows), against_filters(rows), source])
+    write_between("digits", text, readme)
+
+
+def at_half(rows: list[dict]) -> str:
+    """Return every method at Gaussian noise of 0.5, the worst first, as a Markdown table."""
+    cards = load_catalogue()
+    lines = []
+    for row in sorted(_at(rows, "gaussian", 0.5), key=lambda row: row["psnr"]):
+        card = cards.get(row["method"])
+        lines.append(
+            [
+                f"`{row['method']}`",
+                f"{card.parameters:,}" if card else "",
+                str(card.epochs) if card else "",
+                f"{row['psnr']:.2f}",
+                f"{row['ssim']:.3f}",
+                f"{row['read']:.1%}",
+            ]
+        )
+    return markdown(["method", "parameters", "epochs", "PSNR (dB)", "SSIM", "digits read"], lines)
+
+
+def against_filters(rows: list[dict]) -> str:
+    """Return best network against best filter for each noise and strength, as Markdown.
+
+    Filters come with and without their output curve; the better one counts.
+    """
+    lines = []
+    for kind in NOISE_KINDS:
+        for strength in sorted({row["strength"] for row in rows if row["noise"] == kind}):
+            here = _at(rows, kind, strength)
+            network, rival = _best(here, "network"), _best(here, "filter")
+            if network is None or rival is None:
+                continue
+            lines.append(
+                [
+                    kind,
+                    f"{strength:g}",
+                    f"{_best(here, 'none')['psnr']:.2f}",
+                    f"{rival['psnr']:.2f} (`{rival['method']}`)",
+                    f"{network['psnr']:.2f} (`{network['method']}`)",
+                    f"{network['psnr'] - rival['psnr']:+.2f}",
+                ]
+            )
+    return markdown(
+        ["noise", "strength", "noisy (dB)", "best filter (dB)", "best network (dB)", "gain"], lines
+    )
+
+
+def markdown(head: list[str], lines: Iterable[list[str]]) -> str:
+    """Return a Markdown table; all columns but the first are numbers."""
+    ruler = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ruler, *lines))
+
+
+def _at(rows: list[dict], noise: str, strength: float) -> list[dict]:
+    return [row for row in rows if row["noise"] == noise and row["strength"] == strength]
+
+
+def _best(rows: list[dict], family: str) -> dict | None:
+    return max(
+        (row for row in rows if row["family"] == family),
+        key=lambda row: row["psnr"],
+        default=None,
+    )
