@@ -100,7 +100,7 @@ def total_variation(noisy: np.ndarray, sigma: float) -> np.ndarray:
         Rudin, Osher and Fatemi, Physica D 1992, doi:10.1016/0167-2789(92)90242-F, by the
         algorithm of Chambolle, 2004, doi:10.1023/B:JMIV.0000011325.36760.1e.
     """
-    weight = 0.5 * _room(noisy) ** 0.5 * sigma
+    weight = 0.53 * _room(noisy) ** 0.5 * sigma
     return _by_opponent_colours(
         noisy, lambda image: denoise_tv_chambolle(image, weight, channel_axis=-1)
     )

@@ -90,8 +90,9 @@ class Card:
         """For each kind of noise it was trained on, the weakest and strongest."""
         ranges: dict[str, tuple[float, float]] = {}
         for entry in self.noise:
-            low, high = ranges.get(entry["kind"], (entry["low"], entry["high"]))
-            ranges[entry["kind"]] = min(low, entry["low"]), max(high, entry["high"])
+            low, high = float(entry["low"]), float(entry["high"])
+            lowest, highest = ranges.get(entry["kind"], (low, high))
+            ranges[entry["kind"]] = min(low, lowest), max(high, highest)
         return ranges
 
     def measured(self, noise: str, strength: float) -> Measurement | None:

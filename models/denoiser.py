@@ -176,5 +176,5 @@ def _tile_starts(length: int, size: int) -> list[int]:
 def _feathered_window(size: int) -> np.ndarray:
     """Weights ``(size, size, 1)`` that fall towards the edges but never to zero."""
     ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)) / (size / 2)
-    ramp = np.clip(ramp, 0.01, 1).astype(np.float32)
+    ramp = np.clip(ramp, 0.01, 1)
     return (ramp[:, None] * ramp[None, :])[..., None]

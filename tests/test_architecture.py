@@ -24,11 +24,11 @@ ANY = frozenset({"*"})
 
 ARITHMETIC = frozenset({"numpy", "PIL", "scipy", "skimage"})
 INFERENCE = ARITHMETIC | {"onnxruntime"}
-SCREEN = INFERENCE | {"streamlit", "streamlit_drawable_canvas"}
+SCREEN = INFERENCE | {"streamlit", "streamlit_drawable_canvas", "altair", "pandas"}
 TRAINING = INFERENCE | {"keras", "onnx"}
 
 CATALOGUE = frozenset({"models.catalogue", "models.denoiser"})
-TRAIN_LEAN = frozenset({"train.config", "train.jobs", "train.recipes"})
+TRAIN_LEAN = frozenset({"train.config", "train.jobs", "train.recipes", "train.runs"})
 BEHIND_A_PAGE = CATALOGUE | TRAIN_LEAN | {"imaging", "pages.components"}
 
 
@@ -93,7 +93,13 @@ ROOMS = (
         lazily=frozenset({"train", "models.architectures"}),
     ),
     Room(
-        ("train/__init__.py", "train/config.py", "train/jobs.py", "train/recipes.py"),
+        (
+            "train/__init__.py",
+            "train/config.py",
+            "train/jobs.py",
+            "train/recipes.py",
+            "train/runs.py",
+        ),
         CATALOGUE | TRAIN_LEAN | {"imaging"},
         INFERENCE,
         "what the training page uses of train never imports Keras",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from models.catalogue import ModelError
+from train.runs import Run
 
 RUNS = Path(__file__).parent / "runs"
 
@@ -41,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("run", help="train the run folder as its config.json says")
     command.add_argument("folder", type=Path)
+    command.add_argument("--queue", action="store_true", help="wait for the turn to train")
+    command.add_argument("--minutes", type=float, help="stop, and keep what is there, after")
     command.set_defaults(command=_run)
 
     command = commands.add_parser("export", help="ship a run as models/pretrained/NAME")
@@ -71,27 +74,33 @@ def _recipe(options: argparse.Namespace) -> int:
     import dataclasses
 
     from train.recipes import recipe
-    from train.runs import Run
-
     config = recipe(options.name).config
     changes = {name: getattr(options, name) for name in ("epochs", "seed")}
     config = dataclasses.replace(
         config, **{name: value for name, value in changes.items() if value is not None}
     )
-    return _train(Run.create(options.out or RUNS / options.name, config))
+    run = Run.create(options.out or RUNS / options.name, config)
+    run.stop.unlink(missing_ok=True)
+    return _train(run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from train.runs import Run
-
-    return _train(Run(options.folder))
+    from train.jobs import Refused, worker_at
+    run = Run(options.folder)
+    if not options.queue:
+        run.stop.unlink(missing_ok=True)
+        return _train(run, options.minutes)
+    try:
+        with worker_at(run):
+            return _train(run, options.minutes)
+    except Refused as refusal:
+        print(f"train: {refusal}", file=sys.stderr)
+        return 1
 
 
 def _export(options: argparse.Namespace) -> int:
     from train.export import export
     from train.recipes import recipe
-    from train.runs import Run
-
     card = export(Run(options.folder), recipe(options.name))
     print(f"{card.folder}: {card.parameters:,} parameters after {card.epochs} epochs")
     return 0
@@ -117,11 +126,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _train(run) -> int:
+def _train(run: Run, minutes: float | None = None) -> int:
     run.read_config()  # Complain before the seconds that Keras takes.
     from train.loop import train
 
-    outcome = train(run, show_progress=True)
+    outcome = train(run, show_progress=True, minutes=minutes)
     print(f"{outcome}: {run.folder}")
     if outcome == "stopped":
         print("The same command goes on from here.")

@@ -80,11 +80,12 @@ class TrainingDiverged(TrainingStopped):
 
 
 class StopWhenAsked(keras.callbacks.Callback):
-    """Ends the training after the current batch when asked to, or when the loss is no number."""
+    """Ends the training after the current batch: when asked, in time, or when it diverges."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, minutes: float | None = None) -> None:
         super().__init__()
-        self.run, self.reason = run, None
+        self.run, self.reason, self.minutes = run, None, minutes
+        self._deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
 
     def ask(self, reason: str) -> None:
         """Stop after the current batch."""
@@ -95,6 +96,8 @@ class StopWhenAsked(keras.callbacks.Callback):
             raise TrainingDiverged("the loss is no number any more; try a smaller learning rate")
         if self.run.stop.exists():
             self.ask("asked")
+        if time.monotonic() > self._deadline:
+            self.ask(f"it reached the limit of {self.minutes:g} minutes; it can be continued")
         if self.reason:
             # Keras's own stop_training would first validate and count the epoch as whole.
             raise TrainingStopped(self.reason)

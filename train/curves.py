@@ -20,9 +20,9 @@ from imaging.noise import NOISE_KINDS, NoiseKind
 KNOTS = 33
 STRENGTHS = 10
 # What the noise level is multiplied by before a filter is told; 0 leaves all to the curve.
-BOOSTS = (0.0, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4, 2.8, 4.0)
+BOOSTS = (0.0, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.55, 1.7, 2.0, 2.4, 2.8, 4.0)
 DIGITS = 600
-DIGITS_TO_CHOOSE = 100
+DIGITS_TO_CHOOSE = 160
 SEED = 20_080
 
 

@@ -27,8 +27,11 @@ from train.runs import ProgressWriter, Run, write_whole
 PROBES = 10
 
 
-def train(run: Run, show_progress: bool = False) -> str:
+def train(run: Run, show_progress: bool = False, minutes: float | None = None) -> str:
     """Train the run to its end, or until it is stopped; go on where it was stopped before.
+
+    A ``stop`` file that lies there already stops it after its first batch: whoever starts the
+    training removes an old one.  After ``minutes`` the training stops by itself.
 
     Returns "finished"; "stopped" when somebody asked for it, the weights being kept as they
     are; or "diverged" when the loss is no number any more, the last epoch's being kept.
@@ -38,12 +41,11 @@ def train(run: Run, show_progress: bool = False) -> str:
         OSError: if the data cannot be had, or the folder cannot be written.
     """
     config = run.read_config()
-    run.stop.unlink(missing_ok=True)
     step = max((event["step"] for event in run.events()), default=0)
     progress = ProgressWriter(run.progress)
     try:
         progress.write("status", step, status="loading", backend=keras.backend.backend())
-        return _train(run, config, progress, show_progress)
+        return _train(run, config, progress, show_progress, minutes)
     except Exception as error:
         progress.write("error", step, message=f"{type(error).__name__}: {error}")
         raise
@@ -51,7 +53,13 @@ def train(run: Run, show_progress: bool = False) -> str:
         progress.close()
 
 
-def _train(run: Run, config: TrainConfig, progress: ProgressWriter, show_progress: bool) -> str:
+def _train(
+    run: Run,
+    config: TrainConfig,
+    progress: ProgressWriter,
+    show_progress: bool,
+    minutes: float | None,
+) -> str:
     keras.utils.set_random_seed(config.seed)
     batches, validation = split_and_spoil(config)
     model = resume_or_build(run, config, batches.batches_an_epoch)
@@ -59,7 +67,7 @@ def _train(run: Run, config: TrainConfig, progress: ProgressWriter, show_progres
     seed_random_layers(model, config.seed)
     epoch, batches.first_batch = divmod(step_of(model), batches.batches_an_epoch)
 
-    stopper = StopWhenAsked(run)
+    stopper = StopWhenAsked(run, minutes)
     callbacks = [TellEpoch(batches), Report(progress, batches), Keep(run)]
     if config.target == "clean":
         probes = validation[0][:PROBES], validation[1][:PROBES]

@@ -90,6 +90,6 @@ def machine(chromium: str) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
         f"Measured by `make bench` on {datetime.date.today().isoformat()}: {processor()}, "
-        f"{cores()} cores, load {os.getloadavg()[0]:.1f} when it began; Python {platform.python_version()}, "
-        f"{versions}, Chromium {chromium}."
+        f"{cores()} cores, load {os.getloadavg()[0]:.1f} when it began; "
+        f"Python {platform.python_version()}, {versions}, Chromium {chromium}."
     )
