@@ -18,6 +18,8 @@ page_setup(
 def show_run(run: Run, mine: bool) -> None:
     """Draw one run; called anew every half second while it is active."""
     status = jobs.status(run)
+    if not run.folder.exists() or status.active != st.session_state.watching:
+        st.rerun()  # The page around it has to know: it starts and ends the half-seconds.
     history = training.history_of(run)
     training.show_status(run, status, history)
     if not mine:
@@ -33,9 +35,6 @@ def show_run(run: Run, mine: bool) -> None:
             training.show_take_away(run)
     training.show_curves(history)
     training.show_probes(run, history)
-    if not status.active and st.session_state.get("watching") == run.folder.name:
-        st.session_state.watching = None
-        st.rerun()  # Without the timer: nothing changes any more.
 
 
 def start(config, token: str) -> None:
@@ -105,8 +104,7 @@ with run_box:
             icon=":material/school:",
         )
     else:
-        active = jobs.status(run).active
-        st.session_state.watching = run_id if active else None
+        st.session_state.watching = active = jobs.status(run).active
         st.fragment(show_run, run_every=0.5 if active else None)(
             run, bool(token) and jobs.controls(token, run)
         )

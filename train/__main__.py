@@ -74,6 +74,7 @@ def _recipe(options: argparse.Namespace) -> int:
     import dataclasses
 
     from train.recipes import recipe
+
     config = recipe(options.name).config
     changes = {name: getattr(options, name) for name in ("epochs", "seed")}
     config = dataclasses.replace(
@@ -86,6 +87,7 @@ def _recipe(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from train.jobs import Refused, worker_at
+
     run = Run(options.folder)
     if not options.queue:
         run.stop.unlink(missing_ok=True)
@@ -101,6 +103,7 @@ def _run(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from train.export import export
     from train.recipes import recipe
+
     card = export(Run(options.folder), recipe(options.name))
     print(f"{card.folder}: {card.parameters:,} parameters after {card.epochs} epochs")
     return 0

@@ -54,6 +54,17 @@ class Report(keras.callbacks.Callback):
         )
 
 
+class TrainingStopped(Exception):
+    """Leaves ``fit`` between two batches."""
+
+
+class TrainingDiverged(TrainingStopped):
+    """Leaves ``fit`` when loss or weights are no numbers any more."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} any more; try a smaller learning rate")
+
+
 class Keep(keras.callbacks.Callback):
     """Saves network and optimizer after each epoch, and touches the heartbeat."""
 
@@ -71,14 +82,6 @@ class Keep(keras.callbacks.Callback):
         save_checkpoint(self.model, self.run)
 
 
-class TrainingStopped(Exception):
-    """Leaves ``fit`` between two batches."""
-
-
-class TrainingDiverged(TrainingStopped):
-    """Leaves ``fit`` when the weights have become useless."""
-
-
 class StopWhenAsked(keras.callbacks.Callback):
     """Ends the training after the current batch: when asked, in time, or when it diverges."""
 
@@ -93,12 +96,13 @@ class StopWhenAsked(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
-            raise TrainingDiverged("the loss is no number any more; try a smaller learning rate")
+            raise TrainingDiverged("the loss is no number")
         if self.run.stop.exists():
             self.ask("asked")
         if time.monotonic() > self._deadline:
             self.ask(f"it reached the limit of {self.minutes:g} minutes; it can be continued")
         if self.reason:
+            save_checkpoint(self.model, self.run)
             # Keras's own stop_training would first validate and count the epoch as whole.
             raise TrainingStopped(self.reason)
 
@@ -128,5 +132,12 @@ def step_of(model: keras.Model) -> int:
 
 
 def save_checkpoint(model: keras.Model, run: Run) -> None:
-    """Save network, optimizer and step so that the run can go on from here."""
+    """Save network, optimizer and step so that the run can go on from here.
+
+    Raises:
+        TrainingDiverged: if a weight is no number; the checkpoint then stays as it is.
+    """
+    # TensorFlow's fused ReLU turns NaN to 0: the loss may look well when the weights are not.
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise TrainingDiverged("the weights are no numbers")
     write_whole(run.checkpoint, model.save)

@@ -38,7 +38,8 @@ def load_pictures(data: str) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.nd
     folder = data_folder()
     if folder is not None and (folder / file_name).is_file():
         try:
-            with np.load(folder / file_name) as arrays:
+            # Opened here, because NumPy leaves a damaged archive open.
+            with (folder / file_name).open("rb") as file, np.load(file) as arrays:
                 train = arrays["x_train"], arrays["y_train"]
                 test = arrays["x_test"], arrays["y_test"]
         except Exception as error:  # A damaged archive raises one of half a dozen types.

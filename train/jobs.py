@@ -32,7 +32,8 @@ from train.config import TrainConfig
 from train.runs import ProgressWriter, Run, write_whole
 
 ROOT = Path(__file__).parent
-RUNS = ROOT / "runs"
+# A host can put them elsewhere, on a larger disk for instance.
+RUNS = Path(os.environ.get("DENOISE_RUNS_DIR") or ROOT / "runs")
 
 WAITING, STARTING, TRAINING = "waiting", "starting", "training"
 FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"

@@ -17,7 +17,6 @@ from train.callbacks import (
     TellEpoch,
     TrainingDiverged,
     TrainingStopped,
-    save_checkpoint,
     step_of,
 )
 from train.config import TrainConfig
@@ -76,7 +75,13 @@ def _train(
 
     # A bar on a terminal, a line an epoch in a log.
     verbosity = 0 if not show_progress else 1 if sys.stdout.isatty() else 2
-    progress.write("status", step_of(model), status="training", epochs=config.epochs)
+    progress.write(
+        "status",
+        step_of(model),
+        status="training",
+        epochs=config.epochs,
+        batches_an_epoch=batches.batches_an_epoch,
+    )
     try:
         with _stop_on_interrupt(stopper):
             for first, last in _stretches(epoch, batches, config.epochs):
@@ -92,11 +97,8 @@ def _train(
                 )
                 batches.first_batch = 0
     except TrainingStopped as stop:
-        diverged = isinstance(stop, TrainingDiverged)
-        if not diverged:
-            save_checkpoint(model, run)
         progress.write("stop", step_of(model), reason=str(stop))
-        return "diverged" if diverged else "stopped"
+        return "diverged" if isinstance(stop, TrainingDiverged) else "stopped"
 
     write_whole(run.model, model.save)
     progress.write("status", step_of(model), status="finished")
@@ -146,7 +148,7 @@ def seed_random_layers(model: keras.Model, seed: int) -> None:
 
 def make_optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     """Make the optimizer; a cosine schedule rises for 3 % of the steps and then falls to zero."""
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = float(config.learning_rate)
     if config.schedule == "cosine":
         warm_up = max(1, steps * 3 // 100)
         rate = keras.optimizers.schedules.CosineDecay(

@@ -16,7 +16,7 @@ MOST_POINTS = 600  # More cannot be told apart on a screen; what is kept is neve
 class History:
     """What the events of a run told so far."""
 
-    batches_an_epoch: int
+    batches_an_epoch: int = 1
     batches: list[tuple[float, float]] = field(default_factory=list)
     epochs: list[dict] = field(default_factory=list)
     probes: list[dict] = field(default_factory=list)
@@ -37,6 +37,7 @@ class History:
             elif event["event"] == "probe":
                 self.probes.append(event)
             elif event["event"] == "status":
+                self.batches_an_epoch = event.get("batches_an_epoch", self.batches_an_epoch)
                 self._last_time = None  # A pause is no training time.
 
     @property

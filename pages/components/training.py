@@ -1,5 +1,6 @@
 """What the Train page asks and shows: the settings of a run, and the run itself."""
 
+import base64
 import dataclasses
 from collections.abc import Callable
 
@@ -16,7 +17,6 @@ from train.recipes import RECIPES
 from train.runs import Run
 
 FIRST_RECIPE = "dense"
-TRAINING_PICTURES = {"mnist": 58_000, "fashion-mnist": 58_000}
 WORDS = {
     jobs.WAITING: "Waiting",
     jobs.STARTING: "Starting TensorFlow",
@@ -138,9 +138,7 @@ def history_of(run: Run) -> History:
     """Return what is known of the run, after reading what is new in its file."""
     key = f"history-{run.folder.name}"
     if key not in st.session_state:
-        config = run.read_config()
-        batches = -(-TRAINING_PICTURES[config.data] // config.batch)
-        st.session_state[key] = jobs.EventReader(run), History(batches)
+        st.session_state[key] = jobs.EventReader(run), History()
     reader, history = st.session_state[key]
     history.add(reader.read_new())
     return history
@@ -212,11 +210,14 @@ def show_probes(run: Run, history: History) -> None:
     except OSError:
         st.caption("The pictures of this epoch are gone.")
         return
-    st.image(
-        png(sheet, scale=4),
-        caption=f"After epoch {chosen}: original, noisy, denoised. None of these digits was "
-        "trained on.",
-        width="stretch",
+    source = base64.b64encode(png(sheet)).decode()
+    st.html(
+        f'<img alt="Original, noisy and denoised digits after epoch {chosen}" '
+        'style="width: 100%; image-rendering: pixelated; border-radius: .35rem; display: block" '
+        f'src="data:image/png;base64,{source}">'
+    )
+    st.caption(
+        f"After epoch {chosen}: original, noisy, denoised. None of these digits was trained on."
     )
 
 
