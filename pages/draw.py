@@ -6,7 +6,7 @@ import streamlit as st
 from imaging import metrics
 from models.catalogue import ModelError
 from pages.components import pickers, results
-from pages.components.cached import get_catalogue
+from pages.components.cached import get_cards
 from pages.components.downloads import show_downloads
 from pages.components.drawing_pad import SIDE
 from pages.components.layout import page_footer, page_setup
@@ -23,7 +23,7 @@ page_setup(
 @st.fragment
 def lab() -> None:
     """The whole bench, as a fragment: a slider redraws it without the page around it."""
-    cards, problems = get_catalogue()
+    cards, problems = get_cards()
     pickers.open_link(cards)
     for problem in problems:
         st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")

@@ -18,7 +18,7 @@ page_setup(
 def show_run(run: Run, mine: bool) -> None:
     """Draw one run; called anew every half second while it is active."""
     status = jobs.status(run)
-    if not run.folder.exists() or status.active != st.session_state.watching:
+    if not run.folder.exists() or jobs.is_alive(run) != st.session_state.watching:
         st.rerun()  # The page around it has to know: it starts and ends the half-seconds.
     history = training.history_of(run)
     training.show_status(run, status, history)
@@ -33,6 +33,9 @@ def show_run(run: Run, mine: bool) -> None:
             st.button("Delete", icon=":material/delete:", on_click=delete, args=(run,))
         if not status.active:
             training.show_take_away(run)
+        usable = mine and not status.active and (run.folder / "card.json").exists()
+        if usable and st.button("Use on the Draw page", icon=":material/draw:"):
+            use(run)
     training.show_curves(history)
     training.show_probes(run, history)
 
@@ -40,7 +43,8 @@ def show_run(run: Run, mine: bool) -> None:
 def start(config, token: str) -> None:
     """Start a run and show it; a callback."""
     try:
-        run = jobs.start(config, token, st.session_state.recipe)
+        drawing = st.session_state.get("drawing")  # From the Draw page, if somebody drew there.
+        run = jobs.start(config, token, st.session_state.recipe, drawing=drawing)
         st.query_params["run"] = run.folder.name
     except (jobs.Refused, OSError) as problem:
         st.session_state.refused = str(problem)
@@ -61,6 +65,14 @@ def delete(run: Run) -> None:
         st.query_params.pop("run", None)
     except jobs.Refused as problem:
         st.session_state.refused = str(problem)
+
+
+def use(run: Run) -> None:
+    """Go to the Draw page with this network chosen; it is there for this visitor only."""
+    own = [folder for folder in st.session_state.get("own_models", []) if folder != run.folder]
+    st.session_state.own_models = [run.folder, *own]
+    st.session_state.model = run.folder.name
+    st.switch_page("pages/draw.py")
 
 
 token = visitor_token()
@@ -104,8 +116,9 @@ with run_box:
             icon=":material/school:",
         )
     else:
-        st.session_state.watching = active = jobs.status(run).active
-        st.fragment(show_run, run_every=0.5 if active else None)(
+        # The worker outlives the training by the seconds in which it exports the network.
+        st.session_state.watching = alive = jobs.is_alive(run)
+        st.fragment(show_run, run_every=0.5 if alive else None)(
             run, bool(token) and jobs.controls(token, run)
         )
 

@@ -94,10 +94,25 @@ def _run(options: argparse.Namespace) -> int:
         return _train(run, options.minutes)
     try:
         with worker_at(run):
-            return _train(run, options.minutes)
+            outcome = _train(run, options.minutes)
+            _make_usable(run)
+            return outcome
     except Refused as refusal:
         print(f"train: {refusal}", file=sys.stderr)
         return 1
+
+
+def _make_usable(run: Run) -> None:
+    """Let the screens use what was trained; a run without a network yet is left as it is."""
+    import keras
+
+    from train.export import make_usable
+    from train.jobs import owner
+
+    trained = run.model.exists() or run.checkpoint.exists()
+    # ONNX files are made of TensorFlow's graphs.
+    if trained and run.read_config().target == "clean" and keras.backend.backend() == "tensorflow":
+        make_usable(run, f"Yours: {owner(run).get('name', run.folder.name)}")
 
 
 def _export(options: argparse.Namespace) -> int:

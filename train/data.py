@@ -19,7 +19,7 @@ KERAS_LOADERS = {
 VALIDATION = 2000  # of the 60,000 training pictures, the last ones
 
 # Each use of randomness has its own stream, so that adding one does not shift the others.
-SHUFFLE, SPOIL, ONCE, VALIDATE = range(4)
+SHUFFLE, SPOIL, ONCE, VALIDATE, WATCH = range(5)
 
 
 def load_pictures(data: str) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import PRETRAINED, Card, read_card, sha256_of
+from train.config import TrainConfig
 from train.data import load_pictures, to_unit
 from train.recipes import Recipe
 from train.runs import Run, write_whole
@@ -36,6 +37,42 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
         trained, wanted = getattr(config, name), getattr(recipe.config, name)
         if trained != wanted:
             raise ValueError(f"{recipe.name} has {name} {wanted}, {run.folder} has {trained}")
+    model, epochs = _load_trained(run)
+    target = folder / recipe.name
+    target.mkdir(parents=True, exist_ok=True)
+
+    weights = target / "model.onnx"
+    write_whole(weights, lambda unfinished: _write_onnx(model, unfinished, config))
+    write_whole(target / "model.keras", model.save)
+    if (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
+        (target / "model.keras").unlink()
+    about = {name: getattr(recipe, name) for name in ("name", "title", "purpose", "source")}
+    return _write_card(target, config, model, epochs, about)
+
+
+def make_usable(run: Run, title: str) -> Card:
+    """Write ``model.onnx`` and ``card.json`` into the run folder, so that the screens can use it.
+
+    Raises:
+        ValueError: if the run has no network, or the ONNX file does not answer as Keras does.
+    """
+    config = run.read_config()
+    model, epochs = _load_trained(run)
+    write_whole(
+        run.folder / "model.onnx", lambda unfinished: _write_onnx(model, unfinished, config)
+    )
+    about = {
+        "name": run.folder.name,
+        "title": title,
+        "purpose": "A network that you trained here.",
+        "source": "Denoise Lab",
+    }
+    return _write_card(run.folder, config, model, epochs, about)
+
+
+def _load_trained(run: Run) -> tuple[keras.Model, int]:
+    """Load the network of a run that is finished or stopped; also how many epochs it saw."""
+    config = run.read_config()
     if run.model.exists():
         path = run.model
     elif run.checkpoint.exists():
@@ -46,25 +83,21 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
         raise ValueError(f"{path} cannot be read: {error}") from error
-    target = folder / recipe.name
-    target.mkdir(parents=True, exist_ok=True)
+    return model, config.epochs if path == run.model else _epochs_trained(run)
 
-    def write_onnx(unfinished: Path) -> None:
-        to_onnx(model, unfinished)
-        require_agreement(model, unfinished, config.data)
 
-    weights = target / "model.onnx"
-    write_whole(weights, write_onnx)
-    write_whole(target / "model.keras", model.save)
-    if (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
-        (target / "model.keras").unlink()
+def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
+    to_onnx(model, path)
+    require_agreement(model, path, config.data)
 
+
+def _write_card(
+    folder: Path, config: TrainConfig, model: keras.Model, epochs: int, about: dict[str, str]
+) -> Card:
+    """Write the card of the network whose ``model.onnx`` lies in the folder."""
     height, _, channels = model.input_shape[1:]
     card = Card(
-        name=recipe.name,
-        title=recipe.title,
-        purpose=recipe.purpose,
-        source=recipe.source,
+        **about,
         architecture=config.architecture,
         settings=config.settings,
         size=height,
@@ -78,15 +111,15 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
         learning_rate=config.learning_rate,
         schedule=config.schedule,
         batch=config.batch,
-        epochs=config.epochs if path == run.model else _epochs_trained(run),
+        epochs=epochs,
         seed=config.seed,
         parameters=model.count_params(),
         macs_per_pixel=round(macs(model) / height**2, 1),
-        sha256=sha256_of(weights),
+        sha256=sha256_of(folder / "model.onnx"),
         made_with=_versions(),
     )
-    write_whole(target / "card.json", lambda path: path.write_text(card.to_json() + "\n"))
-    return read_card(target)
+    write_whole(folder / "card.json", lambda path: path.write_text(card.to_json() + "\n"))
+    return read_card(folder)
 
 
 def to_onnx(model: keras.Model, path: Path) -> None:

@@ -28,6 +28,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from train.config import TrainConfig
 from train.runs import ProgressWriter, Run, write_whole
 
@@ -81,9 +84,16 @@ class Status:
 
 
 def start(
-    config: TrainConfig, token: str, name: str, limits: Limits = Limits(), runs: Path = RUNS
+    config: TrainConfig,
+    token: str,
+    name: str,
+    limits: Limits = Limits(),
+    runs: Path = RUNS,
+    drawing: np.ndarray | None = None,
 ) -> Run:
     """Make a run that ``token`` controls and send a worker to it.
+
+    ``drawing`` is a picture ``(28, 28, 1)`` in [0, 1] to watch becoming clean.
 
     Raises:
         Refused: if the line is full or the host has too little memory left.
@@ -96,6 +106,9 @@ def start(
     run = Run.create(runs / f"{stamp}-{secrets.token_hex(3)}", config)
     owner = {"token": _hashed(token), "name": name, "made": time.time()}
     write_whole(run.folder / "owner.json", lambda path: path.write_text(json.dumps(owner)))
+    if drawing is not None:
+        pixels = np.rint(drawing[..., 0] * 255).astype(np.uint8)
+        write_whole(run.drawing, Image.fromarray(pixels).save)
     _send_worker(run, limits)
     return run
 
@@ -106,8 +119,9 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
     Raises:
         Refused: if a worker is at it already, the line is full, or memory is short.
     """
-    if is_alive(run):
+    if status(run).active:
         raise Refused("This run is being trained already.")
+    _wait_for_end(run)
     _require_room(limits, run.folder.parent)
     run.stop.unlink(missing_ok=True)
     _send_worker(run, limits)
@@ -124,8 +138,9 @@ def delete(run: Run) -> None:
     Raises:
         Refused: if a worker is still at it.
     """
-    if is_alive(run):
+    if status(run).active:
         raise Refused("Stop the run before it is deleted.")
+    _wait_for_end(run)
     shutil.rmtree(run.folder, ignore_errors=True)
 
 
@@ -177,7 +192,7 @@ def status(run: Run) -> Status:
         return last if last.state in (FINISHED, STOPPED, FAILED) else _died(run)
     if last.state == WAITING:
         return Status(WAITING, ahead=_ahead_of(run))
-    return last if last.state in ACTIVE else Status(STARTING)
+    return last  # A finished or stopped worker still lives while it exports the network.
 
 
 @contextmanager
@@ -274,6 +289,15 @@ def _send_worker(run: Run, limits: Limits) -> None:
     deadline = time.monotonic() + 5
     while not is_alive(run) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def _wait_for_end(run: Run, seconds: float = 10) -> None:
+    """Wait until a worker that has stopped training has cleaned up after itself."""
+    deadline = time.monotonic() + seconds
+    while is_alive(run):
+        if time.monotonic() > deadline:
+            raise Refused("The worker is still saving this run. Try again in a moment.")
+        time.sleep(0.05)
 
 
 def _require_room(limits: Limits, runs: Path) -> None:

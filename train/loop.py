@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import keras
 import numpy as np
+from PIL import Image
 
 from models.architectures import build
 from train.callbacks import (
@@ -20,7 +21,7 @@ from train.callbacks import (
     step_of,
 )
 from train.config import TrainConfig
-from train.data import TrainingBatches, split_and_spoil
+from train.data import WATCH, TrainingBatches, split_and_spoil, spoil, to_unit
 from train.runs import ProgressWriter, Run, write_whole
 
 PROBES = 10
@@ -69,8 +70,7 @@ def _train(
     stopper = StopWhenAsked(run, minutes)
     callbacks = [TellEpoch(batches), Report(progress, batches), Keep(run)]
     if config.target == "clean":
-        probes = validation[0][:PROBES], validation[1][:PROBES]
-        callbacks.append(Probes(run, progress, *probes))
+        callbacks.append(Probes(run, progress, *probe_pictures(run, config, *validation)))
     callbacks.append(stopper)  # Last, so that what the others keep is kept.
 
     # A bar on a terminal, a line an epoch in a log.
@@ -103,6 +103,20 @@ def _train(
     write_whole(run.model, model.save)
     progress.write("status", step_of(model), status="finished")
     return "finished"
+
+
+def probe_pictures(
+    run: Run, config: TrainConfig, noisy: np.ndarray, clean: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pictures to watch, ``(noisy, clean)``: the visitor's own one first, if any."""
+    noisy, clean = noisy[:PROBES], clean[:PROBES]
+    if run.drawing.exists():
+        with Image.open(run.drawing) as file:
+            own = to_unit(np.asarray(file.convert("L").resize(clean.shape[1:3])))[None, ..., None]
+        rng = np.random.default_rng((config.seed, WATCH))
+        noisy = np.concatenate([spoil(own, config.noise, rng), noisy])
+        clean = np.concatenate([own, clean])
+    return noisy, clean
 
 
 def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> keras.Model:

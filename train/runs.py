@@ -1,6 +1,7 @@
 """The run folder: the files through which a training and its watchers talk.
 
     config.json           the settings; written before the training starts
+    drawing.png           a picture of the visitor's own to watch, 28x28, if there is one
     progress.jsonl        one line per event, only ever appended to
     checkpoint.keras      network and optimizer, to go on from
     probes/epoch-0003.png clean, noisy and denoised fixed pictures after epoch 3
@@ -33,6 +34,7 @@ class Run:
         self.model = self.folder / "model.keras"
         self.heartbeat = self.folder / "heartbeat"
         self.stop = self.folder / "stop"
+        self.drawing = self.folder / "drawing.png"
 
     @classmethod
     def create(cls, folder: str | Path, config: TrainConfig) -> "Run":

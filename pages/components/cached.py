@@ -6,7 +6,7 @@ loaded anew.  A failure is not kept: the next visitor tries again.
 
 import streamlit as st
 
-from models.catalogue import Card, read_catalogue
+from models.catalogue import Card, ModelError, read_card, read_catalogue
 from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader
 
 
@@ -14,6 +14,18 @@ from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader
 def get_catalogue() -> tuple[dict[str, Card], list[str]]:
     """Return the usable cards by name, best first, and a sentence for each broken one."""
     return read_catalogue()
+
+
+def get_cards() -> tuple[dict[str, Card], list[str]]:
+    """Return this visitor's cards: those of their own trained networks, then the catalogue's."""
+    cards, problems = get_catalogue()
+    own = {}
+    for folder in st.session_state.get("own_models", []):
+        try:
+            own[folder.name] = read_card(folder)
+        except ModelError:
+            continue  # The run was deleted, or is being trained again.
+    return own | cards, problems
 
 
 def get_denoiser(card: Card) -> Denoiser:

@@ -195,6 +195,10 @@ def show_curves(history: History) -> None:
 def show_probes(run: Run, history: History) -> None:
     """Draw what the network made of the same few pictures after each epoch."""
     if not history.probes:
+        if "drawing" not in st.session_state:
+            st.caption(
+                "Draw a digit on the Draw page first, and you can watch your own become clean."
+            )
         return
     epochs = [event["epoch"] for event in history.probes]
     newest = epochs[-1]
@@ -216,8 +220,10 @@ def show_probes(run: Run, history: History) -> None:
         'style="width: 100%; image-rendering: pixelated; border-radius: .35rem; display: block" '
         f'src="data:image/png;base64,{source}">'
     )
+    yours = "Your own drawing comes first. " if run.drawing.exists() else ""
     st.caption(
-        f"After epoch {chosen}: original, noisy, denoised. None of these digits was trained on."
+        f"After epoch {chosen}: original, noisy, denoised. {yours}None of these digits was "
+        "trained on."
     )
 
 

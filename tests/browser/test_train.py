@@ -73,3 +73,18 @@ def test_a_run_is_started_reloaded_stopped_continued_and_seen_by_others(url, ope
 def test_a_run_that_does_not_exist_gets_a_sentence(url, open_page):
     page = open_page(f"{url}/train?run=../../etc")
     expect(page.get_by_text("This run does not exist any more")).to_be_visible()
+
+
+def test_a_finished_network_denoises_on_the_draw_page_for_its_owner_only(url, open_page):
+    page = open_page(f"{url}/train")
+    page.get_by_role("slider", name="Epochs").press("Home")
+    press(page, "Train")
+    expect(page.get_by_text("Finished").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Use on the Draw page")).to_be_visible(timeout=PATIENCE)
+    wait_until_idle(page)
+    press(page, "Use on the Draw page")
+    expect(page.get_by_role("combobox", name="Denoise with")).to_have_value("Yours: dense")
+    expect(page.locator('canvas[data-title="Denoised"]')).to_be_visible()
+
+    stranger = open_page(f"{url}/")
+    expect(stranger.get_by_text("Yours: dense")).to_have_count(0)

@@ -1,0 +1,406 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models import __main__ as command_line
+from models.catalogue import find_card, load_catalogue, read_card, read_catalogue
+from models.denoiser import load_denoiser
+from tests.models.networks import identity, means, ship
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """The command line sees this catalogue only: its models answer with the picture itself."""
+    folder = tmp_path / "shelf"
+    ship(folder, "echo", identity(), parameters=1234)
+    ship(folder, "colour-echo", identity(channels=3), channels=3)
+    ship(folder, "reader", means(), target="label")
+    monkeypatch.setattr(command_line, "find_card", lambda name: find_card(name, folder))
+    monkeypatch.setattr(command_line, "read_catalogue", lambda: read_catalogue(folder))
+    return folder
+
+
+@pytest.fixture
+def run(shelf, capsys):
+    """Run a command in this process; returns (exit status, stdout, stderr)."""
+
+    def run(*arguments):
+        status = command_line.main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def grey(tmp_path, rng):
+    """Write a grey picture and return its pixels: ``grey(path, size)``."""
+
+    def write(path: Path, size=(28, 28)):
+        pixels = rng.integers(0, 256, size, dtype=np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+        return pixels
+
+    return write
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    with Image.open(path) as file:
+        return np.asarray(file)
+
+
+def assert_refused(outcome, *words):
+    """Bad input: exit status 2, one line on stderr that says what, nothing on stdout."""
+    status, out, err = outcome
+    assert status == 2
+    assert out == ""
+    assert err.startswith("models: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert str(word) in err
+
+
+def test_list_names_every_model_with_its_size_and_purpose(run):
+    status, out, err = run("list")
+    assert (status, err) == (0, "")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert set(lines) == {"echo", "colour-echo", "reader"}
+    assert "1,234 parameters" in lines["echo"]
+    assert lines["echo"].endswith("Shows what a test wants to see.")
+
+
+def test_list_as_json_holds_whole_cards(run, shelf):
+    status, out, err = run("list", "--json")
+    assert (status, err) == (0, "")
+    cards = {card["name"]: card for card in json.loads(out)}
+    assert set(cards) == {"echo", "colour-echo", "reader"}
+    assert cards["echo"] == json.loads(read_card(shelf / "echo").to_json())
+
+
+@pytest.mark.parametrize("how", [[], ["--json"]])
+def test_list_goes_on_past_a_broken_card_and_says_so(run, shelf, how):
+    (shelf / "reader" / "card.json").write_text("{")
+    status, out, err = run("list", *how)
+    assert status == 1
+    assert "colour-echo" in out
+    assert "card of the model reader" in err
+    assert err.count("\n") == 1
+
+
+def test_a_picture_becomes_a_png(run, tmp_path, grey):
+    pixels = grey(tmp_path / "in.png", (40, 33))
+    status, out, err = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
+    assert (status, err) == (0, "")
+    assert "1 of 1 pictures" in out
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), pixels)
+
+
+def test_a_picture_into_a_folder_keeps_its_name(run, tmp_path, grey):
+    pixels = grey(tmp_path / "in.bmp")
+    (tmp_path / "results").mkdir()
+    run("denoise", tmp_path / "in.bmp", tmp_path / "results", "--model", "echo")
+    assert np.array_equal(pixels_of(tmp_path / "results" / "in.png"), pixels)
+
+
+def test_folders_that_the_result_needs_are_made(run, tmp_path, grey):
+    grey(tmp_path / "in.png")
+    assert run("denoise", tmp_path / "in.png", tmp_path / "a/b/out.png", "--model", "echo")[0] == 0
+    assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["out.png"]
+
+
+def test_the_result_is_what_the_model_makes_of_the_picture(tmp_path, grey, capsys):
+    card = next(card for card in load_catalogue().values() if card.denoises)
+    pixels = grey(tmp_path / "in.png")
+    arguments = ["denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", card.name]
+    assert command_line.main([str(argument) for argument in arguments]) == 0
+    expected = load_denoiser(card).denoise(pixels[..., None].astype(np.float32) / 255)
+    # Half a level of rounding to 8 bits.
+    result = pixels_of(tmp_path / "out.png")[..., None] / 255
+    np.testing.assert_allclose(result, expected, atol=0.5 / 255 + 1e-6)
+
+
+def test_colour_is_read_as_grey_by_a_grey_model_and_as_colour_by_a_colour_model(run, tmp_path, rng):
+    pixels = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    run("denoise", tmp_path / "in.png", tmp_path / "grey.png", "--model", "echo")
+    run("denoise", tmp_path / "in.png", tmp_path / "colour.png", "--model", "colour-echo")
+    # ITU-R BT.601; Pillow rounds to whole levels.
+    luma = pixels @ [0.299, 0.587, 0.114]
+    np.testing.assert_allclose(pixels_of(tmp_path / "grey.png"), luma, atol=1)
+    assert np.array_equal(pixels_of(tmp_path / "colour.png"), pixels)
+
+
+def test_sixteen_bits_are_scaled_and_not_cut_off(run, tmp_path, rng):
+    pixels = rng.integers(0, 2**16, (28, 28), dtype=np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
+    np.testing.assert_allclose(pixels_of(tmp_path / "out.png"), pixels / 257, atol=1)
+
+
+def test_a_photo_taken_sideways_comes_out_upright(run, tmp_path, grey):
+    pixels = grey(tmp_path / "upright.png", (30, 20))
+    turned = Image.fromarray(np.rot90(pixels))  # EXIF 6: to be turned clockwise to be upright.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "in.png", exif=exif)
+    run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), pixels)
+
+
+def test_a_folder_is_denoised_with_its_subfolders(run, tmp_path, grey):
+    names = ["a.png", "sub/b.tif", "sub/deep/c.BMP"]
+    pixels = {name: grey(tmp_path / "in" / name) for name in names}
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    status, out, err = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
+    assert (status, err) == (0, "")
+    assert "3 of 3 pictures" in out
+    written = {path.relative_to(tmp_path / "out").as_posix() for path in files_in(tmp_path / "out")}
+    assert written == {"a.png", "sub/b.png", "sub/deep/c.png"}
+    for name in names:
+        result = tmp_path / "out" / Path(name).with_suffix(".png")
+        assert np.array_equal(pixels_of(result), pixels[name])
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_bad_picture_is_named_at_the_end_and_the_others_are_denoised(run, tmp_path, grey):
+    for name in ("a.png", "c.png"):
+        grey(tmp_path / "in" / name)
+    good = (tmp_path / "in" / "c.png").read_bytes()
+    (tmp_path / "in" / "b-text.png").write_text("no picture")
+    (tmp_path / "in" / "b-torn.png").write_bytes(good[: len(good) // 2])
+    (tmp_path / "in" / "b-empty.jpg").write_bytes(b"")
+    status, out, err = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
+    assert status == 1
+    assert "2 of 5 pictures" in out
+    lines = err.splitlines()
+    assert len(lines) == 3
+    for name in ("b-text.png", "b-torn.png", "b-empty.jpg"):
+        assert sum(name in line for line in lines) == 1
+    assert [path.name for path in files_in(tmp_path / "out")] == ["a.png", "c.png"]
+
+
+def test_a_folder_with_nothing_but_a_bad_picture_fails_like_any_folder(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.png").write_text("no picture")
+    status, out, err = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
+    assert status == 1
+    assert "0 of 1" in out
+    assert "bad.png: not a picture" in err
+
+
+@pytest.mark.parametrize(
+    "error", [SyntaxError("broken chunk"), MemoryError(), RuntimeError("two\nlines")]
+)
+def test_whatever_a_picture_makes_a_reader_raise_the_others_are_denoised(
+    run, tmp_path, grey, monkeypatch, error
+):
+    for name in ("a.png", "b.png"):
+        grey(tmp_path / "in" / name)
+    read = command_line._read_picture
+
+    def stumble(path, channels):
+        if path.name == "a.png":
+            raise error
+        return read(path, channels)
+
+    monkeypatch.setattr(command_line, "_read_picture", stumble)
+    status, _, err = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
+    assert status == 1
+    assert err.count("\n") == 1
+    assert "a.png" in err
+    assert (tmp_path / "out" / "b.png").exists()
+
+
+def test_a_single_bad_picture_is_bad_input(run, tmp_path):
+    (tmp_path / "in.png").write_text("no picture")
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
+    assert_refused(outcome, tmp_path / "in.png", "not a picture")
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_names_that_differ_in_their_ending_alone_are_kept_apart(run, tmp_path, grey):
+    pixels = {name: grey(tmp_path / "in" / name) for name in ("a.png", "a.bmp", "b.png")}
+    assert run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")[0] == 0
+    results = {path.name: pixels_of(path) for path in files_in(tmp_path / "out")}
+    assert set(results) == {"a-png.png", "a-bmp.png", "b.png"}
+    assert np.array_equal(results["a-png.png"], pixels["a.png"])
+    assert np.array_equal(results["a-bmp.png"], pixels["a.bmp"])
+
+
+def test_two_pictures_that_would_get_one_name_are_refused_before_anything_is_written(
+    run, tmp_path, grey
+):
+    for name in ("a.png", "a.bmp", "a-bmp.png"):
+        grey(tmp_path / "in" / name)
+    outcome = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
+    assert_refused(outcome, "a.bmp", "a-bmp.png", "both")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_call_overwrites_its_results(run, tmp_path, grey):
+    grey(tmp_path / "in.png")
+    arguments = ["denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo"]
+    run(*arguments)
+    pixels = grey(tmp_path / "in.png")
+    assert run(*arguments)[0] == 0
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), pixels)
+
+
+def test_results_below_the_input_are_not_denoised_again(run, tmp_path, grey):
+    grey(tmp_path / "in" / "a.png")
+    arguments = ["denoise", tmp_path / "in", tmp_path / "in" / "out", "--model", "echo"]
+    for _ in range(2):
+        status, out, _ = run(*arguments)
+        assert status == 0
+        assert "1 of 1" in out
+    assert len(files_in(tmp_path / "in")) == 2
+
+
+def test_the_input_may_lie_below_the_output(run, tmp_path, grey):
+    pixels = grey(tmp_path / "out" / "in" / "a.png")
+    status, out, _ = run("denoise", tmp_path / "out" / "in", tmp_path / "out", "--model", "echo")
+    assert status == 0
+    assert "1 of 1" in out
+    assert np.array_equal(pixels_of(tmp_path / "out" / "a.png"), pixels)
+
+
+@pytest.mark.parametrize("out", ["in.png", ".", "link.png", "../{}/in.png"])
+def test_a_picture_is_never_overwritten_by_its_result(run, tmp_path, grey, out):
+    pixels = grey(tmp_path / "in.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "in.png")
+    target = tmp_path / out.format(tmp_path.name)
+    assert_refused(run("denoise", tmp_path / "in.png", target, "--model", "echo"), "overwrite")
+    assert np.array_equal(pixels_of(tmp_path / "in.png"), pixels)
+
+
+def test_a_folder_is_never_denoised_into_itself(run, tmp_path, grey):
+    grey(tmp_path / "in" / "a.bmp")
+    outcome = run("denoise", tmp_path / "in", tmp_path / "in" / ".." / "in", "--model", "echo")
+    assert_refused(outcome, "give another OUT")
+    assert len(files_in(tmp_path / "in")) == 1
+
+
+def test_a_result_that_would_lose_quality_is_refused(run, tmp_path, grey):
+    grey(tmp_path / "in.png")
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.jpg", "--model", "echo")
+    assert_refused(outcome, ".png", "out.jpg")
+
+
+def test_a_folder_cannot_become_a_file(run, tmp_path, grey):
+    grey(tmp_path / "in" / "a.png")
+    grey(tmp_path / "out.png")
+    outcome = run("denoise", tmp_path / "in", tmp_path / "out.png", "--model", "echo")
+    assert_refused(outcome, "must be one")
+
+
+def test_a_folder_without_pictures_is_bad_input(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    outcome = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
+    assert_refused(outcome, "no pictures in")
+
+
+def test_a_missing_picture_is_bad_input(run, tmp_path):
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
+    assert_refused(outcome, "there is no", tmp_path / "in.png")
+
+
+def test_an_unknown_model_is_refused_with_the_names_there_are(run, tmp_path, grey):
+    grey(tmp_path / "in.png")
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "nope")
+    assert_refused(outcome, "'nope'", "echo")
+
+
+def test_a_model_that_does_not_denoise_is_refused(run, tmp_path, grey):
+    grey(tmp_path / "in.png")
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "reader")
+    assert_refused(outcome, "does not denoise")
+
+
+def test_damaged_weights_are_refused(run, shelf, tmp_path, grey):
+    grey(tmp_path / "in.png")
+    (shelf / "echo" / "model.onnx").write_bytes(b"x")
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
+    assert_refused(outcome, "damaged")
+
+
+def test_no_half_written_result_is_left_when_writing_fails(run, tmp_path, grey, monkeypatch):
+    grey(tmp_path / "in.png")
+
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    (tmp_path / "out").mkdir()
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out", "--model", "echo")
+    assert_refused(outcome, "disk full")
+    assert files_in(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["denoise", "in.png", "out.png"]])
+def test_a_command_that_is_not_understood_explains_itself(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command_line.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: python -m models" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_it_with_a_sentence(run, tmp_path, grey, monkeypatch):
+    grey(tmp_path / "in.png")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "_denoise_file", interrupt)
+    status, _, err = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
+    assert status == 130
+    assert "interrupted" in err
+
+
+def test_denoising_never_loads_keras_or_tensorflow(tmp_path, grey):
+    card = next(card for card in load_catalogue().values() if card.denoises)
+    grey(tmp_path / "in.png")
+    program = (
+        "import runpy, sys\n"
+        "try:\n"
+        "    runpy.run_module('models', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n"
+        "    status = end.code\n"
+        "loaded = {'tensorflow', 'keras', 'streamlit'} & set(sys.modules)\n"
+        "assert 'onnxruntime' in sys.modules\n"
+        "sys.exit(f'loaded {loaded}' if loaded else status)\n"
+    )
+    arguments = ["denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", card.name]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.png").exists()
+
+
+def test_python_m_models_ends_bad_input_with_status_2_and_no_traceback(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "models", "denoise", "in.png", "out.png", "--model", "nope"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("models: There is no model 'nope'")
+    assert done.stderr.count("\n") == 1

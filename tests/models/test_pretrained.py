@@ -1,0 +1,155 @@
+"""What must hold for every model that ships; a new one is tested without a new test."""
+
+import keras
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from imaging import metrics
+from imaging.noise import NOISE_KINDS
+from models.architectures import build
+from models.catalogue import load_catalogue, sha256_of
+from models.denoiser import load_denoiser, load_reader
+from train.evaluate import noisy_pictures
+from train.recipes import RECIPES
+
+SHIPPED = list(load_catalogue().values())
+DENOISERS = [card for card in SHIPPED if card.denoises]
+READERS = [card for card in SHIPPED if not card.denoises]
+# The Keras model ships where it is small.
+WITH_KERAS = [card for card in SHIPPED if (card.folder / "model.keras").is_file()]
+WITH_GAUSSIAN = [
+    card
+    for card in DENOISERS
+    if card.trained_ranges.get("gaussian", (1, 0))[0] <= 0.5
+    and card.trained_ranges.get("gaussian", (1, 0))[1] >= 0.5
+]
+
+# Multiply-accumulates a pixel, by hand: kernel x inputs x outputs, times the share of pixels that
+# the layer has.  A dense layer of 784 to n spends n on each pixel, and so does one of n to 784.
+MACS_BY_HAND = {
+    "dense": 64 + 64,
+    "dense-reconstruct": 64 + 64,
+    "conv-32-32": 9 * (32 + 32 * 32 / 4 + 32 * 32 / 16 + 32 * 32 / 4 + 32),
+}
+
+
+def by_name(cards):
+    return pytest.mark.parametrize("card", cards, ids=lambda card: card.name)
+
+
+def answer(card, pictures):
+    if card.denoises:
+        return load_denoiser(card).denoise_batch(pictures)
+    return load_reader(card).read(pictures)
+
+
+def assert_keras_agrees(card, pictures):
+    model = keras.saving.load_model(card.folder / "model.keras", compile=False)
+    from_keras = keras.ops.convert_to_numpy(model(pictures, training=False))
+    # The agreement that is promised for every model.
+    np.testing.assert_allclose(answer(card, pictures), from_keras, atol=1e-4)
+
+
+@by_name(SHIPPED)
+def test_the_weights_are_those_that_the_card_describes(card):
+    assert sha256_of(card.weights) == card.sha256
+
+
+@by_name(WITH_KERAS)
+def test_keras_and_onnx_agree_on_strokes_and_on_noise(card, rng):
+    blurred = gaussian_filter(rng.random((64, 28, 28, 1)), (0, 2, 2, 0))
+    strokes = (blurred > np.median(blurred)).astype(np.float32)
+    noise = rng.standard_normal(strokes.shape, np.float32)
+    levels = np.linspace(0, 1, len(strokes), dtype=np.float32).reshape(-1, 1, 1, 1)
+    assert_keras_agrees(card, np.clip(strokes + levels * noise, 0, 1))
+
+
+@by_name(WITH_KERAS)
+def test_keras_and_onnx_agree_on_real_digits(card, mnist_test):
+    clean = mnist_test[0][:128]
+    assert_keras_agrees(card, clean)
+    assert_keras_agrees(card, noisy_pictures(clean, "gaussian", 0.5))
+
+
+@by_name(SHIPPED)
+def test_the_card_describes_the_network(card):
+    model = build(card.architecture, **card.settings)
+    assert card.parameters == model.count_params()
+    assert model.input_shape == (None, card.size, card.size, card.channels)
+    assert (model.output_shape == model.input_shape) == card.denoises
+
+
+@by_name([card for card in SHIPPED if card.name in MACS_BY_HAND])
+def test_the_work_a_pixel_is_that_counted_by_hand(card):
+    assert card.macs_per_pixel == MACS_BY_HAND[card.name]
+
+
+@by_name(SHIPPED)
+def test_the_card_is_complete(card):
+    assert card.name in RECIPES
+    for text in (card.title, card.purpose, card.source, card.data, card.loss, card.optimizer):
+        assert text.strip()
+    assert card.purpose.endswith(".")
+    assert card.macs_per_pixel > 0
+    assert card.epochs > 0
+    assert {"date", "keras", "onnx", "onnxruntime"} <= set(card.made_with)
+    for kind, (low, high) in card.trained_ranges.items():
+        assert NOISE_KINDS[kind].low <= low <= high <= NOISE_KINDS[kind].high
+
+
+@by_name(DENOISERS)
+def test_the_card_says_how_good_the_model_is_over_every_slider(card):
+    for row in card.quality:
+        assert row.psnr > 0
+        assert -1 <= row.ssim <= 1
+        assert row.pictures >= 1000
+        assert (row.read is not None) == (card.data == "mnist")
+    for kind in NOISE_KINDS.values():
+        strengths = [row.strength for row in card.quality if row.noise == kind.name]
+        assert len(strengths) >= 5
+        assert max(strengths) == pytest.approx(kind.high)
+    assert card.measured("gaussian", 0.5).pictures == 10_000
+
+
+@by_name(READERS)
+def test_a_reader_says_how_well_it_reads(card):
+    assert card.accuracy > 0.99
+
+
+@by_name(WITH_GAUSSIAN)
+def test_a_trained_denoiser_is_better_than_the_noise_it_was_trained_on(card):
+    row = card.measured("gaussian", 0.5)
+    assert row.psnr > row.noisy_psnr
+    assert row.ssim > row.noisy_ssim
+
+
+@by_name([card for card in DENOISERS if card.data == "mnist"])
+def test_the_measured_quality_is_found_again(card, mnist_test):
+    clean = mnist_test[0][:500]
+    noisy = noisy_pictures(clean, "gaussian", 0.5)
+    row = card.measured("gaussian", 0.5)
+    for found, claimed in (
+        (metrics.batch_psnr(clean, noisy), row.noisy_psnr),
+        (metrics.batch_psnr(clean, load_denoiser(card).denoise_batch(noisy)), row.psnr),
+        (metrics.batch_ssim(clean, load_denoiser(card).denoise_batch(noisy)), row.ssim),
+    ):
+        # A mean of 500 of the digits: four standard errors.
+        assert found.mean() == pytest.approx(claimed, abs=4 * found.std() / np.sqrt(500))
+
+
+@by_name([card for card in READERS if card.data == "mnist"])
+def test_the_accuracy_on_the_card_is_found_again(card, mnist_test):
+    images, labels = mnist_test
+    read = load_reader(card).read(images).argmax(axis=1)
+    assert np.mean(read == labels) == pytest.approx(card.accuracy, abs=1e-4)
+
+
+@by_name(SHIPPED)
+def test_the_card_for_people_tells_the_same(card):
+    text = (card.folder / "card.md").read_text()
+    assert text.startswith(f"# {card.title}\n")
+    assert f"{card.parameters:,} parameters" in text
+    assert card.sha256 in text
+    for row in card.quality:
+        assert f"{row.psnr:.2f}" in text

@@ -1,0 +1,98 @@
+import pytest
+
+from train.config import Noise, TrainConfig
+from train.recipes import RECIPES, recipe
+
+# The rows of the table of tutorial systems that are trained on digits or clothes.
+SYSTEMS = [
+    "dense-reconstruct",
+    "dense",
+    "conv-reconstruct",
+    "conv-16-8-8",
+    "conv-code-10",
+    "conv-32-32",
+    "conv-64-64-32",
+    "conv-64-64-32-transposed",
+    "unet",
+    "fashion",
+    "digit-reader",
+]
+TUTORIALS = [name for name in RECIPES if name.endswith(("-tutorial", "-adadelta", "-as-copied"))]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_tutorial_system_has_a_recipe_of_its_name(name):
+    assert recipe(name).name == name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_says_what_it_shows_and_where_it_comes_from(name):
+    entry = recipe(name)
+    assert entry.title
+    assert entry.purpose.endswith(".")
+    assert entry.source
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_can_be_written_down_and_read_again(name):
+    config = recipe(name).config
+    assert TrainConfig.from_json(config.to_json()) == config
+
+
+def test_titles_tell_recipes_apart():
+    titles = [entry.title for entry in RECIPES.values()]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorials_recipe_is_the_tutorials(name):
+    config = recipe(name).config
+    assert config.loss == "binary_crossentropy"
+    assert config.batch == 128
+    assert config.schedule == "constant"
+    if name != "unet-tutorial":  # Where the tutorial is silent, the noise is ours.
+        assert config.noise == (Noise("gaussian", 0.5, 0.5),)
+        assert not config.fresh_noise
+
+
+@pytest.mark.parametrize("name", [name for name in TUTORIALS if name.endswith("-tutorial")])
+def test_beside_a_tutorials_recipe_stands_ours_for_the_same_network(name):
+    ours, theirs = recipe(name.removesuffix("-tutorial")).config, recipe(name).config
+    assert (ours.architecture, ours.settings) == (theirs.architecture, theirs.settings)
+
+
+def test_the_adadelta_trap_is_the_learning_rate_and_nothing_else():
+    meant = recipe("conv-32-32-adadelta").config
+    copied = recipe("conv-32-32-adadelta-as-copied").config
+    assert (meant.optimizer, meant.learning_rate) == ("adadelta", 1.0)
+    assert (copied.optimizer, copied.learning_rate) == ("adadelta", 0.001)
+    assert {**vars(meant), "learning_rate": 0} == {**vars(copied), "learning_rate": 0}
+    assert meant.epochs == 10
+
+
+def test_the_adam_tutorial_runs_a_hundred_epochs():
+    config = recipe("conv-32-32-tutorial").config
+    assert (config.optimizer, config.epochs, config.learning_rate) == ("adam", 100, 0.001)
+
+
+def test_reconstruction_is_from_clean_to_clean():
+    for name in ("dense-reconstruct", "conv-reconstruct"):
+        assert recipe(name).config.noise == ()
+        assert recipe(name).config.target == "clean"
+
+
+def test_resize_convolution_and_its_foil_differ_in_the_upsampling_alone():
+    resize, foil = recipe("conv-64-64-32").config, recipe("conv-64-64-32-transposed").config
+    assert resize.settings == {"filters": [64, 64, 32], "upsampling": "resize"}
+    assert foil.settings == resize.settings | {"upsampling": "transposed"}
+    assert {**vars(resize), "settings": None} == {**vars(foil), "settings": None}
+
+
+def test_the_code_of_ten_numbers_is_one():
+    assert recipe("conv-code-10").config.settings["code"] == 10
+
+
+def test_an_unknown_recipe_is_refused_with_the_names():
+    with pytest.raises(ValueError, match="unknown recipe 'soup'") as caught:
+        recipe("soup")
+    assert all(name in str(caught.value) for name in RECIPES)
