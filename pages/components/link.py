@@ -28,8 +28,9 @@ def open_link(parsers: Mapping[str, Parser], usual: Callable[[], Mapping[str, An
     """Start this visitor's session with the settings of the link.
 
     ``parsers`` reads each setting, in this order; ``usual`` says what stands where the link
-    says nothing, given the settings that were read before.  Settings become entries of
-    ``st.session_state``, and a control with that key shows them.  Returns a sentence for each
+    says nothing and no other page has set anything, given the settings that were read before.
+    Settings become entries of ``st.session_state``, and a control with that key shows them.
+    Returns a sentence for each
     setting that makes no sense; later calls in the same session do nothing.
     """
     if "link_is_open" in st.session_state:
@@ -37,7 +38,7 @@ def open_link(parsers: Mapping[str, Parser], usual: Callable[[], Mapping[str, An
     st.session_state.link_is_open = True
     problems = []
     for name, parse in parsers.items():
-        value = usual()[name]
+        value = st.session_state.get(name, usual()[name])
         if name in st.query_params:
             try:
                 value = parse(st.query_params[name])

@@ -54,7 +54,7 @@ def open_link(cards: dict[str, Card]) -> None:
     }
     for problem in link.open_link(parsers, lambda: usual_settings(cards)):
         st.warning(problem, icon=":material/link_off:")
-    st.session_state.setdefault("came_with_link", st.session_state.drawing)
+    st.session_state.setdefault("earlier_drawing", st.session_state.drawing)
 
 
 def write_link(cards: dict[str, Card]) -> None:
@@ -82,6 +82,7 @@ def pick_source() -> str:
         format_func=SOURCES.get,
         required=True,
         key="source",
+        persist_state="session",
         label_visibility="collapsed",
         width="stretch",
     )
@@ -90,14 +91,20 @@ def pick_source() -> str:
 def pick_drawing() -> np.ndarray | None:
     """Let the visitor draw; return the digit as ``(28, 28, 1)``, None while nothing is drawn.
 
-    A drawing that came with the link lies behind the canvas, and strokes are added to it.
+    A drawing that came with the link, or was made before another page was visited, lies behind
+    the canvas, and strokes are added to it.
     """
-    came, start = st.session_state.came_with_link, st.session_state.start
-    strokes = None if came is not None or start == BLANK else start
+    start = st.session_state.start
+    canvas = f"canvas-{start}-{_round()}"
+    if st.session_state.drawing is not None and canvas not in st.session_state:
+        # A canvas forgets its strokes while another page is shown; the drawing is still known.
+        st.session_state.earlier_drawing = st.session_state.drawing
+    earlier = st.session_state.earlier_drawing
+    strokes = None if earlier is not None or start == BLANK else start
     pixels = drawing_pad(
         None if strokes is None else fabric_drawing(strokes, SIDE, BRUSH),
-        None if came is None else _as_background(came),
-        key=f"canvas-{start}-{_round()}",
+        None if earlier is None else _as_background(earlier),
+        key=canvas,
     )
     st.pills(
         "Start from",
@@ -106,17 +113,17 @@ def pick_drawing() -> np.ndarray | None:
         key="start",
         on_change=_start_anew,
         wrap=True,
-        persist_state="page",
+        persist_state="session",
         help="Puts a digit on the canvas to draw on, or clears it.",
     )
     # Until somebody draws, the canvas sends nothing, and the server knows what is on it.
     if pixels is None:
         if strokes is None:
-            return came
+            return earlier
         return _to_8_bit(fit_drawing(render(strokes, SIDE, BRUSH)))
     drawn = canvas_to_grey(pixels)
-    if came is not None:
-        drawn = np.maximum(drawn, enlarged(came, SIDE // 28))
+    if earlier is not None:
+        drawn = np.maximum(drawn, enlarged(earlier, SIDE // 28))
     try:
         st.session_state.drawing = _to_8_bit(fit_drawing(drawn))
     except ValueError:
@@ -133,7 +140,7 @@ def pick_sample() -> np.ndarray:
         required=True,
         key="sample",
         wrap=True,
-        persist_state="page",
+        persist_state="session",
     )
     st.caption(SAMPLES[name].explain)
     return _to_8_bit(SAMPLES[name].load())
@@ -147,6 +154,7 @@ def pick_noise() -> tuple[NoiseKind, float]:
         list(NOISE_KINDS),
         format_func=lambda name: NOISE_KINDS[name].title,
         key="noise",
+        persist_state="session",
         on_change=_to_usual_strength,
     )
     kind = NOISE_KINDS[name]
@@ -156,6 +164,7 @@ def pick_noise() -> tuple[NoiseKind, float]:
         kind.high,
         step=kind.step,
         key="strength",
+        persist_state="session",
         help=kind.explain,
     )
     return kind, strength
@@ -169,6 +178,7 @@ def pick_seed() -> int:
         HIGHEST_SEED,
         step=1,
         key="seed",
+        persist_state="session",
         width=130,
         help="The number behind the pattern: the same seed gives the same noise.",
     )
@@ -183,11 +193,15 @@ def pick_seed() -> int:
 
 def pick_method(cards: dict[str, Card]) -> str:
     """Ask for a way to denoise; return the name of a model or of a classical filter."""
+    names = method_names(cards)
+    if st.session_state.model not in names:  # Its run was deleted, or its card got lost.
+        st.session_state.model = names[0]
     return st.selectbox(
         "Denoise with",
-        method_names(cards),
+        names,
         format_func=lambda name: method_title(name, cards),
         key="model",
+        persist_state="session",
     )
 
 
@@ -201,7 +215,7 @@ def reset(cards: dict[str, Card]) -> None:
 
 def _start_anew() -> None:
     """Put a new canvas in place of the one that was drawn on; a callback."""
-    st.session_state.drawing = st.session_state.came_with_link = None
+    st.session_state.drawing = st.session_state.earlier_drawing = None
     st.session_state.canvas_round = _round() + 1
 
 

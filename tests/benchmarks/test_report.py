@@ -1,6 +1,5 @@
 """A benchmark table says what was measured, no more and no less."""
 
-
 import pytest
 
 from tests.benchmarks.report import Budget, Row, number, table

@@ -206,6 +206,19 @@ def test_a_finger_draws_and_does_not_scroll_the_page(draw):
     assert canvas.evaluate("it => getComputedStyle(it).touchAction") == "none"
 
 
+def test_a_visit_to_another_page_changes_nothing(draw):
+    page = draw("?noise=block&seed=3&start=5")
+    drag(page, (0.2, 0.2), (0.8, 0.2))
+    before = pictures(page)
+    page.get_by_role("link", name="Train a network").click()
+    expect(page.get_by_role("heading", name="Train a network")).to_be_visible()
+    wait_until_idle(page)
+    page.get_by_role("link", name="Draw a digit").click()
+    wait_until_painted(page)
+    for kept, shown in zip(before, pictures(page), strict=True):
+        assert np.array_equal(kept, shown)
+
+
 def test_a_visitor_does_not_see_what_another_draws(draw):
     mine, yours = draw(), draw()
     before = pictures(yours)
