@@ -12,8 +12,10 @@ import streamlit as st
 from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
+from imaging.strokes import PEN
+
 SIDE = 280  # CSS pixels: ten for each pixel of the digit
-BRUSH = 22
+BRUSH = round(PEN * SIDE)  # As thick as the strokes of MNIST once it is fitted.
 KEY = "drawing-pad"
 
 # The pinned tools stand this far above the canvas, where nothing else should be.

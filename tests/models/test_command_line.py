@@ -337,7 +337,8 @@ def test_damaged_weights_are_refused(run, shelf, tmp_path, grey):
 def test_no_half_written_result_is_left_when_writing_fails(run, tmp_path, grey, monkeypatch):
     grey(tmp_path / "in.png")
 
-    def fail(*_, **__):
+    def fail(picture, path, **_):
+        path.write_bytes(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(Image.Image, "save", fail)

@@ -126,7 +126,7 @@ def test_a_trained_denoiser_is_better_than_the_noise_it_was_trained_on(card):
 
 @by_name([card for card in DENOISERS if card.data == "mnist"])
 def test_the_measured_quality_is_found_again(card, mnist_test):
-    clean = mnist_test[0][:500]
+    clean = mnist_test[0][::20]  # The first digits alone are easier than the rest.
     noisy = noisy_pictures(clean, "gaussian", 0.5)
     row = card.measured("gaussian", 0.5)
     for found, claimed in (
