@@ -127,7 +127,8 @@ def show_model_card(method: Method) -> None:
         return
     with st.popover("About this model", icon=":material/badge:"):
         path = method.card.folder / "card.md"
-        st.markdown(path.read_text() if path.is_file() else method.card.purpose)
+        text = path.read_text() if path.is_file() else method.card.purpose
+        st.markdown(text.replace("# ", "#### ", 1) if text.startswith("# ") else text)
 
 
 def show_all_methods(
