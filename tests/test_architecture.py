@@ -341,6 +341,7 @@ def test_a_report_names_the_file_the_line_and_the_rule():
 
 RUN_PAGE = """
 import json, sys
+import train  # AppTest puts pages/ on the path, a server the root: this is not pages/train.py.
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 

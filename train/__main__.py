@@ -104,14 +104,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _make_usable(run: Run) -> None:
     """Let the screens use what was trained; a run without a network yet is left as it is."""
-    import keras
-
-    from train.export import make_usable
+    from train.export import can_export, make_usable
     from train.jobs import owner
 
     trained = run.model.exists() or run.checkpoint.exists()
-    # ONNX files are made of TensorFlow's graphs.
-    if trained and run.read_config().target == "clean" and keras.backend.backend() == "tensorflow":
+    if trained and run.read_config().target == "clean" and can_export():
         make_usable(run, f"Yours: {owner(run).get('name', run.folder.name)}")
 
 

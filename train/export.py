@@ -50,6 +50,11 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
     return _write_card(target, config, model, epochs, about)
 
 
+def can_export() -> bool:
+    """Whether this backend can write ONNX: tf2onnx starts from TensorFlow's graphs."""
+    return keras.backend.backend() == "tensorflow"
+
+
 def make_usable(run: Run, title: str) -> Card:
     """Write ``model.onnx`` and ``card.json`` into the run folder, so that the screens can use it.
 
