@@ -14,7 +14,7 @@ from train import export as exporting
 from train import loop
 from train.config import Noise, TrainConfig
 from train.data import load_pictures
-from train.export import export, macs, require_agreement, to_onnx
+from train.export import export, macs, make_usable, require_agreement, to_onnx
 from train.recipes import Recipe
 from train.runs import Run
 
@@ -97,6 +97,18 @@ def test_a_large_keras_model_stays_at_home(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "KEEP_KERAS_BELOW", 1000)
     card = export(finished, RECIPE, tmp_path)
     assert sorted(each.name for each in card.folder.iterdir()) == ["card.json", "model.onnx"]
+
+
+def test_a_run_can_be_used_from_its_own_folder(finished, tmp_path, rng):
+    run = Run.create(tmp_path / "20260101-mine", CONFIG)
+    run.model.write_bytes(finished.model.read_bytes())
+    card = make_usable(run, "My network")
+    assert (card.name, card.title, card.epochs) == ("20260101-mine", "My network", CONFIG.epochs)
+    assert find_card("20260101-mine", tmp_path) == card
+    noisy = rng.random((2, 28, 28, 1), np.float32)
+    trained = keras.saving.load_model(finished.model, compile=False)
+    expected = keras.ops.convert_to_numpy(trained(noisy, training=False))
+    np.testing.assert_allclose(load_denoiser(card).denoise_batch(noisy), expected, atol=1e-4)
 
 
 def test_a_stopped_run_ships_with_the_epochs_it_was_trained(finished, tmp_path):

@@ -164,6 +164,19 @@ def test_probes_show_ten_pictures_clean_noisy_and_denoised(finished):
     assert not np.array_equal(rows[0][2], rows[2][2])
 
 
+def test_a_drawing_of_the_visitors_own_is_watched_before_the_others(tmp_path):
+    run = Run.create(tmp_path / "run", DENSE)
+    _, (noisy, clean) = split_and_spoil(DENSE)
+    drawing = np.zeros((28, 28), np.uint8)
+    drawing[5:20, 12:15] = 255
+    Image.fromarray(drawing).save(run.drawing)
+    shown_noisy, shown_clean = loop.probe_pictures(run, DENSE, noisy, clean)
+    assert np.array_equal(shown_clean[0, ..., 0], drawing / 255)
+    assert not np.array_equal(shown_noisy[0], shown_clean[0])
+    assert np.array_equal(shown_clean[1:], clean[: loop.PROBES])
+    assert np.array_equal(shown_noisy[1:], noisy[: loop.PROBES])
+
+
 def test_the_learning_rate_ends_at_zero(finished):
     rates = [event["learning_rate"] for event in events_of(finished, "epoch")]
     assert rates[0] > rates[1] > rates[2] == pytest.approx(0, abs=1e-9)
@@ -225,8 +238,8 @@ def train_with_stops(monkeypatch, folder, config, stops) -> Run:
 def test_a_run_that_was_stopped_ends_with_the_very_weights_of_an_unbroken_one(
     finished, tmp_path, monkeypatch
 ):
-    # In the middle of the first epoch, at its end, and in the middle of the last.
-    stops = (2, BATCHES, 2 * BATCHES + 1)
+    # In the middle of the first epoch, at the end of the next, and in the middle of the last.
+    stops = (2, 2 * BATCHES, 2 * BATCHES + 1)
     run = train_with_stops(monkeypatch, tmp_path / "run", DENSE, stops)
     assert same(weights_of(run.model), weights_of(finished.model))
     for name, values in (("batch", range(1, 3 * BATCHES + 1)), ("status", None)):
