@@ -1,5 +1,7 @@
 """Denoise a drawn digit: draw, corrupt, restore, compare."""
 
+import time
+
 import numpy as np
 import streamlit as st
 
@@ -76,7 +78,11 @@ def lab() -> None:
         reference = None
         del pictures["Original"]
     with viewer_box:
-        compare(pictures, key="viewer", captions=results.captions(readings))
+        noise = f"{kind.title} noise, strength {strength:g}"
+        alt = {"Noisy": f"The same with {noise}", "Denoised": f"What {method.title} makes of it"}
+        compare(pictures, key="viewer", captions=results.captions(readings), alt=alt)
+    # A breath for the thread that sends them: the pictures leave before the rest is worked out.
+    time.sleep(0.02)
     with view_box:
         if reference is not None:
             results.show_quality(reference, noisy, denoised)
