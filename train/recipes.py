@@ -86,6 +86,13 @@ RECIPES: dict[str, Recipe] = {
             _with(_OURS, **_DENSE, noise=(), epochs=20),
         ),
         Recipe(
+            "dense-reconstruct-tutorial",
+            "Dense, clean to clean, as in the tutorial",
+            "Adam at its default rate, 10 epochs, and never any noise.",
+            KERAS_BLOG,
+            _with(_TUTORIAL, **_DENSE, noise=()),
+        ),
+        Recipe(
             "dense",
             "Dense 784-64-784",
             "The plainest denoiser: one hidden layer of 64 numbers, every pixel tied to all.",
@@ -126,6 +133,13 @@ RECIPES: dict[str, Recipe] = {
             "Rebuilds digits it was never asked to clean: noise goes in and comes out.",
             KERAS_BLOG,
             _with(_OURS, **_CONV_16, noise=(), epochs=8),
+        ),
+        Recipe(
+            "conv-reconstruct-tutorial",
+            "Convolutional, clean to clean, as in the tutorial",
+            "Adadelta at the rate 1.0 that Keras had then, and never any noise.",
+            KERAS_BLOG,
+            _with(_TUTORIAL, **_CONV_16, noise=(), optimizer="adadelta", learning_rate=1.0),
         ),
         Recipe(
             "conv-code-10",
