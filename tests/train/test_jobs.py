@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.catalogue import find_card
 from train import jobs
 from train.config import TrainConfig, gaussian_only
 from train.runs import Run
@@ -70,7 +71,8 @@ def test_a_run_trains_to_its_end_in_a_process_of_its_own(runs):
     assert jobs.status(run).active
     wait_for(lambda: state(run) == jobs.FINISHED)
     assert run.model.exists()
-    assert not jobs.is_alive(run)
+    wait_for(lambda: not jobs.is_alive(run))
+    assert find_card(run.folder.name, runs).denoises  # The screens can use it.
     events = jobs.EventReader(run).read_new()
     assert [e["status"] for e in events if e["event"] == "status"] == [
         "waiting",

@@ -50,7 +50,9 @@ def test_a_tutorials_recipe_is_the_tutorials(name):
     assert config.loss == "binary_crossentropy"
     assert config.batch == 128
     assert config.schedule == "constant"
-    if name != "unet-tutorial":  # Where the tutorial is silent, the noise is ours.
+    if "reconstruct" in name:
+        assert config.noise == ()  # Clean to clean.
+    elif name != "unet-tutorial":  # Where the tutorial is silent, the noise is ours.
         assert config.noise == (Noise("gaussian", 0.5, 0.5),)
         assert not config.fresh_noise
 
