@@ -104,6 +104,7 @@ def lab() -> None:
 
 lab()
 page_footer(
-    "What you draw stays in this session and is gone with it. Every setting and the drawing are in "
-    "the address of this page: copy it, and it opens the same pictures."
+    "What you draw stays in this session and is gone with it, unless you train a network: its run "
+    "keeps your drawing to show it. Every setting and the drawing are in the address of this page: "
+    "copy it, and it opens the same pictures."
 )

@@ -18,8 +18,14 @@ page_setup(
 def show_run(run: Run, mine: bool) -> None:
     """Draw one run; called anew every half second while it is active."""
     status = jobs.status(run)
-    if not run.folder.exists() or jobs.is_alive(run) != st.session_state.watching:
-        st.rerun()  # The page around it has to know: it starts and ends the half-seconds.
+    changed = not run.folder.exists() or jobs.is_alive(run) != st.session_state.watching
+    if changed or "refused" in st.session_state:
+        st.rerun()  # The page around it has to know: it ends the half-seconds and says why not.
+    try:
+        run.read_config()
+    except ValueError as problem:
+        st.error(f"The settings of this run cannot be read: {problem}", icon=":material/error:")
+        return
     history = training.history_of(run)
     training.show_status(run, status, history)
     if not mine:

@@ -195,7 +195,7 @@ def show_curves(history: History) -> None:
 def show_probes(run: Run, history: History) -> None:
     """Draw what the network made of the same few pictures after each epoch."""
     if not history.probes:
-        if "drawing" not in st.session_state:
+        if not run.drawing.exists():
             st.caption(
                 "Draw a digit on the Draw page first, and you can watch your own become clean."
             )

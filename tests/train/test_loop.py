@@ -294,7 +294,7 @@ def test_ctrl_c_and_a_polite_kill_stop_after_the_batch(tmp_path, monkeypatch, na
 
 def test_a_run_that_was_killed_goes_on_from_its_last_epoch(finished, tmp_path, monkeypatch):
     class Killed(BaseException):
-        pass
+        """What no handler of the training catches, as a kill."""
 
     def kill():
         raise Killed
