@@ -18,9 +18,10 @@ page_setup(
 def show_run(run: Run, mine: bool) -> None:
     """Draw one run; called anew every half second while it is active."""
     status = jobs.status(run)
-    changed = not run.folder.exists() or jobs.is_alive(run) != st.session_state.watching
-    if changed or "refused" in st.session_state:
-        st.rerun()  # The page around it has to know: it ends the half-seconds and says why not.
+    if not run.folder.exists() or jobs.is_alive(run) != st.session_state.watching:
+        st.rerun()  # The page around it has to know: it starts and ends the half-seconds.
+    if refused := st.session_state.pop("refused", None):
+        st.warning(refused, icon=":material/hourglass_disabled:")
     try:
         run.read_config()
     except ValueError as problem:
