@@ -15,10 +15,12 @@ All functions share one contract, stated here once.
 * A negative strength, and one above 1 where the strength is a share, is a ``ValueError``.
 """
 
+import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 from scipy.special import ndtr
 
 Strength = float | np.ndarray
@@ -134,12 +136,47 @@ def block(image: np.ndarray, side: Strength, rng: np.random.Generator) -> np.nda
     return np.where(covered, 0.5, image).astype(np.float32)
 
 
+def jpeg(image: np.ndarray, compression: Strength, rng: np.random.Generator) -> np.ndarray:
+    """Store the picture as JPEG and open it again: blocks of 8x8 pixels lose their fine detail.
+
+    ``compression`` is 100 less the JPEG quality: 80 is quality 20.  Colour is stored at half
+    the resolution, as most programs do.  Nothing is random here, so ``rng`` is not used.
+
+    Raises:
+        ValueError: if it is above 99 or the picture has neither one channel nor three.
+
+    Source:
+        ITU-T T.81, 1992, as written by libjpeg through Pillow.
+    """
+    _require_not_negative("compression", compression)
+    if np.any(np.asarray(compression) > 99):
+        raise ValueError(f"compression must be at most 99, got {compression}")
+    if image.ndim > 3:
+        each = np.broadcast_to(compression, (len(image), 1, 1, 1))
+        return np.stack(
+            [jpeg(one, one_of.item(), rng) for one, one_of in zip(image, each, strict=True)]
+        )
+    if np.all(np.asarray(compression) == 0):
+        return image.astype(np.float32)
+    if image.shape[2] not in (1, 3):
+        raise ValueError(f"JPEG takes 1 or 3 channels, got {image.shape[2]}")
+    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    file = io.BytesIO()
+    quality = round(100 - float(np.asarray(compression).item()))
+    Image.fromarray(pixels.squeeze(-1) if image.shape[2] == 1 else pixels).save(
+        file, "JPEG", quality=quality
+    )
+    decoded = np.asarray(Image.open(file), np.float32) / np.float32(255)
+    return decoded.reshape(image.shape)
+
+
 @dataclass(frozen=True)
 class NoiseKind:
     """A noise function with what a slider, a form and a test need to know about it.
 
     ``low`` and ``high`` bound the slider, which moves by ``step`` and starts at ``default``.
     ``unit`` says what the strength counts, ``explain`` what happens, in one plain sentence.
+    A screen shows the strength times ``shown_per_unit``.
     """
 
     name: str
@@ -151,6 +188,7 @@ class NoiseKind:
     explain: str
     low: float = 0.0
     step: float = 0.05
+    shown_per_unit: float = 1
 
     def require_in_range(self, strength: float) -> float:
         """Return ``strength``; raise ``ValueError`` where it is no number on the slider."""
@@ -227,6 +265,35 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             high=0.8,
             default=0.4,
             explain="A grey square hides a part of the picture.",
+        ),
+    )
+}
+
+
+# For photos: what a camera, a scanner or a link does to them, in the ranges that matter there.
+PHOTO_NOISE_KINDS: dict[str, NoiseKind] = {
+    kind.name: kind
+    for kind in (
+        replace(
+            NOISE_KINDS["gaussian"],
+            unit="standard deviation, on the scale 0 to 255",
+            high=75 / 255,
+            default=25 / 255,
+            step=1 / 255,
+            shown_per_unit=255,
+        ),
+        replace(NOISE_KINDS["poisson"], high=0.5, default=0.2, step=0.01),
+        replace(NOISE_KINDS["speckle"], high=0.6, default=0.25, step=0.01),
+        replace(NOISE_KINDS["salt-and-pepper"], high=0.5, default=0.05, step=0.01),
+        NoiseKind(
+            name="jpeg",
+            title="JPEG compression",
+            corrupt=jpeg,
+            unit="100 less the quality",
+            high=95,
+            default=80,
+            step=1,
+            explain="The picture is squeezed into a small file: blocks and halos appear.",
         ),
     )
 }

@@ -8,13 +8,14 @@ import numpy as np
 from PIL import Image
 
 from train.data import TrainingBatches
+from train.photos import PhotoBatches
 from train.runs import ProgressWriter, Run, write_whole
 
 
 class TellEpoch(keras.callbacks.Callback):
     """Tells the batches which epoch it is: Keras counts a ``fit`` that goes on from 0 again."""
 
-    def __init__(self, batches: TrainingBatches) -> None:
+    def __init__(self, batches: TrainingBatches | PhotoBatches) -> None:
         super().__init__()
         self.batches = batches
 
@@ -25,7 +26,7 @@ class TellEpoch(keras.callbacks.Callback):
 class Report(keras.callbacks.Callback):
     """Writes every batch and epoch to ``progress.jsonl``."""
 
-    def __init__(self, progress: ProgressWriter, batches: TrainingBatches) -> None:
+    def __init__(self, progress: ProgressWriter, batches: TrainingBatches | PhotoBatches) -> None:
         super().__init__()
         self.progress, self.batches = progress, batches
 
@@ -52,6 +53,20 @@ class Report(keras.callbacks.Callback):
             learning_rate=float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             **{name: round(float(value), 6) for name, value in logs.items()},
         )
+
+
+class EpochFinished(Exception):
+    """Leaves ``fit`` after an epoch that a stop had broken."""
+
+
+class LeaveAfterEpoch(keras.callbacks.Callback):
+    """Leaves ``fit`` after its epoch by a back door: the front door ends the whole training.
+
+    At the end of ``fit`` Keras puts the averaged weights in place of the trained ones.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        raise EpochFinished
 
 
 class TrainingStopped(Exception):
@@ -111,16 +126,22 @@ class Probes(keras.callbacks.Callback):
     """After each epoch, saves what the network makes of a few fixed pictures."""
 
     def __init__(
-        self, run: Run, progress: ProgressWriter, noisy: np.ndarray, clean: np.ndarray
+        self,
+        run: Run,
+        progress: ProgressWriter,
+        given: np.ndarray | tuple[np.ndarray, np.ndarray],
+        clean: np.ndarray,
     ) -> None:
         super().__init__()
-        self.run, self.progress, self.noisy, self.clean = run, progress, noisy, clean
+        self.run, self.progress, self.given, self.clean = run, progress, given, clean
+        self.noisy = given[0] if isinstance(given, tuple) else given
         (run.folder / "probes").mkdir(exist_ok=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        denoised = keras.ops.convert_to_numpy(self.model(self.noisy, training=False))
+        denoised = keras.ops.convert_to_numpy(self.model(self.given, training=False))
         rows = [np.concatenate(list(row), axis=1) for row in (self.clean, self.noisy, denoised)]
-        sheet = np.rint(np.concatenate(rows, axis=0)[..., 0] * 255).astype(np.uint8)
+        sheet = np.rint(np.clip(np.concatenate(rows, axis=0), 0, 1) * 255).astype(np.uint8)
+        sheet = sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet
         path = self.run.folder / "probes" / f"epoch-{epoch + 1:04d}.png"
         write_whole(path, Image.fromarray(sheet).save)
         self.progress.write("probe", step_of(self.model), epoch=epoch + 1, file=path.name)

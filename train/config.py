@@ -11,12 +11,17 @@ import os
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 
-from imaging.noise import NOISE_KINDS
+from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 
-DATA_SETS = ("mnist", "fashion-mnist")
+DIGIT_SETS = ("mnist", "fashion-mnist")
+PHOTO_SETS = ("photos", "polyu")
+DATA_SETS = (*DIGIT_SETS, *PHOTO_SETS)
 TARGETS = ("clean", "label")
 LOSSES = ("binary_crossentropy", "mse", "mae", "sparse_categorical_crossentropy")
 SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("float32", "mixed_bfloat16")
+# Where digits and photos share a kind, the digits' range is the wider one.
+_ALL_KINDS = PHOTO_NOISE_KINDS | NOISE_KINDS
 # Keras 3's own defaults, so that a form can show what it would use.
 OPTIMIZERS = {
     "adam": 0.001,
@@ -42,10 +47,10 @@ class Noise:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` where the range does not fit the kind."""
-        _require_one_of("noise", self.kind, NOISE_KINDS)
+        _require_one_of("noise", self.kind, _ALL_KINDS)
         for name in ("low", "high", "share"):
             _require_number(name, getattr(self, name))
-        kind = NOISE_KINDS[self.kind]
+        kind = _ALL_KINDS[self.kind]
         kind.require_in_range(self.low)
         kind.require_in_range(self.high)
         if self.low > self.high:
@@ -62,6 +67,11 @@ class TrainConfig:
     once for the whole training, as the tutorials do.  ``augment`` turns, shifts and
     stretches each picture a little before anything else.  ``target`` is what the network
     is to answer: the clean picture or its label.
+
+    For photos only: ``crop`` is the side of the random crops, ``epoch_batches`` how many
+    batches are called an epoch.  ``average`` keeps a running mean of the weights, with this
+    momentum, that is what the training ends with; 0 keeps none.  ``start`` names a shipped
+    model whose weights to begin with.
     """
 
     architecture: str
@@ -78,6 +88,11 @@ class TrainConfig:
     batch: int = 128
     epochs: int = 10
     seed: int = 0
+    crop: int = 96
+    epoch_batches: int = 500
+    average: float = 0.0
+    precision: str = "float32"
+    start: str = ""
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` with the rule and the value where a setting makes no sense."""
@@ -93,6 +108,14 @@ class TrainConfig:
         _require_one_of("loss", self.loss, LOSSES)
         _require_one_of("optimizer", self.optimizer, OPTIMIZERS)
         _require_one_of("schedule", self.schedule, SCHEDULES)
+        _require_one_of("precision", self.precision, PRECISIONS)
+        if not isinstance(self.start, str):
+            raise ValueError(f"start must be a model's name or nothing, got {self.start!r}")
+        _require_number("average", self.average)
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be at least 0 and below 1, got {self.average}")
+        _require_whole("crop", self.crop, 16, 512)
+        _require_whole("epoch_batches", self.epoch_batches, 1, 100_000)
         for name in ("fresh_noise", "augment"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")

@@ -105,6 +105,7 @@ class TrainingBatches(keras.utils.PyDataset):
         super().__init__()
         self.pictures, self.labels, self.config = pictures, labels, config
         self.epoch, self.first_batch = first_epoch, first_batch
+        self.picture_shape = pictures.shape[1:]
         self._order_of = (-1, None)
         self._noisy_once = None
         if config.noise and not config.fresh_noise:

@@ -3,15 +3,18 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import keras
 import numpy as np
 from PIL import Image
 
 from models.architectures import build
+from models.catalogue import find_card
 from train.callbacks import (
+    EpochFinished,
     Keep,
+    LeaveAfterEpoch,
     Probes,
     Report,
     StopWhenAsked,
@@ -20,11 +23,13 @@ from train.callbacks import (
     TrainingStopped,
     step_of,
 )
-from train.config import TrainConfig
+from train.config import PHOTO_SETS, TrainConfig
 from train.data import WATCH, TrainingBatches, split_and_spoil, spoil, to_unit
+from train.photos import PhotoBatches, split_photos
 from train.runs import ProgressWriter, Run, write_whole
 
 PROBES = 10
+Batches = TrainingBatches | PhotoBatches
 
 
 def train(run: Run, show_progress: bool = False, minutes: float | None = None) -> str:
@@ -61,7 +66,9 @@ def _train(
     minutes: float | None,
 ) -> str:
     keras.utils.set_random_seed(config.seed)
-    batches, validation = split_and_spoil(config)
+    keras.config.set_dtype_policy(config.precision)
+    photos = config.data in PHOTO_SETS
+    batches, validation = split_photos(config) if photos else split_and_spoil(config)
     model = resume_or_build(run, config, batches.batches_an_epoch)
     require_fit(model, batches)
     seed_random_layers(model, config.seed)
@@ -71,6 +78,8 @@ def _train(
     callbacks = [TellEpoch(batches), Report(progress, batches), Keep(run)]
     if config.target == "clean":
         callbacks.append(Probes(run, progress, *probe_pictures(run, config, *validation)))
+    if config.average:
+        callbacks.append(keras.callbacks.SwapEMAWeights())  # Validate what will be kept.
     callbacks.append(stopper)  # Last, so that what the others keep is kept.
 
     # A bar on a terminal, a line an epoch in a log.
@@ -85,16 +94,18 @@ def _train(
     try:
         with _stop_on_interrupt(stopper):
             for first, last in _stretches(epoch, batches, config.epochs):
-                model.fit(
-                    batches,
-                    validation_data=validation,
-                    validation_batch_size=500,
-                    initial_epoch=first,
-                    epochs=last,
-                    shuffle=False,  # The batches are shuffled, in an order that can be resumed.
-                    callbacks=callbacks,
-                    verbose=verbosity,
-                )
+                broken = [LeaveAfterEpoch()] if last < config.epochs else []
+                with suppress(EpochFinished):
+                    model.fit(
+                        batches,
+                        validation_data=validation,
+                        validation_batch_size=16 if photos else 500,
+                        initial_epoch=first,
+                        epochs=last,
+                        shuffle=False,  # They are shuffled, in an order that can be resumed.
+                        callbacks=callbacks + broken,
+                        verbose=verbosity,
+                    )
                 batches.first_batch = 0
     except TrainingStopped as stop:
         progress.write("stop", step_of(model), reason=str(stop))
@@ -106,10 +117,16 @@ def _train(
 
 
 def probe_pictures(
-    run: Run, config: TrainConfig, noisy: np.ndarray, clean: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pictures to watch, ``(noisy, clean)``: the visitor's own one first, if any."""
-    noisy, clean = noisy[:PROBES], clean[:PROBES]
+    run: Run,
+    config: TrainConfig,
+    given: np.ndarray | tuple[np.ndarray, np.ndarray],
+    clean: np.ndarray,
+) -> tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return the pictures to watch, ``(input, clean)``: the visitor's own one first, if any."""
+    clean = clean[:PROBES]
+    if isinstance(given, tuple):
+        return tuple(part[:PROBES] for part in given), clean
+    noisy = given[:PROBES]
     if run.drawing.exists():
         with Image.open(run.drawing) as file:
             own = to_unit(np.asarray(file.convert("L").resize(clean.shape[1:3])))[None, ..., None]
@@ -130,6 +147,8 @@ def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> ker
                 f"{run.checkpoint} cannot be read; remove it to start anew: {reason}"
             ) from error
     model = build(config.architecture, **config.settings)
+    if config.start:
+        start_from(model, config.start)
     model.compile(
         optimizer=make_optimizer(config, config.epochs * batches_an_epoch),
         loss=config.loss,
@@ -140,13 +159,35 @@ def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> ker
     return model
 
 
-def require_fit(model: keras.Model, batches: TrainingBatches) -> None:
+def start_from(model: keras.Model, name: str) -> None:
+    """Give the model the weights of the shipped model called ``name``.
+
+    Raises:
+        ValueError: if there is none, it is built otherwise, or only its ONNX file was shipped.
+    """
+    try:
+        path = find_card(name).folder / "model.keras"
+        weights = keras.saving.load_model(path, compile=False).get_weights()
+        model.set_weights(weights)
+    except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
+        raise ValueError(f"cannot start from {name}: {error}") from error
+
+
+def require_fit(model: keras.Model, batches: Batches) -> None:
     """Raise ``ValueError`` where the network does not take the pictures or answers otherwise."""
-    picture = batches.pictures.shape[1:]
-    if model.input_shape[1:] != picture:
-        raise ValueError(f"the network takes {model.input_shape[1:]}, the pictures are {picture}")
+    photos = isinstance(batches, PhotoBatches)
+    if photos != (len(model.inputs) == 2):
+        raise ValueError(
+            f"networks for photos take a picture and a level, others a picture; {model.name} takes "
+            f"{' and '.join(each.name for each in model.inputs)}, the data is {batches.config.data}"
+        )
+    picture, shape = batches.picture_shape, model.inputs[0].shape[1:]
+    if any(side not in (None, wanted) for side, wanted in zip(shape, picture, strict=True)):
+        raise ValueError(f"the network takes {shape}, the pictures are {picture}")
+    if photos and batches.config.crop % 2 ** len(batches.config.settings.get("filters", (0,) * 4)):
+        raise ValueError(f"the network cannot halve crops of {batches.config.crop} to its bottom")
     wants_pictures = batches.config.target == "clean"
-    if (model.output_shape == model.input_shape) != wants_pictures:
+    if (model.output_shape == model.inputs[0].shape) != wants_pictures:
         wanted = "pictures" if wants_pictures else "labels"
         raise ValueError(f"the target is {wanted}, but the network's is {model.output_shape[1:]}")
 
@@ -171,7 +212,10 @@ def make_optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimize
             warmup_steps=warm_up,
             decay_steps=max(1, steps - warm_up),
         )
-    return keras.optimizers.get({"class_name": config.optimizer, "config": {"learning_rate": rate}})
+    settings: dict = {"learning_rate": rate}
+    if config.average:
+        settings |= {"use_ema": True, "ema_momentum": config.average}
+    return keras.optimizers.get({"class_name": config.optimizer, "config": settings})
 
 
 @keras.saving.register_keras_serializable(package="denoise_lab")
@@ -181,7 +225,7 @@ def psnr(clean, denoised):
     return -10.0 * keras.ops.log10(keras.ops.maximum(error, 1e-10))
 
 
-def _stretches(epoch: int, batches: TrainingBatches, epochs: int) -> Iterator[tuple[int, int]]:
+def _stretches(epoch: int, batches: Batches, epochs: int) -> Iterator[tuple[int, int]]:
     """Yield the (first, last) epochs of each ``fit``: a broken epoch is finished on its own."""
     if batches.first_batch and epoch < epochs:
         yield epoch, epoch + 1

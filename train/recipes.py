@@ -63,6 +63,27 @@ _TRANSPOSED = {
     "settings": {"filters": [64, 64, 32], "upsampling": "transposed"},
 }
 _UNET = {"architecture": "unet", "settings": {"filters": [16, 32, 64, 128]}}
+# Half of the Gaussian crops have little noise: there a network has the most to lose.
+_PHOTO = TrainConfig(
+    architecture="residual-unet",
+    settings={"channels": 3, "filters": [32, 64, 128, 256], "blocks": 2},
+    data="photos",
+    noise=(
+        Noise("gaussian", 0.0, 75 / 255, 0.34),
+        Noise("gaussian", 0.0, 35 / 255, 0.30),
+        Noise("poisson", 0.0, 0.5, 0.09),
+        Noise("speckle", 0.0, 0.6, 0.09),
+        Noise("salt-and-pepper", 0.0, 0.5, 0.09),
+        Noise("jpeg", 5.0, 95.0, 0.09),
+    ),
+    loss="mae",
+    learning_rate=0.001,
+    schedule="cosine",
+    batch=16,
+    epochs=72,
+    average=0.999,
+    precision="mixed_bfloat16",
+)
 _READER = TrainConfig(
     architecture="digit-reader",
     target="label",
@@ -224,6 +245,13 @@ RECIPES: dict[str, Recipe] = {
             "Noise factor 0.5 drawn once, Adam at its default rate, 10 epochs.",
             DISTILL,
             _with(_TUTORIAL, **_TRANSPOSED),
+        ),
+        Recipe(
+            "photo",
+            "Photo",
+            "One network for colour and grey photos of any size, with any noise on this page.",
+            "After DRUNet (Zhang et al., TPAMI 2021) and FFDNet (Zhang et al., TIP 2018)",
+            _PHOTO,
         ),
         Recipe(
             "fashion",

@@ -16,6 +16,7 @@ ARCHITECTURES = {
     "convolutional": "convolutional",
     "resize-convolution": "resize_convolution",
     "unet": "unet",
+    "residual-unet": "residual_unet",
     "digit-reader": "digit_reader",
 }
 

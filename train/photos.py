@@ -1,0 +1,151 @@
+"""Training data of photos: random crops, spoiled afresh, each with the level of its noise.
+
+The photos lie decoded in memory.  As with digits, the same seed gives the same batches, whatever
+was trained before.  A network for photos takes ``(noisy, level)``: pictures ``(N, H, W, 3)`` that
+may leave [0, 1], and maps ``(N, H, W, 1)`` of the noise's standard deviation.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from imaging import metrics
+from imaging.noise import PHOTO_NOISE_KINDS
+from train.config import TrainConfig, data_folder
+from train.data import SPOIL, VALIDATE, to_unit
+
+VALIDATION_EVERY = 25  # Every 25th photo is kept back.
+VALIDATION_CROP = 128
+VALIDATION_SIGMAS = (15 / 255, 25 / 255, 50 / 255)
+# A photo on a screen was clipped and rounded to 8 bits, one in a paper was not: serve both.
+CLIPPED_SHARE = 0.4
+GREY_SHARE = 0.1
+RESCALED_SHARE, SMALLEST_SCALE = 0.5, 0.5
+# How far off the level may be that the network is told.  A visitor's estimate is never exact, and
+# errors of transmission and compression are seen in the picture, whatever the level says.
+LEVEL_ERROR = {
+    "poisson": (0.6, 1.5),
+    "speckle": (0.6, 1.5),
+    "salt-and-pepper": (0, 1),
+    "jpeg": (0, 1.2),
+}
+
+
+def load_photos(data: str) -> list[np.ndarray]:
+    """Load all training photos, each ``uint8 (H, W, 3)``, in the order of their names.
+
+    Raises:
+        OSError: if there are none, or one cannot be read.
+    """
+    folder = data_folder()
+    if folder is None:
+        raise OSError("photos are looked for in DENOISE_DATA_DIR, which names no folder")
+    return _decode(folder / "photos" / "train")
+
+
+class PhotoBatches(keras.utils.PyDataset):
+    """Batches ``((noisy, level), clean)`` of random crops; see ``train.data.TrainingBatches``."""
+
+    def __init__(
+        self,
+        photos: list[np.ndarray],
+        config: TrainConfig,
+        first_epoch: int = 0,
+        first_batch: int = 0,
+    ) -> None:
+        super().__init__()
+        self.photos, self.config = photos, config
+        self.epoch, self.first_batch = first_epoch, first_batch
+        self.picture_shape = (config.crop, config.crop, 3)
+        self.batches_an_epoch = config.epoch_batches
+
+    def __len__(self) -> int:
+        return self.batches_an_epoch - self.first_batch
+
+    def __getitem__(self, index: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        config = self.config
+        rng = np.random.default_rng((config.seed, SPOIL, self.epoch, index + self.first_batch))
+        chosen = rng.integers(len(self.photos), size=config.batch)
+        clean = np.stack([random_crop(self.photos[one], config.crop, rng) for one in chosen])
+        return spoil_photos(clean, config, rng)
+
+    def pictures_up_to(self, index: int) -> int:
+        """Return how many crops there are in the batches up to and with ``index``."""
+        return (index + 1) * self.config.batch
+
+
+def split_photos(
+    config: TrainConfig,
+) -> tuple[PhotoBatches, tuple[tuple[np.ndarray, np.ndarray], np.ndarray]]:
+    """Return the training batches and the validation arrays ``((noisy, level), clean)``.
+
+    Validation is on Gaussian noise alone, unclipped, at the three levels that papers report.
+    """
+    photos = load_photos(config.data)
+    held_out = photos[::VALIDATION_EVERY]
+    training = [photo for index, photo in enumerate(photos) if index % VALIDATION_EVERY]
+    clean = to_unit(np.stack([_middle(photo, VALIDATION_CROP) for photo in held_out]))
+    sigmas = np.resize(np.float32(VALIDATION_SIGMAS), len(clean)).reshape(-1, 1, 1, 1)
+    rng = np.random.default_rng((config.seed, VALIDATE))
+    noisy = clean + sigmas * rng.standard_normal(clean.shape, np.float32)
+    level = np.broadcast_to(sigmas, (*clean.shape[:3], 1)).copy()
+    return PhotoBatches(training, config), ((noisy, level), clean)
+
+
+def random_crop(photo: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a ``float32 (side, side, 3)`` crop: turned, mirrored, half of them made smaller."""
+    height, width = photo.shape[:2]
+    source = side
+    if rng.random() < RESCALED_SHARE:
+        source = min(round(side / rng.uniform(SMALLEST_SCALE, 1)), height, width)
+    top, left = rng.integers(height - source + 1), rng.integers(width - source + 1)
+    crop = photo[top : top + source, left : left + source]
+    if source != side:
+        crop = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.BICUBIC))
+    crop = np.rot90(crop, rng.integers(4))
+    return to_unit(crop[:, ::-1] if rng.random() < 0.5 else crop)
+
+
+def spoil_photos(
+    clean: np.ndarray, config: TrainConfig, rng: np.random.Generator
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return ``((noisy, level), clean)`` of a batch; some of its pictures become grey."""
+    shares = np.array([entry.share for entry in config.noise])
+    clean, noisy = clean.copy(), np.empty_like(clean)
+    levels = np.empty((len(clean), 1, 1, 1), np.float32)
+    kinds = rng.choice(len(shares), size=len(clean), p=shares / shares.sum())
+    for index, kind in enumerate(kinds):
+        picture, entry = clean[index], config.noise[kind]
+        if rng.random() < GREY_SHARE:
+            picture[:] = picture.mean(axis=2, keepdims=True)
+            picture = picture[..., :1]  # Grey noise too: it is the same in all channels.
+        strength = rng.uniform(entry.low, entry.high)
+        spoiled = PHOTO_NOISE_KINDS[entry.kind].corrupt(picture, strength, rng)
+        if rng.random() < CLIPPED_SHARE:
+            spoiled = np.rint(np.clip(spoiled, 0, 1) * 255) / np.float32(255)
+        noisy[index] = spoiled
+        if entry.kind in LEVEL_ERROR:
+            levels[index] = metrics.rms(picture, spoiled) * rng.uniform(*LEVEL_ERROR[entry.kind])
+        else:
+            levels[index] = strength
+    return (noisy, np.broadcast_to(levels, (*clean.shape[:3], 1)).copy()), clean
+
+
+def _middle(photo: np.ndarray, side: int) -> np.ndarray:
+    top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
+    return photo[top : top + side, left : left + side]
+
+
+@lru_cache(maxsize=1)
+def _decode(folder: Path) -> list[np.ndarray]:
+    files = sorted(folder.glob("*.jpg"))
+    if not files:
+        raise OSError(f"there are no photos in {folder}")
+    photos = []
+    for path in files:
+        with Image.open(path) as file:
+            photos.append(np.asarray(file.convert("RGB")))
+    return photos
