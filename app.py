@@ -5,7 +5,9 @@ import streamlit as st
 st.navigation(
     [
         st.Page("pages/draw.py", title="Draw a digit", icon=":material/draw:", default=True),
+        st.Page("pages/photo.py", title="Denoise a photo", icon=":material/photo_camera:"),
         st.Page("pages/train.py", title="Train a network", icon=":material/school:"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/leaderboard:"),
     ],
     position="top",
 ).run()

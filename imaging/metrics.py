@@ -51,7 +51,7 @@ def psnr(clean: np.ndarray, other: np.ndarray) -> float:
     Source:
         Gonzalez and Woods, Digital Image Processing, section 8.1; the peak is 1.
     """
-    return float(_decibel(mse(clean, other)))
+    return float(decibel(mse(clean, other)))
 
 
 def ssim(clean: np.ndarray, other: np.ndarray) -> float:
@@ -82,7 +82,7 @@ def batch_psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the PSNR of each picture of a batch, ``(N,)`` float64 in dB."""
     _require_same_shape(clean, other)
     return np.concatenate(
-        [_decibel(np.mean(np.square(a - b), axis=(1, 2, 3))) for a, b in _chunks(clean, other)]
+        [decibel(np.mean(np.square(a - b), axis=(1, 2, 3))) for a, b in _chunks(clean, other)]
         or [np.empty(0)]
     )
 
@@ -119,7 +119,8 @@ def _border(pictures: np.ndarray) -> int:
     return min(SSIM_RADIUS, (min(pictures.shape[-3:-1]) - 1) // 2)
 
 
-def _decibel(error: np.ndarray | float) -> np.ndarray:
+def decibel(error: np.ndarray | float) -> np.ndarray:
+    """Return mean squared errors as PSNR in dB; the peak is 1."""
     with np.errstate(divide="ignore"):
         return -10 * np.log10(error)
 

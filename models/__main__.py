@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from imaging.photo import LARGEST_PIXELS, blend, png, read_photo, to_pixels
 from models.catalogue import Card, ModelError, find_card, read_catalogue
 from models.denoiser import Denoiser, load_denoiser
+from models.photo import PhotoDenoiser
 
+HIGHEST_SIGMA = 75
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 
@@ -40,8 +43,38 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("input", type=Path, metavar="IN", help="a picture or a folder")
     command.add_argument("output", type=Path, metavar="OUT", help="a PNG file or a folder")
     command.add_argument("--model", required=True, metavar="NAME", help="see: list")
+    command.add_argument(
+        "--sigma",
+        type=_sigma,
+        metavar="auto|0..75",
+        help="how strong the noise of a photo is, on the scale 0 to 255 (default: auto, estimated)",
+    )
+    command.add_argument(
+        "--strength",
+        type=_share,
+        default=1.0,
+        metavar="0..1",
+        help="how much of the denoising is taken over (default: 1)",
+    )
     command.set_defaults(command=_denoise)
     return parser
+
+
+def _sigma(text: str) -> float | None:
+    """Read ``auto`` as None, and a level on the scale 0 to 255 as a share of the full range."""
+    if text == "auto":
+        return None
+    sigma = float(text)
+    if not 0 <= sigma <= HIGHEST_SIGMA:
+        raise ValueError
+    return sigma / 255
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError
+    return share
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -59,13 +92,21 @@ def _list(options: argparse.Namespace) -> int:
 
 def _denoise(options: argparse.Namespace) -> int:
     card = find_card(options.model)
+    if options.sigma is not None and not card.for_photos:
+        raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")
     denoiser = load_denoiser(card)
     jobs = list(_jobs(options.input, options.output))
     failures = []
     for number, (source, target) in enumerate(jobs, start=1):
         _show_progress(number - 1, len(jobs), source)
         try:
-            _denoise_file(denoiser, card, source, target)
+            if target.exists() and target.samefile(source):
+                raise ValueError("would overwrite the picture itself; give another OUT")
+            if card.for_photos:
+                file = _denoise_photo(denoiser, source, options, number, len(jobs))
+            else:
+                file = _denoise_digit(denoiser, card, source, options.strength)
+            _write_whole(target, file)
         except Exception as error:  # Pillow raises what a broken file makes it stumble over.
             failures.append(f"{source}: {_reason(error)}")
     _show_progress(len(jobs), len(jobs), None)
@@ -124,16 +165,29 @@ def _targets(found: list[Path], source: Path, target: Path) -> list[Path]:
     return list(results)
 
 
-def _denoise_file(denoiser: Denoiser, card: Card, source: Path, target: Path) -> None:
-    if target.exists() and target.samefile(source):
-        raise ValueError("would overwrite the picture itself; give another OUT")
-    pixels = _read_picture(source, card.channels)
-    denoised = np.rint(denoiser.denoise(pixels) * 255).astype(np.uint8)
-    result = Image.fromarray(denoised[..., 0] if card.channels == 1 else denoised)
+def _denoise_photo(
+    denoiser: PhotoDenoiser, source: Path, options: argparse.Namespace, number: int, count: int
+) -> bytes:
+    """Return the denoised photo as a PNG file, at its full size and with its transparency."""
+    photo = read_photo(source, source.name, opened_pixels=LARGEST_PIXELS)
+
+    def watch(done: int, total: int) -> None:
+        _show_progress(number - 1 + done / total, count, source)
+
+    denoised = denoiser.denoise(photo.pixels, options.sigma, watch)
+    return png(blend(photo.pixels, denoised, options.strength, options.strength), photo.alpha)
+
+
+def _denoise_digit(denoiser: Denoiser, card: Card, source: Path, strength: float) -> bytes:
+    noisy = _read_picture(source, card.channels)
+    return png(to_pixels(noisy + strength * (denoiser.denoise(noisy) - noisy)))
+
+
+def _write_whole(target: Path, file: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
-        result.save(unfinished, format="PNG")
+        unfinished.write_bytes(file)
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -156,12 +210,17 @@ def _reason(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _show_progress(done: int, total: int, current: Path | None) -> None:
+def _show_progress(done: float, total: int, current: Path | None) -> None:
     """Keep one line up to date on a terminal; stay silent in a log."""
     if sys.stderr.isatty():
         end = "\n" if current is None else ""
         name = "" if current is None else f"  {current.name}"
-        print(f"\r\033[K{done}/{total}{name}", end=end, file=sys.stderr, flush=True)
+        print(
+            f"\r\033[K{100 * done / total:3.0f} % of {total}{name}",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -43,9 +43,12 @@ class Measurement:
 class Card:
     """What is known of a trained model; see DESIGN section 4 for the fields' meaning.
 
-    ``size`` is the side of the square pictures it was built for, ``macs_per_pixel`` the
+    ``size`` is the side of the square pictures it was built for, 0 for a network that takes
+    photos of any size whose sides are multiples of ``multiple``.  ``macs_per_pixel`` are the
     multiplications and additions it spends on each, ``accuracy`` the share of clean test
-    digits that a reader reads, None for a denoiser.
+    digits that a reader reads, None for a denoiser.  ``storage`` is the precision of the weights
+    in the file; ``crop`` and ``epoch_batches`` say what an epoch of a photo network is;
+    ``notice`` is what whoever uses the weights must know of their licence.
     """
 
     name: str
@@ -70,6 +73,11 @@ class Card:
     parameters: int
     macs_per_pixel: float
     sha256: str
+    multiple: int = 1
+    storage: str = "float32"
+    crop: int = 0
+    epoch_batches: int = 0
+    notice: str = ""
     made_with: dict = field(default_factory=dict)
     quality: tuple[Measurement, ...] = ()
     accuracy: float | None = None
@@ -84,6 +92,11 @@ class Card:
     def denoises(self) -> bool:
         """Whether the model answers with a picture, rather than with a label."""
         return self.target == "clean"
+
+    @property
+    def for_photos(self) -> bool:
+        """Whether it takes photos of any size, rather than digits."""
+        return self.size == 0
 
     @cached_property
     def trained_ranges(self) -> dict[str, tuple[float, float]]:
@@ -135,7 +148,7 @@ def read_card(folder: Path) -> Card:
 def read_catalogue(folder: Path = PRETRAINED) -> tuple[dict[str, Card], list[str]]:
     """Return the usable cards by name, best first, and a sentence for each broken one.
 
-    Denoisers of digits come first, then other denoisers, then readers.
+    Denoisers of digits come first, then other denoisers of their size, those of photos, readers.
     """
     cards, problems = [], []
     for model in _model_folders(folder):
@@ -190,4 +203,10 @@ def _require_types(record: Card | Measurement) -> None:
 
 def _rank(card: Card) -> tuple:
     at_half = card.measured("gaussian", 0.5)
-    return not card.denoises, card.data != "mnist", -(at_half.psnr if at_half else 0), card.name
+    return (
+        not card.denoises,
+        card.for_photos,
+        card.data != "mnist",
+        -(at_half.psnr if at_half else 0),
+        card.name,
+    )

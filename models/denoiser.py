@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card, ModelError
+from models.photo import PhotoDenoiser, open_for_photos
 
 # Overlap between neighbouring tiles, as a share of a tile: each seam is faded over it.
 OVERLAP = 0.5
@@ -93,14 +94,16 @@ class DigitReader:
         return _run(self._session, pictures)
 
 
-def load_denoiser(card: Card) -> Denoiser:
-    """Load the network of a card.
+def load_denoiser(card: Card) -> Denoiser | PhotoDenoiser:
+    """Load the network of a card: one for its size of picture, or one for photos of any size.
 
     Raises:
         ModelError: if the file is missing, damaged, or no denoiser.
     """
     if not card.denoises:
         raise ModelError(f"The model {card.name} reads digits, it does not denoise.")
+    if card.for_photos:
+        return PhotoDenoiser(_open(card), card.multiple)
     return Denoiser(_open(card), card.size, card.channels)
 
 
@@ -128,22 +131,31 @@ def _open(card: Card) -> ort.InferenceSession:
             f"The weights of the model {card.name} are damaged: "
             "their SHA-256 is not the one on its card."
         )
-    options = ort.SessionOptions()
-    # These networks answer in well under a millisecond; waking a second thread takes longer.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
     try:
-        session = ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        session = (open_for_photos if card.for_photos else _open_for_digits)(weights)
     except Exception as error:  # onnxruntime raises many types that share no base class.
         raise ModelError(
             f"The weights of the model {card.name} cannot be loaded: {error}"
         ) from error
+    channels = [each.shape[-1] for each in session.get_inputs()]
     shapes = [each.shape[1:] for each in session.get_inputs()]
-    if shapes != [[card.size, card.size, card.channels]]:
+    if card.for_photos:
+        belongs = channels == [card.channels, 1]
+    else:
+        belongs = shapes == [[card.size, card.size, card.channels]]
+    if not belongs:
         raise ModelError(
             f"The weights of the model {card.name} do not belong to its card: they take {shapes}."
         )
     return session
+
+
+def _open_for_digits(weights: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    # These networks answer in well under a millisecond; waking a second thread takes longer.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 
 
 def _run(session: ort.InferenceSession, pictures: np.ndarray) -> np.ndarray:

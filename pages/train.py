@@ -1,77 +1,124 @@
 """Train a network and watch it learn: choose, start, see the curve grow, stop, go on."""
 
+import dataclasses
+
 import streamlit as st
 
-from pages.components import training
+from pages.components import race, run_list, training
 from pages.components.layout import page_footer, page_setup
+from pages.components.training_form import Asked, own_pictures, pick_training
 from pages.components.visitor import visitor_token
 from train import jobs
 from train.runs import Run
 
 page_setup(
     "Train a network",
-    "A real training on 58,000 digits, with Keras and TensorFlow in a process of its own. "
-    "It goes on when you close this page; come back by the same link.",
+    "A real training, with Keras and TensorFlow in a process of its own. It goes on when you close "
+    "this page; come back by the same link.",
 )
 
 
 def show_run(run: Run, mine: bool) -> None:
     """Draw one run; called anew every half second while it is active."""
     status = jobs.status(run)
-    if not run.folder.exists() or jobs.is_alive(run) != st.session_state.watching:
+    elsewhere = st.query_params.get("run") != run.folder.name
+    if elsewhere or not run.folder.exists() or jobs.is_alive(run) != st.session_state.watching:
         st.rerun()  # The page around it has to know: it starts and ends the half-seconds.
-    if refused := st.session_state.pop("refused", None):
-        st.warning(refused, icon=":material/hourglass_disabled:")
+    show_refusal()
     try:
-        run.read_config()
+        config = run.read_config()
     except ValueError as problem:
-        st.error(f"The settings of this run cannot be read: {problem}", icon=":material/error:")
+        st.error(
+            f"The settings of this run cannot be read: {jobs.tidy(str(problem), run)}",
+            icon=":material/error:",
+        )
         return
     history = training.history_of(run)
-    training.show_status(run, status, history)
+    st.subheader(jobs.name_of(run), anchor=False)
+    training.show_progress(run, config, status, history)
+    training.show_why(status)
     if not mine:
         st.caption("You see somebody else's run: its link shows it, but only its owner steers it.")
     with st.container(horizontal=True):
-        if mine and status.active:
-            st.button("Stop and keep", icon=":material/stop:", on_click=jobs.stop, args=(run,))
-        if mine and status.state in (jobs.STOPPED, jobs.FAILED):
-            st.button("Continue", icon=":material/play_arrow:", on_click=resume, args=(run,))
+        if mine:
+            show_steering(run, status)
         if mine and not status.active:
-            st.button("Delete", icon=":material/delete:", on_click=delete, args=(run,))
-        if not status.active:
-            training.show_take_away(run)
-        usable = mine and not status.active and (run.folder / "card.json").exists()
-        if usable and st.button("Use on the Draw page", icon=":material/draw:"):
-            use(run)
+            training.show_take_away(run, history)
+            usable = (run.folder / "card.json").exists()
+            if usable and st.button("Use on the Draw page", icon=":material/draw:"):
+                use(run)
+        if racers := jobs.race_of(run):
+            st.button(
+                "See the race",
+                icon=":material/flag:",
+                on_click=run_list.open_comparison,
+                args=(racers,),
+            )
+    training.show_numbers(config, status, history)
     training.show_curves(history)
     training.show_probes(run, history)
 
 
-def start(config, token: str) -> None:
+def show_steering(run: Run, status: jobs.Status) -> None:
+    """Draw the buttons that steer a run."""
+
+    def button(label: str, icon: str, act, help: str, primary: bool = False) -> None:
+        st.button(
+            label,
+            icon=f":material/{icon}:",
+            on_click=steer,
+            args=(act, run),
+            help=help,
+            type="primary" if primary else "secondary",
+        )
+
+    if status.active:
+        button("Pause", "pause", jobs.pause, "Stops after this batch; Continue goes on exactly.")
+        button("Stop and keep", "stop", jobs.stop, "Ends here. What it has learned can be used.")
+        return
+    if status.state in jobs.CAN_GO_ON:
+        button(
+            "Continue",
+            "play_arrow",
+            jobs.resume,
+            "Goes on where it was.",
+            primary=status.state == jobs.PAUSED,
+        )
+    if status.state == jobs.DIVERGED:
+        button("A hundredth of the rate", "replay", try_again, "A new run with smaller steps.")
+    button("Reset", "restart_alt", jobs.reset, "Forgets all and starts over, same settings.")
+    st.button("Delete", icon=":material/delete:", on_click=run_list.delete, args=(run,))
+
+
+def show_refusal() -> None:
+    """Say why the last click did nothing, once."""
+    if refused := st.session_state.pop("refused", None):
+        st.warning(refused, icon=":material/hourglass_disabled:")
+
+
+def start(asked: Asked, token: str) -> None:
     """Start a run and show it; a callback."""
     try:
         drawing = st.session_state.get("drawing")  # From the Draw page, if somebody drew there.
-        run = jobs.start(config, token, st.session_state.recipe, drawing=drawing)
-        st.query_params["run"] = run.folder.name
+        run = jobs.start(asked.config, token, asked.name, drawing=drawing, pictures=own_pictures())
+        run_list.open_run(run)
     except (jobs.Refused, OSError) as problem:
         st.session_state.refused = str(problem)
 
 
-def resume(run: Run) -> None:
-    """Go on with a run; a callback."""
+def steer(act, run: Run) -> None:
+    """Do something with a run, or say why it cannot be done; a callback."""
     try:
-        jobs.resume(run)
-    except jobs.Refused as problem:
+        act(run)
+    except (jobs.Refused, OSError, ValueError) as problem:
         st.session_state.refused = str(problem)
 
 
-def delete(run: Run) -> None:
-    """Delete a run and leave its page; a callback."""
-    try:
-        jobs.delete(run)
-        st.query_params.pop("run", None)
-    except jobs.Refused as problem:
-        st.session_state.refused = str(problem)
+def try_again(run: Run) -> None:
+    """Start the same with a hundredth of the learning rate."""
+    config = run.read_config()
+    config = dataclasses.replace(config, learning_rate=config.learning_rate / 100)
+    start(Asked(f"{jobs.name_of(run)}, smaller steps", config, ""), token)
 
 
 def use(run: Run) -> None:
@@ -83,53 +130,51 @@ def use(run: Run) -> None:
 
 
 token = visitor_token()
-ask_box, run_box = st.columns([2, 5], gap="large")
+ask_box, run_box = st.columns([4, 9], gap="large")
 
 with ask_box:
-    config = training.pick_config()
-    st.button(
-        "Train",
-        type="primary",
-        icon=":material/play_arrow:",
-        on_click=start,
-        args=(config, token),
-        disabled=token is None,
-        width="stretch",
-    )
-    own = jobs.runs_of(token) if token else []
-    if own:
-        st.markdown("**Your runs**")
-    for run in own[:10]:
-        name = jobs.owner(run).get("name", run.folder.name)
+    asked, start_box = pick_training()
+    with start_box:
+        if asked.problem:
+            st.warning(asked.problem, icon=":material/block:")
         st.button(
-            f"{name} · {training.WORDS[jobs.status(run).state]}",
-            key=f"open-{run.folder.name}",
-            on_click=st.query_params.update,
-            args=({"run": run.folder.name},),
+            "Train",
+            type="primary",
+            icon=":material/play_arrow:",
+            on_click=start,
+            args=(asked, token),
+            disabled=token is None or bool(asked.problem),
             width="stretch",
         )
+    race.pick_race(asked, token)
+    if token:
+        run_list.show_runs(token)
 
 with run_box:
-    if refused := st.session_state.pop("refused", None):
-        st.warning(refused, icon=":material/hourglass_disabled:")
+    compared = race.comparable(st.query_params.get("compare", ""))
     run_id = st.query_params.get("run", "")
     run = jobs.find(run_id)
-    if run is None:
-        if run_id:
+    # A worker outlives the training by the seconds in which it exports the network.
+    if len(compared) > 1:
+        st.session_state.watching = alive = [jobs.is_alive(each) for each in compared]
+        show_refusal()
+        st.fragment(race.show_comparison, run_every=1 if any(alive) else None)(compared, token)
+    elif run is not None:
+        st.session_state.watching = alive = jobs.is_alive(run)
+        st.fragment(show_run, run_every=0.5 if alive else None)(
+            run, bool(token) and jobs.controls(token, run)
+        )
+    else:
+        show_refusal()
+        if run_id or "compare" in st.query_params:
             st.warning("This run does not exist any more: runs are kept for some days only.")
         st.info(
             "Choose a recipe and press Train. The dense network takes some seconds an epoch; "
             "the larger ones a minute or more.",
             icon=":material/school:",
         )
-    else:
-        # The worker outlives the training by the seconds in which it exports the network.
-        st.session_state.watching = alive = jobs.is_alive(run)
-        st.fragment(show_run, run_every=0.5 if alive else None)(
-            run, bool(token) and jobs.controls(token, run)
-        )
 
 page_footer(
-    "A run is kept for a week and then deleted. Whoever has its link can see it; only this browser "
-    "can stop or delete it."
+    "A run is kept for a week and then deleted, unless you pin it; pictures that you upload are "
+    "kept with it. Whoever has its link can see it; only this browser can steer or delete it."
 )

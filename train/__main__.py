@@ -55,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_curves)
 
     command = commands.add_parser("evaluate", help="measure models; writes cards and tables")
-    command.add_argument("names", nargs="*", help="models (default: all)")
+    command.add_argument("names", nargs="*", help="models (default: all that fit)")
+    command.add_argument(
+        "--set", default="digits", choices=["digits", "kodak24", "polyu"], help="what to measure on"
+    )
     command.add_argument("--filters", action="store_true", help="measure the filters too")
     command.set_defaults(command=_evaluate)
     return parser
@@ -133,11 +136,27 @@ def _evaluate(options: argparse.Namespace) -> int:
     from train.evaluate import evaluate_filters, evaluate_models, write_measurements
     from train.report import write_digit_tables
 
-    rows = evaluate_models(options.names or list(load_catalogue()))
+    if options.set != "digits":
+        return _evaluate_photos(options)
+    names = [card.name for card in load_catalogue().values() if not card.for_photos]
+    rows = evaluate_models(options.names or names)
     if options.filters:
         rows += evaluate_filters()
     write_measurements(rows)
     write_digit_tables()
+    return 0
+
+
+def _evaluate_photos(options: argparse.Namespace) -> int:
+    from models.catalogue import load_catalogue
+    from train.evaluate import write_measurements
+    from train.evaluate_photos import evaluate_kodak24, evaluate_polyu
+    from train.report import write_photo_tables
+
+    names = [card.name for card in load_catalogue().values() if card.for_photos]
+    evaluate = evaluate_kodak24 if options.set == "kodak24" else evaluate_polyu
+    write_measurements(evaluate(options.names or names, options.filters))
+    write_photo_tables()
     return 0
 
 

@@ -11,6 +11,8 @@ from train.data import TrainingBatches
 from train.photos import PhotoBatches
 from train.runs import ProgressWriter, Run, write_whole
 
+RATES_AN_EPOCH = 20  # how often the learning rate is written down
+
 
 class TellEpoch(keras.callbacks.Callback):
     """Tells the batches which epoch it is: Keras counts a ``fit`` that goes on from 0 again."""
@@ -31,6 +33,7 @@ class Report(keras.callbacks.Callback):
         self.progress, self.batches = progress, batches
 
     def on_epoch_begin(self, epoch, logs=None):
+        self._rate_every = max(1, self.batches.batches_an_epoch // RATES_AN_EPOCH)
         self._started = time.monotonic()
         self._pictures, self._sum = 0, 0.0
 
@@ -39,7 +42,10 @@ class Report(keras.callbacks.Callback):
         before, self._pictures = self._pictures, self.batches.pictures_up_to(batch)
         total = logs["loss"] * self._pictures
         loss, self._sum = (total - self._sum) / (self._pictures - before), total
-        self.progress.write("batch", step_of(self.model), loss=round(loss, 6))
+        values = {"loss": round(loss, 6)}
+        if batch % self._rate_every == 0:
+            values["learning_rate"] = self._learning_rate()
+        self.progress.write("batch", step_of(self.model), **values)
 
     def on_epoch_end(self, epoch, logs=None):
         step = step_of(self.model)
@@ -50,9 +56,12 @@ class Report(keras.callbacks.Callback):
             epoch=epoch + 1,
             seconds=round(seconds, 2),
             images_per_second=round(self._pictures / seconds, 1),
-            learning_rate=float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            learning_rate=self._learning_rate(),
             **{name: round(float(value), 6) for name, value in logs.items()},
         )
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
 
 class EpochFinished(Exception):
@@ -78,6 +87,49 @@ class TrainingDiverged(TrainingStopped):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} any more; try a smaller learning rate")
+
+
+class PatienceLost(Exception):
+    """Leaves ``fit`` when the validation loss has not fallen for too long."""
+
+
+class StopEarly(keras.callbacks.Callback):
+    """Ends the training when the validation loss has not fallen for ``patience`` epochs.
+
+    The network of the best epoch is kept.  Earlier epochs are read from the events of the run,
+    so that a training that was stopped goes on as if it had not been.
+    """
+
+    def __init__(self, run: Run, patience: int) -> None:
+        super().__init__()
+        self.run, self.patience = run, patience
+        self._losses = {
+            event["epoch"]: event["val_loss"]
+            for event in run.events()
+            if event["event"] == "epoch" and event.get("val_loss") is not None
+        }
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch with the lowest validation loss so far, the first of several."""
+        return min(self._losses, key=lambda epoch: (self._losses[epoch], epoch), default=0)
+
+    def on_train_begin(self, logs=None):
+        self._judge(max(self._losses, default=0))
+
+    def on_epoch_end(self, epoch, logs=None):
+        # As it is written down, or a training that goes on might judge otherwise.
+        self._losses[epoch + 1] = round(float(logs["val_loss"]), 6)
+        if self.best_epoch == epoch + 1:
+            write_whole(self.run.best, self.model.save)
+        self._judge(epoch + 1)
+
+    def _judge(self, epoch: int) -> None:
+        if epoch - self.best_epoch >= self.patience:
+            raise PatienceLost(
+                f"the validation loss has not fallen for {self.patience} "
+                f"{'epoch' if self.patience == 1 else 'epochs'}"
+            )
 
 
 class Keep(keras.callbacks.Callback):
@@ -112,8 +164,8 @@ class StopWhenAsked(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
             raise TrainingDiverged("the loss is no number")
-        if self.run.stop.exists():
-            self.ask("asked")
+        if why := self.run.why_stop():
+            self.ask(why)
         if time.monotonic() > self._deadline:
             self.ask(f"it reached the limit of {self.minutes:g} minutes; it can be continued")
         if self.reason:

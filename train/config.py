@@ -8,16 +8,19 @@ import dataclasses
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 
-DIGIT_SETS = ("mnist", "fashion-mnist")
+DIGIT_SETS = ("mnist", "fashion-mnist", "drawn", "own")
 PHOTO_SETS = ("photos", "polyu")
 DATA_SETS = (*DIGIT_SETS, *PHOTO_SETS)
+FEWEST_OWN = 64  # pictures of a visitor's own that are worth a training
 TARGETS = ("clean", "label")
-LOSSES = ("binary_crossentropy", "mse", "mae", "sparse_categorical_crossentropy")
+LOSSES = ("binary_crossentropy", "mse", "mae", "ssim", "sparse_categorical_crossentropy")
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 # Where digits and photos share a kind, the digits' range is the wider one.
@@ -60,6 +63,198 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A setting that is a whole number; where ``optional``, it can also be left out."""
+
+    title: str
+    usual: int | None
+    low: int
+    high: int
+    help: str = ""
+    optional: bool = False
+
+    def require(self, name: str, value: object) -> None:
+        """Raise ``ValueError`` where the value does not fit."""
+        if not (self.optional and value is None):
+            _require_whole(name, value, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A setting that has a whole number for each level, from the outside in."""
+
+    title: str
+    usual: tuple[int, ...]
+    fewest: int
+    most: int
+    high: int = 256
+    help: str = ""
+
+    def require(self, name: str, value: object) -> None:
+        """Raise ``ValueError`` where the value does not fit."""
+        if not isinstance(value, list | tuple) or not self.fewest <= len(value) <= self.most:
+            raise ValueError(
+                f"{name} must be {self.fewest} to {self.most} whole numbers, got {value!r}"
+            )
+        for each in value:
+            _require_whole(name, each, 1, self.high)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A setting that is a share, from 0 up to ``high``."""
+
+    title: str
+    usual: float
+    high: float
+    help: str = ""
+
+    def require(self, name: str, value: object) -> None:
+        """Raise ``ValueError`` where the value does not fit."""
+        _require_number(name, value)
+        if not 0 <= value <= self.high:
+            raise ValueError(f"{name} must be from 0 to {self.high:g}, got {value:g}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that is one of a few words."""
+
+    title: str
+    usual: str
+    options: tuple[str, ...]
+    help: str = ""
+
+    def require(self, name: str, value: object) -> None:
+        """Raise ``ValueError`` where the value does not fit."""
+        _require_one_of(name, value, self.options)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A setting that is on or off."""
+
+    title: str
+    usual: bool
+    help: str = ""
+
+    def require(self, name: str, value: object) -> None:
+        """Raise ``ValueError`` where the value does not fit."""
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false, got {value!r}")
+
+
+_FILTERS = "How many features each level looks for. Every level halves the picture."
+# What can be set of the networks for digits; the builders are in models/architectures.
+ARCHITECTURE_SETTINGS: dict[str, dict[str, Whole | Levels | Share | Choice | Switch]] = {
+    "dense": {
+        "hidden": Whole("Hidden units", 64, 1, 512, "The numbers that a digit is squeezed into."),
+    },
+    "convolutional": {
+        "filters": Levels("Filters", (32, 32), 1, 4, help=_FILTERS),
+        "code": Whole(
+            "Numbers in the code", None, 1, 256, "A narrow middle that nothing can pass.", True
+        ),
+    },
+    "resize-convolution": {
+        "filters": Levels("Filters", (64, 64, 32), 1, 4, help=_FILTERS),
+        "upsampling": Choice(
+            "Upsampling",
+            "resize",
+            ("resize", "transposed"),
+            "Repeat pixels and convolve, or do both in one transposed convolution, whose "
+            "overlapping kernels can leave a checkerboard.",
+        ),
+    },
+    "unet": {
+        "filters": Levels("Filters", (16, 32, 64, 128), 2, 5, help=_FILTERS),
+        "dropout": Share("Dropout", 0.1, 0.8, "The share of features hidden while it learns."),
+        "skips": Switch("Skip connections", True, "They carry detail past the narrow middle."),
+    },
+}
+
+
+def require_settings(architecture: str, settings: dict) -> None:
+    """Raise ``ValueError`` where the network would not be built, or not for digits."""
+    _require_one_of("architecture", architecture, ARCHITECTURE_SETTINGS)
+    known = ARCHITECTURE_SETTINGS[architecture]
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(
+                f"unknown setting {name!r} of {architecture!r}; known: {', '.join(known)}"
+            )
+        known[name].require(name, value)
+
+
+def with_usual(architecture: str, settings: dict) -> dict:
+    """Return all settings of the network, those that are left out at their usual values."""
+    usual = {name: each.usual for name, each in ARCHITECTURE_SETTINGS[architecture].items()}
+    return _as_plain_data(usual | settings)
+
+
+def count_parameters(architecture: str, settings: dict) -> int:
+    """Return how many parameters the network for digits has, as Keras counts them.
+
+    Raises:
+        ValueError: if the settings make no sense.
+    """
+    require_settings(architecture, settings)
+    return _COUNTS[architecture](**with_usual(architecture, settings))
+
+
+def _count_dense(hidden: int) -> int:
+    return _dense(784, hidden) + _dense(hidden, 784)
+
+
+def _count_convolutional(filters: list[int], code: int | None) -> int:
+    total = _count_resize_convolution(filters, "resize")
+    if code is not None:
+        side = 28
+        for _ in filters:
+            side = -(-side // 2)
+        values = side * side * filters[-1]
+        total += _dense(values, code) + _dense(code, values)
+    return total
+
+
+def _count_resize_convolution(filters: list[int], upsampling: str) -> int:
+    into = [1, *filters, *filters[::-1]]
+    return sum(_convolution(3, a, b) for a, b in pairwise([*into, 1]))
+
+
+def _count_unet(filters: list[int], dropout: float, skips: bool) -> int:
+    *outer, bottom = filters
+    total, into = 0, 1
+    for count in [*outer, bottom]:
+        total, into = total + _double_convolution(into, count), count
+    for count in reversed(outer):
+        total += _convolution(2, into, count)
+        total, into = total + _double_convolution(count * (2 if skips else 1), count), count
+    return total + _convolution(1, into, 1)
+
+
+def _dense(into: int, out: int) -> int:
+    return into * out + out
+
+
+def _convolution(side: int, into: int, out: int) -> int:
+    return side * side * into * out + out
+
+
+def _double_convolution(into: int, out: int) -> int:
+    """No bias, but four numbers of batch normalisation for each feature."""
+    return 9 * into * out + 9 * out * out + 8 * out
+
+
+_COUNTS = {
+    "dense": _count_dense,
+    "convolutional": _count_convolutional,
+    "resize-convolution": _count_resize_convolution,
+    "unet": _count_unet,
+}
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides what a training does; the same config gives the same curve.
 
@@ -68,10 +263,17 @@ class TrainConfig:
     stretches each picture a little before anything else.  ``target`` is what the network
     is to answer: the clean picture or its label.
 
+    ``data`` is "drawn" for digits drawn by the program, "own" for the visitor's own pictures,
+    which lie in the run folder.
+
     For photos only: ``crop`` is the side of the random crops, ``epoch_batches`` how many
     batches are called an epoch.  ``average`` keeps a running mean of the weights, with this
-    momentum, that is what the training ends with; 0 keeps none.  ``start`` names a shipped
-    model whose weights to begin with.
+    momentum, that is what the training ends with; 0 keeps none.  ``clip`` is the largest norm that
+    the gradient may have, 0 for any.
+
+    ``start`` names a shipped model whose weights to begin with.  ``patience`` ends the
+    training when the validation loss has not fallen for so many epochs, and keeps the weights
+    of the best; 0 never does.
     """
 
     architecture: str
@@ -93,6 +295,8 @@ class TrainConfig:
     average: float = 0.0
     precision: str = "float32"
     start: str = ""
+    clip: float = 0.0
+    patience: int = 0
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` with the rule and the value where a setting makes no sense."""
@@ -111,9 +315,18 @@ class TrainConfig:
         _require_one_of("precision", self.precision, PRECISIONS)
         if not isinstance(self.start, str):
             raise ValueError(f"start must be a model's name or nothing, got {self.start!r}")
+        _require_number("clip", self.clip)
+        if self.clip < 0:
+            raise ValueError(f"clip must not be negative, got {self.clip}")
         _require_number("average", self.average)
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be at least 0 and below 1, got {self.average}")
+        _require_whole("patience", self.patience, 0, 10_000)
+        if self.patience and self.average:
+            raise ValueError(
+                "patience keeps the best weights and average a mean of all: choose one, "
+                f"got {self.patience} and {self.average:g}"
+            )
         _require_whole("crop", self.crop, 16, 512)
         _require_whole("epoch_batches", self.epoch_batches, 1, 100_000)
         for name in ("fresh_noise", "augment"):
@@ -160,6 +373,41 @@ class TrainConfig:
         for entry in noise:
             _require_names(Noise, entry)
         return cls(noise=tuple(Noise(**entry) for entry in noise), **values)
+
+
+# What must be the same, so that a race is decided by the networks and how they learn.
+SHARED_IN_A_RACE = (
+    "data",
+    "target",
+    "noise",
+    "fresh_noise",
+    "augment",
+    "batch",
+    "epochs",
+    "seed",
+)
+
+
+def on_equal_terms(config: TrainConfig, first: TrainConfig) -> TrainConfig:
+    """Return ``config`` with the batches, noise, seed and length of ``first``."""
+    return dataclasses.replace(config, **{name: getattr(first, name) for name in SHARED_IN_A_RACE})
+
+
+def differences(configs: Sequence[TrainConfig]) -> dict[str, list]:
+    """Return the settings in which the configs differ, each with its value in every config.
+
+    The settings of the networks count one by one; what a network does not have is None.
+    """
+    flat = []
+    for config in configs:
+        values = {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
+        settings = values.pop("settings")
+        if config.architecture in ARCHITECTURE_SETTINGS:
+            settings = with_usual(config.architecture, settings)
+        flat.append(values | settings)
+    names = dict.fromkeys(name for values in flat for name in values)
+    rows = {name: [values.get(name) for values in flat] for name in names}
+    return {name: row for name, row in rows.items() if any(value != row[0] for value in row)}
 
 
 def gaussian_only(factor: float) -> tuple[Noise, ...]:

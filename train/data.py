@@ -5,53 +5,123 @@ generators that depend on seed, epoch and batch number alone, so that a training
 stopped goes on with exactly the batches it would have seen.
 """
 
+import os
+from functools import lru_cache
+from pathlib import Path
+
 import keras
 import numpy as np
 from scipy.ndimage import affine_transform
 
+from imaging.drawn_digits import draw_digits
 from imaging.noise import NOISE_KINDS
-from train.config import Noise, TrainConfig, data_folder
+from train.config import FEWEST_OWN, Noise, TrainConfig, data_folder
+from train.runs import write_whole
 
 KERAS_LOADERS = {
     "mnist": ("mnist.npz", keras.datasets.mnist.load_data),
     "fashion-mnist": ("fashion_mnist.npz", keras.datasets.fashion_mnist.load_data),
 }
 VALIDATION = 2000  # of the 60,000 training pictures, the last ones
+DRAWN, DRAWN_TO_TEST = 20_000, 2_000
 
 # Each use of randomness has its own stream, so that adding one does not shift the others.
 SHUFFLE, SPOIL, ONCE, VALIDATE, WATCH = range(5)
 
 
-def load_pictures(data: str) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+Pictures = tuple[np.ndarray, np.ndarray]  # with their labels
+
+
+def load_pictures(data: str, own: Path | None = None) -> tuple[Pictures, Pictures]:
     """Load ``((pictures, labels), (test_pictures, test_labels))``.
 
     Pictures are ``uint8`` of shape ``(N, 28, 28, 1)``, labels ``uint8`` of shape ``(N,)``.
-    Looks in ``DENOISE_DATA_DIR`` first, then in the cache of Keras, then downloads.
+    MNIST and Fashion-MNIST are looked for in ``DENOISE_DATA_DIR`` first, then in the cache of
+    Keras, and then downloaded.  The visitor's own pictures lie in the file ``own``; where none
+    is named, drawn digits stand in for them, which is enough to compare two forms of a network.
 
     Raises:
-        OSError: if the data is in neither place and cannot be downloaded, or is damaged.
+        OSError: if the data cannot be had, or is damaged.
         ValueError: if there is no such data set.
     """
+    if data == "own" and own is not None:
+        return _load_own(own)
+    if data in ("drawn", "own"):
+        return _load_drawn(DRAWN, DRAWN_TO_TEST)
     if data not in KERAS_LOADERS:
-        raise ValueError(f"unknown data set {data!r}; known: {', '.join(KERAS_LOADERS)}")
+        known = ", ".join([*KERAS_LOADERS, "drawn", "own"])
+        raise ValueError(f"unknown data set {data!r}; known: {known}")
     file_name, load = KERAS_LOADERS[data]
     folder = data_folder()
     if folder is not None and (folder / file_name).is_file():
-        try:
-            # Opened here, because NumPy leaves a damaged archive open.
-            with (folder / file_name).open("rb") as file, np.load(file) as arrays:
-                train = arrays["x_train"], arrays["y_train"]
-                test = arrays["x_test"], arrays["y_test"]
-        except Exception as error:  # A damaged archive raises one of half a dozen types.
-            raise OSError(f"{folder / file_name} cannot be read: {error}") from error
+        train, test = _read(folder / file_name)
     else:
         try:
             train, test = load()
         except Exception as error:  # Keras raises a bare Exception when a download fails.
             raise OSError(
-                f"{data} is neither in DENOISE_DATA_DIR nor can it be downloaded: {error}"
+                f"{data} is neither in DENOISE_DATA_DIR nor can it be downloaded: {error}. "
+                "The drawn digits are always there."
             ) from error
     return (train[0][..., None], train[1]), (test[0][..., None], test[1])
+
+
+@lru_cache(maxsize=1)
+def _load_drawn(count: int, count_to_test: int) -> tuple[Pictures, Pictures]:
+    """Draw the digits, or read those that an earlier training has drawn."""
+    kept = _keras_home() / "datasets" / f"drawn-{count}-{count_to_test}.npz"
+    try:
+        train, test = _read(kept)
+        # Another version of the program draws others.
+        if np.array_equal(train[0][:20], draw_digits(20)[0]):
+            return train, test
+    except OSError:
+        pass
+    pictures, labels = draw_digits(count + count_to_test)
+    train, test = (pictures[:count], labels[:count]), (pictures[count:], labels[count:])
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {"x_train": train[0], "y_train": train[1], "x_test": test[0], "y_test": test[1]}
+        write_whole(kept, lambda path: np.savez_compressed(path, **arrays))
+    except OSError:
+        pass  # Then they are drawn again the next time.
+    return train, test
+
+
+def _keras_home() -> Path:
+    """Where Keras keeps what it downloads."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def _load_own(path: Path) -> tuple[Pictures, Pictures]:
+    """Read the visitor's own pictures; every tenth is for the test.  They have no labels."""
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            pictures = arrays["pictures"]
+    except Exception as error:  # A damaged archive raises one of half a dozen types.
+        raise OSError(f"your own pictures, {path.name}, cannot be read: {error}") from error
+    if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[1:] != (28, 28, 1):
+        raise OSError(
+            f"your own pictures must be 8-bit (N, 28, 28, 1), got {pictures.dtype} {pictures.shape}"
+        )
+    if len(pictures) < FEWEST_OWN:
+        raise OSError(f"at least {FEWEST_OWN} own pictures are needed, got {len(pictures)}")
+    to_test = np.arange(len(pictures)) % 10 == 9
+    train, test = pictures[~to_test], pictures[to_test]
+    return (train, np.zeros(len(train), np.uint8)), (test, np.zeros(len(test), np.uint8))
+
+
+def _read(path: Path) -> tuple[Pictures, Pictures]:
+    """Read an archive as Keras keeps MNIST; raise ``OSError`` where it cannot be read."""
+    try:
+        # Opened here, because NumPy leaves a damaged archive open.
+        with path.open("rb") as file, np.load(file) as arrays:
+            return (
+                (arrays["x_train"], arrays["y_train"]),
+                (arrays["x_test"], arrays["y_test"]),
+            )
+    except Exception as error:  # A damaged archive raises one of half a dozen types.
+        raise OSError(f"{path} cannot be read: {error}") from error
 
 
 def to_unit(pictures: np.ndarray) -> np.ndarray:
@@ -149,17 +219,19 @@ class TrainingBatches(keras.utils.PyDataset):
 
 
 def split_and_spoil(
-    config: TrainConfig, first_epoch: int = 0, first_batch: int = 0
+    config: TrainConfig, first_epoch: int = 0, first_batch: int = 0, own: Path | None = None
 ) -> tuple[TrainingBatches, tuple[np.ndarray, np.ndarray]]:
     """Return the training batches and the validation arrays ``(input, target)``.
 
     The validation noise is drawn once, so that its curve moves with the network alone.
+    ``own`` is the file with the visitor's own pictures, where they are the data.
     """
-    (pictures, labels), _ = load_pictures(config.data)
+    (pictures, labels), _ = load_pictures(config.data, own)
+    kept_back = min(VALIDATION, len(pictures) // 5) if config.data == "own" else VALIDATION
     batches = TrainingBatches(
-        pictures[:-VALIDATION], labels[:-VALIDATION], config, first_epoch, first_batch
+        pictures[:-kept_back], labels[:-kept_back], config, first_epoch, first_batch
     )
-    clean = to_unit(pictures[-VALIDATION:])
+    clean = to_unit(pictures[-kept_back:])
     noisy = spoil(clean, config.noise, np.random.default_rng((config.seed, VALIDATE)))
-    target = labels[-VALIDATION:] if config.target == "label" else clean
+    target = labels[-kept_back:] if config.target == "label" else clean
     return batches, (noisy, target)

@@ -17,14 +17,15 @@ import numpy as np
 
 from imaging import metrics
 from imaging.classical import CLASSICAL, with_digit_curve
-from imaging.noise import NOISE_KINDS
+from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import Card, Measurement, find_card
 from models.denoiser import load_denoiser, load_reader
-from train.config import DATA_SETS, data_folder
+from train.config import DIGIT_SETS, data_folder
 from train.data import load_pictures, to_unit
-from train.report import MEASUREMENTS, machine
+from train.report import MEASUREMENTS, PAPER_SIGMAS, UNCLIPPED, machine
 from train.runs import write_whole
 
+KINDS = PHOTO_NOISE_KINDS | NOISE_KINDS
 SEED = 20_261_121
 ALL_DIGITS, SOME_DIGITS = 10_000, 1_000
 HEADLINE = ("gaussian", 0.5)  # The tutorials' noise factor, measured on all test digits.
@@ -142,7 +143,7 @@ def evaluate_models(names: list[str], say: Callable[[str], None] = print) -> lis
         if not card.denoises:
             write_card(card := _measure_reader(card))
             say(f"{card.name}: {headline(card)}")
-    for data in DATA_SETS:
+    for data in DIGIT_SETS:
         models = [card for card in cards if card.denoises and card.data == data]
         if not models:
             continue
@@ -198,18 +199,37 @@ def headline(card: Card) -> str:
     at_half = card.measured(*HEADLINE)
     if card.accuracy is not None:
         return f"reads {card.accuracy:.2%} of the clean test digits"
+    if card.for_photos:
+        return photo_headline(card)
     if at_half is None:
         return "nothing yet"
     read = "" if at_half.read is None else f", {at_half.read:.1%} of the digits read"
     return f"{at_half.psnr:.2f} dB, SSIM {at_half.ssim:.3f}{read} at noise factor 0.5"
 
 
+def photo_headline(card: Card) -> str:
+    """Return the numbers that papers report, or the gain on real camera noise."""
+    at = {sigma: card.measured(UNCLIPPED, round(sigma / 255, 6)) for sigma in PAPER_SIGMAS}
+    camera = card.measured("camera", 0)
+    if all(at.values()):
+        levels, values = " / ".join(map(str, at)), " / ".join(f"{m.psnr:.2f}" for m in at.values())
+        return f"{values} dB on Kodak24 at sigma {levels}, unclipped"
+    if camera:
+        gain = camera.psnr - camera.noisy_psnr
+        return f"{camera.psnr:.2f} dB on camera noise, {gain:.2f} above the noisy pictures"
+    return "nothing yet"
+
+
 def card_for_people(card: Card) -> str:
     """Return the card as Markdown."""
     trained = ", ".join(
-        f"{NOISE_KINDS[kind].title} {low:g} to {high:g}"
+        f"{KINDS[kind].title} {low:.3g} to {high:.3g}"
         for kind, (low, high) in card.trained_ranges.items()
     )
+    epochs, crops = f"{card.epochs} epochs", ""
+    if card.for_photos:
+        epochs += f" of {card.epoch_batches} batches"
+        crops = f" crops of {card.crop} x {card.crop} pixels"
     made_with = ", ".join(f"{name} {value}" for name, value in card.made_with.items())
     facts = {
         "Source": card.source,
@@ -220,7 +240,7 @@ def card_for_people(card: Card) -> str:
         "Noise drawn": "afresh each epoch" if card.fresh_noise else "once",
         "Loss": card.loss,
         "Optimizer": f"{card.optimizer}, learning rate {card.learning_rate:g}, {card.schedule}",
-        "Training": f"{card.epochs} epochs, batches of {card.batch}, seed {card.seed}",
+        "Training": f"{epochs}, batches of {card.batch}{crops}, seed {card.seed}",
         "Made with": made_with,
         "SHA-256 of model.onnx": card.sha256,
     }
@@ -228,6 +248,8 @@ def card_for_people(card: Card) -> str:
         del facts["Noise drawn"]
     lines = [f"# {card.title}", "", card.purpose, "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts.items()]
+    if card.notice:
+        lines += ["", card.notice]
     lines += ["", "Measured on held-out pictures: " + headline(card) + "."]
     if card.quality:
         lines += [

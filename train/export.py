@@ -13,13 +13,20 @@ import keras
 import numpy as np
 import onnxruntime as ort
 
+from models.architectures import build
 from models.catalogue import PRETRAINED, Card, read_card, sha256_of
-from train.config import TrainConfig
+from train.compact import STORED, compact, to_stored_precision
+from train.config import PHOTO_SETS, TrainConfig
 from train.data import load_pictures, to_unit
+from train.loop import psnr
 from train.recipes import Recipe
 from train.runs import Run, write_whole
 
 AGREEMENT = 1e-4
+NOTICES = {
+    "photos": "Trained on photos of BSDS500 and ImageNet, which are licensed for research.",
+    "polyu": "Tuned on the PolyU data set, which is licensed for non-commercial use.",
+}
 KEEP_KERAS_BELOW = 4_000_000  # bytes
 
 
@@ -85,28 +92,51 @@ def _load_trained(run: Run) -> tuple[keras.Model, int]:
     else:
         raise ValueError(f"{run.folder} has no trained network yet")
     try:
-        model = keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(path, {"psnr": psnr}, compile=config.average > 0)
     except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
         raise ValueError(f"{path} cannot be read: {error}") from error
+    if config.average and path == run.checkpoint:
+        # What Keras does itself at the end of a training.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    if config.precision != "float32":
+        keras.config.set_dtype_policy("float32")
+        trained, model = model, build(config.architecture, **config.settings)
+        model.set_weights(trained.get_weights())
     return model, config.epochs if path == run.model else _epochs_trained(run)
 
 
 def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
-    to_onnx(model, path)
-    require_agreement(model, path, config.data)
+    if config.data in PHOTO_SETS:
+        to_stored_precision(model)
+        to_onnx(model, path)
+        compact(path, model)
+        rng = np.random.default_rng(0)
+        noisy, level = rng.random((4, 96, 64, 3), np.float32), rng.random((4, 1, 1, 1), np.float32)
+        inputs = [noisy, np.broadcast_to(level, (4, 96, 64, 1)).copy()]
+    else:
+        to_onnx(model, path)
+        inputs = [_noisy_test_pictures(config.data)]
+    require_agreement(model, path, inputs)
 
 
 def _write_card(
     folder: Path, config: TrainConfig, model: keras.Model, epochs: int, about: dict[str, str]
 ) -> Card:
     """Write the card of the network whose ``model.onnx`` lies in the folder."""
-    height, _, channels = model.input_shape[1:]
+    photos = config.data in PHOTO_SETS
+    multiple = 2 ** len(config.settings["filters"]) if photos else 1
+    size, _, channels = model.inputs[0].shape[1:]
     card = Card(
         **about,
         architecture=config.architecture,
         settings=config.settings,
-        size=height,
+        size=size or 0,
         channels=channels,
+        multiple=multiple,
+        storage=STORED if photos else "float32",
+        crop=config.crop if photos else 0,
+        epoch_batches=config.epoch_batches if photos else 0,
+        notice=NOTICES.get(config.data, ""),
         target=config.target,
         noise=tuple(vars(entry) for entry in config.noise),
         fresh_noise=config.fresh_noise,
@@ -119,7 +149,7 @@ def _write_card(
         epochs=epochs,
         seed=config.seed,
         parameters=model.count_params(),
-        macs_per_pixel=round(macs(model) / height**2, 1),
+        macs_per_pixel=round(macs(model, size or multiple) / (size or multiple) ** 2, 1),
         sha256=sha256_of(folder / "model.onnx"),
         made_with=_versions(),
     )
@@ -128,27 +158,30 @@ def _write_card(
 
 
 def to_onnx(model: keras.Model, path: Path) -> None:
-    """Write the network as ONNX for batches of any size; input ``image``, one output."""
+    """Write the network as ONNX for batches of any size; the first input is ``image``."""
+    names = ["image", *(each.name for each in model.inputs[1:])]
     signature = [
-        keras.InputSpec(shape=(None, *model.input_shape[1:]), dtype="float32", name="image")
+        keras.InputSpec(shape=each.shape, dtype="float32", name=name)
+        for each, name in zip(model.inputs, names, strict=True)
     ]
+    if len(signature) > 1:
+        signature = [signature]  # Keras calls the model with one list.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras looks for np.object.
         model.export(path, format="onnx", verbose=False, input_signature=signature)
 
 
-def require_agreement(model: keras.Model, weights: Path, data: str) -> float:
-    """Return the largest difference between Keras and ONNX on 256 test pictures with noise.
+def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray]) -> float:
+    """Return the largest difference between Keras and ONNX on these inputs.
 
     Raises:
         ValueError: if it is above 1e-4.
     """
-    pictures = to_unit(load_pictures(data)[1][0][:256])
-    noise = np.random.default_rng(0).standard_normal(pictures.shape, np.float32)
-    noisy = np.clip(pictures + np.float32(0.5) * noise, 0, 1)
     session = ort.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
-    from_onnx = session.run(None, {session.get_inputs()[0].name: noisy})[0]
-    from_keras = keras.ops.convert_to_numpy(model(noisy, training=False))
+    names = [each.name for each in session.get_inputs()]
+    from_onnx = session.run(None, dict(zip(names, inputs, strict=True)))[0]
+    given = inputs if len(inputs) > 1 else inputs[0]
+    from_keras = keras.ops.convert_to_numpy(model(given, training=False))
     difference = float(np.abs(from_onnx - from_keras).max())
     if difference > AGREEMENT:
         raise ValueError(
@@ -157,18 +190,42 @@ def require_agreement(model: keras.Model, weights: Path, data: str) -> float:
     return difference
 
 
-def macs(model: keras.Model) -> int:
-    """Count the multiply-accumulate operations of convolutions and dense layers for one picture."""
+def _noisy_test_pictures(data: str) -> np.ndarray:
+    pictures = to_unit(load_pictures(data)[1][0][:256])
+    noise = np.random.default_rng(0).standard_normal(pictures.shape, np.float32)
+    return np.clip(pictures + np.float32(0.5) * noise, 0, 1)
+
+
+def macs(model: keras.Model, side: int | None = None) -> int:
+    """Count the multiply-accumulate operations of convolutions and dense layers for one picture.
+
+    ``side`` is that of the square picture, None where the network knows it.
+    """
+    side = side or model.inputs[0].shape[1]
+    positions = _positions(model, side)
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2DTranspose):
             # Each input position is multiplied with the whole kernel.
-            total += int(np.prod(layer.input.shape[1:3])) * int(np.prod(layer.kernel.shape))
+            total += positions[layer.input.name] * int(np.prod(layer.kernel.shape))
         elif isinstance(layer, keras.layers.Conv2D):
-            total += int(np.prod(layer.output.shape[1:3])) * int(np.prod(layer.kernel.shape))
+            total += positions[layer.output.name] * int(np.prod(layer.kernel.shape))
         elif isinstance(layer, keras.layers.Dense):
             total += int(np.prod(layer.kernel.shape))
     return total
+
+
+def _positions(model: keras.Model, side: int) -> dict[str, int]:
+    """How many pixels the maps of each convolution have, by the name of the tensor."""
+    inputs = [keras.Input((side, side, each.shape[-1])) for each in model.inputs]
+    sizes = {each.name: side * side for each in model.inputs}
+    inner = [t for layer in model.layers for t in (layer.input, layer.output) if _is_map(t)]
+    outer = keras.Model(model.inputs, inner)(inputs if len(inputs) > 1 else inputs[0])
+    return sizes | {a.name: int(np.prod(b.shape[1:3])) for a, b in zip(inner, outer, strict=True)}
+
+
+def _is_map(tensor: object) -> bool:
+    return isinstance(tensor, keras.KerasTensor) and len(tensor.shape) == 4
 
 
 def _epochs_trained(run: Run) -> int:

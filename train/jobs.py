@@ -8,30 +8,43 @@ queue survives a restart of the server.  (``flock``: Linux and macOS.)
 
 Page and worker share only the files of the run folder (see ``train.runs``) and these:
 
-    owner.json    hash of the token that controls the run, its name, when it was made
+    owner.json    hash of the token that controls the run, its name, when it was made, whether it
+                  is pinned, the race it runs in, how often it was reset
     alive         locked by the worker while it lives
+    ended         the exit status of the last worker, where the server was there to see it
     worker.log    what the worker printed
 """
 
+import dataclasses
 import fcntl
 import hashlib
 import json
+import math
 import os
+import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from train.config import TrainConfig
+from models.catalogue import ModelError, read_card
+from train.config import (
+    DIGIT_SETS,
+    TrainConfig,
+    count_parameters,
+    data_folder,
+    on_equal_terms,
+)
 from train.runs import ProgressWriter, Run, write_whole
 
 ROOT = Path(__file__).parent
@@ -39,24 +52,31 @@ ROOT = Path(__file__).parent
 RUNS = Path(os.environ.get("DENOISE_RUNS_DIR") or ROOT / "runs")
 
 WAITING, STARTING, TRAINING = "waiting", "starting", "training"
-FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
+FINISHED, PAUSED, STOPPED = "finished", "paused", "stopped"
+DIVERGED, FAILED = "diverged", "failed"
 ACTIVE = (WAITING, STARTING, TRAINING)
+CAN_GO_ON = (PAUSED, STOPPED, FAILED)
+LONGEST_NAME = 60
+RACERS = (2, 3)
 
 
 @dataclass(frozen=True)
 class Limits:
     """What one visitor may take of the host.
 
-    ``waiting`` runs may stand in line, each trains at most ``epochs`` and ``minutes``; the
-    worker needs ``megabytes`` of memory (measured: TensorFlow takes 560 to start, 700 at its
-    peak, and a small network 150 more).  Runs are deleted after ``days``, and the oldest ones
-    when all of them together exceed ``kept_megabytes``.
+    ``waiting`` runs may stand in line, each trains at most ``epochs`` and ``minutes`` a network
+    of at most ``parameters``; the worker needs ``megabytes`` of memory (measured: TensorFlow
+    takes 560 to start, 700 at its peak, and a small network 150 more) and leaves
+    ``disk_megabytes`` free.  Runs are deleted after ``days``, and the oldest ones when all of
+    them together exceed ``kept_megabytes``; those that are pinned last, and never by age.
     """
 
     waiting: int = 4
     epochs: int = 100
     minutes: float = 30
+    parameters: int = 2_000_000
     megabytes: int = 900
+    disk_megabytes: int = 100
     days: float = 7
     kept_megabytes: int = 500
 
@@ -90,37 +110,89 @@ def start(
     limits: Limits = Limits(),
     runs: Path = RUNS,
     drawing: np.ndarray | None = None,
+    pictures: np.ndarray | None = None,
 ) -> Run:
     """Make a run that ``token`` controls and send a worker to it.
 
-    ``drawing`` is a picture ``(28, 28, 1)`` in [0, 1] to watch becoming clean.
+    ``drawing`` is a picture ``(28, 28, 1)`` in [0, 1] to watch becoming clean; ``pictures`` are
+    the visitor's own, ``uint8 (N, 28, 28, 1)``, where the data is "own".
 
     Raises:
-        Refused: if the line is full or the host has too little memory left.
+        Refused: if the settings ask for too much or the host has no room for another run.
     """
-    if config.epochs > limits.epochs:
-        raise Refused(f"At most {limits.epochs} epochs are possible here, not {config.epochs}.")
-    clear_old(limits, runs)
-    _require_room(limits, runs)
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    run = Run.create(runs / f"{stamp}-{secrets.token_hex(3)}", config)
-    owner = {"token": _hashed(token), "name": name, "made": time.time()}
-    write_whole(run.folder / "owner.json", lambda path: path.write_text(json.dumps(owner)))
-    if drawing is not None:
-        pixels = np.rint(drawing[..., 0] * 255).astype(np.uint8)
-        write_whole(run.drawing, Image.fromarray(pixels).save)
-    _send_worker(run, limits)
+    (run,) = _start([(name, config)], token, limits, runs, drawing, pictures)
     return run
+
+
+def start_race(
+    racers: Sequence[tuple[str, TrainConfig]],
+    token: str,
+    limits: Limits = Limits(),
+    runs: Path = RUNS,
+    drawing: np.ndarray | None = None,
+    pictures: np.ndarray | None = None,
+) -> list[Run]:
+    """Start two or three named configs as one group, one after the other, on equal terms.
+
+    All get the data, noise, seed, batches and epochs of the first one.
+
+    Raises:
+        Refused: as ``start``, or if there are too few or too many.
+    """
+    if len(racers) not in RACERS:
+        raise Refused(f"A race has two or three networks, not {len(racers)}.")
+    first = racers[0][1]
+    fair = [(name, on_equal_terms(config, first)) for name, config in racers]
+    return _start(fair, token, limits, runs, drawing, pictures, group=secrets.token_hex(6))
+
+
+def _start(
+    named: Sequence[tuple[str, TrainConfig]],
+    token: str,
+    limits: Limits,
+    runs: Path,
+    drawing: np.ndarray | None,
+    pictures: np.ndarray | None,
+    group: str = "",
+) -> list[Run]:
+    for _, config in named:
+        require_allowed(config, limits)
+        if config.data == "own" and pictures is None:
+            raise Refused("Your own pictures are not here any more: upload them again.")
+    clear_old(limits, runs)
+    _require_room(limits, runs, len(named))
+    started = []
+    for name, config in named:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        run = Run.create(runs / f"{stamp}-{secrets.token_hex(3)}", config)
+        owner = {"token": _hashed(token), "name": name[:LONGEST_NAME], "made": time.time()}
+        if group:
+            owner["group"] = group
+        _write_owner(run, owner)
+        if drawing is not None:
+            pixels = np.rint(drawing[..., 0] * 255).astype(np.uint8)
+            write_whole(run.drawing, Image.fromarray(pixels).save)
+        if config.data == "own":
+            write_whole(run.own, lambda path: np.savez_compressed(path, pictures=pictures))
+        _send_worker(run, limits)
+        started.append(run)
+    return started
 
 
 def resume(run: Run, limits: Limits = Limits()) -> None:
     """Send a worker to a run that was stopped, to go on where it was.
 
     Raises:
-        Refused: if a worker is at it already, the line is full, or memory is short.
+        Refused: if a worker is at it already, its settings make no sense, or there is no room.
     """
     if status(run).active:
         raise Refused("This run is being trained already.")
+    try:
+        require_allowed(run.read_config(), limits)
+    except ValueError as problem:
+        raise Refused(f"The settings of this run cannot be read: {tidy(str(problem), run)}") from (
+            problem
+        )
     _wait_for_end(run)
     _require_room(limits, run.folder.parent)
     run.stop.unlink(missing_ok=True)
@@ -129,7 +201,29 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
 
 def stop(run: Run) -> None:
     """Ask the worker to stop after the current batch; what is trained is kept."""
-    run.stop.touch()
+    run.stop.write_text("asked")
+
+
+def pause(run: Run) -> None:
+    """The same, by somebody who means to go on: the run is called paused."""
+    run.stop.write_text("paused")
+
+
+def reset(run: Run, limits: Limits = Limits()) -> None:
+    """Forget what a run has learned and train it again from the start, with its settings.
+
+    Raises:
+        Refused: if a worker is at it, its settings make no sense, or there is no room.
+    """
+    if status(run).active:
+        raise Refused("Stop the run before it is reset.")
+    _wait_for_end(run)
+    keep = {"config.json", "owner.json", run.drawing.name, run.own.name, "alive"}
+    for path in run.folder.iterdir():
+        if path.name not in keep:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    change_owner(run, round=owner(run).get("round", 0) + 1)
+    resume(run, limits)
 
 
 def delete(run: Run) -> None:
@@ -144,6 +238,20 @@ def delete(run: Run) -> None:
     shutil.rmtree(run.folder, ignore_errors=True)
 
 
+def rename(run: Run, name: str) -> None:
+    """Give a run, and its card if it has one, another name; an empty one changes nothing."""
+    if name := " ".join(name.split())[:LONGEST_NAME]:
+        change_owner(run, name=name)
+        with suppress(ModelError):
+            card = dataclasses.replace(read_card(run.folder), title=f"Yours: {name}")
+            write_whole(run.folder / "card.json", lambda path: path.write_text(card.to_json()))
+
+
+def change_owner(run: Run, **values: object) -> None:
+    """Change what ``owner.json`` says."""
+    _write_owner(run, owner(run) | values)
+
+
 def find(run_id: str, runs: Path = RUNS) -> Run | None:
     """Return the run of this id, None if there is none."""
     if not run_id or Path(run_id).name != run_id or run_id.startswith("."):
@@ -155,9 +263,15 @@ def find(run_id: str, runs: Path = RUNS) -> Run | None:
 def owner(run: Run) -> dict:
     """Return what ``owner.json`` says; empty where it cannot be read."""
     try:
-        return json.loads((run.folder / "owner.json").read_text())
+        said = json.loads((run.folder / "owner.json").read_text())
     except (OSError, ValueError):
         return {}
+    return said if isinstance(said, dict) else {}
+
+
+def name_of(run: Run) -> str:
+    """Return the name of a run, for people."""
+    return str(owner(run).get("name") or run.folder.name)
 
 
 def controls(token: str, run: Run) -> bool:
@@ -166,8 +280,18 @@ def controls(token: str, run: Run) -> bool:
 
 
 def runs_of(token: str, runs: Path = RUNS) -> list[Run]:
-    """Return the runs that a token controls, the newest first."""
-    return [run for run in reversed(_all_runs(runs)) if controls(token, run)]
+    """Return the runs that a token controls: the pinned ones, then the newest first."""
+    own = [run for run in reversed(_all_runs(runs)) if controls(token, run)]
+    return sorted(own, key=lambda run: not owner(run).get("pinned", False))
+
+
+def race_of(run: Run) -> list[Run]:
+    """Return the runs of the race that this run belongs to, in order; empty for a lonely one."""
+    group = owner(run).get("group")
+    if not group:
+        return []
+    racers = [other for other in _all_runs(run.folder.parent) if owner(other).get("group") == group]
+    return sorted(racers, key=lambda each: owner(each).get("made", 0))
 
 
 def is_alive(run: Run) -> bool:
@@ -189,7 +313,7 @@ def status(run: Run) -> Status:
     alive = is_alive(run)
     last = _last_word(run)
     if not alive:
-        return last if last.state in (FINISHED, STOPPED, FAILED) else _died(run)
+        return _died(run) if last.state in ACTIVE else last
     if last.state == WAITING:
         return Status(WAITING, ahead=_ahead_of(run))
     return last  # A finished or stopped worker still lives while it exports the network.
@@ -211,8 +335,8 @@ def worker_at(run: Run) -> Iterator[None]:
         progress.write("status", 0, status=WAITING)
         with (run.folder.parent / ".turn").open("a") as turn:
             while not _take(turn, run):
-                if run.stop.exists():
-                    progress.write("stop", 0, reason="asked")
+                if why := run.why_stop():
+                    progress.write("stop", 0, reason=why)
                     progress.close()
                     raise Refused("stopped before its turn came")
                 time.sleep(0.3)
@@ -242,12 +366,15 @@ class EventReader:
 
 def clear_old(limits: Limits = Limits(), runs: Path = RUNS) -> None:
     """Delete runs that are too old, and the oldest ones while all take too much room."""
-    sizes = {run.folder: _size(run.folder) for run in _all_runs(runs) if not is_alive(run)}
-    total = sum(sizes.values())
-    for folder, size in sizes.items():  # The oldest first.
-        made = owner(Run(folder)).get("made", 0)
-        if time.time() - made > limits.days * 86_400 or total > limits.kept_megabytes * 1e6:
-            shutil.rmtree(folder, ignore_errors=True)
+    idle = [run for run in _all_runs(runs) if not is_alive(run)]
+    idle.sort(key=lambda run: bool(owner(run).get("pinned")))  # The oldest first, pinned last.
+    sizes = [_size(run.folder) for run in idle]
+    total = sum(sizes)
+    for run, size in zip(idle, sizes, strict=True):
+        said = owner(run)
+        too_old = time.time() - said.get("made", 0) > limits.days * 86_400
+        if (too_old and not said.get("pinned")) or total > limits.kept_megabytes * 1e6:
+            shutil.rmtree(run.folder, ignore_errors=True)
             total -= size
 
 
@@ -271,6 +398,7 @@ def free_megabytes() -> float:
 
 def _send_worker(run: Run, limits: Limits) -> None:
     """Start the worker as a process of its own, which outlives the server."""
+    (run.folder / "ended").unlink(missing_ok=True)
     with (run.folder / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
             [
@@ -284,11 +412,18 @@ def _send_worker(run: Run, limits: Limits) -> None:
             start_new_session=True,
         )
     # Somebody has to take note of its end, or the system keeps its entry for ever.
-    threading.Thread(target=worker.wait, daemon=True).start()
+    threading.Thread(target=_note_end, args=(worker, run), daemon=True).start()
     # Until the worker has its lock, it looks dead.
     deadline = time.monotonic() + 5
     while not is_alive(run) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def _note_end(worker: subprocess.Popen, run: Run) -> None:
+    """Wait for the worker's end and write its exit status down."""
+    code = worker.wait()
+    with suppress(OSError):  # The run may have been deleted, the disk may be full.
+        (run.folder / "ended").write_text(str(code))
 
 
 def _wait_for_end(run: Run, seconds: float = 10) -> None:
@@ -300,9 +435,26 @@ def _wait_for_end(run: Run, seconds: float = 10) -> None:
         time.sleep(0.05)
 
 
-def _require_room(limits: Limits, runs: Path) -> None:
+def require_allowed(config: TrainConfig, limits: Limits) -> None:
+    """Raise ``Refused`` where the settings ask for more than one visitor may take."""
+    if config.epochs > limits.epochs:
+        raise Refused(f"At most {limits.epochs} epochs are possible here, not {config.epochs}.")
+    if config.data not in DIGIT_SETS or config.target != "clean":
+        raise Refused("Only denoisers of small grey pictures can be trained here.")
+    try:
+        parameters = count_parameters(config.architecture, config.settings)
+    except ValueError as problem:
+        raise Refused(f"There is no such network: {problem}.") from problem
+    if parameters > limits.parameters:
+        raise Refused(
+            f"This network would have {parameters:,} parameters; at most {limits.parameters:,} "
+            "are possible here. Take fewer filters or levels."
+        )
+
+
+def _require_room(limits: Limits, runs: Path, places: int = 1) -> None:
     waiting = sum(status(run).state == WAITING for run in _all_runs(runs))
-    if waiting >= limits.waiting:
+    if waiting + places - 1 >= limits.waiting:
         raise Refused(
             f"{waiting} runs are waiting already, and no more fit in. Try again in some minutes, "
             "or run the app on your own machine: it is two commands."
@@ -312,6 +464,13 @@ def _require_room(limits: Limits, runs: Path) -> None:
         raise Refused(
             f"A training needs about {limits.megabytes} MB of memory, and this host has "
             f"{free:.0f} MB left. Try again later, or run the app on your own machine."
+        )
+    runs.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(runs).free / 1e6
+    if free < limits.disk_megabytes:
+        raise Refused(
+            f"The disk of this host is nearly full: {free:.0f} MB are left, and a training wants "
+            f"{limits.disk_megabytes}. Delete runs that you no longer need."
         )
 
 
@@ -350,12 +509,18 @@ def _last_word(run: Run) -> Status:
     """The state that the newest event tells of, alive or not."""
     event = _last_event(run)
     match event:
-        case {"event": "status", "status": "waiting" | "finished" as state}:
-            return Status(state)
+        case {"event": "status", "status": "waiting"}:
+            return Status(WAITING)
+        case {"event": "status", "status": "finished"}:
+            return Status(FINISHED, detail=event.get("reason", ""))
+        case {"event": "stop", "outcome": "diverged"}:
+            return Status(DIVERGED, detail=event.get("reason", ""))
+        case {"event": "stop", "reason": "paused"}:
+            return Status(PAUSED)
         case {"event": "stop"}:
             return Status(STOPPED, detail=event.get("reason", ""))
         case {"event": "error"}:
-            return Status(FAILED, detail=event.get("message", ""))
+            return Status(FAILED, detail=tidy(event.get("message", ""), run))
         case {"event": "batch" | "epoch" | "probe"}:
             return Status(TRAINING)
     return Status(STARTING)
@@ -373,14 +538,50 @@ def _last_event(run: Run) -> dict | None:
 
 
 def _died(run: Run) -> Status:
-    log = run.folder / "worker.log"
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    said = f" Its last words: {lines[-1][:300]}" if lines else ""
+    """What can be known of a worker that is gone and did not say why in the run's events."""
+    try:
+        lines = (run.folder / "worker.log").read_text(errors="replace").splitlines()
+        room = shutil.disk_usage(run.folder).free
+    except OSError:
+        lines, room = [], math.inf
+    said = lines[-1][:300] if lines else ""
+    kept = "What it had saved is kept: continue from there, or reset the run."
+    if room < 5e6:
+        return Status(FAILED, detail=f"The disk of this host is full. {kept}")
+    if said.startswith("train: "):
+        return Status(FAILED, detail=tidy(said.removeprefix("train: "), run))
+    if _exit_status(run) == -signal.SIGKILL:
+        return Status(
+            FAILED,
+            detail="The system killed the worker, most often because the host was out of memory. "
+            f"{kept}",
+        )
+    words = f" Its last words: {tidy(said, run)}" if said else ""
     return Status(
         FAILED,
         detail="The worker ended without a word. Most often the host was out of memory, or was "
-        f"restarted.{said}",
+        f"restarted. {kept}{words}",
     )
+
+
+def _exit_status(run: Run) -> int | None:
+    try:
+        return int((run.folder / "ended").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def tidy(message: str, run: Run) -> str:
+    """Take out of a message what is not for visitors: the type of an error, and our folders."""
+    message = re.sub(r"^\w+(Error|Exception): ", "", message)
+    for folder in (run.folder, run.folder.parent, data_folder()):
+        if folder is not None:
+            message = message.replace(f"{folder}{os.sep}", "")
+    return message
+
+
+def _write_owner(run: Run, owner: dict) -> None:
+    write_whole(run.folder / "owner.json", lambda path: path.write_text(json.dumps(owner)))
 
 
 def _all_runs(runs: Path) -> list[Run]:

@@ -1,9 +1,11 @@
 """The training itself: seed, data, model, compile, fit, save."""
 
+import errno
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,20 +17,27 @@ from train.callbacks import (
     EpochFinished,
     Keep,
     LeaveAfterEpoch,
+    PatienceLost,
     Probes,
     Report,
+    StopEarly,
     StopWhenAsked,
     TellEpoch,
     TrainingDiverged,
     TrainingStopped,
     step_of,
 )
-from train.config import PHOTO_SETS, TrainConfig
+from train.compact import read_kernels, set_kernels
+from train.config import PHOTO_SETS, TrainConfig, gaussian_only
 from train.data import WATCH, TrainingBatches, split_and_spoil, spoil, to_unit
+from train.losses import ssim_loss
 from train.photos import PhotoBatches, split_photos
 from train.runs import ProgressWriter, Run, write_whole
 
 PROBES = 10
+PURE_NOISE = gaussian_only(0.5)  # Where the training noise leaves a black picture black.
+LOSSES = {"ssim": ssim_loss}  # Keras knows the others by name.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Batches = TrainingBatches | PhotoBatches
 
 
@@ -52,10 +61,12 @@ def train(run: Run, show_progress: bool = False, minutes: float | None = None) -
         progress.write("status", step, status="loading", backend=keras.backend.backend())
         return _train(run, config, progress, show_progress, minutes)
     except Exception as error:
-        progress.write("error", step, message=f"{type(error).__name__}: {error}")
+        with suppress(OSError):  # On a full disk there may be no room for this line either.
+            progress.write("error", step, message=_in_words(error))
         raise
     finally:
-        progress.close()
+        with suppress(OSError):
+            progress.close()
 
 
 def _train(
@@ -68,7 +79,10 @@ def _train(
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     photos = config.data in PHOTO_SETS
-    batches, validation = split_photos(config) if photos else split_and_spoil(config)
+    if photos:
+        batches, validation = split_photos(config)
+    else:
+        batches, validation = split_and_spoil(config, own=run.own)
     model = resume_or_build(run, config, batches.batches_an_epoch)
     require_fit(model, batches)
     seed_random_layers(model, config.seed)
@@ -81,6 +95,9 @@ def _train(
     if config.average:
         callbacks.append(keras.callbacks.SwapEMAWeights())  # Validate what will be kept.
     callbacks.append(stopper)  # Last, so that what the others keep is kept.
+    early = StopEarly(run, config.patience) if config.patience else None
+    if early:
+        callbacks.append(early)
 
     # A bar on a terminal, a line an epoch in a log.
     verbosity = 0 if not show_progress else 1 if sys.stdout.isatty() else 2
@@ -91,6 +108,7 @@ def _train(
         epochs=config.epochs,
         batches_an_epoch=batches.batches_an_epoch,
     )
+    reason = ""
     try:
         with _stop_on_interrupt(stopper):
             for first, last in _stretches(epoch, batches, config.epochs):
@@ -107,12 +125,18 @@ def _train(
                         verbose=verbosity,
                     )
                 batches.first_batch = 0
+    except PatienceLost as end:
+        reason = f"{end}; "
     except TrainingStopped as stop:
-        progress.write("stop", step_of(model), reason=str(stop))
-        return "diverged" if isinstance(stop, TrainingDiverged) else "stopped"
+        outcome = "diverged" if isinstance(stop, TrainingDiverged) else "stopped"
+        progress.write("stop", step_of(model), reason=str(stop), outcome=outcome)
+        return outcome
 
+    if early:
+        reason += f"the weights of epoch {early.best_epoch}, the best, are kept"
+        model.set_weights(_load(run.best).get_weights())
     write_whole(run.model, model.save)
-    progress.write("status", step_of(model), status="finished")
+    progress.write("status", step_of(model), status="finished", reason=reason)
     return "finished"
 
 
@@ -122,41 +146,50 @@ def probe_pictures(
     given: np.ndarray | tuple[np.ndarray, np.ndarray],
     clean: np.ndarray,
 ) -> tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Return the pictures to watch, ``(input, clean)``: the visitor's own one first, if any."""
+    """Return the pictures to watch, ``(input, clean)``.
+
+    First the visitor's own one, if any; last, for networks of digits, nothing but noise.
+    """
     clean = clean[:PROBES]
     if isinstance(given, tuple):
         return tuple(part[:PROBES] for part in given), clean
     noisy = given[:PROBES]
+    rng = np.random.default_rng((config.seed, WATCH))
     if run.drawing.exists():
         with Image.open(run.drawing) as file:
             own = to_unit(np.asarray(file.convert("L").resize(clean.shape[1:3])))[None, ..., None]
-        rng = np.random.default_rng((config.seed, WATCH))
         noisy = np.concatenate([spoil(own, config.noise, rng), noisy])
         clean = np.concatenate([own, clean])
-    return noisy, clean
+    nothing = np.zeros_like(clean[:1])
+    noise = spoil(nothing, config.noise, rng)
+    if not noise.any():
+        noise = spoil(nothing, PURE_NOISE, rng)
+    return np.concatenate([noisy, noise]), np.concatenate([clean, nothing])
 
 
 def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> keras.Model:
     """Load the run's checkpoint, or build and compile its network where there is none."""
     if run.checkpoint.exists():
-        try:
-            return keras.saving.load_model(run.checkpoint)
-        except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(
-                f"{run.checkpoint} cannot be read; remove it to start anew: {reason}"
-            ) from error
+        return _load(run.checkpoint, compile=True)
     model = build(config.architecture, **config.settings)
     if config.start:
         start_from(model, config.start)
     model.compile(
         optimizer=make_optimizer(config, config.epochs * batches_an_epoch),
-        loss=config.loss,
+        loss=LOSSES.get(config.loss, config.loss),
         metrics=["accuracy"] if config.target == "label" else ["mse", psnr],
         # XLA on a CPU makes these small convolutions three times slower.
         jit_compile=keras.backend.backend() == "jax",
     )
     return model
+
+
+def _load(path: Path, compile: bool = False) -> keras.Model:
+    try:
+        return keras.saving.load_model(path, compile=compile)
+    except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} cannot be read; remove it to start anew: {reason}") from error
 
 
 def start_from(model: keras.Model, name: str) -> None:
@@ -166,9 +199,12 @@ def start_from(model: keras.Model, name: str) -> None:
         ValueError: if there is none, it is built otherwise, or only its ONNX file was shipped.
     """
     try:
-        path = find_card(name).folder / "model.keras"
-        weights = keras.saving.load_model(path, compile=False).get_weights()
-        model.set_weights(weights)
+        card = find_card(name)
+        if card.for_photos:
+            set_kernels(model, read_kernels(card.weights))
+        else:
+            trained = keras.saving.load_model(card.folder / "model.keras", compile=False)
+            model.set_weights(trained.get_weights())
     except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
         raise ValueError(f"cannot start from {name}: {error}") from error
 
@@ -213,6 +249,8 @@ def make_optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimize
             decay_steps=max(1, steps - warm_up),
         )
     settings: dict = {"learning_rate": rate}
+    if config.clip:
+        settings["global_clipnorm"] = config.clip
     if config.average:
         settings |= {"use_ema": True, "ema_momentum": config.average}
     return keras.optimizers.get({"class_name": config.optimizer, "config": settings})
@@ -244,3 +282,12 @@ def _stop_on_interrupt(stopper: StopWhenAsked) -> Iterator[None]:
     finally:
         for name, handler in zip(names, before, strict=True):
             signal.signal(name, handler)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return (
+            "OSError: the disk is full; what was saved before stays as it is, and the run can go "
+            "on once there is room"
+        )
+    return f"{type(error).__name__}: {error}"

@@ -5,7 +5,6 @@ was trained before.  A network for photos takes ``(noisy, level)``: pictures ``(
 may leave [0, 1], and maps ``(N, H, W, 1)`` of the noise's standard deviation.
 """
 
-from functools import lru_cache
 from pathlib import Path
 
 import keras
@@ -13,11 +12,15 @@ import numpy as np
 from PIL import Image
 
 from imaging import metrics
+from imaging.level import estimate_level
 from imaging.noise import PHOTO_NOISE_KINDS
 from train.config import TrainConfig, data_folder
 from train.data import SPOIL, VALIDATE, to_unit
 
 VALIDATION_EVERY = 25  # Every 25th photo is kept back.
+CAMERA_EVERY = 4  # Every 4th scene is kept back.
+CAMERA_SHARE = 0.8
+CAMERA = 5  # The stream of random numbers that picks the pairs; see train.data.
 VALIDATION_CROP = 128
 VALIDATION_SIGMAS = (15 / 255, 25 / 255, 50 / 255)
 # A photo on a screen was clipped and rounded to 8 bits, one in a paper was not: serve both.
@@ -34,16 +37,37 @@ LEVEL_ERROR = {
 }
 
 
-def load_photos(data: str) -> list[np.ndarray]:
+def load_photos() -> list[np.ndarray]:
     """Load all training photos, each ``uint8 (H, W, 3)``, in the order of their names.
 
     Raises:
         OSError: if there are none, or one cannot be read.
     """
-    folder = data_folder()
-    if folder is None:
-        raise OSError("photos are looked for in DENOISE_DATA_DIR, which names no folder")
-    return _decode(folder / "photos" / "train")
+    return [_open(path) for path in _files("photos/train", "*.jpg")]
+
+
+def load_pairs() -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    """Load PolyU's pictures of camera noise by scene: ``(truth, noisy)``, ``uint8 (H, W, 3)``.
+
+    The truth is the mean of many exposures of one scene.  A scene is seen in several crops.
+
+    Raises:
+        OSError: if there are none, or one cannot be read.
+    """
+    scenes: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for path in _files("polyu", "*_real.JPG"):
+        name = path.name.removesuffix("_real.JPG")
+        pair = _open(path.with_name(f"{name}_mean.JPG")), _open(path)
+        # Crops of one scene are called plant_3 and plant__4.
+        scenes.setdefault(name.rpartition("_")[0].rstrip("_"), []).append(pair)
+    return scenes
+
+
+def held_out_pairs() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return ``(clean, noisy)`` of the scenes that are never trained on, ``float32`` in [0, 1]."""
+    scenes = load_pairs()
+    chosen = sorted(scenes)[::CAMERA_EVERY]
+    return [(to_unit(clean), to_unit(noisy)) for name in chosen for clean, noisy in scenes[name]]
 
 
 class PhotoBatches(keras.utils.PyDataset):
@@ -57,6 +81,12 @@ class PhotoBatches(keras.utils.PyDataset):
         first_batch: int = 0,
     ) -> None:
         super().__init__()
+        smallest = min((photo.shape[:2] for photo in photos), key=min)
+        if min(smallest) < config.crop:
+            height, width = smallest
+            raise ValueError(
+                f"crops of {config.crop} pixels do not fit into a photo of {width} x {height}"
+            )
         self.photos, self.config = photos, config
         self.epoch, self.first_batch = first_epoch, first_batch
         self.picture_shape = (config.crop, config.crop, 3)
@@ -77,14 +107,40 @@ class PhotoBatches(keras.utils.PyDataset):
         return (index + 1) * self.config.batch
 
 
+class CameraBatches(PhotoBatches):
+    """Batches of a camera's own noise: crops of pairs, and a share with noise added as above.
+
+    The level is what a visitor's picture would be given, an estimate, with an error of its own.
+    """
+
+    def __init__(self, pairs: list[tuple[np.ndarray, np.ndarray]], config: TrainConfig) -> None:
+        super().__init__([clean for clean, _ in pairs], config)
+        self.pairs = pairs
+        self.levels = [estimate_level(noisy) for _, noisy in pairs]
+
+    def __getitem__(self, index: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        (noisy, level), clean = super().__getitem__(index)
+        config = self.config
+        rng = np.random.default_rng((config.seed, CAMERA, self.epoch, index + self.first_batch))
+        for place in np.flatnonzero(rng.random(config.batch) < CAMERA_SHARE):
+            chosen = rng.integers(len(self.pairs))
+            both = np.concatenate(self.pairs[chosen], axis=2)
+            crop = _turned_crop(both, config.crop, rng)
+            clean[place], noisy[place] = to_unit(crop[..., :3]), to_unit(crop[..., 3:])
+            level[place] = self.levels[chosen] * rng.uniform(*LEVEL_ERROR["poisson"])
+        return (noisy, level), clean
+
+
 def split_photos(
     config: TrainConfig,
 ) -> tuple[PhotoBatches, tuple[tuple[np.ndarray, np.ndarray], np.ndarray]]:
-    """Return the training batches and the validation arrays ``((noisy, level), clean)``.
+    """Return the training batches and the validation arrays ``((noisy, level), clean)``."""
+    return _split_camera(config) if config.data == "polyu" else _split_photos(config)
 
-    Validation is on Gaussian noise alone, unclipped, at the three levels that papers report.
-    """
-    photos = load_photos(config.data)
+
+def _split_photos(config: TrainConfig):
+    """Validate on Gaussian noise alone, unclipped, at the three levels that papers report."""
+    photos = load_photos()
     held_out = photos[::VALIDATION_EVERY]
     training = [photo for index, photo in enumerate(photos) if index % VALIDATION_EVERY]
     clean = to_unit(np.stack([_middle(photo, VALIDATION_CROP) for photo in held_out]))
@@ -93,6 +149,21 @@ def split_photos(
     noisy = clean + sigmas * rng.standard_normal(clean.shape, np.float32)
     level = np.broadcast_to(sigmas, (*clean.shape[:3], 1)).copy()
     return PhotoBatches(training, config), ((noisy, level), clean)
+
+
+def _split_camera(config: TrainConfig):
+    """Validate on scenes that are neither trained on nor measured at the end."""
+    scenes = load_pairs()
+    names = [name for index, name in enumerate(sorted(scenes)) if index % CAMERA_EVERY]
+    training = [pair for name in names[2:] for pair in scenes[name]]
+    watched = [pair for name in names[:2] for pair in scenes[name]]
+    clean, noisy = (
+        to_unit(np.stack([_middle(pair[side], VALIDATION_CROP) for pair in watched]))
+        for side in (0, 1)
+    )
+    levels = np.float32([estimate_level(pair[1]) for pair in watched]).reshape(-1, 1, 1, 1)
+    level = np.broadcast_to(levels, (*clean.shape[:3], 1)).copy()
+    return CameraBatches(training, config), ((noisy, level), clean)
 
 
 def random_crop(photo: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -105,8 +176,15 @@ def random_crop(photo: np.ndarray, side: int, rng: np.random.Generator) -> np.nd
     crop = photo[top : top + source, left : left + source]
     if source != side:
         crop = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.BICUBIC))
-    crop = np.rot90(crop, rng.integers(4))
-    return to_unit(crop[:, ::-1] if rng.random() < 0.5 else crop)
+    return to_unit(_turned_crop(crop, side, rng))
+
+
+def _turned_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Cut a ``(side, side, C)`` piece out of the picture, turned and perhaps mirrored."""
+    height, width = picture.shape[:2]
+    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    crop = np.rot90(picture[top : top + side, left : left + side], rng.integers(4))
+    return crop[:, ::-1] if rng.random() < 0.5 else crop
 
 
 def spoil_photos(
@@ -139,13 +217,16 @@ def _middle(photo: np.ndarray, side: int) -> np.ndarray:
     return photo[top : top + side, left : left + side]
 
 
-@lru_cache(maxsize=1)
-def _decode(folder: Path) -> list[np.ndarray]:
-    files = sorted(folder.glob("*.jpg"))
+def _files(folder: str, pattern: str) -> list[Path]:
+    root = data_folder()
+    if root is None:
+        raise OSError("photos are looked for in DENOISE_DATA_DIR, which names no folder")
+    files = sorted((root / folder).glob(pattern))
     if not files:
-        raise OSError(f"there are no photos in {folder}")
-    photos = []
-    for path in files:
-        with Image.open(path) as file:
-            photos.append(np.asarray(file.convert("RGB")))
-    return photos
+        raise OSError(f"there are no photos in {root / folder}")
+    return files
+
+
+def _open(path: Path) -> np.ndarray:
+    with Image.open(path) as file:
+        return np.asarray(file.convert("RGB"))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from imaging.noise import NOISE_KINDS
+from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import load_catalogue
 
 ROOT = Path(__file__).parent.parent
@@ -80,6 +80,105 @@ def write_digit_tables(readme: Path = README, measurements: Path = MEASUREMENTS)
         ]
     )
     write_between("digits", text, readme)
+
+
+# Kodak24, colour, Gaussian noise of sigma 15 / 25 / 50, unclipped.
+PUBLISHED = (
+    ("CBM3D", (34.28, 31.68, 28.46), "Zhang et al., FFDNet, TIP 2018, table 2"),
+    ("DnCNN colour, blind", (34.48, 32.03, 28.85), "the same"),
+    ("FFDNet colour", (34.63, 32.13, 28.98), "the same"),
+    ("DRUNet colour", (35.31, 32.89, 29.86), "Zhang et al., TPAMI 2021"),
+)
+UNCLIPPED, PAPER_SIGMAS = "gaussian, unclipped", (15, 25, 50)
+
+
+def write_photo_tables(readme: Path = README, measurements: Path = MEASUREMENTS) -> None:
+    """Write the tables on photos into the README."""
+    table = json.loads(measurements.read_text(encoding="utf-8"))
+    rows = [row for row in table["rows"] if row["data"] == "kodak24"]
+    on = table["machine"]
+    source = (
+        f"Measured by `python -m train evaluate --set kodak24 --filters` on {table['date']}: "
+        f"{on['processor']}, {on['cores']} cores, onnxruntime {on['onnxruntime']}, "
+        f"scikit-image {on['scikit-image']}. Seconds are the median over the pictures of 0.25 "
+        "megapixels, and vary with what else the machine does."
+    )
+    parts = [as_in_papers(rows), "As a screen shows it, clipped and in 8 bits:", on_screen(rows)]
+    camera = [row for row in table["rows"] if row["data"] == "polyu"]
+    if camera:
+        parts += ["Real camera noise, the scenes of PolyU that were held out:", on_camera(camera)]
+    write_between("photos", "\n\n".join([*parts, source]), readme)
+
+
+def as_in_papers(rows: list[dict]) -> str:
+    """Return PSNR and SSIM on unclipped Gaussian noise beside published numbers, as Markdown."""
+    by_method: dict[str, list[dict]] = {}
+    for sigma in PAPER_SIGMAS:
+        for row in _at(rows, UNCLIPPED, round(sigma / 255, 6)):
+            by_method.setdefault(row["method"], []).append(row)
+    lines = [
+        (
+            [row["psnr"] for row in given],
+            [f"{row['ssim']:.3f}" for row in given],
+            f"`{method}`" if method != "noisy" else "noisy",
+            f"{given[0]['seconds_per_picture'] / PICTURE_MEGAPIXELS:.2f}"
+            if method != "noisy"
+            else "",
+        )
+        for method, given in by_method.items()
+    ]
+    lines += [
+        (list(values), ["", "", ""], f"{name} ({source})", "") for name, values, source in PUBLISHED
+    ]
+    lines.sort(key=lambda line: line[0][1])
+    return markdown(
+        ["method", "PSNR 15 / 25 / 50 (dB)", "SSIM 15 / 25 / 50", "s per megapixel"],
+        [
+            [
+                name,
+                " / ".join(f"{value:.2f}" for value in psnr),
+                " / ".join(ssim) if all(ssim) else "",
+                seconds,
+            ]
+            for psnr, ssim, name, seconds in lines
+        ],
+    )
+
+
+PICTURE_MEGAPIXELS = 0.25  # Kodak24 as the papers crop it: 500 x 500.
+
+
+def on_screen(rows: list[dict]) -> str:
+    """Return our network against the best filter for every kind and strength, as Markdown."""
+    lines = []
+    for kind in PHOTO_NOISE_KINDS.values():
+        for strength in sorted({row["strength"] for row in rows if row["noise"] == kind.name}):
+            here = _at(rows, kind.name, strength)
+            network, rival = _best(here, "network"), _best(here, "filter")
+            if network is None or rival is None:
+                continue
+            lines.append(
+                [
+                    kind.name,
+                    f"{strength * kind.shown_per_unit:.3g}",
+                    str(network["pictures"]),
+                    f"{_best(here, 'none')['psnr']:.2f}",
+                    f"{rival['psnr']:.2f} (`{rival['method']}`)",
+                    f"{network['psnr']:.2f}",
+                    f"{network['psnr'] - rival['psnr']:+.2f}",
+                ]
+            )
+    head = ["noise", "strength", "photos", "noisy (dB)", "best filter (dB)", "`photo` (dB)", "gain"]
+    return markdown(head, lines)
+
+
+def on_camera(rows: list[dict]) -> str:
+    """Return every method on real camera noise, the worst first, as Markdown."""
+    lines = [
+        [row["method"], str(row["pictures"]), f"{row['psnr']:.2f}", f"{row['ssim']:.4f}"]
+        for row in sorted(rows, key=lambda row: row["psnr"])
+    ]
+    return markdown(["method", "photos", "PSNR (dB)", "SSIM"], lines)
 
 
 def at_half(rows: list[dict]) -> str:

@@ -2,12 +2,14 @@
 
     config.json           the settings; written before the training starts
     drawing.png           a picture of the visitor's own to watch, 28x28, if there is one
+    own.npz               pictures of the visitor's own to train on, if they are the data
     progress.jsonl        one line per event, only ever appended to
     checkpoint.keras      network and optimizer, to go on from
     probes/epoch-0003.png clean, noisy and denoised fixed pictures after epoch 3
+    best.keras            the network of the best epoch, where early stopping is on
     model.keras           the finished network
     heartbeat             touched while the training lives
-    stop                  whoever creates it asks the training to stop
+    stop                  whoever creates it asks the training to stop; it can say why
 
 Every event has ``event`` (status, batch, epoch, probe, stop, error), ``time`` (seconds since
 1970) and ``step`` (batches trained so far).  A value that is no finite number is null.  A file
@@ -35,6 +37,8 @@ class Run:
         self.heartbeat = self.folder / "heartbeat"
         self.stop = self.folder / "stop"
         self.drawing = self.folder / "drawing.png"
+        self.own = self.folder / "own.npz"
+        self.best = self.folder / "best.keras"
 
     @classmethod
     def create(cls, folder: str | Path, config: TrainConfig) -> "Run":
@@ -66,6 +70,13 @@ class Run:
             raise ValueError(f"no settings in {self.folder}: {error.strerror}") from error
         except ValueError as error:
             raise ValueError(f"{settings}: {error}") from error
+
+    def why_stop(self) -> str:
+        """Return why somebody wants the training to stop, empty where nobody does."""
+        try:
+            return self.stop.read_text().strip() or "asked"
+        except OSError:
+            return ""
 
     def events(self) -> Iterator[dict]:
         """Yield the events of ``progress.jsonl`` so far, in order."""

@@ -1,4 +1,4 @@
-"""The only place that keeps things between visitors: models, which hold no state.
+"""The only place that keeps things between visitors: models, which hold no state, and the bench.
 
 Entries are keyed by the hash of the weights, so that a model that was replaced on disk is
 loaded anew.  A failure is not kept: the next visitor tries again.
@@ -8,6 +8,9 @@ import streamlit as st
 
 from models.catalogue import Card, ModelError, read_card, read_catalogue
 from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader
+from models.photo import PhotoDenoiser
+from models.workbench import Workbench
+from pages.components.shelf import Shelf
 
 
 @st.cache_resource(ttl=30, max_entries=1, show_spinner=False)
@@ -28,7 +31,7 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
     return own | cards, problems
 
 
-def get_denoiser(card: Card) -> Denoiser:
+def get_denoiser(card: Card) -> Denoiser | PhotoDenoiser:
     """Return the loaded network of a card; raise ``ModelError`` where it cannot be had."""
     return _denoiser(card.sha256, card)
 
@@ -38,8 +41,20 @@ def get_reader(card: Card) -> DigitReader:
     return _reader(card.sha256, card)
 
 
+@st.cache_resource(max_entries=1, show_spinner=False)
+def get_workbench() -> Workbench:
+    """Return the queue for long work, one for all visitors."""
+    return Workbench()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def get_shelf() -> Shelf:
+    """Return the pictures in work, within one limit for all visitors."""
+    return Shelf()
+
+
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _denoiser(sha256: str, _card: Card) -> Denoiser:
+def _denoiser(sha256: str, _card: Card) -> Denoiser | PhotoDenoiser:
     return load_denoiser(_card)
 
 

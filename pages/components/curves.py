@@ -1,15 +1,20 @@
 """The curves of a training: batch by batch faint, epoch by epoch bold."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-BATCH, TRAIN, VALIDATION = "each batch", "training", "validation"
+BATCH, SMOOTHED = "each batch", "each batch, smoothed"
+TRAIN, VALIDATION = "training", "validation"
+CURVES = [BATCH, TRAIN, VALIDATION, SMOOTHED]
 EPOCHS = alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, tickCount=8))
-MOST_POINTS = 600  # More cannot be told apart on a screen; what is kept is never thinned.
+MOST_POINTS = 1000  # More cannot be told apart on a screen; what is kept is never thinned.
 
 
 @dataclass
@@ -17,7 +22,9 @@ class History:
     """What the events of a run told so far."""
 
     batches_an_epoch: int = 1
-    batches: list[tuple[float, float]] = field(default_factory=list)
+    places: array = field(default_factory=lambda: array("d"))  # in epochs, of each batch
+    losses: array = field(default_factory=lambda: array("d"))
+    rates: list[tuple[float, float]] = field(default_factory=list)
     epochs: list[dict] = field(default_factory=list)
     probes: list[dict] = field(default_factory=list)
     seconds: float = 0.0
@@ -27,41 +34,132 @@ class History:
         """Take in new events, in order."""
         for event in events:
             if event["event"] == "batch":
-                if event["loss"] is not None:
-                    self.batches.append((event["step"] / self.batches_an_epoch, event["loss"]))
-                if self._last_time is not None:
-                    self.seconds += event["time"] - self._last_time
-                self._last_time = event["time"]
+                self._add_batch(event)
             elif event["event"] == "epoch":
-                self.epochs.append(event)
+                _put(self.epochs, event)
             elif event["event"] == "probe":
-                self.probes.append(event)
+                _put(self.probes, event)
             elif event["event"] == "status":
                 self.batches_an_epoch = event.get("batches_an_epoch", self.batches_an_epoch)
                 self._last_time = None  # A pause is no training time.
 
+    def _add_batch(self, event: dict) -> None:
+        place = event["step"] / self.batches_an_epoch
+        # A training that was killed goes on from its last checkpoint: some batches come twice.
+        while self.places and self.places[-1] >= place:
+            self.places.pop()
+            self.losses.pop()
+        if event["loss"] is not None:
+            self.places.append(place)
+            self.losses.append(event["loss"])
+        if "learning_rate" in event:
+            self.rates.append((place, event["learning_rate"]))
+        if self._last_time is not None:
+            self.seconds += event["time"] - self._last_time
+        self._last_time = event["time"]
+
     @property
     def progress(self) -> float:
         """How many epochs are done, with their fraction."""
-        return self.batches[-1][0] if self.batches else 0.0
+        return self.places[-1] if self.places else 0.0
+
+    def batches(self) -> np.ndarray:
+        """Return epoch and loss of each batch, ``(N, 2)``."""
+        return np.column_stack([np.array(self.places), np.array(self.losses)])
+
+    def of_epochs(self, name: str) -> np.ndarray:
+        """Return epoch and a value of each epoch that has it, ``(N, 2)``."""
+        points = [(e["epoch"], e[name]) for e in self.epochs if e.get(name) is not None]
+        return np.array(points, float).reshape(-1, 2)
 
 
-def thinned(points: Sequence, most: int = MOST_POINTS) -> list:
-    """Return at most ``most`` of the points, evenly spread, the first and last among them."""
+def _put(events: list[dict], event: dict) -> None:
+    """Append the event of an epoch, in place of those that are trained anew."""
+    while events and events[-1]["epoch"] >= event["epoch"]:
+        events.pop()
+    events.append(event)
+
+
+@dataclass(frozen=True)
+class View:
+    """How curves are drawn.
+
+    ``smoothing`` is the weight of what came before, 0 for none; ``first_epoch`` is where the
+    chart begins.
+    """
+
+    log_scale: bool = False
+    first_epoch: float = 0.0
+    smoothing: float = 0.0
+
+
+def pick_view(history: History) -> View:
+    """Ask how to draw the curves."""
+    with st.popover("Axes and smoothing", icon=":material/tune:"):
+        log_scale = st.toggle("Logarithmic loss", key="log-scale", persist_state="session")
+        first = st.number_input(
+            "Start from epoch",
+            0,
+            10_000,
+            0,
+            key="first-epoch",
+            persist_state="session",
+            help="The first steps are so much worse that they flatten the rest of the curve.",
+        )
+        smoothing = st.slider(
+            "Smoothing",
+            0.0,
+            0.99,
+            0.0,
+            key="smoothing",
+            persist_state="session",
+            help="An exponential mean of the batches, without its bias at the start. The raw "
+            "curve stays visible behind it.",
+        )
+    # An epoch that is not there yet would leave an empty chart.
+    return View(log_scale, min(first, max(0.0, history.progress - 1)), smoothing)
+
+
+def thinned(points: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
+    """Return at most ``most`` of the points ``(N, 2)``, in order, that look like all of them.
+
+    The first and the last are kept, and of each stretch between them the lowest and the highest:
+    no peak is lost.
+    """
     if len(points) <= most:
-        return list(points)
-    step = (len(points) - 1) / (most - 1)
-    return [points[round(index * step)] for index in range(most)]
+        return points
+    inner = points[1:-1]
+    stretches = (most - 2) // 2
+    edges = np.linspace(0, len(inner), stretches + 1).astype(int)
+    chosen = [0, len(points) - 1]
+    for start, end in pairwise(edges):
+        values = inner[start:end, 1]
+        chosen += [1 + start + int(values.argmin()), 1 + start + int(values.argmax())]
+    return points[np.unique(chosen)]
 
 
-def show_loss(history: History, log_scale: bool, first_epoch: float) -> None:
+def smoothed(points: np.ndarray, weight: float) -> np.ndarray:
+    """Return the points with an exponential mean of their values, free of its bias.
+
+    A mean that starts at 0 is too small at first; it is divided by the weight that it has seen.
+
+    Source:
+        Kingma and Ba, Adam, ICLR 2015, arXiv:1412.6980, section 3; TensorBoard does the same.
+    """
+    sums = accumulate(points[:, 1].tolist(), lambda mean, value: weight * mean + value, initial=0.0)
+    means = np.fromiter(sums, float)[1:] * (1 - weight)
+    seen = 1 - np.power(weight, np.arange(1, len(points) + 1))
+    return np.column_stack([points[:, 0], means / seen])
+
+
+def show_loss(history: History, view: View) -> None:
     """Draw the loss against epochs."""
-    batches = [point for point in history.batches if point[0] >= first_epoch]
-    frames = [_frame(BATCH, thinned(batches))]
-    for name, label in (("loss", TRAIN), ("val_loss", VALIDATION)):
-        frames.append(_frame(label, [(e["epoch"], e[name]) for e in history.epochs if e.get(name)]))
-    table = pd.concat(frames)
-    table = table[table["epoch"] >= first_epoch]
+    batches = history.batches()
+    curves = {BATCH: batches}
+    if view.smoothing:
+        curves[SMOOTHED] = smoothed(batches, view.smoothing)
+    curves[TRAIN], curves[VALIDATION] = history.of_epochs("loss"), history.of_epochs("val_loss")
+    table = _table(curves, view.first_epoch, positive=view.log_scale)
     faint = f"datum.curve == '{BATCH}'"
     chart = (
         alt.Chart(table)
@@ -72,10 +170,10 @@ def show_loss(history: History, log_scale: bool, first_epoch: float) -> None:
                 "value:Q",
                 title="loss",
                 axis=alt.Axis(tickCount=5),
-                scale=alt.Scale(type="log" if log_scale else "linear", zero=False),
+                scale=alt.Scale(type="log" if view.log_scale else "linear", zero=False),
             ),
-            color=_colour(BATCH, TRAIN, VALIDATION),
-            opacity=alt.condition(faint, alt.value(0.5), alt.value(1)),
+            color=_colour(curves),
+            opacity=alt.condition(faint, alt.value(0.25 if view.smoothing else 0.5), alt.value(1)),
             strokeWidth=alt.condition(faint, alt.value(1), alt.value(2.5)),
             tooltip=["curve:N", alt.Tooltip("epoch:Q", format=".2f"), "value:Q"],
         )
@@ -84,14 +182,11 @@ def show_loss(history: History, log_scale: bool, first_epoch: float) -> None:
     st.altair_chart(chart, key="loss-chart", width="stretch", alt=f"Loss, {_now(history, 'loss')}")
 
 
-def show_psnr(history: History) -> None:
+def show_psnr(history: History, view: View) -> None:
     """Draw the PSNR of training and validation against epochs."""
-    frames = [
-        _frame(label, [(e["epoch"], e[name]) for e in history.epochs if e.get(name)])
-        for name, label in (("psnr", TRAIN), ("val_psnr", VALIDATION))
-    ]
+    curves = {TRAIN: history.of_epochs("psnr"), VALIDATION: history.of_epochs("val_psnr")}
     chart = (
-        alt.Chart(pd.concat(frames))
+        alt.Chart(_table(curves, view.first_epoch))
         .mark_line(point=True, strokeWidth=2.5)
         .encode(
             x=EPOCHS,
@@ -101,19 +196,81 @@ def show_psnr(history: History) -> None:
                 axis=alt.Axis(tickCount=4),
                 scale=alt.Scale(zero=False, padding=8),
             ),
-            color=_colour(TRAIN, VALIDATION),
+            color=_colour(curves),
             tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".2f")],
         )
-        .properties(height=260)
+        .properties(height=240)
     )
     st.altair_chart(chart, key="psnr-chart", width="stretch", alt=f"PSNR, {_now(history, 'psnr')}")
 
 
-def _colour(*curves: str) -> alt.Color:
+def show_learning_rate(history: History, view: View) -> None:
+    """Draw the learning rate against epochs."""
+    rates = np.array(history.rates, float).reshape(-1, 2)
+    chart = (
+        alt.Chart(_table({"learning rate": rates}, view.first_epoch))
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            x=EPOCHS,
+            y=alt.Y(
+                "value:Q",
+                title="learning rate",
+                axis=alt.Axis(tickCount=4, format="~g"),
+            ),
+            tooltip=[
+                alt.Tooltip("epoch:Q", format=".2f"),
+                alt.Tooltip("value:Q", title="learning rate", format="~g"),
+            ],
+        )
+        .properties(height=240)
+    )
+    now = f"now {rates[-1, 1]:g}" if len(rates) else "not known yet"
+    st.altair_chart(chart, key="rate-chart", width="stretch", alt=f"Learning rate, {now}")
+
+
+def show_overlay(histories: Mapping[str, History], name: str, title: str, log_scale: bool) -> None:
+    """Draw one value, as ``val_psnr``, of several runs in one chart."""
+    table = _table({run: history.of_epochs(name) for run, history in histories.items()}, 0.0)
+    chart = (
+        alt.Chart(table)
+        .mark_line(point=True, strokeWidth=2.5)
+        .encode(
+            x=EPOCHS,
+            y=alt.Y(
+                "value:Q",
+                title=title,
+                axis=alt.Axis(tickCount=5),
+                scale=alt.Scale(type="log" if log_scale else "linear", zero=False, padding=8),
+            ),
+            color=alt.Color(
+                "curve:N",
+                scale=alt.Scale(domain=list(histories)),
+                legend=alt.Legend(orient="bottom", title=None, columns=1, labelLimit=400),
+            ),
+            # Not by colour alone.
+            shape=alt.Shape("curve:N", scale=alt.Scale(domain=list(histories)), legend=None),
+            tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".4g")],
+        )
+        .properties(height=320)
+    )
+    last = [
+        f"{run} {history.epochs[-1][name]:.4g}"
+        for run, history in histories.items()
+        if history.epochs and history.epochs[-1].get(name) is not None
+    ]
+    st.altair_chart(
+        chart,
+        key=f"overlay-{name}",
+        width="stretch",
+        alt=f"{title}: {', '.join(last) or 'none yet'}",
+    )
+
+
+def _colour(curves: Iterable[str]) -> alt.Color:
     """The same colour for the same curve in every chart, with a legend for these."""
     return alt.Color(
         "curve:N",
-        scale=alt.Scale(domain=[BATCH, TRAIN, VALIDATION]),
+        scale=alt.Scale(domain=CURVES),
         legend=alt.Legend(orient="bottom", title=None, values=list(curves)),
     )
 
@@ -126,11 +283,15 @@ def _now(history: History, name: str) -> str:
     return f"after epoch {last['epoch']}: training {last[name]}, validation {last[f'val_{name}']}"
 
 
-def _frame(curve: str, points: Sequence[tuple[float, float]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "curve": curve,
-            "epoch": [float(epoch) for epoch, _ in points],
-            "value": [float(value) for _, value in points],
-        }
-    )
+def _table(
+    curves: Mapping[str, np.ndarray], first_epoch: float, positive: bool = False
+) -> pd.DataFrame:
+    """The points to draw, ``(curve, epoch, value)``; a logarithm needs positive ones."""
+    frames = []
+    for name, points in curves.items():
+        shown = points[points[:, 0] >= first_epoch]
+        if positive:
+            shown = shown[shown[:, 1] > 0]
+        shown = thinned(shown)
+        frames.append(pd.DataFrame({"curve": name, "epoch": shown[:, 0], "value": shown[:, 1]}))
+    return pd.concat(frames)

@@ -17,6 +17,8 @@ STYLE = """
 .lab-gallery > div {min-width: 0}
 .lab-gallery img {width: 100%; aspect-ratio: 1; image-rendering: pixelated; display: block;
   border-radius: .35rem; outline: 1px solid rgb(128 128 128 / .35); outline-offset: -1px}
+.lab-gallery.photos {grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr))}
+.lab-gallery.photos img {aspect-ratio: auto; image-rendering: auto}
 .lab-gallery .chosen img {outline: 3px solid currentColor; outline-offset: 1px}
 .lab-gallery b {display: block; font-size: .875rem; line-height: 1.25; margin-top: .45rem}
 .lab-gallery span {display: block; font-size: .8125rem; line-height: 1.4; opacity: .8;
@@ -36,10 +38,14 @@ class Entry:
     chosen: bool = False
 
 
-def show_gallery(entries: Iterable[Entry]) -> None:
-    """Draw the entries as a grid that fills the width; the chosen one is framed."""
+def show_gallery(entries: Iterable[Entry], photos: bool = False) -> None:
+    """Draw the entries as a grid that fills the width; the chosen one is framed.
+
+    ``photos`` keep their shape, and their pixels are not enlarged into squares.
+    """
     items = "".join(_item(entry) for entry in entries)
-    st.html(f'{STYLE}<div class="lab-gallery" role="list">{items}</div>')
+    kind = "lab-gallery photos" if photos else "lab-gallery"
+    st.html(f'{STYLE}<div class="{kind}" role="list">{items}</div>')
 
 
 def enlarged(picture: np.ndarray, scale: int) -> np.ndarray:

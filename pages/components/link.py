@@ -30,12 +30,13 @@ def open_link(parsers: Mapping[str, Parser], usual: Callable[[], Mapping[str, An
     ``parsers`` reads each setting, in this order; ``usual`` says what stands where the link
     says nothing and no other page has set anything, given the settings that were read before.
     Settings become entries of ``st.session_state``, and a control with that key shows them.
-    Returns a sentence for each
-    setting that makes no sense; later calls in the same session do nothing.
+    Returns a sentence for each setting that makes no sense; later calls in the same session do
+    nothing.
     """
-    if "link_is_open" in st.session_state:
+    opened = f"link opened: {' '.join(parsers)}"  # Each page has settings of its own.
+    if opened in st.session_state:
         return []
-    st.session_state.link_is_open = True
+    st.session_state[opened] = True
     problems = []
     for name, parse in parsers.items():
         value = st.session_state.get(name, usual()[name])

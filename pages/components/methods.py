@@ -69,8 +69,9 @@ def run_all(
 
 
 def method_names(cards: dict[str, Card]) -> list[str]:
-    """Return the names of all denoising models, best first, and of the classical filters."""
-    return [name for name, card in cards.items() if card.denoises] + list(CLASSICAL)
+    """Return the names of all denoising models of digits, best first, and of the filters."""
+    networks = [name for name, card in cards.items() if card.denoises and not card.for_photos]
+    return networks + list(CLASSICAL)
 
 
 def method_title(name: str, cards: dict[str, Card]) -> str:

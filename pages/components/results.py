@@ -49,7 +49,11 @@ def decibel(value: float) -> str:
 
 def show_quality(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> None:
     """Draw PSNR, SSIM and MSE of the denoised picture, with what was gained on the noisy one."""
-    before, after = metrics.measure(clean, noisy), metrics.measure(clean, denoised)
+    show_measured(metrics.measure(clean, noisy), metrics.measure(clean, denoised))
+
+
+def show_measured(before: metrics.Quality, after: metrics.Quality) -> None:
+    """Draw the numbers of the denoised picture with what was gained on the noisy one."""
     with st.container(horizontal=True):
         st.metric(
             "PSNR",

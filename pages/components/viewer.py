@@ -44,8 +44,8 @@ def compare(
 ) -> None:
     """Draw the comparison viewer with these pictures, in this order.
 
-    ``images`` maps a title to a ``float32`` array of shape (H, W, C), C 1 or 3, values in
-    [0, 1], H and W the same in all.  A picture called Original is the reference of the
+    ``images`` maps a title to an array of shape (H, W, C), C 1 or 3, ``float32`` in [0, 1]
+    or ``uint8``, H and W the same in all.  A picture called Original is the reference of the
     difference; without one it is the first.  ``alt`` describes a picture to people who
     cannot see it, ``captions`` is a small line beside its title; both are keyed by title
     and may leave titles out.  ``height`` fixes the height of the picture area in CSS
@@ -113,14 +113,17 @@ def _quantised(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         raise ValueError(f"compare needs at least one image, got {images!r}")
     size, pixels = None, {}
     for title, image in images.items():
-        if not isinstance(image, np.ndarray) or image.dtype != np.float32:
+        if not isinstance(image, np.ndarray) or image.dtype not in (np.float32, np.uint8):
             got = getattr(image, "dtype", type(image).__name__)
-            raise ValueError(f"{title!r} must be a float32 array, got {got}")
+            raise ValueError(f"{title!r} must be a float32 or uint8 array, got {got}")
         if image.ndim != 3 or image.shape[2] not in (1, 3) or 0 in image.shape:
             raise ValueError(f"{title!r} must have shape (H, W, 1 or 3), got {image.shape}")
         if size is not None and image.shape[:2] != size:
             raise ValueError(f"all images must be {size} like the first, got {image.shape[:2]}")
         size = image.shape[:2]
+        if image.dtype == np.uint8:
+            pixels[str(title)] = image
+            continue
         levels = np.round(image * 255)
         # Written this way round, the condition is also false for NaN.
         if not (levels.min() >= 0 and levels.max() <= 255):

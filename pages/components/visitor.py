@@ -36,9 +36,9 @@ export default function ({ setStateValue }) {
 
 def visitor_token() -> str | None:
     """Return this browser's token; None in the first instant, before the browser has said it."""
-    if "visitor_token" not in st.session_state:
-        token = _mount(key="visitor", on_token_change=lambda: None).token
-        if not token:
-            return None
+    # Mounted at every run: an element that goes away moves all below it, and what moves is
+    # made anew, with every open box closed again.
+    token = _mount(key="visitor", on_token_change=lambda: None).token
+    if token and "visitor_token" not in st.session_state:
         st.session_state.visitor_token = token
-    return st.session_state.visitor_token
+    return st.session_state.get("visitor_token")

@@ -1,10 +1,13 @@
 """The Train page with a real worker on small data: start, reload, stop, go on, look on."""
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from imaging.digits import fit_drawing
@@ -56,18 +59,31 @@ def test_a_run_is_started_reloaded_stopped_continued_and_seen_by_others(url, ope
     expect(stranger.get_by_text("somebody else's run")).to_be_visible()
     expect(stranger.get_by_role("button", name="Stop and keep")).to_have_count(0)
 
-    press(page, "Stop and keep")
-    expect(page.get_by_role("button", name="Continue")).to_be_visible(timeout=PATIENCE)
+    press(page, "Pause")
+    expect(page.get_by_text("Paused after")).to_be_visible(timeout=PATIENCE)
     press(page, "Continue")
     expect(page.get_by_role("button", name="Stop and keep")).to_be_visible(timeout=PATIENCE)
     press(page, "Stop and keep")
-    expect(page.get_by_role("button", name="Delete")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Stopped after")).to_be_visible(timeout=PATIENCE)
 
     wait_until_idle(page)
     press(page, "Download")
     with page.expect_download() as saved:
         press(page, "Network (Keras)")
     assert Path(saved.value.path()).stat().st_size > 100_000
+    with page.expect_download() as saved:
+        press(page, "Film (animated GIF)")
+    with Image.open(saved.value.path()) as film:
+        assert film.n_frames >= 1
+    page.keyboard.press("Escape")
+
+    # The film plays in the browser, from the first epoch to the last.
+    epoch = page.locator(".probes output")
+    scrubber = page.get_by_role("slider", name="After epoch")
+    scrubber.press("Home")
+    expect(epoch).to_have_text("epoch 1")
+    press(page, "Play film")
+    expect(epoch).not_to_have_text("epoch 1")
 
 
 def test_a_run_that_does_not_exist_gets_a_sentence(url, open_page):
@@ -83,8 +99,67 @@ def test_a_finished_network_denoises_on_the_draw_page_for_its_owner_only(url, op
     expect(page.get_by_role("button", name="Use on the Draw page")).to_be_visible(timeout=PATIENCE)
     wait_until_idle(page)
     press(page, "Use on the Draw page")
-    expect(page.get_by_role("combobox", name="Denoise with")).to_have_value("Yours: dense")
+    yours = "Yours: Dense, as in the tutorial"
+    expect(page.get_by_role("combobox", name="Denoise with")).to_have_value(yours)
     expect(page.locator('canvas[data-title="Denoised"]')).to_be_visible()
 
     stranger = open_page(f"{url}/")
-    expect(stranger.get_by_text("Yours: dense")).to_have_count(0)
+    expect(stranger.get_by_text("Yours: Dense")).to_have_count(0)
+
+
+def test_a_race_is_started_and_its_curves_share_a_chart(url, open_page):
+    page = open_page(f"{url}/train")
+    page.get_by_role("slider", name="Epochs").press("Home")
+    wait_until_idle(page)
+    page.get_by_text("A fair race", exact=True).click()
+    press(page, "Add these settings")
+    page.get_by_text("Network", exact=True).click()
+    hidden = page.get_by_role("spinbutton", name="Hidden units")
+    hidden.fill("8")
+    hidden.press("Enter")
+    wait_until_idle(page)
+    press(page, "Add these settings")
+    wait_until_idle(page)
+    press(page, "Start the race")
+    table = page.get_by_role("table")
+    expect(table.get_by_role("row", name="hidden 64 8")).to_be_visible(timeout=PATIENCE)
+    together = page.get_by_role("img", name="denoised by Dense, as in the tutorial, Dense")
+    expect(together).to_be_visible(timeout=2 * PATIENCE)
+    assert "compare=" in page.url
+
+
+def test_own_pictures_are_uploaded_and_trained_on(url, open_page, rng):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        for number in range(2):
+            picture = io.BytesIO()
+            Image.fromarray(rng.integers(0, 256, (600, 600, 3), np.uint8)).save(picture, "PNG")
+            files.writestr(f"../{number}.png", picture.getvalue())
+    page = open_page(f"{url}/train")
+    page.get_by_text("Data and noise", exact=True).click()
+    page.get_by_role("combobox", name="Data").click()
+    page.get_by_role("option", name="Your own pictures (ZIP)").click()
+    expect(page.get_by_text("Upload a ZIP with your pictures first")).to_be_visible()
+    page.get_by_test_id("stFileUploader").locator("input").set_input_files(
+        {"name": "own.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
+    )
+    expect(page.get_by_text("200 patches from 2 pictures")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("slider", name="Epochs").press("Home")
+    wait_until_idle(page)
+    press(page, "Train")
+    expect(page.get_by_text("Finished").first).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_zip_bomb_gets_a_sentence(url, open_page):
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as files:
+        files.writestr("zeros.png", bytes(15_000_000))
+    page = open_page(f"{url}/train")
+    page.get_by_text("Data and noise", exact=True).click()
+    page.get_by_role("combobox", name="Data").click()
+    page.get_by_role("option", name="Your own pictures (ZIP)").click()
+    page.get_by_test_id("stFileUploader").locator("input").set_input_files(
+        {"name": "bomb.zip", "mimeType": "application/zip", "buffer": bomb.getvalue()}
+    )
+    expect(page.get_by_text("unpacks to far more than pictures do")).to_be_visible()
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_disabled()

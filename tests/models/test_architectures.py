@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -6,6 +7,7 @@ import onnxruntime as ort
 import pytest
 
 from models.architectures import ARCHITECTURES, build
+from train.config import DIGIT_SETS
 from train.export import to_onnx
 from train.recipes import RECIPES
 
@@ -14,7 +16,9 @@ TRAINED = {
     json.dumps([recipe.config.architecture, recipe.config.settings]): recipe.config
     for recipe in RECIPES.values()
 }
-DENOISERS = [config for config in TRAINED.values() if config.target == "clean"]
+DENOISERS = [
+    config for config in TRAINED.values() if config.target == "clean" and config.data in DIGIT_SETS
+]
 
 # Each architecture in each of its shapes, small.
 SMALL = [
@@ -28,6 +32,8 @@ SMALL = [
     ("digit-reader", {"filters": 3, "units": 7}),
 ]
 SMALL_DENOISERS = SMALL[:-1]
+# For photos of any size: their networks take a level beside the picture.
+FOR_PHOTOS = ("residual-unet", {"filters": [4, 6, 5], "blocks": [1, 2, 1]})
 
 
 def named(entry) -> str:
@@ -65,6 +71,22 @@ def unet_16_32_64():
     return down + up + conv(16, 1, kernel=1)
 
 
+def residual_unet(filters, blocks, channels=3):
+    into = [channels + 1, *filters]
+    down = sum(4 * a * b for a, b in pairwise(into))
+    up = sum(4 * a * b for a, b in pairwise([channels, *filters]))
+    # Two convolutions a block, on the way down and, but for the bottom, up; nothing has a bias.
+    both_ways = [2] * (len(filters) - 1) + [1]
+    return (
+        down
+        + up
+        + sum(
+            ways * count * 2 * 9 * f * f
+            for f, count, ways in zip(filters, blocks, both_ways, strict=True)
+        )
+    )
+
+
 BY_HAND = [
     ("dense", {"hidden": 64}, 101_200),
     ("dense", {"hidden": 64}, dense(784, 64) + dense(64, 784)),
@@ -85,6 +107,10 @@ BY_HAND = [
     ("resize-convolution", {"filters": [64, 64, 32], "upsampling": "resize"}, 121_281),
     ("resize-convolution", {"filters": [64, 64, 32], "upsampling": "transposed"}, 121_281),
     ("unet", {"filters": [16, 32, 64]}, unet_16_32_64()),
+    ("residual-unet", {"filters": [32, 64, 128, 256], "blocks": 2}, 4_252_544),
+    ("residual-unet", {"filters": [4, 6, 5], "blocks": [1, 2, 1]},
+     residual_unet([4, 6, 5], [1, 2, 1])),
+    ("residual-unet", {"filters": [8], "blocks": 0, "channels": 1}, 4 * 2 * 8 + 4 * 8),
     (
         "digit-reader",
         {"filters": 16, "units": 128},
@@ -153,7 +179,7 @@ def test_cropping_cuts_below_and_right_so_that_nothing_is_shifted():
     np.testing.assert_allclose(denoised, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("entry", SMALL, ids=named)
+@pytest.mark.parametrize("entry", [*SMALL, FOR_PHOTOS], ids=named)
 def test_layers_have_fixed_names_that_can_be_looked_up(entry):
     architecture, settings = entry
     model, again = (build(architecture, **settings) for _ in range(2))
@@ -219,7 +245,7 @@ def test_an_unknown_architecture_is_refused_with_the_names():
 def test_an_unknown_setting_is_refused_with_the_names(architecture):
     with pytest.raises(ValueError, match=f"unknown setting 'depth' of '{architecture}'") as caught:
         build(architecture, depth=3)
-    assert "channels, size" in str(caught.value)
+    assert "known: channels, " in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +260,9 @@ def test_an_unknown_setting_is_refused_with_the_names(architecture):
         ("resize-convolution", {"upsampling": "bicubic"}),
         ("unet", {"filters": []}),
         ("unet", {"dropout": 2}),
+        ("residual-unet", {"filters": []}),
+        ("residual-unet", {"filters": [4, 6], "blocks": [1]}),
+        ("residual-unet", {"filters": 4}),
     ],
 )
 def test_settings_that_make_no_sense_are_a_value_error(architecture, settings):
@@ -269,3 +298,92 @@ def test_the_onnx_file_answers_as_the_keras_model(entry, tmp_path, rng):
         from_keras = keras.ops.convert_to_numpy(model(noisy, training=False))
         assert np.ptp(from_keras) > 0.01  # There is something to agree on.
         np.testing.assert_allclose(from_onnx, from_keras, atol=1e-4)
+
+
+# Networks for photos
+
+
+@pytest.fixture(scope="module")
+def for_photos():
+    """A small network for photos with weights as after a training; tests leave it as it is."""
+    architecture, settings = FOR_PHOTOS
+    model = build(architecture, **settings)
+    randomise(model, np.random.default_rng(1))
+    return model
+
+
+def photos(rng, *shape):
+    """Pictures and an even level for each."""
+    noisy = rng.random((*shape, 3), np.float32)
+    level = rng.uniform(0, 0.3, (shape[0], 1, 1, 1)).astype(np.float32)
+    return noisy, np.broadcast_to(level, (*shape, 1)).copy()
+
+
+def answer(model, noisy, level):
+    return keras.ops.convert_to_numpy(model([noisy, level], training=False))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (16, 40), (64, 24)], ids=str)
+def test_photos_of_all_sizes_that_can_be_halved_come_back_in_their_shape(for_photos, size, rng):
+    noisy, level = photos(rng, 2, *size)
+    denoised = answer(for_photos, noisy, level)
+    assert denoised.shape == noisy.shape
+    assert denoised.dtype == np.float32
+    assert np.abs(denoised - noisy).max() > 0.01
+
+
+@pytest.mark.parametrize("factor", [0.25, 3.0, 100.0])
+def test_the_answer_scales_with_picture_and_level(for_photos, factor, rng):
+    noisy, level = photos(rng, 2, 32, 40)
+    scaled = answer(for_photos, np.float32(factor) * noisy, np.float32(factor) * level)
+    # Sums of some hundred products in single precision.
+    expected = factor * answer(for_photos, noisy, level)
+    np.testing.assert_allclose(scaled, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_the_level_counts_where_it_is(for_photos, rng):
+    noisy, level = photos(rng, 1, 128, 128)
+    told_more = level.copy()
+    told_more[:, :8, :8] += 0.3
+    changed = np.abs(answer(for_photos, noisy, told_more) - answer(for_photos, noisy, level))[0]
+    assert changed[:8, :8].max() > 0.001
+    # Nothing comes through 3 levels of at most 4 blocks from the other end of the picture.
+    assert changed[100:, 100:].max() == 0
+
+
+def test_what_is_learned_is_the_noise(for_photos, rng):
+    architecture, settings = FOR_PHOTOS
+    silent = build(architecture, **settings)
+    silent.set_weights(for_photos.get_weights())
+    kernel = silent.get_layer("noise").get_weights()[0]
+    silent.get_layer("noise").set_weights([np.zeros_like(kernel)])
+    noisy, level = photos(rng, 1, 16, 16)
+    np.testing.assert_array_equal(answer(silent, noisy, level), noisy)
+
+
+def test_photos_are_worked_on_at_half_their_size_and_below(for_photos):
+    noisy, level = keras.Input((64, 64, 3)), keras.Input((64, 64, 1))
+    for name, side in (("encoder_1", 32), ("encoder_2", 16), ("bottom", 8), ("decoder_1", 32)):
+        inner = for_photos.get_layer(f"{name}_block_1_add").output
+        shown = keras.Model(for_photos.inputs, inner)([noisy, level])
+        assert shown.shape[1:3] == (side, side)
+
+
+def test_a_network_for_photos_comes_back_from_its_file(for_photos, tmp_path, rng):
+    for_photos.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    given = photos(rng, 2, 16, 24)
+    np.testing.assert_array_equal(answer(loaded, *given), answer(for_photos, *given))
+
+
+def test_the_onnx_file_of_a_network_for_photos_answers_as_it_does(for_photos, tmp_path, rng):
+    to_onnx(for_photos, tmp_path / "model.onnx")
+    session = ort.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    assert [(each.name, each.shape[-1]) for each in session.get_inputs()] == [
+        ("image", 3),
+        ("level", 1),
+    ]
+    for shape in ((1, 8, 8), (3, 16, 40)):
+        noisy, level = photos(rng, *shape)
+        (from_onnx,) = session.run(None, {"image": noisy, "level": level})
+        np.testing.assert_allclose(from_onnx, answer(for_photos, noisy, level), atol=1e-4)

@@ -337,11 +337,12 @@ def test_damaged_weights_are_refused(run, shelf, tmp_path, grey):
 def test_no_half_written_result_is_left_when_writing_fails(run, tmp_path, grey, monkeypatch):
     grey(tmp_path / "in.png")
 
-    def fail(picture, path, **_):
-        path.write_bytes(b"half")
+    def fail(path, file):
+        with path.open("wb") as half:
+            half.write(file[: len(file) // 2])
         raise OSError("disk full")
 
-    monkeypatch.setattr(Image.Image, "save", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     (tmp_path / "out").mkdir()
     outcome = run("denoise", tmp_path / "in.png", tmp_path / "out", "--model", "echo")
     assert_refused(outcome, "disk full")

@@ -5,14 +5,20 @@ import pytest
 
 from imaging.noise import NOISE_KINDS
 from train.config import (
+    ARCHITECTURE_SETTINGS,
     LOSSES,
     OPTIMIZERS,
     SCHEDULES,
     Noise,
     TrainConfig,
+    count_parameters,
     data_folder,
+    differences,
     every_kind,
     gaussian_only,
+    on_equal_terms,
+    require_settings,
+    with_usual,
 )
 
 FULL = TrainConfig(
@@ -119,6 +125,10 @@ NONSENSE = [
     ("seed", "0"),
     ("fresh_noise", "no"),
     ("fresh_noise", 1),
+    ("patience", -1),
+    ("patience", 1.5),
+    ("patience", True),
+    ("patience", "3"),
     ("augment", "yes"),
     ("augment", None),
     ("noise", None),
@@ -250,3 +260,113 @@ def test_the_data_folder_may_be_named_from_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("DENOISE_DATA_DIR", "~/sets")
     assert data_folder() == tmp_path / "sets"
+
+
+def test_early_stopping_and_averaging_exclude_each_other():
+    with pytest.raises(ValueError, match=r"choose one, got 3 and 0\.9"):
+        TrainConfig("dense", patience=3, average=0.9)
+
+
+# What the architectures take
+
+
+@pytest.mark.parametrize("name", ARCHITECTURE_SETTINGS)
+def test_the_usual_settings_of_an_architecture_are_allowed(name):
+    usual = with_usual(name, {})
+    require_settings(name, usual)
+    assert set(usual) == set(ARCHITECTURE_SETTINGS[name])
+    assert count_parameters(name, {}) == count_parameters(name, usual)
+
+
+def test_what_is_set_takes_the_place_of_what_is_usual():
+    assert with_usual("unet", {"skips": False}) == {
+        "filters": [16, 32, 64, 128],
+        "dropout": 0.1,
+        "skips": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings", "says"),
+    [
+        ("transformer", {}, "architecture must be one of dense"),
+        ("digit-reader", {}, "architecture must be one of dense"),
+        ("dense", {"filters": [1]}, "unknown setting 'filters' of 'dense'; known: hidden"),
+        ("dense", {"size": 32}, "unknown setting 'size'"),
+        ("dense", {"hidden": 0}, "hidden must be a whole number from 1 to 512, got 0"),
+        ("dense", {"hidden": 10**9}, "got 1000000000"),
+        ("dense", {"hidden": "many"}, "got 'many'"),
+        ("dense", {"hidden": None}, "got None"),
+        ("convolutional", {"code": 0}, "code must be a whole number from 1 to 256, got 0"),
+        ("convolutional", {"filters": []}, r"filters must be 1 to 4 whole numbers, got \[\]"),
+        ("convolutional", {"filters": [1] * 5}, "filters must be 1 to 4 whole numbers"),
+        ("convolutional", {"filters": 32}, "filters must be 1 to 4 whole numbers, got 32"),
+        ("convolutional", {"filters": [16, 0]}, "filters must be a whole number from 1 to 256"),
+        ("convolutional", {"filters": [16, 1.5]}, "got 1.5"),
+        ("resize-convolution", {"upsampling": "magic"}, "upsampling must be one of resize, trans"),
+        ("unet", {"filters": [16]}, "filters must be 2 to 5 whole numbers"),
+        ("unet", {"dropout": 0.9}, "dropout must be from 0 to 0.8, got 0.9"),
+        ("unet", {"dropout": "a"}, "dropout must be a number"),
+        ("unet", {"skips": 1}, "skips must be true or false, got 1"),
+    ],
+)
+def test_a_network_that_makes_no_sense_is_refused_with_rule_and_value(architecture, settings, says):
+    with pytest.raises(ValueError, match=says):
+        require_settings(architecture, settings)
+    with pytest.raises(ValueError, match=says):
+        count_parameters(architecture, settings)
+
+
+def test_a_code_may_be_left_out():
+    require_settings("convolutional", {"code": None})
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings"),
+    [
+        ("dense", {}),
+        ("dense", {"hidden": 7}),
+        ("convolutional", {}),
+        ("convolutional", {"filters": [16, 8, 8]}),
+        ("convolutional", {"filters": [16, 8, 8], "code": 10}),
+        ("convolutional", {"filters": [5], "code": 3}),
+        ("convolutional", {"filters": [3, 4, 5, 6]}),
+        ("resize-convolution", {}),
+        ("resize-convolution", {"filters": [3, 5], "upsampling": "transposed"}),
+        ("unet", {}),
+        ("unet", {"filters": [3, 5], "skips": False, "dropout": 0}),
+        ("unet", {"filters": [3, 5, 7, 9, 11]}),
+    ],
+    ids=str,
+)
+def test_parameters_are_counted_as_keras_counts_them(architecture, settings):
+    from models.architectures import build
+
+    assert count_parameters(architecture, settings) == (
+        build(architecture, **settings).count_params()
+    )
+
+
+# Races
+
+
+def test_on_equal_terms_only_the_network_and_how_it_learns_are_ones_own():
+    first = dataclasses.replace(FULL, noise=gaussian_only(0.3), seed=5, epochs=4)
+    racer = on_equal_terms(TrainConfig("dense", {"hidden": 8}, optimizer="sgd"), first)
+    assert (racer.architecture, racer.settings) == ("dense", {"hidden": 8})
+    assert racer.optimizer == "sgd"
+    assert racer.loss == "binary_crossentropy"
+    for name in ("data", "noise", "fresh_noise", "batch", "epochs", "seed"):
+        assert getattr(racer, name) == getattr(first, name)
+
+
+def test_differences_name_what_is_not_the_same_in_all():
+    small, big = TrainConfig("dense", {"hidden": 8}), TrainConfig("dense", seed=1)
+    assert differences([small, big]) == {"hidden": [8, 64], "seed": [0, 1]}
+    unet = TrainConfig("unet")
+    found = differences([small, small, unet])
+    assert found["architecture"] == ["dense", "dense", "unet"]
+    assert found["hidden"] == [8, 8, None]
+    assert found["skips"] == [None, None, True]
+    assert "seed" not in found
+    assert differences([small]) == differences([small, small]) == {}

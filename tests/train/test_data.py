@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from imaging.drawn_digits import draw_digits
 from imaging.noise import NOISE_KINDS
 from tests.train.conftest import TEST, TRAINING, VALIDATION
 from train import data
@@ -294,8 +295,87 @@ def test_a_data_set_without_test_pictures_is_an_error_that_names_the_file(monkey
 
 
 def test_an_unknown_data_set_is_refused_with_the_names():
-    with pytest.raises(ValueError, match="'imagenet'; known: mnist, fashion-mnist"):
+    with pytest.raises(ValueError, match="'imagenet'; known: mnist, fashion-mnist, drawn, own"):
         load_pictures("imagenet")
+
+
+@pytest.fixture
+def few_drawn(tmp_path, monkeypatch):
+    """Have only 60 digits drawn, and kept in a folder of the test; returns the folder."""
+    monkeypatch.setattr(data, "DRAWN", 50)
+    monkeypatch.setattr(data, "DRAWN_TO_TEST", 10)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    data._load_drawn.cache_clear()
+    yield tmp_path / "datasets"
+    data._load_drawn.cache_clear()
+
+
+def test_drawn_digits_are_kept_for_the_next_training(few_drawn, monkeypatch):
+    (pictures, labels), (test_pictures, test_labels) = load_pictures("drawn")
+    assert (pictures.shape, test_pictures.shape) == ((50, 28, 28, 1), (10, 28, 28, 1))
+    assert (labels.shape, test_labels.shape) == ((50,), (10,))
+    drawn, _ = draw_digits(60)
+    assert np.array_equal(np.concatenate([pictures, test_pictures]), drawn)
+
+    data._load_drawn.cache_clear()
+    counts = []
+    monkeypatch.setattr(data, "draw_digits", lambda n: (counts.append(n), draw_digits(n))[1])
+    again = load_pictures("drawn")[0][0]
+    assert np.array_equal(again, pictures)
+    assert counts == [20]  # A look whether they are still the same.
+
+
+@pytest.mark.parametrize("damage", ["torn", "others"])
+def test_drawn_digits_that_were_kept_wrong_are_drawn_again(few_drawn, damage):
+    pictures = load_pictures("drawn")[0][0]
+    (kept,) = few_drawn.iterdir()
+    if damage == "torn":
+        kept.write_bytes(kept.read_bytes()[:-100])
+    else:
+        x, y = np.zeros((50, 28, 28, 1), np.uint8), np.zeros(50, np.uint8)
+        np.savez(kept, x_train=x, y_train=y, x_test=x, y_test=y)
+    data._load_drawn.cache_clear()
+    assert np.array_equal(load_pictures("drawn")[0][0], pictures)
+
+
+def test_drawn_digits_are_drawn_where_nothing_can_be_kept(few_drawn, monkeypatch):
+    few_drawn.write_text("no folder")
+    assert load_pictures("drawn")[0][0].shape == (50, 28, 28, 1)
+
+
+def test_own_pictures_are_split_into_training_and_test(tmp_path, pictures):
+    np.savez(tmp_path / "own.npz", pictures=pictures)
+    (train, labels), (test, _) = load_pictures("own", tmp_path / "own.npz")
+    assert (len(train), len(labels), len(test)) == (90, 90, 10)
+    assert np.array_equal(test, pictures[9::10])
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "says"),
+    [
+        ((63, 28, 28, 1), np.uint8, "at least 64 own pictures are needed, got 63"),
+        ((100, 28, 28), np.uint8, r"must be 8-bit \(N, 28, 28, 1\), got uint8 \(100, 28, 28\)"),
+        ((100, 32, 28, 1), np.uint8, "must be 8-bit"),
+        ((100, 28, 28, 1), np.float32, "got float32"),
+    ],
+)
+def test_own_pictures_that_do_not_fit_are_an_error_that_says_why(tmp_path, shape, kind, says):
+    np.savez(tmp_path / "own.npz", pictures=np.zeros(shape, kind))
+    with pytest.raises(OSError, match=says):
+        load_pictures("own", tmp_path / "own.npz")
+
+
+def test_own_pictures_with_code_in_them_are_not_loaded(tmp_path):
+    np.savez(tmp_path / "own.npz", pictures=np.array([{"code": 1}], dtype=object))
+    with pytest.raises(OSError, match="cannot be read"):
+        load_pictures("own", tmp_path / "own.npz")
+
+
+def test_of_few_own_pictures_a_fifth_is_for_validation(tmp_path, pictures):
+    np.savez(tmp_path / "own.npz", pictures=pictures)
+    config = dataclasses.replace(CONFIG, data="own")
+    batches, (noisy, clean) = split_and_spoil(config, own=tmp_path / "own.npz")
+    assert (len(batches.pictures), len(noisy), len(clean)) == (72, 18, 18)
 
 
 def test_eight_bits_become_0_to_1():

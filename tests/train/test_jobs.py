@@ -1,11 +1,16 @@
 """Workers and their queue: real processes on small data."""
 
+import dataclasses
 import json
 import os
+import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -73,6 +78,8 @@ def test_a_run_trains_to_its_end_in_a_process_of_its_own(runs):
     assert run.model.exists()
     wait_for(lambda: not jobs.is_alive(run))
     assert find_card(run.folder.name, runs).denoises  # The screens can use it.
+    jobs.rename(run, "best")
+    assert find_card(run.folder.name, runs).title == "Yours: best"
     events = jobs.EventReader(run).read_new()
     assert [e["status"] for e in events if e["event"] == "status"] == [
         "waiting",
@@ -118,6 +125,8 @@ def test_a_killed_worker_is_seen_and_frees_the_place(runs):
     status = jobs.status(run)
     assert status.state == jobs.FAILED
     assert "out of memory" in status.detail
+    wait_for((run.folder / "ended").exists)
+    assert "The system killed the worker" in jobs.status(run).detail
     after = jobs.start(CONFIG, MINE, "dense", runs=runs)
     wait_for(lambda: state(after) == jobs.FINISHED)
 
@@ -126,6 +135,95 @@ def test_a_training_stops_by_itself_when_its_minutes_are_over(runs):
     run = jobs.start(LONG, MINE, "dense", jobs.Limits(minutes=0.01), runs)
     wait_for(lambda: state(run) == jobs.STOPPED)
     assert "limit of 0.01 minutes" in jobs.status(run).detail
+
+
+def test_a_pause_is_called_one_and_two_tabs_may_press_the_same_buttons(runs):
+    run = jobs.start(LONG, MINE, "dense", runs=runs)
+    wait_for(lambda: state(run) == jobs.TRAINING)
+    jobs.pause(run)
+    jobs.pause(run)
+    wait_for(lambda: state(run) == jobs.PAUSED)
+    jobs.stop(run)  # From a tab that had not heard yet.
+    assert state(run) == jobs.PAUSED
+    jobs.resume(run)
+    with pytest.raises(jobs.Refused, match="being trained already"):
+        jobs.resume(run)
+    wait_for(lambda: state(run) == jobs.TRAINING)
+    jobs.stop(run)
+    wait_for(lambda: state(run) == jobs.STOPPED)
+    jobs.stop(run)
+    jobs.delete(run)
+    assert not run.folder.exists()
+
+
+def test_a_run_survives_the_server_that_started_it(runs):
+    program = (
+        "import sys; from pathlib import Path; from train import jobs; "
+        "from train.config import TrainConfig; "
+        "config = TrainConfig.from_json(sys.argv[2]); "
+        "print(jobs.start(config, sys.argv[3], 'dense', runs=Path(sys.argv[1])).folder)"
+    )
+    command = [sys.executable, "-c", program, str(runs), LONG.to_json(), MINE]
+    told = subprocess.run(command, cwd=jobs.ROOT.parent, capture_output=True, check=True, text=True)
+    (run,) = jobs.runs_of(MINE, runs)
+    assert told.stdout.strip() == str(run.folder)
+    wait_for(lambda: state(run) == jobs.TRAINING)
+    jobs.stop(run)
+    wait_for(lambda: state(run) == jobs.STOPPED)
+
+
+def test_a_damaged_checkpoint_is_a_sentence_and_a_reset_is_the_way_out(runs):
+    run = finished(runs, "a")
+    run.progress.unlink()
+    run.checkpoint.write_bytes(b"no network")
+    jobs.resume(run)
+    wait_for(lambda: state(run) == jobs.FAILED)
+    said = jobs.status(run).detail
+    assert said.startswith("checkpoint.keras cannot be read; remove it to start anew")
+    assert str(runs) not in said
+    jobs.reset(run)
+    wait_for(lambda: state(run) == jobs.FINISHED)
+
+
+def test_settings_edited_while_the_run_waits_are_a_sentence(runs):
+    first = jobs.start(LONG, MINE, "first", runs=runs)
+    wait_for(lambda: state(first) == jobs.TRAINING)
+    second = jobs.start(CONFIG, MINE, "second", runs=runs)
+    wait_for(lambda: state(second) == jobs.WAITING)
+    (second.folder / "config.json").write_text('{"architecture": "dense", "batch": -1}')
+    jobs.stop(first)
+    wait_for(lambda: state(second) == jobs.FAILED)
+    said = jobs.status(second).detail
+    assert said == "config.json: batch must be a whole number from 1 to 4096, got -1"
+
+
+def test_data_that_cannot_be_had_is_a_sentence_with_a_way_out(runs, monkeypatch):
+    (runs.parent / "fashion_mnist.npz").write_text("torn")
+    run = jobs.start(dataclasses.replace(CONFIG, data="fashion-mnist"), MINE, "clothes", runs=runs)
+    wait_for(lambda: state(run) == jobs.FAILED)
+    assert jobs.status(run).detail.startswith("fashion_mnist.npz cannot be read")
+
+
+def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_saved(runs):
+    run = jobs.start(LONG, MINE, "dense", runs=runs)
+    wait_for(lambda: state(run) == jobs.TRAINING)
+    jobs.stop(run)
+    wait_for(lambda: state(run) == jobs.STOPPED and not jobs.is_alive(run))
+    saved = run.checkpoint.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The worker inherits the limit: its files may grow by so much, which is less than a network.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (run.progress.stat().st_size + 20_000, before[1]))
+    try:
+        jobs.resume(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    wait_for(lambda: not jobs.status(run).active)
+    assert jobs.status(run).state == jobs.FAILED
+    assert run.checkpoint.read_bytes() == saved
+    jobs.resume(run)  # There is room again.
+    wait_for(lambda: state(run) == jobs.TRAINING)
+    jobs.stop(run)
+    wait_for(lambda: state(run) == jobs.STOPPED)
 
 
 def finished(runs: Path, name: str, token: str = MINE, made: float | None = None) -> Run:
@@ -170,6 +268,164 @@ def test_runs_that_are_too_old_or_take_too_much_room_are_deleted(tmp_path):
     new.model.write_bytes(bytes(1_500_000))
     jobs.clear_old(jobs.Limits(days=7, kept_megabytes=2), tmp_path)
     assert [run.folder.exists() for run in (old, big, new)] == [False, False, True]
+
+
+def test_pinned_runs_outlive_their_days_and_go_last(tmp_path):
+    old = finished(tmp_path, "a", made=time.time() - 8 * 86_400)
+    jobs.change_owner(old, pinned=True)
+    young = finished(tmp_path, "b")
+    for run in (old, young):
+        run.model.write_bytes(bytes(1_500_000))
+    jobs.clear_old(jobs.Limits(days=7, kept_megabytes=2), tmp_path)
+    assert [run.folder.exists() for run in (old, young)] == [True, False]
+    assert [run.folder.name for run in jobs.runs_of(MINE, tmp_path)] == ["a"]
+
+
+def test_a_run_is_renamed_but_not_to_nothing(tmp_path):
+    run = finished(tmp_path, "a")
+    jobs.rename(run, "  my\n best   one ")
+    assert jobs.name_of(run) == "my best one"
+    jobs.rename(run, " ")
+    assert jobs.name_of(run) == "my best one"
+    jobs.rename(run, "x" * 1000)
+    assert len(jobs.name_of(run)) == jobs.LONGEST_NAME
+    assert jobs.controls(MINE, run)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{", '{"token": 3}', '{"token": "é"}'])
+def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
+    run = finished(tmp_path, "a")
+    (run.folder / "owner.json").write_text(content)
+    assert not jobs.controls(MINE, run)
+    assert jobs.name_of(run) == "a"
+    assert jobs.race_of(run) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"settings": {"hidden": 10**6}}, "There is no such network: hidden must be .* 1 to 512"),
+        ({"architecture": "transformer"}, "There is no such network: architecture must be one of"),
+        (
+            {"architecture": "unet", "settings": {"filters": [64, 128, 256]}},
+            r"would have 1,8\d\d,\d\d\d parameters; at most 1,000,000 are possible",
+        ),
+        ({"data": "photos"}, "Only denoisers of small grey pictures"),
+        (
+            {"target": "label", "loss": "sparse_categorical_crossentropy"},
+            "Only denoisers of small grey pictures",
+        ),
+        ({"data": "own"}, "Your own pictures are not here any more"),
+    ],
+    ids=str,
+)
+def test_settings_that_ask_for_too_much_are_refused_without_keras(tmp_path, changes, says):
+    config = dataclasses.replace(CONFIG, **changes)
+    with pytest.raises(jobs.Refused, match=says):
+        jobs.start(config, MINE, "a", jobs.Limits(parameters=1_000_000), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_nearly_full_is_refused(tmp_path):
+    with pytest.raises(jobs.Refused, match="disk of this host is nearly full"):
+        jobs.start(CONFIG, MINE, "a", jobs.Limits(disk_megabytes=10**9), tmp_path)
+
+
+def test_a_run_whose_settings_were_edited_into_nonsense_is_not_gone_on_with(tmp_path):
+    run = finished(tmp_path, "a")
+    for settings in ('{"architecture": "dense", "epochs": "many"}', "{", ""):
+        (run.folder / "config.json").write_text(settings)
+        with pytest.raises(jobs.Refused, match="settings of this run cannot be read") as caught:
+            jobs.resume(run)
+        assert str(tmp_path) not in str(caught.value)
+    larger = dataclasses.replace(CONFIG, epochs=5000)
+    (run.folder / "config.json").write_text(larger.to_json())
+    with pytest.raises(jobs.Refused, match="At most 100 epochs"):
+        jobs.resume(run)
+
+
+def last_words(run: Run, *, log: str = "", ended: str = "", **event) -> jobs.Status:
+    """What is said of a dead run with this last event, log and exit status."""
+    line = {"event": "batch", "time": 1, "step": 1} | event
+    run.progress.write_text(json.dumps(line) + "\n")
+    (run.folder / "worker.log").write_text(log)
+    (run.folder / "ended").write_text(ended)
+    return jobs.status(run)
+
+
+def test_what_is_known_of_a_dead_worker_is_said(tmp_path, monkeypatch):
+    run = finished(tmp_path, "a")
+    assert "out of memory, or was restarted" in last_words(run).detail
+    assert "The system killed the worker" in last_words(run, ended="-9").detail
+    said = last_words(run, log="loading\ntrain: mnist cannot be downloaded\n", ended="2")
+    assert said.detail == "mnist cannot be downloaded"
+    assert "Its last words: Segmentation fault" in last_words(run, log="Segmentation fault").detail
+    path = run.folder / "checkpoint.keras"
+    said = last_words(run, event="error", message=f"ValueError: {path} cannot be read; remove it")
+    assert said == jobs.Status(jobs.FAILED, detail="checkpoint.keras cannot be read; remove it")
+    monkeypatch.setattr(jobs.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    assert "The disk of this host is full" in last_words(run).detail
+
+
+def test_a_stop_is_told_from_a_pause_and_from_a_training_that_diverged(tmp_path):
+    run = finished(tmp_path, "a")
+    assert last_words(run, event="stop", reason="paused").state == jobs.PAUSED
+    assert last_words(run, event="stop", reason="asked").state == jobs.STOPPED
+    said = last_words(run, event="stop", reason="no number", outcome="diverged")
+    assert said == jobs.Status(jobs.DIVERGED, detail="no number")
+    early = last_words(run, event="status", status="finished", reason="patience")
+    assert early == jobs.Status(jobs.FINISHED, detail="patience")
+
+
+@pytest.fixture
+def unsent(monkeypatch) -> list[Run]:
+    """The runs that would have got a worker, in order."""
+    sent = []
+    monkeypatch.setattr(jobs, "_send_worker", lambda run, limits: sent.append(run))
+    monkeypatch.setattr(jobs, "free_megabytes", lambda: 10_000)
+    return sent
+
+
+def test_a_race_is_one_group_on_equal_terms_in_the_order_it_was_given(tmp_path, unsent):
+    other = TrainConfig("convolutional", {"filters": [4]}, optimizer="sgd", seed=9, epochs=50)
+    racers = [("one", CONFIG), ("two", other), ("three", CONFIG)]
+    started = jobs.start_race(racers, MINE, runs=tmp_path)
+    assert [run.folder for run in started] == [run.folder for run in unsent]
+    assert [jobs.name_of(run) for run in started] == ["one", "two", "three"]
+    for run in started:
+        assert [each.folder for each in jobs.race_of(run)] == [each.folder for each in started]
+    second = started[1].read_config()
+    assert (second.architecture, second.optimizer) == ("convolutional", "sgd")
+    assert (second.seed, second.epochs, second.noise) == (0, 1, CONFIG.noise)
+    alone = jobs.start(CONFIG, MINE, "alone", runs=tmp_path)
+    assert jobs.race_of(alone) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_a_race_has_two_or_three(tmp_path, unsent, count):
+    with pytest.raises(jobs.Refused, match=f"two or three networks, not {count}"):
+        jobs.start_race([("a", CONFIG)] * count, MINE, runs=tmp_path)
+
+
+def test_a_race_that_does_not_fit_into_the_line_is_refused_as_a_whole(tmp_path, unsent):
+    with pytest.raises(jobs.Refused, match="0 runs are waiting already"):
+        jobs.start_race([("a", CONFIG)] * 3, MINE, jobs.Limits(waiting=2), tmp_path)
+    assert unsent == []
+
+
+def test_a_reset_keeps_settings_drawing_and_own_pictures_only(tmp_path, unsent):
+    run = finished(tmp_path, "a")
+    kept = {"config.json", "owner.json", "drawing.png", "own.npz"}
+    for name in ("checkpoint.keras", "best.keras", "model.keras", "model.onnx", "card.json",
+                 "worker.log", "stop", "drawing.png", "own.npz"):  # fmt: skip
+        (run.folder / name).write_text("x")
+    (run.folder / "probes").mkdir()
+    (run.folder / "probes" / "epoch-0001.png").write_text("x")
+    jobs.reset(run)
+    assert {path.name for path in run.folder.iterdir()} - {"alive"} == kept
+    assert [each.folder for each in unsent] == [run.folder]
+    assert jobs.owner(run)["round"] == 1
+    assert jobs.controls(MINE, run)
 
 
 def test_events_are_read_once_and_only_when_whole(tmp_path):

@@ -1,7 +1,9 @@
 import dataclasses
+import errno
 import json
 import math
 import os
+import resource
 import signal
 
 import keras
@@ -11,10 +13,11 @@ from PIL import Image
 
 from imaging import metrics
 from tests.train.conftest import TRAINING
-from train import loop
+from train import data, loop
 from train.callbacks import Report, step_of
-from train.config import OPTIMIZERS, TrainConfig, every_kind, gaussian_only
+from train.config import OPTIMIZERS, Noise, TrainConfig, every_kind, gaussian_only
 from train.data import TrainingBatches, split_and_spoil
+from train.recipes import recipe
 from train.runs import Run
 
 pytestmark = pytest.mark.usefixtures("strokes")
@@ -147,19 +150,20 @@ def test_a_run_folder_holds_what_the_design_names_and_no_leftovers(finished):
     }
 
 
-def test_probes_show_ten_pictures_clean_noisy_and_denoised(finished):
+def test_probes_show_ten_digits_and_nothing_clean_noisy_and_denoised(finished):
     _, (noisy, clean) = split_and_spoil(DENSE)
-    denoised = keras.saving.load_model(finished.model, compile=False)(noisy[:10], training=False)
+    noisy, clean = loop.probe_pictures(finished, DENSE, noisy, clean)
+    denoised = keras.saving.load_model(finished.model, compile=False)(noisy, training=False)
     rows = []
     for event in events_of(finished, "probe"):
         with Image.open(finished.folder / "probes" / event["file"]) as file:
             assert file.mode == "L"
-            assert file.size == (10 * 28, 3 * 28)
+            assert file.size == (11 * 28, 3 * 28)
             sheet = np.asarray(file)
-        rows.append(sheet.reshape(3, 28, 10, 28).swapaxes(1, 2) / 255)
+        rows.append(sheet.reshape(3, 28, 11, 28).swapaxes(1, 2) / 255)
     for expected, row in zip((clean, noisy, np.asarray(denoised)), rows[-1], strict=True):
         # Half a level of rounding to 8 bits.
-        np.testing.assert_allclose(row, expected[:10, ..., 0], atol=0.5 / 255 + 1e-6)
+        np.testing.assert_allclose(row, expected[..., 0], atol=0.5 / 255 + 1e-6)
     assert np.array_equal(rows[0][1], rows[2][1])  # The same noise in all epochs.
     assert not np.array_equal(rows[0][2], rows[2][2])
 
@@ -173,8 +177,20 @@ def test_a_drawing_of_the_visitors_own_is_watched_before_the_others(tmp_path):
     shown_noisy, shown_clean = loop.probe_pictures(run, DENSE, noisy, clean)
     assert np.array_equal(shown_clean[0, ..., 0], drawing / 255)
     assert not np.array_equal(shown_noisy[0], shown_clean[0])
-    assert np.array_equal(shown_clean[1:], clean[: loop.PROBES])
-    assert np.array_equal(shown_noisy[1:], noisy[: loop.PROBES])
+    assert np.array_equal(shown_clean[1:-1], clean[: loop.PROBES])
+    assert np.array_equal(shown_noisy[1:-1], noisy[: loop.PROBES])
+
+
+@pytest.mark.parametrize("noise", [(), gaussian_only(0.5), (Noise("masking", 0.5, 0.5),)], ids=str)
+def test_the_last_probe_is_noise_alone_even_where_the_training_noise_spares_black(tmp_path, noise):
+    config = dataclasses.replace(DENSE, noise=noise)
+    run = Run.create(tmp_path / "run", config)
+    noisy, clean = loop.probe_pictures(run, config, *split_and_spoil(config)[1])
+    assert not clean[-1].any()
+    # Half of the black pixels are lifted by noise of 0.5, the others clipped.
+    assert noisy[-1].std() > 0.2
+    assert noisy.min() >= 0
+    assert noisy.max() <= 1
 
 
 def test_the_learning_rate_ends_at_zero(finished):
@@ -216,6 +232,97 @@ def test_a_reader_learns_labels_and_has_no_probes(tmp_path):
     (epoch,) = events_of(run, "epoch")
     assert 0 <= epoch["val_accuracy"] <= 1
     assert events_of(run, "probe") == []
+
+
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "mse", "mae", "ssim"])
+def test_every_loss_falls_and_its_checkpoint_can_be_gone_on_from(tmp_path, monkeypatch, loss):
+    config = dataclasses.replace(DENSE, loss=loss, epochs=2)
+    run = train_with_stops(monkeypatch, tmp_path / "run", config, (BATCHES + 2,))
+    first, second = (event["loss"] for event in events_of(run, "epoch"))
+    assert second < first
+
+
+def test_a_training_may_start_from_shipped_weights(tmp_path):
+    settings = {"filters": [32, 32]}
+    config = dataclasses.replace(
+        DENSE, architecture="convolutional", settings=settings, epochs=1, start="conv-32-32"
+    )
+    run, _ = train(tmp_path / "run", config)
+    anew, _ = train(tmp_path / "anew", dataclasses.replace(config, start=""))
+    # It knows digits; of made-up strokes it still knows that most pixels are black.
+    assert events_of(run, "batch")[0]["loss"] < 0.8 * events_of(anew, "batch")[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("dense", "cannot start from dense"), ("nobody", "no model 'nobody'")]
+)
+def test_weights_of_another_network_are_refused(tmp_path, name, says):
+    config = dataclasses.replace(DENSE, start=name)
+    run = Run.create(tmp_path / "run", config)
+    with pytest.raises(ValueError, match=says):
+        loop.train(run)
+
+
+def test_drawn_digits_need_no_download(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "DRAWN", 2200)
+    monkeypatch.setattr(data, "DRAWN_TO_TEST", 10)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("DENOISE_DATA_DIR")
+    run, outcome = train(tmp_path / "run", dataclasses.replace(DENSE, data="drawn", epochs=1))
+    assert outcome == "finished"
+    assert len(events_of(run, "batch")) == 4  # 200 pictures in batches of 60
+
+
+def test_a_visitors_own_pictures_lie_in_the_run_folder(tmp_path, rng):
+    config = dataclasses.replace(DENSE, data="own", epochs=1, batch=10)
+    run = Run.create(tmp_path / "run", config)
+    with pytest.raises(OSError, match=r"your own pictures, own\.npz, cannot be read"):
+        loop.train(run)
+    np.savez(run.own, pictures=rng.integers(0, 256, (100, 28, 28, 1), np.uint8))
+    assert loop.train(run) == "finished"
+    # Of 100, ten are for the test and a fifth of the others for validation.
+    assert len(events_of(run, "batch")) == 8
+
+
+# Early stopping
+
+# Noise drawn once on few pictures: soon it is known by heart, and the validation loss rises.
+BY_HEART = dataclasses.replace(
+    DENSE,
+    settings={"hidden": 128},
+    fresh_noise=False,
+    schedule="constant",
+    learning_rate=0.02,
+    patience=2,
+    epochs=60,
+)
+
+
+def test_a_training_that_does_not_get_better_ends_early_with_its_best_weights(tmp_path):
+    run, outcome = train(tmp_path / "run", BY_HEART)
+    assert outcome == "finished"
+    losses = [event["val_loss"] for event in events_of(run, "epoch")]
+    best = int(np.argmin(losses)) + 1
+    assert len(losses) == best + 2 < 60
+    last = events_of(run, "status")[-1]
+    assert last["status"] == "finished"
+    assert f"has not fallen for 2 epochs; the weights of epoch {best}, the best" in last["reason"]
+    _, validation = split_and_spoil(BY_HEART)
+    measured = keras.saving.load_model(run.model).evaluate(*validation, batch_size=500, verbose=0)
+    assert measured[0] == pytest.approx(losses[best - 1], rel=1e-4)
+
+
+def test_patience_that_lasts_still_keeps_the_best_weights(tmp_path):
+    run, _ = train(tmp_path / "run", dataclasses.replace(BY_HEART, epochs=2))
+    assert events_of(run, "status")[-1]["reason"].endswith("the best, are kept")
+    assert same(weights_of(run.model), weights_of(run.best))
+
+
+def test_early_stopping_is_the_same_after_a_stop(tmp_path, monkeypatch):
+    unbroken, _ = train(tmp_path / "unbroken", BY_HEART)
+    run = train_with_stops(monkeypatch, tmp_path / "run", BY_HEART, (3 * BATCHES - 1,))
+    assert len(events_of(run, "epoch")) == len(events_of(unbroken, "epoch"))
+    assert same(weights_of(run.model), weights_of(unbroken.model))
 
 
 # Stopping and going on
@@ -340,6 +447,17 @@ def test_a_training_that_diverges_ends_and_the_last_good_weights_are_kept(
     assert all(np.isfinite(values).all() for values in weights_of(run.checkpoint))
 
 
+def test_far_too_high_a_rate_diverges_within_a_few_batches(tmp_path):
+    config = dataclasses.replace(recipe("trap-rate-too-high").config, batch=60)
+    run, outcome = train(tmp_path / "run", config)
+    assert outcome == "diverged"
+    (stop,) = events_of(run, "stop")
+    assert stop["step"] <= BATCHES
+    assert stop["outcome"] == "diverged"
+    better = dataclasses.replace(config, learning_rate=config.learning_rate / 100, epochs=1)
+    assert train(tmp_path / "better", better)[1] == "finished"
+
+
 # What cannot be trained
 
 
@@ -394,6 +512,24 @@ def test_data_that_cannot_be_had_is_on_record(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="cannot be read"):
         loop.train(run)
     assert "mnist.npz cannot be read" in events_of(run, "error")[0]["message"]
+
+
+@pytest.mark.parametrize("room", [300, 3000, 30_000, 100_000])
+def test_a_full_disk_is_a_sentence_and_what_was_saved_stays(finished, tmp_path, room):
+    run = Run.create(tmp_path / "run", DENSE)
+    run.checkpoint.write_bytes(finished.checkpoint.read_bytes())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            loop.train(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
+    assert run.checkpoint.read_bytes() == finished.checkpoint.read_bytes()
+    for event in events_of(run, "error"):
+        assert "the disk is full; what was saved before stays" in event["message"]
+    assert not [path for path in run.folder.rglob("*") if path.name.startswith(".")]
 
 
 # The parts

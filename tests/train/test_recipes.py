@@ -1,7 +1,7 @@
 import pytest
 
-from train.config import Noise, TrainConfig
-from train.recipes import RECIPES, recipe
+from train.config import PHOTO_SETS, Noise, TrainConfig, count_parameters
+from train.recipes import EXPECT, RECIPES, TRAPS, recipe
 
 # The rows of the table of tutorial systems that are trained on digits or clothes.
 SYSTEMS = [
@@ -25,7 +25,7 @@ def test_every_tutorial_system_has_a_recipe_of_its_name(name):
     assert recipe(name).name == name
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, *TRAPS])
 def test_a_recipe_says_what_it_shows_and_where_it_comes_from(name):
     entry = recipe(name)
     assert entry.title
@@ -33,14 +33,14 @@ def test_a_recipe_says_what_it_shows_and_where_it_comes_from(name):
     assert entry.source
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, *TRAPS])
 def test_a_recipe_can_be_written_down_and_read_again(name):
     config = recipe(name).config
     assert TrainConfig.from_json(config.to_json()) == config
 
 
 def test_titles_tell_recipes_apart():
-    titles = [entry.title for entry in RECIPES.values()]
+    titles = [entry.title for entry in [*RECIPES.values(), *TRAPS.values()]]
     assert len(set(titles)) == len(titles)
 
 
@@ -98,3 +98,27 @@ def test_an_unknown_recipe_is_refused_with_the_names():
     with pytest.raises(ValueError, match="unknown recipe 'soup'") as caught:
         recipe("soup")
     assert all(name in str(caught.value) for name in RECIPES)
+
+
+@pytest.mark.parametrize("name", [*TUTORIALS, *TRAPS])
+def test_a_tutorial_and_a_trap_say_what_to_expect(name):
+    assert EXPECT[name].endswith(".")
+
+
+def test_every_expectation_belongs_to_a_recipe():
+    for name in EXPECT:
+        recipe(name)
+
+
+@pytest.mark.parametrize("name", [*RECIPES, *TRAPS])
+def test_every_denoiser_of_digits_can_be_asked_for_in_the_form(name):
+    config = recipe(name).config
+    if config.target == "clean" and config.data not in PHOTO_SETS:
+        assert count_parameters(config.architecture, config.settings) < 2_000_000
+
+
+def test_a_trap_is_one_mistake_and_not_a_bad_network():
+    assert recipe("trap-rate-too-high").config.learning_rate == 100
+    assert not recipe("trap-noise-drawn-once").config.fresh_noise
+    assert recipe("trap-clean-to-clean").config.noise == ()
+    assert recipe("trap-too-narrow").config.settings == {"hidden": 4}

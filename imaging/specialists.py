@@ -1,0 +1,5 @@
+"""Classical filters that know one kind of noise."""
+
+from imaging.classical import Classical
+
+SPECIALISTS: dict[str, Classical] = {}

@@ -1,0 +1,118 @@
+"""Runs a network for photos: any size, colour or grey, any level of noise.
+
+The same call as that of the classical filters, ``denoise(noisy, sigma)``; without a sigma the
+level is estimated from the picture.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+import onnxruntime as ort
+
+from imaging.large import rms_pixels
+from imaging.level import estimate_level
+from models.tiles import TILE_PIXELS, Watch, in_tiles
+
+STRONGEST = 0.5  # A network is told no higher level than this: it was trained up to there.
+
+
+class PhotoDenoiser:
+    """A denoising network for photos; holds no state, hence safe to share between threads."""
+
+    def __init__(self, session: ort.InferenceSession, multiple: int) -> None:
+        self._session, self.multiple = session, multiple
+
+    def denoise(
+        self,
+        noisy: np.ndarray,
+        sigma: float | None = None,
+        watch: Watch | None = None,
+        tile_pixels: int = TILE_PIXELS,
+    ) -> np.ndarray:
+        """Denoise one picture, ``float32`` in [0, 1] or 8-bit, ``(H, W, 1)`` or ``(H, W, 3)``.
+
+        The result has the type and shape of the picture and is clipped to [0, 1].  ``sigma`` is
+        the standard deviation of the noise, in units of the full range; at 0 the picture comes
+        back as it is.  Grey stays grey.  ``watch`` is told of progress, as in ``in_tiles``.
+
+        Raises:
+            ValueError: if shape, type or sigma make no sense.
+        """
+        if noisy.ndim != 3 or noisy.shape[2] not in (1, 3) or 0 in noisy.shape:
+            raise ValueError(f"expected a picture of shape (H, W, 1 or 3), got {noisy.shape}")
+        if sigma is None:
+            sigma = estimate_level(noisy)
+        if not sigma >= 0:
+            raise ValueError(f"sigma must not be negative, got {sigma}")
+        level = np.float32(min(sigma, STRONGEST))
+        if noisy.shape[2] == 3 and _is_grey(noisy):
+            one = self.denoise(noisy[..., :1], sigma, watch, tile_pixels)
+            return np.repeat(one, 3, axis=2)
+        work = (lambda tile: self._run(tile, level)) if level else (lambda tile: tile)
+        return in_tiles(noisy, work, watch, self.multiple, tile_pixels, margin=self.multiple)
+
+    def _run(self, tile: np.ndarray, level: np.float32) -> np.ndarray:
+        height, width, channels = tile.shape
+        missing = [(0, -side % self.multiple) for side in (height, width)]
+        padded = np.pad(tile, (*missing, (0, 0)), mode="reflect")
+        if channels == 1:
+            padded = np.repeat(padded, 3, axis=2)
+        map_of_level = np.full((1, *padded.shape[:2], 1), level)
+        denoised = self._session.run(None, {"image": padded[None], "level": map_of_level})[0][0]
+        denoised = denoised[:height, :width]
+        return denoised if channels == 3 else denoised.mean(axis=2, keepdims=True)
+
+
+def _is_grey(picture: np.ndarray) -> bool:
+    first = picture[..., 0]
+    return all(np.array_equal(first, picture[..., other]) for other in (1, 2))
+
+
+def level_of(noise: str, strength: float, clean: np.ndarray, noisy: np.ndarray) -> float:
+    """Return the level to tell of noise that was added: the one that the training told, too."""
+    return strength if noise == "gaussian" else rms_pixels(clean, noisy)
+
+
+def open_for_photos(weights: bytes) -> ort.InferenceSession:
+    """Load a network whose work takes seconds, so that other visitors do not notice it.
+
+    Its threads have a low priority, do not spin while they wait, and give the memory of a tile
+    back after it.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = min(2, os.cpu_count() or 1)
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    return _at_low_priority(
+        lambda: ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    )
+
+
+def _at_low_priority(make: Callable[[], ort.InferenceSession]) -> ort.InferenceSession:
+    """Run ``make`` in a thread of low priority: threads that it starts inherit that."""
+    outcome: list = []
+
+    def run() -> None:
+        lower_priority()
+        try:
+            outcome.append(make())
+        except Exception as error:  # Carried over to the thread that waits for it.
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
+
+
+def lower_priority() -> None:
+    """Let this thread give way to others; only Linux knows priorities of single threads."""
+    if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
+        with suppress(OSError):  # A host may forbid it; the work matters more.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -1,0 +1,114 @@
+"""Works on a large picture tile by tile, so that memory is bounded and no seam is seen.
+
+Neighbouring tiles overlap; across the middle of the overlap one is faded into the other, far
+enough from the edges of both, where a network knows too little of the surroundings.  The picture
+stays as it came: 8-bit pixels are turned into floats, and back, one tile at a time.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from math import isqrt
+
+import numpy as np
+
+TILE_PIXELS = 512 * 1024  # About 40 MB of a network's inner maps; a third of a second.
+OVERLAP = 64
+FADE = 16
+
+Work = Callable[[np.ndarray], np.ndarray]
+Watch = Callable[[int, int], None]
+
+
+def in_tiles(
+    picture: np.ndarray,
+    work: Work,
+    watch: Watch | None = None,
+    multiple: int = 1,
+    tile_pixels: int = TILE_PIXELS,
+    margin: int = 0,
+) -> np.ndarray:
+    """Return ``work`` of the picture ``(H, W, C)``, clipped to [0, 1], in the type it came in.
+
+    ``work`` takes and returns ``float32 (h, w, C)``; 8-bit pixels reach it divided by 255.  Tiles
+    begin at multiples of ``multiple``, so that a network halves the same pixels as in the whole
+    picture.  Beyond the picture they show ``margin`` pixels of its mirror image, a multiple too,
+    for work that does less well at an edge.  ``watch`` is told how many tiles of how many are
+    done, before the first and after each; what it raises ends the work.
+
+    Raises:
+        ValueError: if the picture is neither 8-bit nor float32 or has no pixels.
+    """
+    if picture.ndim != 3 or 0 in picture.shape:
+        raise ValueError(f"expected a picture of shape (H, W, C), got {picture.shape}")
+    if picture.dtype not in (np.uint8, np.float32):
+        raise ValueError(f"expected 8-bit or float32 pixels, got {picture.dtype}")
+    height, width = picture.shape[:2]
+    rows = spans(height, _longest(width + 2 * margin, multiple, tile_pixels), multiple)
+    columns = spans(width, _longest(height + 2 * margin, multiple, tile_pixels), multiple)
+    total = len(rows) * len(columns)
+    watch = watch or (lambda done, total: None)
+    watch(0, total)
+    result = np.empty_like(picture)
+    row_fades, column_fades = _fades(rows), _fades(columns)
+    done = 0
+    for (top, bottom), row_fade in zip(rows, row_fades, strict=True):
+        strip = np.empty_like(picture[top:bottom])
+        for (left, right), column_fade in zip(columns, column_fades, strict=True):
+            above, before = margin * (top == 0), margin * (left == 0)
+            below, behind = margin * (bottom == height), margin * (right == width)
+            tile = _to_float(picture[top:bottom, left:right])
+            tile = work(np.pad(tile, ((above, below), (before, behind), (0, 0)), mode="reflect"))
+            tile = tile[above : above + bottom - top, before : before + right - left]
+            tile = np.clip(tile, 0, 1)
+            if picture.dtype == np.uint8:
+                tile *= 255
+            _fade_in(strip[:, left:right].swapaxes(0, 1), tile.swapaxes(0, 1), column_fade)
+            done += 1
+            watch(done, total)
+        _fade_in(result[top:bottom], strip, row_fade)
+    return result
+
+
+def spans(length: int, longest: int, multiple: int) -> list[tuple[int, int]]:
+    """Return (start, end) of overlapping stretches of about equal length that cover ``length``."""
+    if length <= longest:
+        return [(0, length)]
+    overlap = min(OVERLAP, longest // 2)
+    count = -(-(length - overlap) // (longest - overlap))
+    evenly = (index * (length - overlap) // count for index in range(count))
+    starts = sorted({start // multiple * multiple for start in evenly})
+    ends = [start + overlap for start in starts[1:]] + [length]
+    return list(zip(starts, ends, strict=True))
+
+
+def _longest(across: int, multiple: int, tile_pixels: int) -> int:
+    """How long a tile may be: longer than a square where the picture is narrow."""
+    padded = -(-across // multiple) * multiple
+    return tile_pixels // min(padded, isqrt(tile_pixels))
+
+
+def _fades(stretches: list[tuple[int, int]]) -> list[np.ndarray]:
+    """How much of each stretch is taken at each place, over what the one before it left there."""
+    fades = [np.ones(stretches[0][1] - stretches[0][0], np.float32)]
+    for (_, end_before), (start, end) in pairwise(stretches):
+        overlap = end_before - start
+        fade = max(1, min(FADE, overlap))
+        places = np.arange(end - start, dtype=np.float32)
+        fades.append(np.clip((places + 0.5 - (overlap - fade) / 2) / fade, 0, 1))
+    return fades
+
+
+def _to_float(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+
+
+def _fade_in(there: np.ndarray, new: np.ndarray, share: np.ndarray) -> None:
+    """Replace ``there`` by ``new`` along the first axis; where a share is below 1, mix them."""
+    mixed = np.count_nonzero(share < 1)  # They come first.
+    there[mixed:] = _as(there.dtype, new[mixed:])
+    before = there[:mixed].astype(np.float32)
+    there[:mixed] = _as(there.dtype, before + share[:mixed, None, None] * (new[:mixed] - before))
+
+
+def _as(dtype: np.dtype, pixels: np.ndarray) -> np.ndarray:
+    return np.rint(pixels) if dtype == np.uint8 else pixels

@@ -1,0 +1,129 @@
+"""Compare the methods: measured numbers, a blind test, and where answers cannot be trusted."""
+
+import time
+
+import streamlit as st
+
+from models.catalogue import ModelError
+from pages.components import blind, comparison, comparison_table, trust
+from pages.components import comparison_charts as charts
+from pages.components.cached import get_cards, get_catalogue
+from pages.components.layout import page_footer, page_setup
+from pages.components.measurements import MeasurementsError, read_measurements, unmeasured
+from pages.components.methods import method_title
+
+page_setup(
+    "Compare",
+    "Which method is better, by how much, and at what price? Measured numbers, your own eyes in "
+    "a blind test, and a map of where an answer cannot be trusted.",
+)
+
+
+def show_measured(cards: dict) -> None:
+    """All methods, measured on held-out pictures."""
+    try:
+        measurements = read_measurements()
+    except MeasurementsError as problem:
+        st.error(
+            f"{problem} The blind test and the trust map work without it.",
+            icon=":material/heart_broken:",
+        )
+        return
+
+    # Ask
+    chosen = comparison.pick_measurements(measurements, cards)
+    here = comparison.here_now(cards)
+
+    # Show
+    st.markdown(charts.summary(chosen))
+    if charts.has_curves(chosen):
+        curves_box, ranking_box = st.columns([3, 2], gap="large")
+        with curves_box:
+            charts.show_curves(chosen, here)
+        with ranking_box:
+            charts.show_ranking(chosen)
+    else:
+        charts.show_ranking(chosen)
+    st.caption(charts.legend_words(chosen, here, cards))
+    if charts.has_prices(chosen):
+        st.subheader("What it costs", anchor=False)
+        time_box, size_box = st.columns(2, gap="large")
+        with time_box:
+            charts.show_time(chosen)
+        with size_box:
+            charts.show_size(chosen, cards)
+        st.caption(charts.PRICE_WORDS)
+    st.subheader("All numbers", anchor=False)
+    rows = comparison_table.pick_rows(measurements, chosen)
+    comparison_table.show_table(rows, cards)
+    if missing := unmeasured(measurements, cards):
+        st.caption(f"Not measured, and therefore not shown: {', '.join(missing)}.")
+    comparison_table.show_provenance(measurements, cards, chosen.data)
+
+
+def show_blind() -> None:
+    """Two unnamed results at a time, ten times."""
+    st.markdown(blind.WORDS)
+    sitting = blind.sitting_of(comparison.fitting(get_catalogue()[0]))
+    if sitting.is_over:
+        blind.show_score(sitting)
+    else:
+        blind.show_round(sitting)
+    blind.show_restart(sitting)
+
+
+def show_trust(cards: dict) -> None:
+    """One digit under many draws of the noise, and the noise alone."""
+    cards = comparison.fitting(cards)
+
+    # Ask
+    clean = trust.pick_digit()
+    kind, strength = trust.pick_noise()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        seed = trust.pick_seed()
+        name = trust.pick_method(cards)
+
+    # Compute
+    title, noise = method_title(name, cards), f"{kind.title} noise, strength {strength:g}"
+    try:
+        found = trust.find_trust(name, cards, kind, strength, clean, seed)
+    except ModelError as problem:
+        st.error(f"{problem} Choose another one above.", icon=":material/heart_broken:")
+        return
+
+    # Show
+    trust.show_trust(found, title, noise)
+    # A breath for the thread that sends them: the pictures leave before the rest is worked out.
+    time.sleep(0.02)
+    trust.show_numbers(found)
+    st.markdown(trust.WORDS)
+    st.subheader("Does the digit reader change its mind?", anchor=False)
+    trust.show_readings(found)
+    st.subheader("Pure noise in: what is invented?", anchor=False)
+    st.markdown(trust.NOISE_WORDS)
+    trust.show_invented(trust.invent(name, cards, kind, strength, seed), title)
+
+
+@st.fragment
+def lab() -> None:
+    """All views, as a fragment: a click redraws one of them without the page around it."""
+    cards, problems = get_cards()
+    comparison.open_link(cards)
+    for problem in problems:
+        st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
+    view = comparison.pick_view()
+    if view == "measured":
+        show_measured(cards)
+    elif view == "blind":
+        show_blind()
+    else:
+        show_trust(cards)
+    comparison.write_link(cards)
+    comparison.show_reset(cards)
+
+
+lab()
+page_footer(
+    "The digits of the blind test and of the trust map are drawn by this app, or by you; no data "
+    "set comes along. Every setting is in the address of this page: copy it, and it shows the same."
+)

@@ -1,0 +1,148 @@
+"""A visitor's own pictures: a ZIP of images becomes small grey patches to train on.
+
+Nothing in the archive is trusted: names are never used as paths, nothing is unpacked to disk,
+and sizes, counts and pixels have limits, because a few kilobytes can unpack to gigabytes.
+"""
+
+import io
+import warnings
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from train.config import FEWEST_OWN
+
+SIDE = 28
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+MOST_FILES = 2_000
+MOST_BYTES = 200_000_000  # of all files, unpacked
+MOST_BYTES_A_FILE = 20_000_000
+HIGHEST_RATIO = 200  # Pictures are packed already; what shrinks more than this is a trap.
+MOST_PIXELS = 25_000_000  # of one picture
+MOST_PATCHES = 10_000
+MOST_PATCHES_A_PICTURE = 200
+FLATTEST = 8  # of 255: a patch with less between its darkest and brightest pixel shows nothing
+
+
+@dataclass(frozen=True)
+class OwnPictures:
+    """Patches ``uint8 (N, 28, 28, 1)``, and from how many files they are."""
+
+    patches: np.ndarray
+    used: int
+    skipped: int
+
+
+def read_zip(file: BinaryIO) -> OwnPictures:
+    """Cut the pictures of a ZIP into patches.
+
+    Pictures are made grey; small ones become one patch, large ones are halved and cut into
+    patches side by side.  What is no picture is skipped.
+
+    Raises:
+        ValueError: a sentence for the visitor, if it is no ZIP, too large, locked, or has too few
+            pictures in it.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _read(archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise ValueError("This file is no ZIP archive, or it is damaged.") from error
+
+
+def _read(archive: zipfile.ZipFile) -> OwnPictures:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    _require_harmless(entries)
+    patches, total, used, skipped = [], 0, 0, 0
+    for entry in entries:
+        found = _patches_of(archive, entry)
+        if len(found):
+            used += 1
+            patches.append(found[: MOST_PATCHES - total])
+            total += len(patches[-1])
+        else:
+            skipped += 1
+        if total >= MOST_PATCHES:
+            break
+    if total < FEWEST_OWN:
+        raise ValueError(
+            f"At least {FEWEST_OWN} patches of {SIDE} by {SIDE} pixels are needed, and the "
+            f"{used} pictures in this archive give {total}. Add more or larger pictures."
+        )
+    return OwnPictures(np.concatenate(patches), used, skipped)
+
+
+def _require_harmless(entries: list[zipfile.ZipInfo]) -> None:
+    if len(entries) > MOST_FILES:
+        raise ValueError(
+            f"There are {len(entries):,} files in this archive; at most {MOST_FILES:,} are taken."
+        )
+    size = sum(entry.file_size for entry in entries)
+    packed = sum(entry.compress_size for entry in entries)
+    if size > MOST_BYTES or any(entry.file_size > MOST_BYTES_A_FILE for entry in entries):
+        raise ValueError(
+            f"Unpacked, this archive would have {size / 1e6:,.0f} MB; at most "
+            f"{MOST_BYTES / 1e6:.0f} MB are taken, and {MOST_BYTES_A_FILE / 1e6:.0f} MB for a file."
+        )
+    if size > 1_000_000 and size > HIGHEST_RATIO * packed:
+        raise ValueError(
+            "This archive unpacks to far more than pictures do; it is not read. Pack the pictures "
+            "themselves, as PNG or JPEG."
+        )
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise ValueError("This archive is locked with a password. Pack the pictures without one.")
+
+
+def _patches_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    """The patches of one file, ``(0, 28, 28, 1)`` where it is no picture."""
+    nothing = np.empty((0, SIDE, SIDE, 1), np.uint8)
+    try:
+        with archive.open(entry) as packed:
+            content = packed.read(MOST_BYTES_A_FILE + 1)
+        if len(content) > MOST_BYTES_A_FILE:
+            return nothing  # The archive said something else of it.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(content), formats=FORMATS) as picture,
+        ):
+            if picture.width * picture.height > MOST_PIXELS or min(picture.size) < 4:
+                return nothing
+            grey = np.asarray(_to_grey(ImageOps.exif_transpose(picture)))
+    except Exception:  # Pillow's readers raise a dozen types on damaged files.
+        return nothing
+    return _cut(grey)
+
+
+def _to_grey(picture: Image.Image) -> Image.Image:
+    """Grey, 8-bit, at the size at which it is cut; what is transparent is black."""
+    if picture.mode.startswith(("I", "F")):
+        values = np.asarray(picture, np.float64)
+        span = max(float(np.ptp(values)), 1e-9)
+        picture = Image.fromarray(np.uint8((values - values.min()) / span * 255))
+    if picture.has_transparency_data:
+        with_alpha = picture.convert("RGBA")
+        picture = Image.new("RGBA", picture.size, "black")
+        picture.alpha_composite(with_alpha)
+    grey = picture.convert("L")
+    if min(grey.size) >= 4 * SIDE:
+        return grey.reduce(2)
+    if min(grey.size) > 2 * SIDE:
+        return grey
+    return ImageOps.fit(grey, (SIDE, SIDE), Image.Resampling.BOX)  # A small picture is one patch.
+
+
+def _cut(grey: np.ndarray) -> np.ndarray:
+    """Patches side by side around the middle, evenly chosen where there are too many."""
+    rows, columns = grey.shape[0] // SIDE, grey.shape[1] // SIDE
+    top, left = (grey.shape[0] - rows * SIDE) // 2, (grey.shape[1] - columns * SIDE) // 2
+    whole = grey[top : top + rows * SIDE, left : left + columns * SIDE]
+    patches = whole.reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2).reshape(-1, SIDE, SIDE, 1)
+    patches = patches[np.ptp(patches, axis=(1, 2, 3)) >= FLATTEST]
+    if len(patches) > MOST_PATCHES_A_PICTURE:
+        chosen = np.linspace(0, len(patches) - 1, MOST_PATCHES_A_PICTURE).round().astype(int)
+        patches = patches[chosen]
+    return patches

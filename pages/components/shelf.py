@@ -1,0 +1,95 @@
+"""Pictures in work, kept for their visitors within one limit of memory for the whole server.
+
+What does not fit any more is put away, the longest unused first; it can be made again from what
+the visitor uploaded.  What belongs to a visitor is forgotten with the visitor's session.
+"""
+
+import threading
+import time
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from typing import Any
+
+LIMIT = 160_000_000  # bytes
+KEPT_UNUSED = 900.0  # seconds
+
+
+class Owner:
+    """Stands for a visitor; it lives in the session, and what it owns goes with it."""
+
+
+class Shelf:
+    """Values with their size in bytes, by owner and name."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit, self._lock = limit, threading.Lock()
+        self._entries: OrderedDict[tuple[int, Hashable], tuple[Any, int, float]] = OrderedDict()
+        self._owners: set[int] = set()
+        self._gone: deque[int] = deque()  # Owners whose values are still to be forgotten.
+
+    def get(self, owner: Owner, name: Hashable) -> Any | None:
+        """Return the value, None where it was never there or was put away."""
+        with self._lock:
+            self._forget_gone()
+            entry = self._entries.pop((id(owner), name), None)
+            if entry is None:
+                return None
+            self._entries[id(owner), name] = (*entry[:2], time.monotonic())
+            return entry[0]
+
+    def put(self, owner: Owner, name: Hashable, value: Any, size: int) -> None:
+        """Keep the value; others are put away where it does not fit beside them."""
+        with self._lock:
+            self._forget_gone()
+            if id(owner) not in self._owners:
+                self._owners.add(id(owner))
+                weakref.finalize(owner, self._owner_is_gone, id(owner))
+            self._entries.pop((id(owner), name), None)
+            self._entries[id(owner), name] = (value, size, time.monotonic())
+            self._make_room()
+
+    def get_or_make(
+        self, owner: Owner, name: Hashable, make: Callable[[], Any], size: Callable[[Any], int]
+    ) -> Any:
+        """Return the value, made and kept where it is not there."""
+        value = self.get(owner, name)
+        if value is None:
+            value = make()
+            self.put(owner, name, value, size(value))
+        return value
+
+    @property
+    def size(self) -> int:
+        """The bytes of all that is kept."""
+        with self._lock:
+            self._forget_gone()
+            return self._size()
+
+    def _size(self) -> int:
+        return sum(size for _, size, _ in self._entries.values())
+
+    def _make_room(self) -> None:
+        too_old = time.monotonic() - KEPT_UNUSED
+        for name, (_, _, used) in list(self._entries.items()):
+            if (used < too_old or self._size() > self._limit) and len(self._entries) > 1:
+                del self._entries[name]
+
+    def _owner_is_gone(self, owner: int) -> None:
+        """Forget what it owned, at once or, where the shelf is in use, at the next occasion.
+
+        The garbage collector calls this at any moment, even amid a method of the same thread.
+        """
+        self._gone.append(owner)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._forget_gone()
+            finally:
+                self._lock.release()
+
+    def _forget_gone(self) -> None:
+        while self._gone:
+            owner = self._gone.popleft()
+            self._owners.discard(owner)
+            for name in [name for name in self._entries if name[0] == owner]:
+                del self._entries[name]

@@ -1,0 +1,92 @@
+"""Denoise a photo: open it, corrupt it or take it as it is, restore, compare."""
+
+import streamlit as st
+
+from imaging.photo import blend
+from models.catalogue import ModelError
+from pages.components import photo_controls, photo_results
+from pages.components.cached import get_cards
+from pages.components.layout import page_footer, page_setup
+from pages.components.photo_batch import show_all_files
+from pages.components.photo_downloads import show_downloads
+from pages.components.photo_methods import load_photo_method
+from pages.components.photo_source import pick_photo
+from pages.components.photo_work import denoise, own_noise, with_noise
+
+page_setup(
+    "Denoise a photo",
+    "Take a picture of yours that is noisy, or add noise to a clean one, and see what a neural "
+    "network and the classical filters make of it.",
+)
+
+
+def lab() -> None:
+    """The whole bench, from the picture to the numbers."""
+    cards, problems = get_cards()
+    photo_controls.open_link(cards)
+    for problem in problems:
+        st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
+
+    # Ask
+    picture, files = pick_photo()
+    if picture is None:
+        st.info(
+            "Choose a picture above. JPEG, PNG, WebP, TIFF and BMP are opened, in colour or grey.",
+            icon=":material/add_photo_alternate:",
+        )
+        photo_controls.write_link(cards)
+        return
+    clean = picture.photo.pixels
+    adds_noise = photo_controls.pick_task()
+    viewer_box = st.container()
+    *noise_box, method_box, strength_box = st.columns(3 if adds_noise else 2, gap="large")
+    if adds_noise:
+        with noise_box[0]:
+            noise = photo_controls.pick_photo_noise()
+            noisy, level = with_noise(picture, *noise)
+    else:
+        noise = None
+        noisy, level = own_noise(picture)
+    with method_box:
+        name = photo_controls.pick_photo_method(cards)
+        level = photo_controls.pick_level(level, "as added" if adds_noise else "estimated")
+    with strength_box:
+        brightness, colour = photo_controls.pick_shares(clean.shape[2])
+    photo_controls.write_link(cards)
+
+    # Compute
+    try:
+        method = load_photo_method(name, cards)
+    except ModelError as problem:
+        viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
+        return
+    with viewer_box:
+        view_box = st.container()
+        denoised = denoise(picture, noise, noisy, method, level)
+    result = None if denoised is None else blend(noisy, denoised, brightness, colour)
+
+    # Show
+    with view_box:
+        photo_results.show_pictures(clean if adds_noise else None, noisy, result, method)
+    if result is None:
+        return
+    if adds_noise:
+        photo_results.show_quality(clean, noisy, result, method)
+    else:
+        photo_results.show_residual(noisy, result)
+    with st.container(horizontal=True):
+        photo_results.show_model_card(method)
+        show_downloads(picture, clean if adds_noise else None, noisy, result)
+        st.button(
+            "Reset", icon=":material/restart_alt:", on_click=photo_controls.reset, args=(cards,)
+        )
+    show_all_files(files, method, brightness, colour)
+    photo_results.show_all_methods(picture, clean if adds_noise else None, noisy, level, cards)
+
+
+lab()
+page_footer(
+    "Your pictures are kept in the memory of the server while this session lasts, at most a "
+    "quarter of an hour after they were last used; they are never written to a disk, and nobody "
+    "else sees them."
+)

@@ -1,0 +1,87 @@
+"""The Compare page, used as a visitor would: from the Draw page, by keyboard, on a phone."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.chromium import wait_until_idle
+
+
+@pytest.fixture
+def visit(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """``visit(link)`` opens the Compare page."""
+
+    def open_compare(link: str = "", **settings) -> Page:
+        open_page(app_url)  # A fresh server knows its pages once somebody has opened the first.
+        page = open_page(f"{app_url}/compare{link}", **settings)
+        expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
+        wait_until_idle(page)
+        return page
+
+    return open_compare
+
+
+def see(page: Page, view: str) -> None:
+    page.get_by_role("radio", name=view).click()
+    wait_until_idle(page)
+
+
+def sources(page: Page) -> list[str]:
+    """The pictures of the trust map, as they were sent."""
+    pictures = page.locator(".st-key-trust-pictures img")
+    expect(pictures).to_have_count(4)
+    return pictures.evaluate_all("pictures => pictures.map(picture => picture.src)")
+
+
+def test_the_setting_of_the_draw_page_is_measured_judged_and_mapped(app_url, open_page, visit):
+    page = open_page(app_url)
+    expect(page.locator(".viewer")).to_have_attribute(
+        "data-version", re.compile("."), timeout=20_000
+    )
+    page.get_by_role("slider", name="Strength").press("ArrowRight")
+    wait_until_idle(page)
+    page.get_by_role("link", name="Compare").click()
+    wait_until_idle(page)
+    expect(page.get_by_text("the ring is its method at its strength")).to_be_visible()
+    chart = page.locator("[aria-label^='PSNR against the strength of Gaussian noise']")
+    expect(chart).to_be_visible()
+
+    see(page, "Blind test")
+    expect(page.get_by_text("Original", exact=True)).to_have_count(0)
+    pick = page.get_by_role("button", name="Left is better")
+    pick.focus()
+    pick.press("Enter")
+    expect(page.get_by_text("You picked")).to_be_visible()
+    expect(page.get_by_text("Original", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Next round").click()
+    expect(page.get_by_text("Round 2 of 10")).to_be_visible()
+
+    see(page, "Trust map")
+    slider = page.get_by_role("slider", name="Strength")
+    expect(slider).to_have_value("0.55")
+    clean, noisy, mean, spread = sources(page)
+    slider.press("ArrowRight")
+    expect(page.locator(".st-key-trust-pictures img").last).not_to_have_attribute("src", spread)
+    wait_until_idle(page)
+    after = sources(page)
+    assert after[0] == clean
+    assert not {noisy, mean, spread} & set(after)
+    assert sources(visit("?" + page.url.partition("?")[2])) == after
+
+    # The Draw page has kept its own strength.
+    page.get_by_role("link", name="Draw a digit").click()
+    wait_until_idle(page)
+    expect(page.get_by_role("slider", name="Strength")).to_have_value("0.55")
+
+
+@pytest.mark.parametrize("view", ["measured", "blind", "trust"])
+def test_a_phone_shows_every_view_without_scrolling_sideways(visit, view):
+    page = visit(f"?compare={view}", width=390, height=844, touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for picture in page.locator("img:visible, canvas:visible").all():
+        box = picture.bounding_box()
+        if box and not picture.evaluate("it => it.closest('[data-testid=stDataFrame]') !== null"):
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390

@@ -1,0 +1,228 @@
+"""The Photo page without a browser: every control, every kind of file, what is said of each."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from imaging.noise import PHOTO_NOISE_KINDS
+from imaging.photo_samples import PHOTO_SAMPLES
+from models.catalogue import load_catalogue
+from pages.components import cached
+from pages.components.photo_batch import denoise_all
+from pages.components.photo_methods import (
+    FILTERS,
+    load_photo_method,
+    photo_method_names,
+    photo_method_title,
+)
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "photo.py")
+QUICK = "median"  # A method that takes a moment; the network's own tests are elsewhere.
+
+
+@pytest.fixture(autouse=True)
+def own_shelf():
+    """No test sees the pictures that another one has made."""
+    cached.get_shelf.clear()
+    cached.get_workbench.clear()
+
+
+def visit(**params: str) -> AppTest:
+    """Open the page with these settings in its link, and wait until its picture is there."""
+    page = AppTest.from_file(PAGE, default_timeout=60)
+    page.query_params.update({f"photo_{name}": value for name, value in params.items()})
+    page.run()
+    return finish(page)
+
+
+def finish(page: AppTest) -> AppTest:
+    """Run the page again until nothing is in work any more."""
+    for _ in range(60):
+        if "photo_job" not in page.session_state:
+            return page
+        page.session_state["photo_job"][1].wait(1)
+        page.run()
+    raise AssertionError("the picture was not finished within a minute")
+
+
+def upload(*files: tuple[str, bytes], **params: str) -> AppTest:
+    page = visit(source="upload", method=QUICK, **params)
+    page.file_uploader(key="photo_files").set_value(
+        [(name, content, "image/png") for name, content in files]
+    )
+    return finish(page.run())
+
+
+def png(pixels: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def noisy_grey(height: int = 40, width: int = 60) -> np.ndarray:
+    return np.clip(np.random.default_rng(0).normal(128, 20, (height, width)), 0, 255).astype(
+        np.uint8
+    )
+
+
+def said(page: AppTest) -> str:
+    """Everything the page says in boxes."""
+    return "\n".join(box.value for box in [*page.warning, *page.error, *page.info])
+
+
+def test_arrival_shows_a_gain_and_nothing_to_worry_about():
+    page = visit()
+    assert not page.exception
+    assert float(page.metric[0].delta.removesuffix(" dB")) > 5
+    assert not said(page)
+
+
+@pytest.mark.parametrize("kind", PHOTO_NOISE_KINDS.values(), ids=PHOTO_NOISE_KINDS)
+def test_every_noise_works_over_its_whole_slider(kind):
+    for strength in (kind.low, kind.default, kind.high):
+        shown = round(strength * kind.shown_per_unit, 6)
+        page = visit(noise=kind.name, strength=str(shown), method=QUICK)
+        assert not page.exception
+        assert page.slider(key="photo_strength").value == pytest.approx(shown)
+        assert "link" not in said(page)
+
+
+@pytest.mark.parametrize("name", photo_method_names(load_catalogue()))
+def test_every_method_can_be_chosen_by_its_name(name):
+    page = visit(method=name, sample="cameraman")
+    assert not page.exception
+    assert page.selectbox(key="photo_method").value == name
+    assert float(page.metric[0].delta.removesuffix(" dB")) > 0
+
+
+@pytest.mark.parametrize("name", PHOTO_SAMPLES)
+def test_every_sample_is_shown(name):
+    page = visit(sample=name, method="gaussian")
+    assert not page.exception
+    assert page.pills(key="photo_sample").value == name
+
+
+def test_a_picture_that_is_noisy_by_itself_has_no_numbers_that_need_an_original():
+    page = visit(sample="galaxies", task="noisy", method=QUICK)
+    assert not page.exception
+    assert not page.metric
+    assert any("no clean original" in caption.value for caption in page.caption)
+
+
+def test_choosing_a_noisy_sample_stops_adding_noise():
+    page = visit(method=QUICK)
+    finish(page.pills(key="photo_sample").set_value("galaxies").run())
+    assert page.session_state["photo_task"] == "noisy"
+    finish(page.pills(key="photo_sample").set_value("coffee").run())
+    assert page.session_state["photo_task"] == "add"
+
+
+def test_an_upload_is_taken_as_noisy_and_its_level_is_estimated():
+    page = upload(("mine.png", png(noisy_grey(200, 300))))
+    assert not page.exception
+    assert page.session_state["photo_task"] == "noisy"
+    (line,) = [each.value for each in page.markdown if each.value.startswith("Noise level")]
+    # 20 of 255 were put in; an estimate from 60,000 pixels is off by less than 1.
+    assert float(line.split("**")[1]) == pytest.approx(20, abs=1)
+
+
+def test_the_level_can_be_overruled():
+    page = visit(task="noisy", sample="galaxies", own_level="True", level="40", method=QUICK)
+    assert page.slider(key="photo_level").value == 40
+    assert not page.exception
+
+
+def test_taking_none_of_the_denoising_over_leaves_the_noisy_picture():
+    page = visit(method=QUICK, brightness="0", colour="0")
+    assert page.metric[0].delta == "+0.0 dB"
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (7, 5), (3, 400), (41, 33, 3), (20, 30, 4)], ids=lambda shape: str(shape)
+)
+def test_pictures_of_any_size_and_kind_are_opened(shape):
+    pixels = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    page = upload(("any.png", png(pixels)))
+    assert not page.exception
+    assert not page.error
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.png", b"this is no picture"),
+        ("empty.png", b""),
+        ("cut.png", png(noisy_grey())[:-200]),
+        ("../../etc/passwd.png", b"\x89PNG\r\n\x1a\n"),
+        ("<img src=x onerror=alert(1)>.png", b"<svg/>"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_a_sentence(name, content):
+    page = upload((name, content))
+    assert not page.exception
+    (error,) = page.error
+    assert error.value.rstrip().endswith(".")
+    assert "Traceback" not in error.value
+
+
+def test_a_broken_file_leaves_the_others_to_be_seen():
+    page = upload(("bad.png", b"no"), ("good.png", png(noisy_grey())))
+    assert page.error
+    page.selectbox(key="photo_shown").select_index(1)
+    finish(page.run())
+    assert not page.error
+    assert not page.exception
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sample", "nowhere"),
+        ("noise", "loud"),
+        ("strength", "1e9"),
+        ("strength", "nan"),
+        ("seed", "-1"),
+        ("method", "magic"),
+        ("own_level", "perhaps"),
+        ("level", "300"),
+        ("brightness", "101"),
+    ],
+)
+def test_what_a_link_says_wrong_is_said_and_replaced(name, value):
+    page = visit(**{"method": QUICK} | {name: value})
+    assert not page.exception
+    assert any("link" in box.value for box in page.warning)
+
+
+def test_files_with_the_same_name_both_come_out_with_name_size_and_transparency_kept():
+    clear = np.dstack([np.full((9, 12, 3), 200, np.uint8), np.full((9, 12), 50, np.uint8)])
+    files = [io.BytesIO(png(noisy_grey())), io.BytesIO(b"no picture"), io.BytesIO(png(clear))]
+    for file, name in zip(files, ("a.jpg", "b.png", "A.png"), strict=True):
+        file.name = name
+    told = []
+    packed, problems = denoise_all(
+        files,
+        load_photo_method(QUICK, {}),
+        1.0,
+        1.0,
+        lambda done, total: told.append(done / total),
+    )
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.namelist() == ["a.png", "A-2.png"]
+        with archive.open("a.png") as first, archive.open("A-2.png") as second:
+            assert Image.open(first).size == (60, 40)
+            assert np.asarray(Image.open(second))[0, 0, 3] == 50
+    assert len(problems) == 1
+    assert "b.png" in problems[0]
+    assert told == sorted(told)
+
+
+def test_titles_of_methods_are_unlike_each_other():
+    cards = load_catalogue()
+    titles = [photo_method_title(name, cards) for name in photo_method_names(cards)]
+    assert len(set(titles)) == len(titles) > len(FILTERS)
