@@ -5,6 +5,8 @@ from it.  Here noise is looked for where a photo has least of its own: in the co
 of evenly coloured places in mid-tones.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import dct
@@ -13,11 +15,11 @@ from scipy.special import ndtr
 PATCH = 8
 # Patches looked at, spread evenly: enough for a percent, and no more in a large picture.
 _PATCHES = 30_000
-# Of those patches that clipping spares, the share of the evenest that counts.
-_EVENEST = 0.15
-# Clipping may take this share of the variance; where no tenth of the picture fares so well, the
-# least clipped tenth is used.
-_SPARED = 0.8
+# The share of the evenest among them that counts, and its least number.
+_EVENEST, _AT_LEAST = 0.15, 400
+# What clipping must leave of the variance of a patch; where a quarter of the picture does not
+# fare so well, the least clipped quarter is used.
+_SPARED = 0.65
 _ROUNDS = 5
 # Frequencies of a patch, as a share of its highest, above which there is little but noise.
 _HIGH = 0.57
@@ -25,7 +27,33 @@ _HIGH = 0.57
 _COLOUR_DIFFERENCES = np.float32([[1, 0, -1], [1, -2, 1]]) / np.sqrt(np.float32([[2], [6]]))
 
 
-def estimate_level(noisy: np.ndarray) -> float:
+def variance_kept(mean: np.ndarray, sigma: float) -> np.ndarray:
+    """Return the share of the variance ``sigma**2`` that is left after clipping to [0, 1].
+
+    ``mean`` is the mean of the clipped values, from which that before clipping is worked out,
+    taken to lie in [0, 1] too.
+    """
+    before = np.linspace(0, 1, 257)
+    to_black, to_white = -before / sigma, (1 - before) / sigma
+    inside = ndtr(to_white) - ndtr(to_black)
+    bell_black, bell_white = (
+        np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi) for z in (to_black, to_white)
+    )
+    # Moments in units of sigma, counted from the mean before clipping.
+    first = bell_black - bell_white + to_black * ndtr(to_black) + to_white * ndtr(-to_white)
+    second = (
+        inside
+        + to_black * bell_black
+        - to_white * bell_white
+        + np.square(to_black) * ndtr(to_black)
+        + np.square(to_white) * ndtr(-to_white)
+    )
+    return np.interp(mean, before + sigma * first, second - np.square(first))
+
+
+def estimate_level(
+    noisy: np.ndarray, kept: Callable[[np.ndarray, float], np.ndarray] = variance_kept
+) -> float:
     """Return the standard deviation that the noise of ``(H, W, C)`` had before it was clipped.
 
     ``noisy`` is ``uint8`` or floating point in [0, 1]; the level is in units of the full range.
@@ -62,41 +90,17 @@ def estimate_level(noisy: np.ndarray) -> float:
     unevenness = np.square(spectrum[..., low]).sum(axis=(0, 2))
     details = spectrum[..., high]
 
-    kept = np.where((brightness > 0.1) & (brightness < 0.9), 1.0, 0.0)
+    share = np.where((brightness > 0.1) & (brightness < 0.9), 1.0, 0.0)
     level = 0.0
     for _ in range(_ROUNDS):
-        chosen = _even_and_spared(unevenness, kept.min(axis=0))
-        by_plane = np.square(mix) @ kept[:, chosen] if level else np.ones((len(mix), 1))
+        chosen = _even_and_spared(unevenness, share.min(axis=0))
+        by_plane = np.square(mix) @ share[:, chosen] if level else np.ones((len(mix), 1))
         variances = [_noise_variance(plane[chosen]) for plane in details]
         level = float(np.sqrt(np.mean(variances / by_plane.mean(axis=1))))
         if level < 1e-6:
             return 0.0
-        kept = variance_kept(brightness, level)
+        share = kept(brightness, level)
     return level
-
-
-def variance_kept(mean: np.ndarray, sigma: float) -> np.ndarray:
-    """Return the share of the variance ``sigma**2`` that is left after clipping to [0, 1].
-
-    ``mean`` is the mean of the clipped values, from which that before clipping is worked out,
-    taken to lie in [0, 1] too.
-    """
-    before = np.linspace(0, 1, 257)
-    to_black, to_white = -before / sigma, (1 - before) / sigma
-    inside = ndtr(to_white) - ndtr(to_black)
-    bell_black, bell_white = (
-        np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi) for z in (to_black, to_white)
-    )
-    # Moments in units of sigma, counted from the mean before clipping.
-    first = bell_black - bell_white + to_black * ndtr(to_black) + to_white * ndtr(-to_white)
-    second = (
-        inside
-        + to_black * bell_black
-        - to_white * bell_white
-        + np.square(to_black) * ndtr(to_black)
-        + np.square(to_white) * ndtr(-to_white)
-    )
-    return np.interp(mean, before + sigma * first, second - np.square(first))
 
 
 def _sample(noisy: np.ndarray) -> np.ndarray:
@@ -120,8 +124,9 @@ def _dct(patches: np.ndarray) -> np.ndarray:
 
 def _even_and_spared(unevenness: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """Which patches to use: mid-tones, and of these the evenest."""
-    spared = kept >= min(_SPARED, np.quantile(kept, 0.9))
-    return spared & (unevenness <= np.quantile(unevenness[spared], _EVENEST))
+    spared = kept >= min(_SPARED, np.quantile(kept, 0.75))
+    share = min(max(_EVENEST, _AT_LEAST / np.count_nonzero(spared)), 1)
+    return spared & (unevenness <= np.quantile(unevenness[spared], share))
 
 
 def _noise_variance(details: np.ndarray) -> float:

@@ -493,8 +493,6 @@ def _to_srgb(image: Image.Image):
         from PIL import ImageCms
 
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != mode:
-            return None
         transform = ImageCms.buildTransform(
             source,
             ImageCms.createProfile("sRGB"),

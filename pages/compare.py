@@ -101,7 +101,7 @@ def show_trust(cards: dict) -> None:
     trust.show_readings(found)
     st.subheader("Pure noise in: what is invented?", anchor=False)
     st.markdown(trust.NOISE_WORDS)
-    trust.show_invented(trust.invent(name, cards, kind, strength, seed), title)
+    trust.show_invented(trust.invent(name, cards, kind, strength, seed), title, kind)
 
 
 @st.fragment

@@ -70,6 +70,7 @@ def lab() -> None:
         photo_results.show_pictures(clean if adds_noise else None, noisy, result, method)
     if result is None:
         return
+    photo_controls.forget_link_problems()
     if adds_noise:
         photo_results.show_quality(clean, noisy, result, method)
     else:

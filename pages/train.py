@@ -9,6 +9,7 @@ from pages.components.layout import page_footer, page_setup
 from pages.components.training_form import Asked, own_pictures, pick_training
 from pages.components.visitor import visitor_token
 from train import jobs
+from train.config import OPTIMIZERS, TrainConfig
 from train.runs import Run
 
 page_setup(
@@ -85,7 +86,8 @@ def show_steering(run: Run, status: jobs.Status) -> None:
             primary=status.state == jobs.PAUSED,
         )
     if status.state == jobs.DIVERGED:
-        button("A hundredth of the rate", "replay", try_again, "A new run with smaller steps.")
+        rate = safer_rate(run.read_config())
+        button(f"Try again at {rate:g}", "replay", try_again, "A new run with smaller steps.")
     button("Reset", "restart_alt", jobs.reset, "Forgets all and starts over, same settings.")
     st.button("Delete", icon=":material/delete:", on_click=run_list.delete, args=(run,))
 
@@ -115,10 +117,16 @@ def steer(act, run: Run) -> None:
 
 
 def try_again(run: Run) -> None:
-    """Start the same with a hundredth of the learning rate."""
+    """Start the same with smaller steps."""
     config = run.read_config()
-    config = dataclasses.replace(config, learning_rate=config.learning_rate / 100)
+    config = dataclasses.replace(config, learning_rate=safer_rate(config))
     start(Asked(f"{jobs.name_of(run)}, smaller steps", config, ""), token)
+
+
+def safer_rate(config: TrainConfig) -> float:
+    """Return a learning rate for a training that diverged: the usual one, or a tenth."""
+    tenth = config.learning_rate / 10
+    return tenth if config.optimizer == "adadelta" else min(tenth, OPTIMIZERS[config.optimizer])
 
 
 def use(run: Run) -> None:

@@ -201,12 +201,12 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
 
 def stop(run: Run) -> None:
     """Ask the worker to stop after the current batch; what is trained is kept."""
-    run.stop.write_text("asked")
+    _ask_to_stop(run, "asked")
 
 
 def pause(run: Run) -> None:
     """The same, by somebody who means to go on: the run is called paused."""
-    run.stop.write_text("paused")
+    _ask_to_stop(run, "paused")
 
 
 def reset(run: Run, limits: Limits = Limits()) -> None:
@@ -276,7 +276,8 @@ def name_of(run: Run) -> str:
 
 def controls(token: str, run: Run) -> bool:
     """Whether this token may stop, continue and delete the run."""
-    return secrets.compare_digest(owner(run).get("token", ""), _hashed(token))
+    kept = str(owner(run).get("token", ""))  # A file edited by hand may hold anything.
+    return secrets.compare_digest(kept.encode(), _hashed(token).encode())
 
 
 def runs_of(token: str, runs: Path = RUNS) -> list[Run]:
@@ -578,6 +579,11 @@ def tidy(message: str, run: Run) -> str:
         if folder is not None:
             message = message.replace(f"{folder}{os.sep}", "")
     return message
+
+
+def _ask_to_stop(run: Run, why: str) -> None:
+    # Whole at once: the worker looks after every batch, and must not read half a reason.
+    write_whole(run.stop, lambda path: path.write_text(why))
 
 
 def _write_owner(run: Run, owner: dict) -> None:

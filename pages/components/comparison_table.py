@@ -74,7 +74,7 @@ def show_table(rows: pd.DataFrame, cards: Mapping[str, Card]) -> None:
         key="measured-table",
         placeholder="–",
         column_config={
-            "method": st.column_config.TextColumn(width=195, pinned=True),
+            "method": st.column_config.TextColumn(width=222, pinned=True),
             "noise": st.column_config.TextColumn(width=130),
             "strength": number(format="%.3g"),
             "pictures": number(format="localized"),

@@ -9,6 +9,7 @@ import pandas as pd
 
 from imaging.classical import CLASSICAL
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS, NoiseKind
+from imaging.specialists import SPECIALISTS
 from models.catalogue import PRETRAINED, Card
 
 MEASUREMENTS = PRETRAINED.parent / "measurements.json"
@@ -147,9 +148,9 @@ def method_title(name: str, cards: Mapping[str, Card]) -> str:
         return cards[name].title
     if name == "noisy":
         return "Noisy input"
-    plain = name.removesuffix(FAIR)
-    if plain in CLASSICAL:
-        return CLASSICAL[plain].title + (" (bias undone)" if name.endswith(FAIR) else "")
+    plain, filters = name.removesuffix(FAIR), CLASSICAL | SPECIALISTS
+    if plain in filters:
+        return filters[plain].title + (" (bias undone)" if name.endswith(FAIR) else "")
     return name.replace("-", " ")
 
 

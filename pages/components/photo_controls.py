@@ -48,8 +48,17 @@ def open_link(cards: dict[str, Card]) -> None:
         "photo_brightness": link.number("strength for brightness", 0, 100, int),
         "photo_colour": link.number("strength for colour", 0, 100, int),
     }
-    for problem in link.open_link(parsers, lambda: usual_settings(cards)):
+    problems = link.open_link(parsers, lambda: usual_settings(cards))
+    # They stay until a picture is there: the page runs again by itself when one is finished.
+    problems += st.session_state.get("photo_link_problems", [])
+    st.session_state.photo_link_problems = problems
+    for problem in problems:
         st.warning(problem, icon=":material/link_off:")
+
+
+def forget_link_problems() -> None:
+    """Say nothing more of the link from the next run on."""
+    st.session_state.photo_link_problems = []
 
 
 def write_link(cards: dict[str, Card]) -> None:

@@ -12,6 +12,8 @@ from models.tiles import Watch, in_tiles
 from pages.components.cached import get_denoiser
 
 FILTERS = CLASSICAL | SPECIALISTS
+# Tiles begin where a block of JPEG does, so that a filter finds the blocks.
+JPEG_BLOCK = 8
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,6 @@ def load_photo_method(name: str, cards: dict[str, Card]) -> PhotoMethod:
     filter = FILTERS[name]
 
     def denoise(pixels: np.ndarray, level: float, watch: Watch) -> np.ndarray:
-        return in_tiles(pixels, lambda tile: filter.denoise(tile, level), watch)
+        return in_tiles(pixels, lambda tile: filter.denoise(tile, level), watch, JPEG_BLOCK)
 
     return PhotoMethod(name, title, filter.explain, denoise)

@@ -342,8 +342,13 @@ def show_readings(trust: Trust) -> None:
         show_gallery(entries)
 
 
-def show_invented(invented: Invented, method: str) -> None:
-    """Draw what was made of noise alone."""
+def show_invented(invented: Invented, method: str, wanted: NoiseKind) -> None:
+    """Draw what was made of noise alone, and say so where it is not the wanted one."""
+    if invented.kind != wanted:
+        st.caption(
+            f"{wanted.title} noise leaves a black picture black; the noise here is "
+            f"{invented.kind.title} of strength {invented.strength:g}."
+        )
     noise = f"{invented.kind.title} noise, strength {invented.strength:g}"
     readings = invented.readings or [None] * len(invented.answers)
     show_gallery(

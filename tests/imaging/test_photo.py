@@ -1,6 +1,7 @@
 import io
 import struct
 import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -168,20 +169,31 @@ def test_a_path_is_taken(tmp_path):
     np.testing.assert_array_equal(opened.pixels, colours())
 
 
-def test_several_visitors_open_pictures_at_once():
-    pictures = [colours(200, 100, seed=seed) for seed in range(8)]
+def test_of_several_visitors_pictures_one_is_decoded_at_a_time(monkeypatch):
+    pictures = [colours(seed=seed) for seed in range(6)]
     files = [file_of(picture) for picture in pictures]
     opened = [None] * len(files)
+    decoding, most = [], []
+    crop = Image.Image.crop
+
+    def slow(image, *arguments):
+        decoding.append(image)
+        time.sleep(0.01)
+        most.append(len(decoding))
+        decoding.pop()
+        return crop(image, *arguments)
 
     def visit(index):
         opened[index] = read_photo(files[index], "x").pixels
 
+    monkeypatch.setattr(Image.Image, "crop", slow)
     visits = [threading.Thread(target=visit, args=(index,)) for index in range(len(files))]
-    for visit_ in visits:
-        visit_.start()
-    for visit_ in visits:
-        visit_.join()
+    for each in visits:
+        each.start()
+    for each in visits:
+        each.join()
     np.testing.assert_array_equal(opened, pictures)
+    assert most == [1] * len(files)
 
 
 # Upright
@@ -201,7 +213,9 @@ def test_several_visitors_open_pictures_at_once():
 def test_a_picture_is_turned_upright_as_pillow_turns_it(kind, options, orientation):
     file = file_of(smooth(), kind, exif=exif_of(orientation), **options)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(file)))
-    np.testing.assert_array_equal(read_photo(file, "x").pixels, np.asarray(expected))
+    opened = read_photo(file, "x")
+    np.testing.assert_array_equal(opened.pixels, np.asarray(expected))
+    assert opened.notes == ()
 
 
 def test_what_a_camera_turned_to_the_left_recorded_is_turned_right():
@@ -230,9 +244,10 @@ def test_opacity_is_turned_with_the_picture():
     ],
     ids=["no header", "nowhere", "99", "a letter", "endless"],
 )
-def test_broken_exif_is_no_reason_to_refuse_a_picture(exif):
-    opened = read_photo(file_of(smooth(), "JPEG", exif=exif), "x")
-    plain = Image.open(io.BytesIO(file_of(smooth(), "JPEG")))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_broken_exif_is_no_reason_to_refuse_a_picture(kind, exif):
+    opened = read_photo(file_of(smooth(), kind, exif=exif), "x")
+    plain = Image.open(io.BytesIO(file_of(smooth(), kind)))
     np.testing.assert_array_equal(opened.pixels, np.asarray(plain))
 
 
@@ -345,6 +360,14 @@ def test_a_transparent_colour_of_sixteen_bits_is_ignored(colour_type, colour):
     opened = read_photo(png_file(2, 1, 16, colour_type, row, transparent), "x")
     assert opened.alpha is None
     assert opened.pixels.shape == (1, 2, len(colour))
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_not_taken_for_one_of_eight():
+    transparent = chunk(b"tRNS", struct.pack(">3H", 5, 0, 255))
+    row = b"\0" + np.array([5 * 257, 0, 255 * 257], ">u2").tobytes()
+    opened = read_photo(png_file(1, 1, 16, 2, row, transparent), "x")
+    np.testing.assert_array_equal(opened.pixels, [[[5, 0, 255]]])
+    assert opened.alpha is None
 
 
 def test_whole_numbers_beyond_sixteen_bits_are_scaled_by_their_range():
@@ -751,6 +774,7 @@ def test_whatever_a_decoder_raises_is_a_sentence_to_the_visitor(monkeypatch, err
         ("IMG_1234.JPG", "IMG_1234"),
         ("Ile de Ré.v2.jpeg", "Ile-de-Ré-v2"),
         ("写真.png", "写真"),
+        ("\N{LATIN SMALL LIGATURE FI}lm\N{FULLWIDTH LESS-THAN SIGN}b.png", "film-b"),
         ("../../etc/passwd", "passwd"),
         ("C:\\Users\\me\\cat.png", "cat"),
         ("<img src=x onerror=alert(1)>.png", "img-src-x-onerror-alert-1"),

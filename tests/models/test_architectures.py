@@ -347,7 +347,7 @@ def test_the_level_counts_where_it_is(for_photos, rng):
     told_more[:, :8, :8] += 0.3
     changed = np.abs(answer(for_photos, noisy, told_more) - answer(for_photos, noisy, level))[0]
     assert changed[:8, :8].max() > 0.001
-    # Nothing comes through 3 levels of at most 4 blocks from the other end of the picture.
+    # It looks 4 + 16 + 16 + 16 + 4 pixels far, and up to 8 more as it halves three times.
     assert changed[100:, 100:].max() == 0
 
 

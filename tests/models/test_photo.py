@@ -77,9 +77,8 @@ def test_any_size_comes_back_in_its_shape_and_type(denoiser, size, dtype, channe
 @every_channels
 def test_flat_grey_stays_what_it_is(denoiser, size, grey, channels):
     flat = np.full((*size, channels), grey, np.uint8)
-    denoised = denoiser.denoise(flat, 5 / 255, tile_pixels=TILE).astype(int)
-    assert np.abs(denoised - grey).max() <= 1
-    np.testing.assert_array_equal(denoiser.denoise(flat), flat)  # It is seen to have no noise.
+    # It is seen to have no noise.
+    np.testing.assert_array_equal(denoiser.denoise(flat, tile_pixels=TILE), flat)
 
 
 @every_flat

@@ -450,6 +450,13 @@ def test_pure_noise_is_never_a_black_picture(kind):
     assert len(invented.answers) == len(invented.readings) == trust.INVENTED
 
 
+def test_where_a_noise_leaves_black_as_it_is_the_one_in_its_place_is_named():
+    captions = [box.value for box in visit(compare="trust", trust_noise="masking").caption]
+    assert any("the noise here is Gaussian of strength 0.5" in text for text in captions)
+    captions = [box.value for box in visit(compare="trust", trust_noise="uniform").caption]
+    assert not any("leaves a black picture black" in text for text in captions)
+
+
 def test_another_noise_starts_at_its_own_usual_strength():
     page = visit(compare="trust", trust_strength="0.95")
     page.selectbox(key="trust_noise").select("block").run()

@@ -216,5 +216,6 @@ def test_the_garbage_collector_may_run_at_any_moment():
             assert shelf.size <= 2000
     finally:
         gc.set_threshold(*thresholds)
+    del session
     gc.collect()
     assert shelf.size == 70

@@ -232,9 +232,9 @@ def test_a_training_that_diverged_can_be_tried_again_with_smaller_steps(runs):
     page = visit(run="a")
     assert "The loss is no number any more" in said(page)
     assert "Continue" not in labels(page)
-    press(page, "A hundredth of the rate")
+    press(page, "Try again at 0.0001")
     (again,) = [Run(path) for path in runs.iterdir() if path.is_dir() and path.name != "a"]
-    assert again.read_config().learning_rate == pytest.approx(0.00001)
+    assert again.read_config().learning_rate == pytest.approx(0.0001)
 
 
 def test_a_paused_run_says_how_far_it_got(runs):

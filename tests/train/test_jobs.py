@@ -58,7 +58,7 @@ def kill(run: Run) -> None:
     wait_for(lambda: not jobs.is_alive(run), 10)
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 60) -> float:
+def wait_for(holds: Callable[[], bool], seconds: float = 120) -> float:
     """Wait until something holds; return how many seconds that took."""
     began = time.monotonic()
     while not holds():
@@ -375,6 +375,19 @@ def test_a_stop_is_told_from_a_pause_and_from_a_training_that_diverged(tmp_path)
     assert said == jobs.Status(jobs.DIVERGED, detail="no number")
     early = last_words(run, event="status", status="finished", reason="patience")
     assert early == jobs.Status(jobs.FINISHED, detail="patience")
+
+
+def test_a_wish_to_stop_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    run = finished(tmp_path, "a")
+    seen = []
+    monkeypatch.setattr(jobs.os, "replace", lambda *_: seen.append(run.why_stop()))
+    jobs.pause(run)
+    assert seen == [""]  # Written, and not yet in its place.
+    monkeypatch.undo()
+    jobs.pause(run)
+    assert run.why_stop() == "paused"
+    jobs.stop(run)
+    assert run.why_stop() == "asked"
 
 
 @pytest.fixture
