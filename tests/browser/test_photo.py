@@ -63,8 +63,9 @@ def test_an_uploaded_photo_gets_noise_is_denoised_and_can_be_taken_away(photo, t
 
     original, noisy, denoised = (painted(page, each) for each in ("Original", "Noisy", "Denoised"))
     assert original.shape == (240, 240, 3)
-    # Sigma 25 of 255: at least three quarters of the squared error are gone, it is 11 dB in truth.
-    assert distance(original, noisy) == pytest.approx(25**2, rel=0.15)
+    # Sigma is 25 of 255; clipping can only take some of it away.  Of the squared error at least
+    # three quarters go, in truth more than nine tenths.
+    assert 0.6 * 25**2 < distance(original, noisy) < 1.05 * 25**2
     assert distance(original, denoised) < distance(original, noisy) / 4
 
     with page.expect_download() as download:
@@ -113,7 +114,8 @@ def test_a_file_that_is_no_picture_is_refused_and_the_page_goes_on(photo, tmp_pa
     page.get_by_test_id("stButtonGroup").get_by_text("Upload", exact=True).click()
     (tmp_path / "text.png").write_text("no picture")
     upload(page, tmp_path / "text.png")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("no picture", timeout=PATIENCE)
+    refusal = page.get_by_test_id("stAlert").filter(has_text="text.png")
+    expect(refusal).to_contain_text("no picture", timeout=PATIENCE)
     page.get_by_test_id("stButtonGroup").get_by_text("Sample", exact=True).click()
     wait_until_denoised(page)
 
