@@ -82,7 +82,7 @@ def estimate_level(
 
     brightness = patches.mean(axis=(-2, -1))
     # A grey picture in three channels has no colour differences, and the same noise thrice.
-    if len(patches) == 3 and not np.array_equal(patches[0], patches[1]):
+    if len(patches) == 3 and not np.all(patches == patches[0]):
         mix = _COLOUR_DIFFERENCES
     else:
         mix = np.eye(1, len(patches), dtype=np.float32)

@@ -358,8 +358,6 @@ def _decode(image: Image.Image, size_in_file: tuple[int, int], name: str) -> Pho
     if deep:
         notes.append("Its 16 bits per channel were rounded to 8.")
         image.info.pop("transparency", None)  # A colour, still of 16 bits.
-    if image.format == "TIFF":
-        size_in_file = image.size  # Pillow has turned it upright while loading.
 
     mode, convert, notes_on_colour = _conversion(image)
     size = _opened_size(*image.size)

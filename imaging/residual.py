@@ -49,17 +49,16 @@ EXPLAIN = {
 # Root mean square; rounding to 8 bits alone makes 0.29 / 255.
 SMALLEST_RMS = 0.5 / 255
 # White noise reads 0.02 at most, and 0.1 what our classical filters take of it, but the median
-# with 0.24.  Camera noise reads 0.39 to 0.74 in 99 pairs of 100.
+# with 0.24.  Camera noise reads 0.31 to 0.74 in 99 pairs of 100.
 LARGEST_CORRELATION = 0.2
 # In pixels.  Noise of all kinds reads 0 when it is removed perfectly, JPEG's 0.25 at most; a
-# camera picture less the mean of many shots 0.69 at most, as the mean is a little blurred.  A
+# camera picture less the mean of many shots 0.64 at most, as the mean is a little blurred.  A
 # Gaussian blur of 0.5 pixels reads 0.41 to 0.6, one of 1 pixel 0.84 to 1.19 with noise or
-# without, and from 0.7 in camera pictures, which have few fine edges.
-LARGEST_STRUCTURE = 0.7
-
+# without, and from 0.69 in camera pictures, which have few fine edges.
+LARGEST_STRUCTURE = 0.65
 # A share.  Noise of all kinds reads 0.15 at most, 0.27 in dark photos, where it is clipped; a
-# camera picture less the mean of many shots, taken in changing light, 0.56 at most.
-LARGEST_SHIFT = 0.6
+# camera picture less the mean of many shots, taken in changing light, 0.66 at most.
+LARGEST_SHIFT = 0.7
 
 # Chance alone must not decide: a pattern counts beyond this many standard errors.
 _SIGNIFICANT = 4

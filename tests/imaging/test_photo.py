@@ -440,13 +440,17 @@ def test_other_colours_are_converted(mode):
     assert bool(opened.notes) == (mode == "LAB")
 
 
-def icc_profile(red, green, blue):
-    """A colour profile of three primaries in the XYZ of daylight D50, with gamma 2."""
+def icc_profile(red, green, blue, curve=(512,)):
+    """A colour profile of three primaries in the XYZ of daylight D50.
+
+    ``curve`` holds the light of equally spaced levels, of 65535, or a gamma times 256.
+    """
 
     def xyz(values):
         return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * value) for value in values))
 
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, 512) + b"\0\0"
+    curve = b"curv\0\0\0\0" + struct.pack(f">I{len(curve)}H", len(curve), *curve)
+    curve += bytes(-len(curve) % 4)
     text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78)
     tags = {b"desc": text + bytes(-len(text) % 4), b"wtpt": xyz((0.9642, 1, 0.8249))}
     tags |= {b"rXYZ": xyz(red), b"gXYZ": xyz(green), b"bXYZ": xyz(blue)}
@@ -487,8 +491,20 @@ def test_a_colour_profile_leaves_opacity_alone():
     assert np.all(opened.alpha == 70)
 
 
-def test_a_profile_of_srgb_changes_no_pixel():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+def srgb_in_steps(steps):
+    """The profile of sRGB with a table for its curve, as cameras write it."""
+    level = np.linspace(0, 1, steps)
+    light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    curve = np.rint(light * 65535).astype(int).tolist()
+    return icc_profile(SRGB_RED, SRGB_GREEN, SRGB_BLUE, curve)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), srgb_in_steps(256)],
+    ids=["exact", "rounded"],
+)
+def test_a_profile_of_srgb_changes_no_pixel(profile):
     pixels = colours(64, 64)
     opened = read_photo(file_of(pixels, icc_profile=profile), "x")
     np.testing.assert_array_equal(opened.pixels, pixels)
