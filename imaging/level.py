@@ -6,6 +6,7 @@ of evenly coloured places in mid-tones.
 """
 
 from collections.abc import Callable
+from math import gcd
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -59,25 +60,29 @@ def estimate_level(
     ``noisy`` is ``uint8`` or floating point in [0, 1]; the level is in units of the full range.
     The noise is taken to be white and alike in all pixels and channels.  Under noise that
     depends on the brightness the level is a mean; of noise that is alike in neighbouring pixels,
-    as in a camera's JPEG, only the finest part is seen, a small part of the whole.  A picture
-    without noise, and one of a single pixel, has level 0.
+    as in a camera's JPEG, next to nothing is seen.  A picture without noise, and one of a single
+    pixel, has level 0.
+
+    ``kept(mean, level)`` says what share of its variance the noise keeps in a patch of that
+    mean; it differs for noise other than Gaussian.
 
     The variance is a mean over fine details of 8x8 patches: of those directions among them, in
     the evenest patches, in which the picture varies least.  What clipping took from it is given
     back by a formula.
 
     Source:
-        Directions: Chen, Zhu and Heng, ICCV 2015, doi:10.1109/ICCV.2015.62.  Even patches: Liu,
-        Tanaka and Okutomi, IEEE TIP 2013, doi:10.1109/TIP.2013.2283400; unlike there, they are
-        chosen by their coarse details, which do not depend on the noise in the fine ones.
-        Clipping: Foi, Signal Processing 2009, doi:10.1016/j.sigpro.2009.04.035.
+        Directions: Chen, Zhu and Heng, ICCV 2015, doi:10.1109/ICCV.2015.62.  Colour differences:
+        Nakamura and Kobayashi, 2019, arXiv:1904.02566.  Even patches: Liu, Tanaka and Okutomi,
+        IEEE TIP 2013, doi:10.1109/TIP.2013.2283400; here they are chosen by their coarse
+        details, which do not depend on the noise in the fine ones.  Clipping: Foi, Signal
+        Processing 2009, doi:10.1016/j.sigpro.2009.04.035.
     """
     patches = _sample(noisy)
     rows, columns = patches.shape[-2:]
     frequency = np.add.outer(np.arange(rows), np.arange(columns))
     high = frequency > _HIGH * frequency.max()
     low = (frequency > 0) & ~high
-    if not high.any():
+    if not high.any() or patches.shape[1] == 0:
         return 0.0
 
     brightness = patches.mean(axis=(-2, -1))
@@ -104,16 +109,23 @@ def estimate_level(
 
 
 def _sample(noisy: np.ndarray) -> np.ndarray:
-    """Patches ``(C, N, rows, columns)`` in [0, 1], spread evenly over the picture."""
+    """Patches ``(C, N, rows, columns)`` in [0, 1], spread evenly over the picture.
+
+    Those that are clipped all over are left out: they tell nothing.
+    """
     height, width = noisy.shape[:2]
     windows = sliding_window_view(noisy, (min(PATCH, height), min(PATCH, width)), axis=(0, 1))
-    # An odd step, so that the blocks of a JPEG are met at all their places.
-    step = 1
-    while (windows.shape[0] // step) * (windows.shape[1] // step) > _PATCHES:
-        step += 2
-    patches = np.moveaxis(windows[::step, ::step], 2, 0)
-    patches = patches.reshape(len(patches), -1, *patches.shape[-2:]).astype(np.float32)
-    return patches / 255 if noisy.dtype == np.uint8 else patches
+    rows, columns = windows.shape[:2]
+    # Along the rows, one after the other; a step that is prime to 8 and to the width meets the
+    # blocks of a JPEG, and the columns, at all their places.
+    step = -(-rows * columns // _PATCHES)
+    while gcd(step, 2 * columns) > 1 and step > 1:
+        step += 1
+    row, column = np.divmod(np.arange(0, rows * columns, step), columns)
+    patches = np.moveaxis(windows[row, column], 1, 0).astype(np.float32)
+    if noisy.dtype == np.uint8:
+        patches /= 255
+    return patches[:, np.any((patches > 0) & (patches < 1), axis=(0, 2, 3))]
 
 
 def _dct(patches: np.ndarray) -> np.ndarray:
@@ -132,12 +144,14 @@ def _even_and_spared(unevenness: np.ndarray, kept: np.ndarray) -> np.ndarray:
 def _noise_variance(details: np.ndarray) -> float:
     """The mean variance in the directions of ``(N, D)`` that noise alone fills.
 
-    Without a picture, the median of the eigenvalues of a covariance is their mean, or below it
-    by up to D / N because they scatter.  The largest are left out until that holds.
+    Of noise alone, the eigenvalues of the covariance scatter, skew by up to D / N, so that their
+    median lies about as much below their mean, give or take 1 / sqrt(N).  Where it lies lower,
+    the picture has a part in the largest, and they are left out.
     """
     count, directions = details.shape
     values = np.linalg.eigvalsh((details.T @ details / count).astype(np.float64)).clip(0)
+    least = 1 - directions / count - count**-0.5
     for left in range(directions, 1, -1):
-        if np.median(values[:left]) >= np.mean(values[:left]) * (1 - directions / count):
+        if np.median(values[:left]) >= np.mean(values[:left]) * least:
             return float(np.mean(values[:left]))
     return float(values[0])

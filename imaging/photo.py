@@ -113,10 +113,13 @@ class Photo:
     notes: tuple[str, ...] = ()
 
 
-def read_photo(data: bytes | Path | BinaryIO, file_name: str) -> Photo:
+def read_photo(
+    data: bytes | Path | BinaryIO, file_name: str, opened_pixels: int | None = None
+) -> Photo:
     """Open a picture file: upright, in sRGB, with 8 bits, the first frame if there are several.
 
-    Of more than ``OPENED_PIXELS`` a reduced picture is returned, and a note says so.  JPEG,
+    Of more than ``opened_pixels``, or else ``OPENED_PIXELS``, a reduced one is returned, and a
+    note says so.  JPEG,
     PNG, WebP, TIFF, BMP and GIF are taken, whatever ``file_name`` ends with.
 
     Raises:
@@ -125,7 +128,7 @@ def read_photo(data: bytes | Path | BinaryIO, file_name: str) -> Photo:
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _read(data, safe_name(file_name))
+            return _read(data, safe_name(file_name), opened_pixels or OPENED_PIXELS)
         except PhotoError:
             raise
         except Image.DecompressionBombError as error:
@@ -229,14 +232,14 @@ def _strips(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(top + step, height))
 
 
-def _read(data: bytes | Path | BinaryIO, name: str) -> Photo:
+def _read(data: bytes | Path | BinaryIO, name: str, opened_pixels: int) -> Photo:
     if isinstance(data, Path):
         try:
             file = data.open("rb")
         except OSError:
             raise PhotoError(UNREADABLE) from None
         with file:
-            return _read(file, name)
+            return _read(file, name, opened_pixels)
     file = _seekable(data)
     size = file.seek(0, io.SEEK_END)
     if size == 0:
@@ -248,9 +251,9 @@ def _read(data: bytes | Path | BinaryIO, name: str) -> Photo:
         )
     with _open(file) as image:
         size_in_file = image.size
-        _require_affordable(image)
+        _require_affordable(image, opened_pixels)
         _require_few_scans(image, file)
-        return _decode(image, size_in_file, name)
+        return _decode(image, size_in_file, name, opened_pixels)
 
 
 def _seekable(data: bytes | BinaryIO) -> BinaryIO:
@@ -287,7 +290,7 @@ def _without_metadata(jpeg: bytes) -> bytes:
     return b"".join([*kept, jpeg[at:]])
 
 
-def _require_affordable(image: Image.Image) -> None:
+def _require_affordable(image: Image.Image, opened_pixels: int) -> None:
     """Refuse what would take too much memory; of a large JPEG, choose what is decoded."""
     count = image.width * image.height
     if count == 0:
@@ -298,7 +301,7 @@ def _require_affordable(image: Image.Image) -> None:
         # Decoding 2, 4 or 8 times fewer pixels in each direction costs less than all of them.
         # What has up to twice as many as are opened is decoded in full: half would be too few.
         fewer = 1
-        while count > 2 * OPENED_PIXELS * fewer**2:
+        while count > 2 * opened_pixels * fewer**2:
             fewer *= 2
         image.draft(None, (max(1, image.width // fewer), max(1, image.height // fewer)))
     needed = _decoding_memory(image, count)
@@ -346,7 +349,9 @@ def _millions(count: int) -> str:
     return f"{math.ceil(count / 1e6):,}"
 
 
-def _decode(image: Image.Image, size_in_file: tuple[int, int], name: str) -> Photo:
+def _decode(
+    image: Image.Image, size_in_file: tuple[int, int], name: str, opened_pixels: int
+) -> Photo:
     """Turn an opened file into a photo, a strip of rows at a time."""
     notes = []
     # A phone keeps a second picture, for brighter screens, beside the photo; that is no news.
@@ -360,7 +365,7 @@ def _decode(image: Image.Image, size_in_file: tuple[int, int], name: str) -> Pho
         image.info.pop("transparency", None)  # A colour, still of 16 bits.
 
     mode, convert, notes_on_colour = _conversion(image)
-    size = _opened_size(*image.size)
+    size = _opened_size(*image.size, opened_pixels)
     orientation = _orientation(image)
     lying = orientation in _LYING
     rows_and_columns = size if lying else size[::-1]
@@ -385,7 +390,7 @@ def _decode(image: Image.Image, size_in_file: tuple[int, int], name: str) -> Pho
         )
         notes.append(
             f"Reduced from {before} to {after} pixels: more than "
-            f"{_millions(OPENED_PIXELS)} megapixels take too much memory here."
+            f"{_millions(opened_pixels)} megapixels take too much memory here."
         )
     return Photo(pixels, name, alpha, tuple(notes))
 
@@ -410,13 +415,13 @@ def _resized_rows(
     )
 
 
-def _opened_size(width: int, height: int) -> tuple[int, int]:
-    """The largest size of the same shape that has no more than ``OPENED_PIXELS``."""
-    if width * height <= OPENED_PIXELS:
+def _opened_size(width: int, height: int, opened_pixels: int) -> tuple[int, int]:
+    """The largest size of the same shape that has no more than ``opened_pixels``."""
+    if width * height <= opened_pixels:
         return width, height
-    factor = math.sqrt(OPENED_PIXELS / (width * height))
+    factor = math.sqrt(opened_pixels / (width * height))
     # A side cannot be less than 1, and then only the other one can give way.
-    return tuple(max(1, min(int(side * factor), OPENED_PIXELS)) for side in (width, height))
+    return tuple(max(1, min(int(side * factor), opened_pixels)) for side in (width, height))
 
 
 def _orientation(image: Image.Image) -> int:

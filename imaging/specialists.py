@@ -1,9 +1,9 @@
-"""Specialists: classical filters that each know one kind of noise, as networks may not.
+"""Specialists: classical filters that each know one kind of noise, the fair rivals of a network.
 
 They keep the contract of ``imaging.classical``, so that a comparison treats all alike.  Each is
 made for one kind of ``imaging.noise.PHOTO_NOISE_KINDS`` on photos, clipped to [0, 1] and stored
 in 8 bits, and promises nothing under another.  What they need to know beyond ``sigma`` they read
-off the picture.
+off the picture; without ``sigma`` they hardly do worse.
 
 Tried and left out, as it did less on training photos: the filter of Lee (IEEE TPAMI 1980,
 doi:10.1109/TPAMI.1980.4766994) for speckle, 1.5 to 4 dB behind; a median of the good pixels for
@@ -62,9 +62,9 @@ _TO_YCC = np.float32(
 
 @dataclass(frozen=True)
 class Specialist(Classical):
-    """A classical filter for the noise called ``noise``; ``find_sigma`` knows that noise too."""
+    """A classical filter for the ``kind`` of noise of that name; ``find_sigma`` knows it too."""
 
-    noise: str
+    kind: str
     find_sigma: Callable[[np.ndarray], float] = estimate_sigma
 
     def denoise(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
@@ -80,8 +80,8 @@ def switching(noisy: np.ndarray, sigma: float) -> np.ndarray:
     ``sigma`` is not used.
 
     Source:
-        Switching: Sun and Neuvo, Pattern Recognition Letters 1994,
-        doi:10.1016/0167-8655(94)90082-5.
+        Sun and Neuvo, Pattern Recognition Letters 15, 1994, pages 341 to 347, who put a median
+        in place of a wrong pixel.
     """
     wrong = wrong_pixels(noisy)
     bridged = bridge(noisy, wrong)
@@ -154,8 +154,9 @@ def shifted_blocks(noisy: np.ndarray, sigma: float) -> np.ndarray:
     quality that the picture was stored with; where none shows, of one that errs by ``sigma``.
 
     Source:
-        Nosratinia, J. VLSI Signal Processing 2001, doi:10.1023/A:1008167430544; weights as in
-        Guleryuz, IEEE TIP 2007, doi:10.1109/TIP.2007.891788.
+        Nosratinia, J. VLSI Signal Processing 27, 2001, pages 69 to 79, who rounds details in
+        place of leaving some out; weights as in Foi, Katkovnik and Egiazarian, IEEE TIP 2007,
+        doi:10.1109/TIP.2007.891788.
     """
     tables, quality = _step_tables(), jpeg_quality(noisy)
     if quality is None:
@@ -177,6 +178,9 @@ def jpeg_quality(picture: np.ndarray) -> int | None:
 
     It shows in the brightness: the details of blocks of 8x8 pixels are multiples of steps.  The
     blocks are looked for from the upper left corner on, and the steps are those of libjpeg.
+
+    Source:
+        Fan and de Queiroz, IEEE TIP 2003, doi:10.1109/TIP.2002.807361.
     """
     brightness = _brightness(picture)
     rows, columns = (side // 8 * 8 for side in brightness.shape)
@@ -201,7 +205,7 @@ def jpeg_quality(picture: np.ndarray) -> int | None:
 
 def specialists_for(kind_name: str) -> list[Specialist]:
     """Return the filters that know the noise of this name: none, one or more."""
-    return [each for each in SPECIALISTS.values() if each.noise == kind_name]
+    return [each for each in SPECIALISTS.values() if each.kind == kind_name]
 
 
 @dataclass(frozen=True)
@@ -419,7 +423,7 @@ SPECIALISTS: dict[str, Specialist] = {
             explain="Finds white and black pixels that are out of place and fills these alone.",
             source="Sun and Neuvo, 1994; Duchon, 1977",
             smooth=switching,
-            noise="salt-and-pepper",
+            kind="salt-and-pepper",
         ),
         Specialist(
             name="anscombe",
@@ -427,7 +431,7 @@ SPECIALISTS: dict[str, Specialist] = {
             explain="Takes the root of the light, after which grain is even, and smooths that.",
             source="Anscombe, 1948; Makitalo and Foi, 2011",
             smooth=anscombe,
-            noise="poisson",
+            kind="poisson",
             find_sigma=partial(_find_sigma, law=_POISSON),
         ),
         Specialist(
@@ -436,16 +440,16 @@ SPECIALISTS: dict[str, Specialist] = {
             explain="Takes a logarithm, after which speckle is even, and smooths that.",
             source="Arsenault and April, 1976",
             smooth=log_wavelet,
-            noise="speckle",
+            kind="speckle",
             find_sigma=partial(_find_sigma, law=_SPECKLE),
         ),
         Specialist(
             name="shifted-blocks",
             title="Shifted blocks",
             explain="Leaves out weak detail in blocks laid across those of JPEG.",
-            source="Nosratinia, 2001; Guleryuz, 2007",
+            source="Nosratinia, 2001; Foi, Katkovnik and Egiazarian, 2007",
             smooth=shifted_blocks,
-            noise="jpeg",
+            kind="jpeg",
             find_sigma=_jpeg_sigma,
         ),
     )

@@ -47,8 +47,9 @@ class Card:
     photos of any size whose sides are multiples of ``multiple``.  ``macs_per_pixel`` are the
     multiplications and additions it spends on each, ``accuracy`` the share of clean test
     digits that a reader reads, None for a denoiser.  ``storage`` is the precision of the weights
-    in the file; ``crop`` and ``epoch_batches`` say what an epoch of a photo network is;
-    ``notice`` is what whoever uses the weights must know of their licence.
+    in the file; ``crop`` and ``epoch_batches`` say what an epoch of a photo network is.
+    ``start`` is the model whose weights it began with, ``notice`` what whoever uses the weights
+    must know of their licence.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Card:
     storage: str = "float32"
     crop: int = 0
     epoch_batches: int = 0
+    start: str = ""
     notice: str = ""
     made_with: dict = field(default_factory=dict)
     quality: tuple[Measurement, ...] = ()

@@ -65,10 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from train.recipes import RECIPES
+    from train.recipes import RECIPES, TRAPS
 
-    width = max(map(len, RECIPES))
-    for recipe in RECIPES.values():
+    width = max(map(len, RECIPES | TRAPS))
+    for recipe in (RECIPES | TRAPS).values():
         print(f"{recipe.name:{width}}  {recipe.purpose}")
     return 0
 

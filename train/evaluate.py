@@ -244,6 +244,8 @@ def card_for_people(card: Card) -> str:
         "Made with": made_with,
         "SHA-256 of model.onnx": card.sha256,
     }
+    if card.start:
+        facts["Training"] += f", begun with the weights of `{card.start}`"
     if not card.noise:
         del facts["Noise drawn"]
     lines = [f"# {card.title}", "", card.purpose, "", "| | |", "|---|---|"]

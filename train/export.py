@@ -102,7 +102,8 @@ def _load_trained(run: Run) -> tuple[keras.Model, int]:
         keras.config.set_dtype_policy("float32")
         trained, model = model, build(config.architecture, **config.settings)
         model.set_weights(trained.get_weights())
-    return model, config.epochs if path == run.model else _epochs_trained(run)
+    # Fewer than planned where it was stopped, or stopped early by itself.
+    return model, _epochs_trained(run) or (config.epochs if path == run.model else 0)
 
 
 def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
@@ -136,6 +137,7 @@ def _write_card(
         storage=STORED if photos else "float32",
         crop=config.crop if photos else 0,
         epoch_batches=config.epoch_batches if photos else 0,
+        start=config.start,
         notice=NOTICES.get(config.data, ""),
         target=config.target,
         noise=tuple(vars(entry) for entry in config.noise),

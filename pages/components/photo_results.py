@@ -12,6 +12,7 @@ from imaging.residual import (
     CORRELATED,
     EXPLAIN,
     NOTHING,
+    SHIFTED,
     STRUCTURED,
     WHITE,
     check_residual,
@@ -37,6 +38,7 @@ VERDICT_ICONS = {
     WHITE: "verified",
     CORRELATED: "grain",
     STRUCTURED: "warning",
+    SHIFTED: "warning",
 }
 
 
