@@ -17,7 +17,9 @@ PATCH = 8
 # Patches looked at, spread evenly: enough for a percent, and no more in a large picture.
 _PATCHES = 30_000
 # The share of the evenest among them that counts, and its least number.
-_EVENEST, _AT_LEAST = 0.15, 400
+_EVENEST, _AT_LEAST = 0.07, 400
+# What unevenness in all channels counts beside that in the colour differences.
+_ALL_CHANNELS = 0.4
 # What clipping must leave of the variance of a patch; where a quarter of the picture does not
 # fare so well, the least clipped quarter is used.
 _SPARED = 0.65
@@ -91,14 +93,17 @@ def estimate_level(
         mix = _COLOUR_DIFFERENCES
     else:
         mix = np.eye(1, len(patches), dtype=np.float32)
-    spectrum = _dct(np.tensordot(mix, patches, 1))
-    unevenness = np.square(spectrum[..., low]).sum(axis=(0, 2))
-    details = spectrum[..., high]
+    spectrum = _dct(patches)
+    coarse, details = spectrum[..., low], np.tensordot(mix, spectrum[..., high], 1)
+    unevenness = _energy(np.tensordot(mix, coarse, 1)) + _ALL_CHANNELS * _energy(coarse)
+    noise_alone = np.count_nonzero(low) * (len(mix) + _ALL_CHANNELS * len(patches))
 
     share = np.where((brightness > 0.1) & (brightness < 0.9), 1.0, 0.0)
     level = 0.0
     for _ in range(_ROUNDS):
-        chosen = _even_and_spared(unevenness, share.min(axis=0))
+        # More even than noise alone leaves it, a patch is by chance, and of less noise.
+        uneven = np.maximum(unevenness, noise_alone * level**2)
+        chosen = _even_and_spared(uneven, share.min(axis=0))
         by_plane = np.square(mix) @ share[:, chosen] if level else np.ones((len(mix), 1))
         variances = [_noise_variance(plane[chosen]) for plane in details]
         level = float(np.sqrt(np.mean(variances / by_plane.mean(axis=1))))
@@ -132,6 +137,11 @@ def _dct(patches: np.ndarray) -> np.ndarray:
     """The discrete cosine transform of each patch, in units that keep the sum of squares."""
     rows, columns = (dct(np.eye(side), axis=0, norm="ortho") for side in patches.shape[-2:])
     return (rows.astype(np.float32) @ patches) @ columns.T.astype(np.float32)
+
+
+def _energy(details: np.ndarray) -> np.ndarray:
+    """The sum of squares in each patch of ``(C, N, D)``."""
+    return np.square(details).sum(axis=(0, 2))
 
 
 def _even_and_spared(unevenness: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -119,8 +119,8 @@ def read_photo(
     """Open a picture file: upright, in sRGB, with 8 bits, the first frame if there are several.
 
     Of more than ``opened_pixels``, or else ``OPENED_PIXELS``, a reduced one is returned, and a
-    note says so.  JPEG,
-    PNG, WebP, TIFF, BMP and GIF are taken, whatever ``file_name`` ends with.
+    note says so.  JPEG, PNG, WebP, TIFF, BMP and GIF are taken, whatever ``file_name`` ends
+    with.
 
     Raises:
         PhotoError: for a visitor to read, where this cannot be done.
@@ -210,6 +210,8 @@ def blend(noisy: np.ndarray, denoised: np.ndarray, luminance: float, colour: flo
     # Of a change of colour: its share, and what its mean over the channels gets beyond that.
     shares = colour * np.eye(channels) + (luminance - colour) / channels
     shares = shares.astype(np.float32)
+    if luminance == colour == 1 or (luminance == 1 and noisy.shape[2] == 1):
+        return denoised
     blended = np.empty_like(noisy)
     for rows in _strips(*noisy.shape[:2]):
         values = noisy[rows].astype(np.float32)

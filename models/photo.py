@@ -4,6 +4,7 @@ The same call as that of the classical filters, ``denoise(noisy, sigma)``; witho
 level is estimated from the picture.
 """
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from imaging.large import rms_pixels
 from imaging.level import estimate_level
 from models.tiles import TILE_PIXELS, Watch, in_tiles
 
+_M_MMAP_THRESHOLD = -3  # From glibc's malloc.h.
 STRONGEST = 0.5  # A network is told no higher level than this: it was trained up to there.
 
 
@@ -82,6 +84,7 @@ def open_for_photos(weights: bytes) -> ort.InferenceSession:
     Its threads have a low priority, do not spin while they wait, and give the memory of a tile
     back after it.
     """
+    give_memory_back()
     options = ort.SessionOptions()
     options.intra_op_num_threads = min(2, os.cpu_count() or 1)
     options.inter_op_num_threads = 1
@@ -109,6 +112,18 @@ def _at_low_priority(make: Callable[[], ort.InferenceSession]) -> ort.InferenceS
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
+
+
+def give_memory_back() -> None:
+    """Let glibc return large blocks to the system when they are freed.
+
+    By itself it learns from large blocks to keep ever larger ones, and a server that once worked
+    on a photo stays large: 130 MB for four tiles, where 10 MB are left this way.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**20)
+    except (AttributeError, OSError, TypeError):
+        return  # Another C library, which has ways of its own.
 
 
 def lower_priority() -> None:

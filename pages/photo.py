@@ -67,12 +67,12 @@ def lab() -> None:
 
     # Show
     with view_box:
-        photo_results.show_pictures(clean if adds_noise else None, noisy, result, method)
+        place = photo_results.show_pictures(clean if adds_noise else None, noisy, result, method)
     if result is None:
         return
     photo_controls.forget_link_problems()
     if adds_noise:
-        photo_results.show_quality(clean, noisy, result, method)
+        photo_results.show_quality(clean[place], noisy[place], result[place], method)
     else:
         photo_results.show_residual(noisy, result)
     with st.container(horizontal=True):

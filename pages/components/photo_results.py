@@ -44,8 +44,8 @@ VERDICT_ICONS = {
 
 def show_pictures(
     clean: np.ndarray | None, noisy: np.ndarray, denoised: np.ndarray | None, method: PhotoMethod
-) -> None:
-    """Draw the viewer; of a very large picture a section that the visitor chooses."""
+) -> tuple[slice, slice]:
+    """Draw the viewer; of a very large picture a section that the visitor chooses.  Return it."""
     place = _pick_section(noisy)
     noisy = noisy[place]
     waiting = denoised is None
@@ -60,12 +60,13 @@ def show_pictures(
         captions["Removed"] = f"noisy less denoised, {REMOVED_GAIN} times, around grey"
         alt["Removed"] = "What was taken away, around mid-grey; it should look like mere grain"
     compare(pictures, key="photo-viewer", captions=captions, alt=alt)
+    return place
 
 
 def show_quality(
     clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray, method: PhotoMethod
 ) -> None:
-    """Draw the numbers of the whole picture, and say so if it became worse."""
+    """Draw the numbers of what is shown, and say so if it became worse."""
     before, after = measure_pixels(clean, noisy), measure_pixels(clean, denoised)
     show_measured(before, after)
     if after.mse > before.mse:
@@ -172,7 +173,7 @@ def _pick_section(pixels: np.ndarray) -> tuple[slice, slice]:
     )
     st.caption(
         f"The picture has {width:,} × {height:,} pixels. A section of {columns:,} × {rows:,} is "
-        "shown at full size; downloads and numbers are of the whole picture."
+        "shown at full size, and what is measured is measured on it; downloads are the whole."
     )
     with st.container(horizontal=True):
         across = _pick_place("From the left", "photo_across") if columns < width else 0

@@ -172,17 +172,19 @@ def test_a_level_above_those_trained_is_told_as_the_strongest(tmp_path, sigma):
     np.testing.assert_allclose(denoiser.denoise(white, sigma), 1 - STRONGEST, atol=1e-6)
 
 
+def mirrored(length: int) -> list[int]:
+    """16 places before and after, and what is missing, back from the last of them."""
+    there_and_back = [*range(length), *range(length - 2, 0, -1)]
+    places = [there_and_back[place % len(there_and_back)] for place in range(-16, length + 16)]
+    return places + places[-2 : -2 - (-length % 16) : -1]
+
+
 @pytest.mark.parametrize("height", [1, 2, 5, 15, 16, 17])
 def test_around_the_picture_its_mirror_image_is_shown_up_to_a_multiple(tmp_path, height, rng):
     denoiser = load(tmp_path, "average", average())
     picture = rng.random((height, 16, 3), np.float32)
-    there_and_back = [*range(height), *range(height - 2, 0, -1)] or [0]
-    # 16 rows above and below, and what is missing, back from the last of them.
-    rows = [there_and_back[row % len(there_and_back)] for row in range(-16, height + 16)]
-    rows += rows[-2 : -2 - (-height % 16) : -1]
-    assert len(rows) % 16 == 0
-    columns = [abs(column) if column < 16 else 30 - column for column in range(-15, 31)]
-    columns = [14, *columns, 1]
+    rows, columns = mirrored(height), mirrored(16)
+    assert len(rows) % 16 == len(columns) % 16 == 0
     expected = picture[rows][:, columns].mean(axis=(0, 1))
     # A sum of some thousand values in single precision.
     denoised = denoiser.denoise(picture, 0.1)

@@ -1,5 +1,6 @@
 import gc
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -153,12 +154,15 @@ def test_a_visitor_who_leaves_while_the_shelf_is_in_use_is_forgotten_at_the_next
         lambda: shelf.put(stays, "b", "b", 1),
     ):
         owner = Owner()
-        shelf.put(owner, "a", "a", 50)
+        picture = np.zeros(10)
+        gone = weakref.ref(picture)
+        shelf.put(owner, "a", picture, 50)
         # The garbage collector may run anywhere, here amid a method of the shelf.
         with shelf._lock:
-            del owner
+            del owner, picture
             gc.collect()
         look()
+        assert gone() is None
         assert shelf.size < 50
 
 

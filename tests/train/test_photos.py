@@ -407,6 +407,8 @@ def test_most_crops_of_a_camera_are_of_its_own_pairs(rng, monkeypatch):
     low, high = LEVEL_ERROR["poisson"]
     levels = level[own, 0, 0, 0]
     assert min(batches.levels) * low <= levels.min() < levels.max() <= max(batches.levels) * high
+    # An estimate with an error of its own.
+    assert levels.min() < 0.8 * min(batches.levels) < 1.2 * max(batches.levels) < levels.max()
     # The others have the noise of the settings.
     assert level[~own].min() >= 0.2
 
