@@ -87,12 +87,10 @@ def estimate_level(
     if not high.any() or patches.shape[1] == 0:
         return 0.0
 
+    if np.all(patches == patches[0]):  # Grey, with the same noise in every channel.
+        patches = patches[:1]
+    mix = _COLOUR_DIFFERENCES if len(patches) == 3 else np.eye(len(patches), dtype=np.float32)
     brightness = patches.mean(axis=(-2, -1))
-    # A grey picture in three channels has no colour differences, and the same noise thrice.
-    if len(patches) == 3 and not np.all(patches == patches[0]):
-        mix = _COLOUR_DIFFERENCES
-    else:
-        mix = np.eye(1, len(patches), dtype=np.float32)
     spectrum = _dct(patches)
     coarse, details = spectrum[..., low], np.tensordot(mix, spectrum[..., high], 1)
     unevenness = _energy(np.tensordot(mix, coarse, 1)) + _ALL_CHANNELS * _energy(coarse)

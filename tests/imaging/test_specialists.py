@@ -1,0 +1,377 @@
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.fft import dctn
+from skimage import data
+from skimage.restoration import inpaint_biharmonic
+
+from imaging import metrics, specialists
+from imaging.classical import CLASSICAL
+from imaging.noise import PHOTO_NOISE_KINDS
+from imaging.specialists import (
+    SPECIALISTS,
+    bridge,
+    jpeg_quality,
+    specialists_for,
+    wrong_pixels,
+)
+
+FILTERS = list(SPECIALISTS.values())
+# Weak, usual and strong noise of each kind that somebody is a specialist for.
+STRENGTHS = {
+    "salt-and-pepper": (0.01, 0.1, 0.5),
+    "poisson": (0.06, 0.2, 0.5),
+    "speckle": (0.06, 0.25, 0.6),
+    "jpeg": (60, 80, 90),
+}
+PHOTOS = {
+    "astronaut": data.astronaut()[20:164, 140:300],
+    "chelsea": data.chelsea()[60:204, 120:280],
+    "coffee": data.coffee()[120:264, 200:360],
+}
+SWITCHING, ANSCOMBE, LOG_WAVELET, SHIFTED_BLOCKS = FILTERS
+
+every_filter = pytest.mark.parametrize("filter", FILTERS, ids=lambda filter: filter.name)
+every_photo = pytest.mark.parametrize("photo", PHOTOS)
+every_law = pytest.mark.parametrize("law", [specialists._POISSON, specialists._SPECKLE])
+
+
+def clean_photo(name):
+    return PHOTOS[name].astype(np.float32) / 255
+
+
+def corrupt(clean, kind, strength, seed=3):
+    """Spoil a picture, clip it and store it in 8 bits."""
+    noisy = PHOTO_NOISE_KINDS[kind].corrupt(clean, strength, np.random.default_rng(seed))
+    return np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / 255
+
+
+def ramp(height=200, width=200):
+    """A slope from dark to light grey, without black and white."""
+    slope = np.add.outer(np.linspace(0.2, 0.5, height), np.linspace(0, 0.3, width))
+    return slope[..., np.newaxis].astype(np.float32)
+
+
+@every_filter
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (2, 3, 3), (7, 5, 1), (33, 64, 3)])
+@pytest.mark.parametrize("sigma", [None, 0.01, 0.3, 1.0])
+def test_any_picture_keeps_its_shape_type_and_range(filter, shape, sigma, rng):
+    for noisy in (
+        rng.random(shape, np.float32),
+        corrupt(rng.random(shape, np.float32), filter.kind, STRENGTHS[filter.kind][2]),
+    ):
+        before = noisy.copy()
+        denoised = filter.denoise(noisy, sigma)
+        assert denoised.shape == shape
+        assert denoised.dtype == np.float32
+        assert denoised.min() >= 0
+        assert denoised.max() <= 1
+        np.testing.assert_array_equal(noisy, before)
+
+
+@every_filter
+def test_without_noise_nothing_is_changed(filter, rng):
+    noisy = rng.random((9, 12, 3), np.float32)
+    np.testing.assert_array_equal(filter.denoise(noisy, 0), noisy)
+
+
+@every_filter
+@pytest.mark.parametrize("sigma", [-0.1, float("nan")])
+def test_a_negative_noise_level_is_refused(filter, sigma):
+    with pytest.raises(ValueError, match=f"sigma must not be negative, got {sigma}"):
+        filter.denoise(np.zeros((4, 4, 1), np.float32), sigma)
+
+
+@every_filter
+@pytest.mark.parametrize("colour", [[0.0], [0.3], [1.0], [0.2, 0.6, 1.0], [0, 0, 0], [1, 1, 1]])
+@pytest.mark.parametrize("sigma", [None, 0.2])
+def test_a_flat_picture_stays_flat(filter, colour, sigma):
+    flat = np.broadcast_to(np.float32(colour), (30, 41, len(colour)))
+    denoised = filter.denoise(flat, sigma)
+    np.testing.assert_allclose(denoised, np.broadcast_to(denoised[:1, :1], flat.shape), atol=2e-5)
+    if sigma is None:
+        np.testing.assert_allclose(denoised, flat, atol=2e-5)
+
+
+@every_filter
+@every_photo
+def test_a_clean_photo_is_hardly_changed(filter, photo):
+    clean = clean_photo(photo)
+    assert metrics.psnr(clean, filter.denoise(clean)) > 50
+
+
+@every_filter
+def test_grey_stays_grey(filter):
+    noisy = corrupt(clean_photo("chelsea")[..., :1], filter.kind, STRENGTHS[filter.kind][1])
+    denoised = filter.denoise(np.repeat(noisy, 3, axis=2))
+    np.testing.assert_allclose(denoised, np.repeat(denoised[..., :1], 3, axis=2), atol=1e-5)
+
+
+@every_filter
+def test_a_grey_photo_gets_better(filter):
+    clean = clean_photo("coffee")[..., 1:2]
+    noisy = corrupt(clean, filter.kind, STRENGTHS[filter.kind][1])
+    assert metrics.psnr(clean, filter.denoise(noisy)) > metrics.psnr(clean, noisy) + 0.4
+
+
+@pytest.mark.parametrize(
+    ("filter", "strength"),
+    [(filter, strength) for filter in FILTERS for strength in STRENGTHS[filter.kind]],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_specialist_beats_every_other_filter_on_its_noise(filter, strength):
+    qualities = {}
+    for name in PHOTOS:
+        clean = clean_photo(name)
+        noisy = corrupt(clean, filter.kind, strength)
+        sigma = metrics.rms(clean, noisy)
+        for each in (filter, *CLASSICAL.values()):
+            denoised = each.denoise(noisy, sigma)
+            qualities.setdefault(each.name, []).append(metrics.psnr(clean, denoised))
+        unaided = metrics.psnr(clean, filter.denoise(noisy))
+        # It finds the noise level itself.
+        assert unaided > qualities[filter.name][-1] - 0.5
+    best = np.mean(qualities.pop(filter.name))
+    assert best > max(np.mean(others) for others in qualities.values()) + 0.05
+
+
+@pytest.mark.parametrize("filter", [ANSCOMBE, LOG_WAVELET, SHIFTED_BLOCKS], ids=lambda f: f.name)
+def test_the_noise_level_of_a_photo_is_found(filter):
+    for strength in STRENGTHS[filter.kind]:
+        clean = clean_photo("coffee")
+        noisy = corrupt(clean, filter.kind, strength)
+        assert filter.find_sigma(noisy) == pytest.approx(metrics.rms(clean, noisy), rel=0.15)
+
+
+@every_filter
+def test_what_a_visitor_reads_about_a_filter_is_one_sentence(filter):
+    assert filter.explain.endswith(".")
+    assert filter.explain.count(".") == 1
+    assert filter.title
+    assert filter.source
+
+
+def test_specialists_are_found_by_their_noise():
+    for kind in PHOTO_NOISE_KINDS:
+        assert all(each.kind == kind for each in specialists_for(kind))
+    assert specialists_for("gaussian") == []
+    assert [each.name for each in specialists_for("salt-and-pepper")] == ["switching"]
+    assert not SPECIALISTS.keys() & CLASSICAL.keys()
+    assert {each.kind for each in FILTERS} == STRENGTHS.keys()
+
+
+# Salt and pepper
+
+
+@pytest.mark.parametrize("share", [0.005, 0.05, 0.2, 0.5])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_wrong_pixels_are_found_and_no_others(share, channels):
+    clean = np.repeat(ramp(), channels, axis=2)
+    noisy = corrupt(clean, "salt-and-pepper", share)
+    wrong = np.any((noisy == 0) | (noisy == 1), axis=-1)
+    np.testing.assert_array_equal(wrong_pixels(noisy), wrong)
+
+
+def test_pixels_of_one_kind_alone_are_found_too(rng):
+    wrong = rng.random((200, 200)) < 0.4
+    noisy = np.where(wrong[..., None], 0, ramp())
+    np.testing.assert_array_equal(wrong_pixels(noisy), wrong)
+
+
+def test_black_and_white_areas_are_not_wrong():
+    clean = ramp()
+    clean[20:60, 30:90], clean[100:105, 10:15], clean[150:] = 1, 0, 0
+    assert not wrong_pixels(clean).any()
+    np.testing.assert_array_equal(SWITCHING.denoise(clean, 0.1), clean)
+
+
+def test_a_black_pixel_in_a_white_area_is_wrong():
+    noisy = ramp()
+    noisy[20:60, 30:90] = 1
+    clean = noisy.copy()
+    noisy[40, 50] = 0
+    assert np.argwhere(wrong_pixels(noisy)).tolist() == [[40, 50]]
+    np.testing.assert_allclose(SWITCHING.denoise(noisy, 0.1), clean, atol=1e-6)
+
+
+def test_a_pixel_with_one_colour_at_its_end_is_not_wrong():
+    picture = np.repeat(ramp(), 3, axis=2)
+    picture[50, 50] = 1, 0.4, 0.4
+    assert not wrong_pixels(picture).any()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5])
+def test_pixels_that_are_not_wrong_keep_their_values(share):
+    noisy = corrupt(clean_photo("astronaut"), "salt-and-pepper", share)
+    good = ~np.all((noisy == 0) | (noisy == 1), axis=-1)
+    np.testing.assert_array_equal(SWITCHING.denoise(noisy)[good], noisy[good])
+
+
+def test_white_that_does_not_stand_out_is_left_alone():
+    light = np.full((40, 40, 3), 0.97, np.float32)
+    light[20, 20] = 1
+    np.testing.assert_array_equal(SWITCHING.denoise(light, 0.1), light)
+
+
+def test_nothing_bends_where_lost_pixels_lie_on_a_slope(rng):
+    slope = ramp(60, 60)
+    lost = np.zeros((60, 60), bool)
+    lost[6:-6, 6:-6] = rng.random((48, 48)) < 0.3
+    bridged = bridge(np.where(lost[..., None], 0, slope), lost)
+    # Five steps leave a thousandth of the largest jump of 0.8.
+    np.testing.assert_allclose(bridged, slope, atol=8e-4)
+
+
+def test_a_bridge_is_what_scikit_image_finds(rng):
+    clean = clean_photo("astronaut")[:48, :48]
+    lost = rng.random(clean.shape[:2]) < 0.15
+    picture = np.where(lost[..., None], 0, clean)
+    expected = inpaint_biharmonic(picture, lost, channel_axis=-1)
+    # Theirs treats the border of the picture in another way.
+    inside = (slice(4, -4), slice(4, -4))
+    assert metrics.rms(expected[inside], bridge(picture, lost)[inside]) < 0.003
+
+
+def test_a_bridge_spans_a_hole_of_many_pixels():
+    slope = ramp(60, 60)
+    lost = np.zeros((60, 60), bool)
+    lost[20:35, 20:35] = True
+    bridged = bridge(np.where(lost[..., None], 1, slope), lost)
+    assert np.abs(bridged - slope).max() < 0.1
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_with_all_or_nothing_lost_a_picture_stays(lost):
+    np.testing.assert_array_equal(bridge(ramp(9, 8), np.full((9, 8), lost)), ramp(9, 8))
+
+
+# Poisson and speckle
+
+
+@every_law
+@pytest.mark.parametrize("strength", [0.02, 0.1])
+def test_behind_its_curve_a_noise_is_even(law, strength):
+    outcomes, level = law.evened(law.outcomes(strength), strength)
+    mid = (specialists._GREYS > 0.45) & (specialists._GREYS < 0.65)
+    # The curve of speckle is a logarithm above its offset of 0.16 to 0.19: v / sqrt(v^2 + o^2).
+    assert outcomes[mid].std(axis=1) == pytest.approx(level, rel=0.08)
+
+
+@pytest.mark.parametrize("grain", [0.05, 0.1, 0.2])
+def test_the_way_back_is_the_closed_form_of_makitalo_and_foi(grain):
+    law = specialists._POISSON
+    outcomes = law.corrupt(
+        np.repeat(np.float32([[0.1], [0.3], [0.6]]), 4096, axis=1),
+        grain,
+        specialists._EvenlySpread(),
+    )
+    mean = law.curve(outcomes.astype(np.float64), grain).mean(axis=1) / grain
+    root = (3 / 2) ** 0.5
+    count = mean**2 / 4 + root / 4 / mean - 11 / 8 / mean**2 + 5 * root / 8 / mean**3 - 1 / 8
+    # The error of the closed form in counts (IEEE TIP 2011, doi:10.1109/TIP.2011.2121085).
+    np.testing.assert_allclose(count * grain**2, [0.1, 0.3, 0.6], atol=0.02 * grain**2 + 1e-4)
+
+
+@pytest.mark.parametrize("filter", [ANSCOMBE, LOG_WAVELET], ids=lambda filter: filter.name)
+@pytest.mark.parametrize("grey", [0.1, 0.4, 0.8])
+def test_a_noisy_grey_comes_back_at_its_mean_though_white_was_clipped(filter, grey):
+    clean = np.full((160, 160, 1), grey, np.float32)
+    noisy = corrupt(clean, filter.kind, 0.4)
+    denoised = filter.denoise(noisy, metrics.rms(clean, noisy))
+    # A value has a standard deviation of at most 0.36; of 25,600, four times 0.002, and twice
+    # that, as a clipped mean is stretched; and 0.01 for what the wavelet leaves.
+    assert denoised.mean() == pytest.approx(grey, abs=0.03)
+
+
+@every_law
+@pytest.mark.parametrize("strength", [0.01, 0.1, 0.35])
+def test_the_level_of_a_photo_follows_from_the_strength(law, strength):
+    clean = clean_photo("chelsea")
+    noisy = np.clip(law.corrupt(clean, strength, np.random.default_rng(1)), 0, 1)
+    levels = specialists._levels(noisy, law)
+    predicted = np.interp(strength, np.append(0, specialists._STRENGTHS), levels)
+    assert predicted == pytest.approx(metrics.rms(clean, noisy), rel=0.03)
+
+
+# JPEG
+
+
+@pytest.mark.parametrize("quality", [5, 10, 25, 40, 50, 51, 75, 90, 95])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_quality_of_a_jpeg_is_found(quality, channels):
+    noisy = corrupt(clean_photo("astronaut")[..., :channels], "jpeg", 100 - quality)
+    assert jpeg_quality(noisy) == quality
+
+
+def test_the_last_of_two_qualities_is_found():
+    once = corrupt(clean_photo("coffee"), "jpeg", 30)
+    assert jpeg_quality(corrupt(once, "jpeg", 60)) == 40
+
+
+@every_photo
+def test_what_was_no_jpeg_has_no_quality(photo):
+    clean = clean_photo(photo)
+    assert jpeg_quality(corrupt(clean, "gaussian", 0.1)) is None
+    # Cut out elsewhere than at a block's corner, it does not show.
+    assert jpeg_quality(corrupt(clean, "jpeg", 80)[3:, 5:]) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 30, 3), (64, 64, 1), (64, 64, 3)])
+def test_an_even_or_tiny_picture_has_no_quality(shape):
+    assert jpeg_quality(np.full(shape, 0.4, np.float32)) is None
+
+
+def test_a_jpeg_cut_elsewhere_gets_better_when_the_level_is_told():
+    clean = clean_photo("astronaut")
+    noisy = corrupt(clean, "jpeg", 80)
+    clean, noisy = clean[3:, 5:], noisy[3:, 5:]
+    denoised = SHIFTED_BLOCKS.denoise(noisy, metrics.rms(clean, noisy))
+    assert metrics.psnr(clean, denoised) > metrics.psnr(clean, noisy) + 0.5
+
+
+def test_without_blocks_a_little_more_noise_changes_the_result_a_little():
+    noisy = corrupt(clean_photo("chelsea")[:56, :56], "gaussian", 0.1)
+    for sigma in (0.02, 0.06, 0.15):
+        low, high = (SHIFTED_BLOCKS.denoise(noisy, sigma * by) for by in (0.999, 1.001))
+        # A detail of an eighth of the range may drop out of one block of sixteen.
+        assert np.abs(low - high).max() < 0.02
+
+
+def test_steps_are_those_of_the_standard():
+    # ITU-T T.81, tables K.1 and K.2: quality 50, the first rows.
+    brightness, colour = specialists._step_tables()[49]
+    assert brightness[0].tolist() == [16, 11, 10, 16, 24, 40, 51, 61]
+    assert brightness[:, 0].tolist() == [16, 12, 14, 14, 18, 24, 49, 72]
+    assert colour[0].tolist() == [17, 18, 24, 47, 99, 99, 99, 99]
+    # Twice as large at half the quality, by the rule of libjpeg.
+    np.testing.assert_array_equal(
+        specialists._step_tables()[24], np.minimum(2 * np.stack([brightness, colour]), 255)
+    )
+
+
+def test_details_are_the_cosine_transform_of_each_block(rng):
+    plane = rng.random((24, 32)).astype(np.float32)
+    details = specialists._details(plane)
+    expected = dctn(plane[8:16, 16:24], norm="ortho")
+    np.testing.assert_allclose(details[1, :, 2, :], expected, atol=1e-5)
+    np.testing.assert_allclose(specialists._from_details(details), plane, atol=1e-6)
+
+
+def test_shifts_are_spread_evenly():
+    shifts = np.array(specialists._SHIFTS)
+    assert len(np.unique(shifts, axis=0)) == 16
+    for axis in (0, 1):
+        assert np.bincount(shifts[:, axis]).tolist() == [2] * 8
+
+
+def test_real_photos_get_better(data_dir):
+    files = sorted((data_dir / "photos" / "train").glob("*.jpg"))[20::400]
+    if not files:
+        pytest.skip(f"needs real photos: there are none in {data_dir / 'photos' / 'train'}")
+    for path in files:
+        with Image.open(path) as file:
+            clean = np.asarray(file.convert("RGB"))[40:200, 40:200].astype(np.float32) / 255
+        for filter in FILTERS:
+            noisy = corrupt(clean, filter.kind, STRENGTHS[filter.kind][1])
+            denoised = filter.denoise(noisy)
+            assert metrics.psnr(clean, denoised) > metrics.psnr(clean, noisy) + 0.3
