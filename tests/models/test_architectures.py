@@ -351,14 +351,28 @@ def test_the_level_counts_where_it_is(for_photos, rng):
     assert changed[100:, 100:].max() == 0
 
 
-def test_what_is_learned_is_the_noise(for_photos, rng):
+def silenced(model, name):
+    """Return a copy of the network in which one layer answers with nothing."""
     architecture, settings = FOR_PHOTOS
-    silent = build(architecture, **settings)
-    silent.set_weights(for_photos.get_weights())
-    kernel = silent.get_layer("noise").get_weights()[0]
-    silent.get_layer("noise").set_weights([np.zeros_like(kernel)])
+    copy = build(architecture, **settings)
+    copy.set_weights(model.get_weights())
+    copy.get_layer(name).set_weights([np.zeros(copy.get_layer(name).kernel.shape)])
+    return copy
+
+
+def test_what_a_network_for_photos_learns_is_the_noise(for_photos, rng):
     noisy, level = photos(rng, 1, 16, 16)
-    np.testing.assert_array_equal(answer(silent, noisy, level), noisy)
+    without = answer(silenced(for_photos, "noise"), noisy, level)
+    np.testing.assert_array_equal(without, noisy)
+
+
+@pytest.mark.parametrize("name", ["decoder_1_up", "decoder_2_up"])
+def test_skips_carry_past_what_lies_below(for_photos, name, rng):
+    noisy, level = photos(rng, 1, 16, 16)
+    without = answer(silenced(for_photos, name), noisy, level)
+    # What lies below counts, and the rest goes on without it, as it is added.
+    assert np.abs(without - answer(for_photos, noisy, level)).max() > 1e-3
+    assert np.abs(without - noisy).max() > 1e-3
 
 
 def test_photos_are_worked_on_at_half_their_size_and_below(for_photos):
