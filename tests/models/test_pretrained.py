@@ -6,7 +6,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from imaging import metrics
-from imaging.noise import NOISE_KINDS
+from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.architectures import build
 from models.catalogue import load_catalogue, sha256_of
 from models.denoiser import load_denoiser, load_reader
@@ -14,7 +14,8 @@ from train.evaluate import noisy_pictures
 from train.recipes import RECIPES
 
 SHIPPED = list(load_catalogue().values())
-DENOISERS = [card for card in SHIPPED if card.denoises]
+DENOISERS = [card for card in SHIPPED if card.denoises and not card.for_photos]
+FOR_PHOTOS = [card for card in SHIPPED if card.for_photos]
 READERS = [card for card in SHIPPED if not card.denoises]
 # The Keras model ships where it is small.
 WITH_KERAS = [card for card in SHIPPED if (card.folder / "model.keras").is_file()]
@@ -76,8 +77,12 @@ def test_keras_and_onnx_agree_on_real_digits(card, mnist_test):
 def test_the_card_describes_the_network(card):
     model = build(card.architecture, **card.settings)
     assert card.parameters == model.count_params()
-    assert model.input_shape == (None, card.size, card.size, card.channels)
-    assert (model.output_shape == model.input_shape) == card.denoises
+    picture = model.inputs[0].shape
+    side = card.size or None
+    assert picture == (None, side, side, card.channels)
+    assert (model.output_shape == picture) == card.denoises
+    # A network for photos is told the level as a map.
+    assert [each.shape for each in model.inputs[1:]] == [(None, None, None, 1)] * card.for_photos
 
 
 @by_name([card for card in SHIPPED if card.name in MACS_BY_HAND])
@@ -94,8 +99,9 @@ def test_the_card_is_complete(card):
     assert card.macs_per_pixel > 0
     assert card.epochs > 0
     assert {"date", "keras", "onnx", "onnxruntime"} <= set(card.made_with)
+    kinds = PHOTO_NOISE_KINDS if card.for_photos else NOISE_KINDS
     for kind, (low, high) in card.trained_ranges.items():
-        assert NOISE_KINDS[kind].low <= low <= high <= NOISE_KINDS[kind].high
+        assert kinds[kind].low <= low <= high <= kinds[kind].high
 
 
 @by_name(DENOISERS)
@@ -110,6 +116,30 @@ def test_the_card_says_how_good_the_model_is_over_every_slider(card):
         assert len(strengths) >= 5
         assert max(strengths) == pytest.approx(kind.high)
     assert card.measured("gaussian", 0.5).pictures == 10_000
+
+
+@by_name([card for card in FOR_PHOTOS if card.data == "photos"])
+def test_the_card_says_how_good_a_photo_network_is_over_every_slider(card):
+    for kind in PHOTO_NOISE_KINDS.values():
+        rows = [row for row in card.quality if row.noise == kind.name]
+        assert len(rows) >= 5
+        assert max(row.strength for row in rows) == pytest.approx(kind.high, abs=1e-5)
+        for row in rows:
+            assert row.pictures >= 8
+            assert row.psnr > row.noisy_psnr
+            assert row.ssim > row.noisy_ssim
+
+
+@by_name([card for card in FOR_PHOTOS if card.data == "polyu"])
+def test_the_card_says_how_good_a_camera_network_is_on_a_camera_s_noise(card):
+    row = card.measured("camera", 0)
+    assert row.psnr > row.noisy_psnr
+
+
+@by_name(FOR_PHOTOS)
+def test_a_photo_network_s_file_is_small(card):
+    # Half of what single precision takes, and a little for the graph.
+    assert card.weights.stat().st_size < 2.1 * card.parameters
 
 
 @by_name(READERS)
