@@ -155,7 +155,7 @@ def log_wavelet(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def shifted_blocks(noisy: np.ndarray, sigma: float) -> np.ndarray:
-    """Leave weak details out of 8x8 blocks at sixteen places other than JPEG's; take the mean.
+    """Leave weak details out of blocks of 8x8 pixels, placed in sixteen ways; take the mean.
 
     A block of few details counts more.  What is weak follows from JPEG's steps, those of the
     quality that the picture was stored with; where none shows, of one that errs by ``sigma``.

@@ -82,6 +82,8 @@ def test_clipped_areas_do_not_lower_the_level(area, rng):
     noisy = np.clip(clean + 0.1 * rng.standard_normal(clean.shape, np.float32), 0, 1)
     noisy[:80, :120] = area  # some of it never had noise
     assert estimate_level(noisy) == pytest.approx(0.1, rel=0.08)
+    noisy[:, :130] = area  # and then most of the picture
+    assert estimate_level(noisy) == pytest.approx(0.1, rel=0.08)
 
 
 @every_photo
