@@ -135,6 +135,9 @@ def _train(
     if early:
         reason += f"the weights of epoch {early.best_epoch}, the best, are kept"
         model.set_weights(_load(run.best).get_weights())
+    if config.average and epoch >= config.epochs:
+        # No fit ran, at whose end Keras puts the averaged weights in place.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     write_whole(run.model, model.save)
     progress.write("status", step_of(model), status="finished", reason=reason)
     return "finished"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.fft import dctn
+from scipy.fft import dctn, idctn
 from skimage import data
 from skimage.restoration import inpaint_biharmonic
 
@@ -358,6 +358,25 @@ def test_details_are_the_cosine_transform_of_each_block(rng):
     expected = dctn(plane[8:16, 16:24], norm="ortho")
     np.testing.assert_allclose(details[1, :, 2, :], expected, atol=1e-5)
     np.testing.assert_allclose(specialists._from_details(details), plane, atol=1e-6)
+
+
+def test_the_mean_of_blocks_is_that_of_one_block_after_the_other(rng):
+    plane = (20 * rng.random((16, 24))).astype(np.float32)
+    plane[:, 11:] += 100
+    steps = np.add.outer(np.arange(8), np.arange(8)) * 4.0 + 10
+    padded = np.pad(plane, 8, mode="symmetric")
+    sums, weights = np.zeros((2, *padded.shape))
+    for down, right in specialists._SHIFTS:
+        for row in range(down, padded.shape[0] - 7, 8):
+            for column in range(right, padded.shape[1] - 7, 8):
+                block = slice(row, row + 8), slice(column, column + 8)
+                details = dctn(padded[block], norm="ortho")
+                kept = np.abs(details) > 0.3 * steps
+                kept[0, 0] = True
+                sums[block] += idctn(details * kept, norm="ortho") / kept.sum()
+                weights[block] += 1 / kept.sum()
+    expected = (sums / weights)[8:-8, 8:-8]
+    np.testing.assert_allclose(specialists._without_weak_details(plane, steps), expected, atol=1e-3)
 
 
 def test_colours_are_averaged_on_one_side_of_an_edge():

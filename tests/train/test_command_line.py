@@ -7,7 +7,7 @@ import pytest
 
 from train.__main__ import main
 from train.config import TrainConfig, gaussian_only
-from train.recipes import RECIPES
+from train.recipes import RECIPES, TRAPS
 from train.runs import Run
 
 pytestmark = pytest.mark.usefixtures("strokes")
@@ -45,9 +45,10 @@ def test_list_names_every_recipe_with_its_purpose(run):
     status, out, err = run("list")
     assert (status, err) == (0, "")
     lines = {line.split()[0]: line for line in out.splitlines()}
-    assert set(lines) == set(RECIPES)
+    known = RECIPES | TRAPS
+    assert set(lines) == set(known)
     for name, line in lines.items():
-        assert line.endswith(RECIPES[name].purpose)
+        assert line.endswith(known[name].purpose)
 
 
 def test_a_recipe_is_trained_into_the_folder_that_is_asked_for(run, tmp_path):
