@@ -21,22 +21,11 @@ from PIL import Image
 from scipy import ndimage
 from scipy.fft import dct
 from scipy.special import ndtri
-from scipy.stats import binom
 
 from imaging import noise
 from imaging.classical import Classical, _by_opponent_colours, estimate_sigma, wavelet
+from imaging.impulses import without_impulses
 from imaging.level import estimate_level
-
-# How seldom a wrong pixel may be taken for a part of a white or black area.
-_MISSED = 1e-6
-# A white or black pixel that differs less from its surroundings stays as it is.
-_STANDS_OUT = 0.05
-# Steps of the method of conjugate gradients; after five, nothing changes any more.
-_BRIDGING_STEPS = 5
-# The square of Laplace's operator: nothing on a slope, much where the picture bends.
-_BENDING = np.float32(
-    [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]]
-)[..., np.newaxis]
 
 # Strengths and grey levels for which the effect of a noise is worked out, each from equally
 # likely outcomes.
@@ -90,47 +79,7 @@ def switching(noisy: np.ndarray, sigma: float) -> np.ndarray:
         Sun and Neuvo, Pattern Recognition Letters 15, 1994, pages 341 to 347, who put a median
         in place of a wrong pixel.
     """
-    wrong = wrong_pixels(noisy)
-    bridged = bridge(noisy, wrong)
-    stands_out = np.abs(bridged - noisy).max(axis=-1, keepdims=True) > _STANDS_OUT
-    return np.where(stands_out, bridged, noisy)
-
-
-def wrong_pixels(noisy: np.ndarray) -> np.ndarray:
-    """Return where ``(H, W)`` a pixel is white or black in all channels, and few around it are.
-
-    How many there may be by chance follows from their share among pixels without a neighbour of
-    the kind, in which a white or black area has no say.
-    """
-    wrong = np.zeros(noisy.shape[:2], bool)
-    for extreme in (np.all(noisy <= 0, axis=-1), np.all(noisy >= 1, axis=-1)):
-        lonely = _others_within(extreme, 3) == 0
-        share = np.mean(extreme[lonely]) if lonely.any() else 0
-        by_chance = binom.isf(_MISSED, 5 * 5 - 1, share)
-        wrong |= extreme & (_others_within(extreme, 5) <= by_chance)
-    return wrong
-
-
-def bridge(picture: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """Return ``picture`` with the ``lost`` pixels ``(H, W)`` filled in with the least bending.
-
-    Source:
-        The thin plates of Duchon, 1977, doi:10.1007/BFb0086566, on the grid of pixels.
-    """
-    if not lost.any() or lost.all():
-        return picture
-    lost = lost[..., np.newaxis]
-    filled = _rough_fill(picture, lost)
-    residual = -_bending(filled) * lost
-    direction, power = residual, np.square(residual).sum(axis=(0, 1))
-    for _ in range(_BRIDGING_STEPS):
-        change = _bending(direction) * lost
-        step = power / np.maximum((direction * change).sum(axis=(0, 1)), 1e-20)
-        filled = filled + step * direction
-        residual = residual - step * change
-        before, power = power, np.square(residual).sum(axis=(0, 1))
-        direction = residual + power / np.maximum(before, 1e-20) * direction
-    return filled
+    return without_impulses(noisy)[0]
 
 
 def anscombe(noisy: np.ndarray, sigma: float) -> np.ndarray:
@@ -316,31 +265,6 @@ def _effects(law: _Law) -> tuple[np.ndarray, np.ndarray]:
     means = [np.maximum.accumulate(each.mean(axis=1)) for each in outcomes]
     squares = [np.square(each - _GREYS[:, np.newaxis]).mean(axis=1) for each in outcomes]
     return np.stack(means), np.stack(squares)
-
-
-def _others_within(marked: np.ndarray, width: int) -> np.ndarray:
-    """How many of the other pixels in a square window are marked."""
-    share = ndimage.uniform_filter(marked.astype(np.float32), width, mode="mirror")
-    return np.rint(share * width**2) - marked
-
-
-def _rough_fill(picture: np.ndarray, lost: np.ndarray) -> np.ndarray:
-    """Fill lost pixels with a mean of the nearest known ones."""
-    known = (~lost).astype(np.float32)
-    filled, width = picture * known, 0.5
-    left = lost
-    while left.any():
-        weight = ndimage.gaussian_filter(known, width, axes=(0, 1), mode="mirror")
-        mean = ndimage.gaussian_filter(picture * known, width, axes=(0, 1), mode="mirror")
-        near = left & (weight > 1e-3)
-        filled = np.where(near, mean / np.maximum(weight, 1e-3), filled)
-        left = left & ~near
-        width *= 2
-    return filled
-
-
-def _bending(picture: np.ndarray) -> np.ndarray:
-    return ndimage.correlate(picture, _BENDING, mode="mirror")
 
 
 def _without_weak_details(plane: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -9,15 +9,20 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 import onnxruntime as ort
 
+from imaging.impulses import impulse_levels, map_of_levels, without_impulses
 from imaging.large import rms_pixels
 from imaging.level import estimate_level
-from models.tiles import TILE_PIXELS, Watch, in_tiles
+from models.tiles import TILE_PIXELS, Watch, Work, in_tiles
 
 _M_MMAP_THRESHOLD = -3  # From glibc's malloc.h.
+# Lost pixels are filled in where they make this share of the level; other noise that has less
+# than the second share of it is taken for the picture's own texture.
+_MADE_BY_IMPULSES, _NOTHING_ELSE = 0.5, 0.35
 STRONGEST = 0.5  # A network is told no higher level than this: it was trained up to there.
 
 
@@ -40,6 +45,10 @@ class PhotoDenoiser:
         the standard deviation of the noise, in units of the full range; at 0 the picture comes
         back as it is.  Grey stays grey.  ``watch`` is told of progress, as in ``in_tiles``.
 
+        Where much of the noise is white and black pixels out of place, as in salt-and-pepper,
+        these are filled in and the network is told where; if they are all of it, no other pixel
+        is changed.
+
         Raises:
             ValueError: if shape, type or sigma make no sense.
         """
@@ -49,21 +58,40 @@ class PhotoDenoiser:
             sigma = estimate_level(noisy)
         if not sigma >= 0:
             raise ValueError(f"sigma must not be negative, got {sigma}")
-        level = np.float32(min(sigma, STRONGEST))
         if noisy.shape[2] == 3 and _is_grey(noisy):
             one = self.denoise(noisy[..., :1], sigma, watch, tile_pixels)
             return np.repeat(one, 3, axis=2)
-        work = (lambda tile: self._run(tile, level)) if level else (lambda tile: tile)
+        work = self._work(noisy, sigma)
         return in_tiles(noisy, work, watch, self.multiple, tile_pixels, margin=self.multiple)
 
-    def _run(self, tile: np.ndarray, level: np.float32) -> np.ndarray:
+    def _work(self, noisy: np.ndarray, sigma: float) -> Work:
+        """Choose what is done with each tile of the picture."""
+        if sigma == 0:
+            return lambda tile: tile
+        impulses, rest = impulse_levels(noisy)
+        if impulses < _MADE_BY_IMPULSES * sigma:
+            level = np.float32(min(sigma, STRONGEST))
+            return lambda tile: self._run(tile, np.full((*tile.shape[:2], 1), level))
+        # Told of more than the lost pixels account for, it smooths the others by the difference.
+        rest = max(min(rest, sigma), max(sigma**2 - impulses**2, 0) ** 0.5)
+        rest = min(rest, STRONGEST) if rest > _NOTHING_ELSE * sigma else 0.0
+        return partial(self._mend, level=rest)
+
+    def _mend(self, tile: np.ndarray, level: float) -> np.ndarray:
+        """Fill lost pixels in and denoise; where ``level`` is 0, leave the others alone."""
+        filled, lost = without_impulses(tile)
+        denoised = self._run(filled, map_of_levels(lost, level))
+        return denoised if level else np.where(lost[..., np.newaxis], denoised, tile)
+
+    def _run(self, tile: np.ndarray, levels: np.ndarray) -> np.ndarray:
         height, width, channels = tile.shape
         missing = [(0, -side % self.multiple) for side in (height, width)]
-        padded = np.pad(tile, (*missing, (0, 0)), mode="reflect")
+        padded, levels = (
+            np.pad(each, (*missing, (0, 0)), mode="reflect") for each in (tile, levels)
+        )
         if channels == 1:
             padded = np.repeat(padded, 3, axis=2)
-        map_of_level = np.full((1, *padded.shape[:2], 1), level)
-        denoised = self._session.run(None, {"image": padded[None], "level": map_of_level})[0][0]
+        denoised = self._session.run(None, {"image": padded[None], "level": levels[None]})[0][0]
         denoised = denoised[:height, :width]
         return denoised if channels == 3 else denoised.mean(axis=2, keepdims=True)
 

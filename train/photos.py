@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from imaging import metrics
+from imaging.impulses import map_of_levels, without_impulses
 from imaging.level import estimate_level
 from imaging.noise import PHOTO_NOISE_KINDS
 from train.config import TrainConfig, data_folder
@@ -20,6 +21,9 @@ from train.data import SPOIL, VALIDATE, to_unit
 VALIDATION_EVERY = 25  # Every 25th photo is kept back.
 CAMERA_EVERY = 4  # Every 4th scene is kept back.
 CAMERA_SHARE = 0.8
+# How often lost pixels are filled and marked on the map of levels, and how often such a picture
+# has Gaussian noise besides, up to which level.
+MARKED_SHARE, MIXED_SHARE, MIXED_LEVEL = 0.85, 0.3, 0.2
 CAMERA = 5  # The stream of random numbers that picks the pairs; see train.data.
 VALIDATION_CROP = 128
 VALIDATION_SIGMAS = (15 / 255, 25 / 255, 50 / 255)
@@ -32,7 +36,7 @@ RESCALED_SHARE, SMALLEST_SCALE = 0.5, 0.5
 LEVEL_ERROR = {
     "poisson": (0.6, 1.5),
     "speckle": (0.6, 1.5),
-    "salt-and-pepper": (0, 1),
+    "salt-and-pepper": (0, 1),  # Where lost pixels are not marked.
     "jpeg": (0, 1.2),
 }
 
@@ -193,7 +197,7 @@ def spoil_photos(
     """Return ``((noisy, level), clean)`` of a batch; some of its pictures become grey."""
     shares = np.array([entry.share for entry in config.noise])
     clean, noisy = clean.copy(), np.empty_like(clean)
-    levels = np.empty((len(clean), 1, 1, 1), np.float32)
+    levels = np.empty((*clean.shape[:3], 1), np.float32)
     kinds = rng.choice(len(shares), size=len(clean), p=shares / shares.sum())
     for index, kind in enumerate(kinds):
         picture, entry = clean[index], config.noise[kind]
@@ -201,15 +205,33 @@ def spoil_photos(
             picture[:] = picture.mean(axis=2, keepdims=True)
             picture = picture[..., :1]  # Grey noise too: it is the same in all channels.
         strength = rng.uniform(entry.low, entry.high)
+        if entry.kind == "salt-and-pepper" and rng.random() < MARKED_SHARE:
+            noisy[index], levels[index] = _filled_and_marked(picture, strength, rng)
+            continue
         spoiled = PHOTO_NOISE_KINDS[entry.kind].corrupt(picture, strength, rng)
         if rng.random() < CLIPPED_SHARE:
-            spoiled = np.rint(np.clip(spoiled, 0, 1) * 255) / np.float32(255)
+            spoiled = _in_8_bits(spoiled)
         noisy[index] = spoiled
         if entry.kind in LEVEL_ERROR:
             levels[index] = metrics.rms(picture, spoiled) * rng.uniform(*LEVEL_ERROR[entry.kind])
         else:
             levels[index] = strength
-    return (noisy, np.broadcast_to(levels, (*clean.shape[:3], 1)).copy()), clean
+    return (noisy, levels), clean
+
+
+def _filled_and_marked(
+    clean: np.ndarray, share: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``clean`` with lost pixels that were filled in, and its map of levels."""
+    level = rng.uniform(0, MIXED_LEVEL) if rng.random() < MIXED_SHARE else 0.0
+    spoiled = clean + np.float32(level) * rng.standard_normal(clean.shape, np.float32)
+    spoiled = PHOTO_NOISE_KINDS["salt-and-pepper"].corrupt(_in_8_bits(spoiled), share, rng)
+    filled, lost = without_impulses(spoiled)
+    return filled, map_of_levels(lost, level)
+
+
+def _in_8_bits(picture: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(picture, 0, 1) * 255) / np.float32(255)
 
 
 def _middle(photo: np.ndarray, side: int) -> np.ndarray:

@@ -3,17 +3,14 @@ import pytest
 from PIL import Image
 from scipy.fft import dctn, idctn
 from skimage import data
-from skimage.restoration import inpaint_biharmonic
 
 from imaging import metrics, specialists
 from imaging.classical import CLASSICAL
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.specialists import (
     SPECIALISTS,
-    bridge,
     jpeg_quality,
     specialists_for,
-    wrong_pixels,
 )
 
 FILTERS = list(SPECIALISTS.values())
@@ -168,43 +165,6 @@ def test_specialists_are_found_by_their_noise():
 # Salt and pepper
 
 
-@pytest.mark.parametrize("share", [0.005, 0.05, 0.2, 0.5])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_wrong_pixels_are_found_and_no_others(share, channels):
-    clean = np.repeat(ramp(), channels, axis=2)
-    noisy = corrupt(clean, "salt-and-pepper", share)
-    wrong = np.any((noisy == 0) | (noisy == 1), axis=-1)
-    np.testing.assert_array_equal(wrong_pixels(noisy), wrong)
-
-
-def test_pixels_of_one_kind_alone_are_found_too(rng):
-    wrong = rng.random((200, 200)) < 0.4
-    noisy = np.where(wrong[..., None], 0, ramp())
-    np.testing.assert_array_equal(wrong_pixels(noisy), wrong)
-
-
-def test_black_and_white_areas_are_not_wrong():
-    clean = ramp()
-    clean[20:60, 30:90], clean[100:105, 10:15], clean[150:] = 1, 0, 0
-    assert not wrong_pixels(clean).any()
-    np.testing.assert_array_equal(SWITCHING.denoise(clean, 0.1), clean)
-
-
-def test_a_black_pixel_in_a_white_area_is_wrong():
-    noisy = ramp()
-    noisy[20:60, 30:90] = 1
-    clean = noisy.copy()
-    noisy[40, 50] = 0
-    assert np.argwhere(wrong_pixels(noisy)).tolist() == [[40, 50]]
-    np.testing.assert_allclose(SWITCHING.denoise(noisy, 0.1), clean, atol=1e-6)
-
-
-def test_a_pixel_with_one_colour_at_its_end_is_not_wrong():
-    picture = np.repeat(ramp(), 3, axis=2)
-    picture[50, 50] = 1, 0.4, 0.4
-    assert not wrong_pixels(picture).any()
-
-
 @pytest.mark.parametrize("share", [0.01, 0.2, 0.5])
 def test_pixels_that_are_not_wrong_keep_their_values(share):
     noisy = corrupt(clean_photo("astronaut"), "salt-and-pepper", share)
@@ -216,38 +176,6 @@ def test_white_that_does_not_stand_out_is_left_alone():
     light = np.full((40, 40, 3), 0.97, np.float32)
     light[20, 20] = 1
     np.testing.assert_array_equal(SWITCHING.denoise(light, 0.1), light)
-
-
-def test_nothing_bends_where_lost_pixels_lie_on_a_slope(rng):
-    slope = ramp(60, 60)
-    lost = np.zeros((60, 60), bool)
-    lost[6:-6, 6:-6] = rng.random((48, 48)) < 0.3
-    bridged = bridge(np.where(lost[..., None], 0, slope), lost)
-    # Five steps leave half a step of 8 bits.
-    np.testing.assert_allclose(bridged, slope, atol=0.002)
-
-
-def test_a_bridge_is_what_scikit_image_finds(rng):
-    clean = clean_photo("astronaut")[:48, :48]
-    lost = rng.random(clean.shape[:2]) < 0.15
-    picture = np.where(lost[..., None], 0, clean)
-    expected = inpaint_biharmonic(picture, lost, channel_axis=-1)
-    # Theirs treats the border of the picture in another way.
-    inside = (slice(4, -4), slice(4, -4))
-    assert metrics.rms(expected[inside], bridge(picture, lost)[inside]) < 0.003
-
-
-def test_a_bridge_spans_a_hole_of_many_pixels():
-    slope = ramp(60, 60)
-    lost = np.zeros((60, 60), bool)
-    lost[20:35, 20:35] = True
-    bridged = bridge(np.where(lost[..., None], 1, slope), lost)
-    assert np.abs(bridged - slope).max() < 0.1
-
-
-@pytest.mark.parametrize("lost", [True, False])
-def test_with_all_or_nothing_lost_a_picture_stays(lost):
-    np.testing.assert_array_equal(bridge(ramp(9, 8), np.full((9, 8), lost)), ramp(9, 8))
 
 
 # Poisson and speckle

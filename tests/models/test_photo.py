@@ -8,9 +8,11 @@ import pytest
 from onnx import helper
 
 from imaging import metrics
+from imaging.impulses import FILLED_LEVEL
 from imaging.level import estimate_level
 from imaging.photo_samples import PHOTO_SAMPLES
-from models.catalogue import ModelError, load_catalogue
+from imaging.specialists import switching
+from models.catalogue import ModelError, find_card, load_catalogue
 from models.denoiser import Denoiser, load_denoiser
 from models.photo import STRONGEST, PhotoDenoiser, level_of, open_for_photos
 from tests.models.networks import identity, ship
@@ -175,6 +177,62 @@ def test_a_level_above_those_trained_is_told_as_the_strongest(tmp_path, sigma):
     denoiser = load(tmp_path, "minus", minus_level())
     white = np.ones((20, 20, 1), np.float32)
     np.testing.assert_allclose(denoiser.denoise(white, sigma), 1 - STRONGEST, atol=1e-6)
+
+
+# Lost pixels
+
+
+def with_lost_pixels(clean, rng, share=0.1):
+    """Half of the lost pixels are white, half black; also return where they are."""
+    lost = rng.random(clean.shape[:2]) < share
+    values = rng.integers(2, size=clean.shape[:2])[..., np.newaxis].astype(np.float32)
+    return np.where(lost[..., np.newaxis], values, clean), lost
+
+
+@every_channels
+def test_lost_pixels_are_filled_in_and_told_and_the_others_kept(tmp_path, channels, rng):
+    denoiser = load(tmp_path, "minus", minus_level())
+    clean = np.full((100, 90, channels), 0.5, np.float32)
+    noisy, lost = with_lost_pixels(clean, rng)
+    denoised = denoiser.denoise(noisy, metrics.rms(clean, noisy))
+    np.testing.assert_array_equal(denoised[~lost], 0.5)
+    np.testing.assert_allclose(denoised[lost], 0.5 - FILLED_LEVEL, atol=1e-3)
+
+
+@pytest.mark.parametrize("estimated", [False, True])
+def test_beside_lost_pixels_other_noise_is_told_too(tmp_path, estimated, rng):
+    denoiser = load(tmp_path, "minus", minus_level())
+    clean = np.full((200, 200, 3), 0.5, np.float32)
+    even = clean + 0.1 * rng.standard_normal(clean.shape, np.float32)
+    noisy, lost = with_lost_pixels(even, rng)
+    sigma = None if estimated else metrics.rms(clean, noisy)
+    taken = even - denoiser.denoise(noisy, sigma)
+    assert taken[~lost].mean() == pytest.approx(0.1, rel=0.1)
+    assert taken[lost].mean() == pytest.approx(np.hypot(0.1, FILLED_LEVEL), rel=0.1)
+
+
+def test_more_than_lost_pixels_account_for_smooths_the_others(tmp_path, rng):
+    denoiser = load(tmp_path, "minus", minus_level())
+    clean = np.full((100, 90, 3), 0.5, np.float32)
+    noisy, lost = with_lost_pixels(clean, rng)
+    levels = [0.5 - denoiser.denoise(noisy, sigma)[~lost].mean() for sigma in (0.2, 0.3, 0.4)]
+    assert 0 < levels[0] < levels[1] < levels[2]
+
+
+def test_noise_that_is_not_of_lost_pixels_is_told_as_it_is(tmp_path, rng):
+    denoiser = load(tmp_path, "minus", minus_level())
+    noisy = np.clip(0.5 + 0.2 * rng.standard_normal((100, 90, 3)), 0, 1).astype(np.float32)
+    taken = noisy - denoiser.denoise(noisy, 0.2)
+    np.testing.assert_allclose(taken[noisy > 0.2], 0.2, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.2, 0.5])
+def test_shipped_networks_fill_lost_pixels_better_than_the_filter(share, rng):
+    clean = PHOTO_SAMPLES["cat"].load().astype(np.float32) / 255
+    noisy, _ = with_lost_pixels(clean, rng, share)
+    denoiser = load_denoiser(find_card("photo"))
+    network = denoiser.denoise(noisy, metrics.rms(clean, noisy))
+    assert metrics.psnr(clean, network) > metrics.psnr(clean, switching(noisy, 0)) + 0.2
 
 
 def mirrored(length: int) -> list[int]:

@@ -1,0 +1,156 @@
+"""Pixels that were lost: turned white or black, as by salt-and-pepper noise.
+
+They are found by being out of place, and filled from those around them.  What is left of the
+error after that is small, and where it is is known, which a network for photos can be told.
+"""
+
+import numpy as np
+from scipy import ndimage
+from scipy.stats import binom
+
+from imaging.level import estimate_level
+
+# How seldom a wrong pixel may be taken for a part of a white or black area.
+_MISSED = 1e-6
+# A white or black pixel that differs less from its surroundings stays as it is.
+_STANDS_OUT = 0.05
+# Steps of the method of conjugate gradients; after five, nothing changes any more.
+_BRIDGING_STEPS = 5
+# The square of Laplace's operator: nothing on a slope, much where the picture bends.
+_BENDING = np.float32(
+    [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]]
+)[..., np.newaxis]
+
+# What a pixel that was filled in is off by, on a photo half of whose pixels were lost.
+FILLED_LEVEL = 0.1
+# A picture is taken to have lost pixels if it has this share of white and of black ones, and of
+# neither much more than of the other, outside of its own white and black areas.  Stars and
+# glints are white alone.
+_LEAST_SHARE, _MOST_UNEVEN = 0.001, 3
+# In a large picture, windows are looked at.
+_WINDOW, _WINDOWS = 128, 3
+
+
+def without_impulses(noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``noisy`` (H, W, C) with its lost pixels filled in, and where these are ``(H, W)``.
+
+    Source:
+        Sun and Neuvo, Pattern Recognition Letters 15, 1994, pages 341 to 347, who put a median
+        in place of a wrong pixel.
+    """
+    wrong = wrong_pixels(noisy)
+    bridged = bridge(noisy, wrong)
+    lost = wrong & (np.abs(bridged - noisy).max(axis=-1) > _STANDS_OUT)
+    return np.where(lost[..., np.newaxis], bridged, noisy), lost
+
+
+def map_of_levels(lost: np.ndarray, level: float) -> np.ndarray:
+    """Return the noise to expect at each pixel ``(H, W, 1)``: ``level``, and more where filled."""
+    return np.where(lost, np.hypot(level, FILLED_LEVEL), level).astype(np.float32)[..., np.newaxis]
+
+
+def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
+    """Return the levels of the error that lost pixels make in ``(H, W, C)``, and of other noise.
+
+    ``noisy`` is ``uint8`` or floating point; a level is a root mean square in units of the full
+    range.  Both are 0 where few pixels are out of place, or where those are mostly white or
+    mostly black.  Strong noise of another kind, once clipped, has such pixels too, but they are
+    a small part of it.
+    """
+    windows = [_to_unit(window) for window in _windows(noisy)]
+    wrong = np.stack([wrong_pixels(window) for window in windows])
+    least, most = sorted(
+        _share_out_of_place(
+            np.stack([np.all(extreme(window), axis=-1) for window in windows]), wrong
+        )
+        for extreme in (lambda values: values <= 0, lambda values: values >= 1)
+    )
+    if least < _LEAST_SHARE or most > _MOST_UNEVEN * least:
+        return 0.0, 0.0
+    filled = [without_impulses(window)[0] for window in windows]
+    squares = [np.square(new - old).mean() for new, old in zip(filled, windows, strict=True)]
+    rest = np.median([estimate_level(window) for window in filled])
+    return float(np.sqrt(np.mean(squares))), float(rest)
+
+
+def _share_out_of_place(extreme: np.ndarray, wrong: np.ndarray) -> float:
+    """The share of wrong pixels of one kind, where the picture is not of that kind itself."""
+    out_of_place = np.count_nonzero(extreme & wrong)
+    return out_of_place / max(np.count_nonzero(~extreme) + out_of_place, 1)
+
+
+def wrong_pixels(noisy: np.ndarray) -> np.ndarray:
+    """Return where ``(H, W)`` a pixel is white or black in all channels, and few around it are.
+
+    How many there may be by chance follows from their share among pixels without a neighbour of
+    the kind, in which a white or black area has no say.
+    """
+    wrong = np.zeros(noisy.shape[:2], bool)
+    for extreme in (np.all(noisy <= 0, axis=-1), np.all(noisy >= 1, axis=-1)):
+        lonely = _others_within(extreme, 3) == 0
+        share = np.mean(extreme[lonely]) if lonely.any() else 0
+        by_chance = binom.isf(_MISSED, 5 * 5 - 1, share)
+        wrong |= extreme & (_others_within(extreme, 5) <= by_chance)
+    return wrong
+
+
+def bridge(picture: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """Return ``picture`` with the ``lost`` pixels ``(H, W)`` filled in with the least bending.
+
+    Source:
+        The thin plates of Duchon, 1977, doi:10.1007/BFb0086566, on the grid of pixels.
+    """
+    if not lost.any() or lost.all():
+        return picture
+    lost = lost[..., np.newaxis]
+    filled = _rough_fill(picture, lost)
+    residual = -_bending(filled) * lost
+    direction, power = residual, np.square(residual).sum(axis=(0, 1))
+    for _ in range(_BRIDGING_STEPS):
+        change = _bending(direction) * lost
+        step = power / np.maximum((direction * change).sum(axis=(0, 1)), 1e-20)
+        filled = filled + step * direction
+        residual = residual - step * change
+        before, power = power, np.square(residual).sum(axis=(0, 1))
+        direction = residual + power / np.maximum(before, 1e-20) * direction
+    return filled
+
+
+def _windows(picture: np.ndarray) -> list[np.ndarray]:
+    """The whole of a small picture, some evenly spread squares of a large one."""
+    height, width = picture.shape[:2]
+    if height * width <= (_WINDOW * _WINDOWS) ** 2:
+        return [picture]
+    tops, lefts = (
+        np.linspace(0, max(side - _WINDOW, 0), _WINDOWS).astype(int) for side in (height, width)
+    )
+    return [picture[y : y + _WINDOW, x : x + _WINDOW] for y in tops for x in lefts]
+
+
+def _to_unit(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+
+
+def _others_within(marked: np.ndarray, width: int) -> np.ndarray:
+    """How many of the other pixels in a square window are marked."""
+    share = ndimage.uniform_filter(marked.astype(np.float32), width, mode="mirror")
+    return np.rint(share * width**2) - marked
+
+
+def _rough_fill(picture: np.ndarray, lost: np.ndarray) -> np.ndarray:
+    """Fill lost pixels with a mean of the nearest known ones."""
+    known = (~lost).astype(np.float32)
+    filled, width = picture * known, 0.5
+    left = lost
+    while left.any():
+        weight = ndimage.gaussian_filter(known, width, axes=(0, 1), mode="mirror")
+        mean = ndimage.gaussian_filter(picture * known, width, axes=(0, 1), mode="mirror")
+        near = left & (weight > 1e-3)
+        filled = np.where(near, mean / np.maximum(weight, 1e-3), filled)
+        left = left & ~near
+        width *= 2
+    return filled
+
+
+def _bending(picture: np.ndarray) -> np.ndarray:
+    return ndimage.correlate(picture, _BENDING, mode="mirror")
