@@ -47,7 +47,7 @@ $(VENV)/.stamp-app: requirements.txt $(VENV)/.stamp-python
 	$(PY) -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.stamp-dev: requirements-dev.txt requirements.txt $(VENV)/.stamp-python
+$(VENV)/.stamp-dev: requirements-dev.txt requirements-jax.txt requirements.txt $(VENV)/.stamp-python
 	$(PY) -m pip install --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.stamp-app
 

@@ -7,6 +7,7 @@ st.navigation(
         st.Page("pages/draw.py", title="Draw a digit", icon=":material/draw:", default=True),
         st.Page("pages/photo.py", title="Denoise a photo", icon=":material/photo_camera:"),
         st.Page("pages/train.py", title="Train a network", icon=":material/school:"),
+        st.Page("pages/inside.py", title="Inside the network", icon=":material/layers:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/leaderboard:"),
     ],
     position="top",

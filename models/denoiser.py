@@ -103,8 +103,8 @@ def load_denoiser(card: Card) -> Denoiser | PhotoDenoiser:
     if not card.denoises:
         raise ModelError(f"The model {card.name} reads digits, it does not denoise.")
     if card.for_photos:
-        return PhotoDenoiser(_open(card), card.multiple)
-    return Denoiser(_open(card), card.size, card.channels)
+        return PhotoDenoiser(open_network(card), card.multiple)
+    return Denoiser(open_network(card), card.size, card.channels)
 
 
 def load_reader(card: Card) -> DigitReader:
@@ -115,10 +115,15 @@ def load_reader(card: Card) -> DigitReader:
     """
     if card.denoises:
         raise ModelError(f"The model {card.name} denoises, it does not read digits.")
-    return DigitReader(_open(card))
+    return DigitReader(open_network(card))
 
 
-def _open(card: Card) -> ort.InferenceSession:
+def open_network(card: Card) -> ort.InferenceSession:
+    """Open the weights of a card, after a check that they are the ones it describes.
+
+    Raises:
+        ModelError: if they are missing, damaged, or those of another network.
+    """
     try:
         weights = card.weights.read_bytes()
     except FileNotFoundError:
@@ -132,7 +137,7 @@ def _open(card: Card) -> ort.InferenceSession:
             "their SHA-256 is not the one on its card."
         )
     try:
-        session = (open_for_photos if card.for_photos else _open_for_digits)(weights)
+        session = (open_for_photos if card.for_photos else open_for_digits)(weights)
     except Exception as error:  # onnxruntime raises many types that share no base class.
         raise ModelError(
             f"The weights of the model {card.name} cannot be loaded: {error}"
@@ -150,21 +155,23 @@ def _open(card: Card) -> ort.InferenceSession:
     return session
 
 
-def _open_for_digits(weights: bytes) -> ort.InferenceSession:
+def open_for_digits(weights: bytes) -> ort.InferenceSession:
+    """Open the ONNX file of a digit network; onnxruntime's own errors come through."""
     options = ort.SessionOptions()
     # These networks answer in well under a millisecond; waking a second thread takes longer.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # It warns of inputs that have a usual value: ours are meant.
     return ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 
 
 def _run(session: ort.InferenceSession, pictures: np.ndarray) -> np.ndarray:
     """Run a network on any number of pictures, a batch at a time."""
-    name = session.get_inputs()[0].name
+    name, answer = session.get_inputs()[0].name, session.get_outputs()[0].name
     pictures = np.ascontiguousarray(pictures, np.float32)
     return np.concatenate(
         [
-            session.run(None, {name: pictures[start : start + BATCH]})[0]
+            session.run([answer], {name: pictures[start : start + BATCH]})[0]
             # An empty batch is run too: it has the right shape.
             for start in range(0, max(len(pictures), 1), BATCH)
         ]

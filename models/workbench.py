@@ -13,7 +13,9 @@ from models.photo import lower_priority
 
 AT_ONCE = 2
 MOST_WAITING = 12
-PATIENCE = 20.0  # seconds without a question, after which a job is given up
+# Seconds without a question, after which a job is given up.  Browsers let a page that is hidden
+# ask once a minute.
+PATIENCE = 75.0
 
 Watch = Callable[[int, int], None]
 

@@ -5,6 +5,7 @@ import dataclasses
 import streamlit as st
 
 from pages.components import race, run_list, training
+from pages.components.kept_result import show_kept_result
 from pages.components.layout import page_footer, page_setup
 from pages.components.training_form import Asked, own_pictures, pick_training
 from pages.components.visitor import visitor_token
@@ -181,6 +182,7 @@ with run_box:
             "the larger ones a minute or more.",
             icon=":material/school:",
         )
+        show_kept_result(asked.recipe)
 
 page_footer(
     "A run is kept for a week and then deleted, unless you pin it; pictures that you upload are "

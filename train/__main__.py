@@ -1,11 +1,13 @@
-"""The command line of training: ``python -m train list | recipe | run | evaluate | export``."""
+"""The command line of training: ``python -m train list | recipe | run | evaluate | ...``."""
 
 import argparse
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from models.catalogue import ModelError
+from train.config import TrainConfig
 from train.runs import Run
 
 RUNS = Path(__file__).parent / "runs"
@@ -38,6 +40,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, help="run folder (default: train/runs/NAME)")
     command.add_argument("--epochs", type=int, help="other than the recipe's")
     command.add_argument("--seed", type=int, help="other than the recipe's")
+    command.add_argument(
+        "--workers", type=int, metavar="N", help="train data-parallel in N processes, on JAX"
+    )
+    command.add_argument(
+        "--worker", type=int, metavar="I", help="be worker I of N, from 0: one a machine"
+    )
+    command.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="where worker 0 can be reached by the others"
+    )
     command.set_defaults(command=_recipe)
 
     command = commands.add_parser("run", help="train the run folder as its config.json says")
@@ -51,8 +62,27 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="a recipe's name")
     command.set_defaults(command=_export)
 
+    command = commands.add_parser(
+        "refresh", help="write the ONNX files of shipped digit models anew, weights as they are"
+    )
+    command.add_argument("names", nargs="*", help="models (default: all digit models)")
+    command.set_defaults(command=_refresh)
+
+    command = commands.add_parser("results", help="write train/RESULTS.md from finished runs")
+    command.add_argument("names", nargs="*", help="recipes to train (default: all for digits)")
+    command.add_argument(
+        "--run", action="store_true", help="first train those that have no finished run, in order"
+    )
+    command.set_defaults(command=_results)
+
     command = commands.add_parser("curves", help="fit the output curves of the filters")
     command.set_defaults(command=_curves)
+
+    command = commands.add_parser("lab", help="make what the Inside page shows besides the models")
+    command.add_argument(
+        "parts", nargs="*", help="autoencoders, order, codes, anomaly (default: all)"
+    )
+    command.set_defaults(command=_lab)
 
     command = commands.add_parser("evaluate", help="measure models; writes cards and tables")
     command.add_argument("names", nargs="*", help="models (default: all that fit)")
@@ -83,9 +113,29 @@ def _recipe(options: argparse.Namespace) -> int:
     config = dataclasses.replace(
         config, **{name: value for name, value in changes.items() if value is not None}
     )
-    run = Run.create(options.out or RUNS / options.name, config)
+    folder = options.out or RUNS / options.name
+    if options.workers is not None:
+        return _recipe_with_workers(options, folder, config)
+    if options.worker is not None or options.coordinator:
+        raise ValueError("--worker and --coordinator need --workers, the number of all workers")
+    run = Run.create(folder, config)
     run.stop.unlink(missing_ok=True)
     return _train(run)
+
+
+def _recipe_with_workers(options: argparse.Namespace, folder: Path, config: TrainConfig) -> int:
+    from train.workers import require_place, run_together, use_jax
+
+    require_place(options.worker, options.workers, options.coordinator)
+    use_jax()
+    if not options.worker:
+        run = Run.create(folder, config)
+        run.stop.unlink(missing_ok=True)
+    if options.workers > 1 and options.worker is None:
+        again = ["recipe", options.name, "--out", str(folder.resolve())]
+        again += ["--epochs", str(config.epochs), "--seed", str(config.seed)]
+        return run_together(again, options.workers)
+    return _train_in_team(Run(folder), options.worker or 0, options.workers, options.coordinator)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -124,10 +174,46 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _refresh(options: argparse.Namespace) -> int:
+    from models.catalogue import find_card, load_catalogue
+    from train.export import refresh
+
+    digits = [card.name for card in load_catalogue().values() if not card.for_photos]
+    for name in options.names or digits:
+        card = find_card(name)
+        before = card.weights.stat().st_size
+        after = refresh(card).weights.stat().st_size
+        print(f"{name}: {before:,} -> {after:,} bytes ({after / before - 1:+.1%})", flush=True)
+    return 0
+
+
+def _results(options: argparse.Namespace) -> int:
+    from train.recipes import RECIPES, TRAPS, recipe
+    from train.records import read_records
+    from train.results import digit_recipes, train_missing, update
+    from train.results_page import write_page
+
+    names = [recipe(name).name for name in options.names] or digit_recipes()
+    if options.run:
+        train_missing(names)
+    missing = update(RECIPES | TRAPS)
+    write_page(read_records(), missing)
+    for name in missing:
+        print(f"not run yet: python -m train recipe {name}")
+    return 0
+
+
 def _curves(options: argparse.Namespace) -> int:
     from train.curves import write_curves
 
     print(write_curves())
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from train.lab import PARTS, make_lab
+
+    make_lab(options.parts or list(PARTS))
     return 0
 
 
@@ -160,11 +246,35 @@ def _evaluate_photos(options: argparse.Namespace) -> int:
     return 0
 
 
+def _train_in_team(run: Run, index: int, count: int, coordinator: str) -> int:
+    """Train as one worker of several, and end at once when that fails.
+
+    JAX would otherwise wait at the end of the process for the others, who wait for this one.
+    """
+    from train.distributed import Team, WorkerError
+    from train.loop import train
+
+    try:
+        team = Team.join(index, count, coordinator)
+        with team.folder(run) as own:
+            return _tell(run, train(own, show_progress=index == 0, team=team))
+    except (ValueError, OSError, ModelError, WorkerError) as error:
+        print(f"train: {error}", file=sys.stderr, flush=True)
+        os._exit(2)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(3)
+
+
 def _train(run: Run, minutes: float | None = None) -> int:
     run.read_config()  # Complain before the seconds that Keras takes.
     from train.loop import train
 
-    outcome = train(run, show_progress=True, minutes=minutes)
+    return _tell(run, train(run, show_progress=True, minutes=minutes))
+
+
+def _tell(run: Run, outcome: str) -> int:
     print(f"{outcome}: {run.folder}")
     if outcome == "stopped":
         print("The same command goes on from here.")

@@ -2,12 +2,14 @@
 
 import math
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
 from PIL import Image
 
 from train.data import TrainingBatches
+from train.distributed import on_every_device
 from train.photos import PhotoBatches
 from train.runs import ProgressWriter, Run, write_whole
 
@@ -150,11 +152,16 @@ class Keep(keras.callbacks.Callback):
 
 
 class StopWhenAsked(keras.callbacks.Callback):
-    """Ends the training after the current batch: when asked, in time, or when it diverges."""
+    """Ends the training after the current batch: when asked, in time, or when it diverges.
 
-    def __init__(self, run: Run, minutes: float | None = None) -> None:
+    ``agree`` is told after each batch whether this worker wants to stop, and says whether all do.
+    """
+
+    def __init__(
+        self, run: Run, minutes: float | None = None, agree: Callable[[bool], bool] = bool
+    ) -> None:
         super().__init__()
-        self.run, self.reason, self.minutes = run, None, minutes
+        self.run, self.reason, self.minutes, self.agree = run, None, minutes, agree
         self._deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
 
     def ask(self, reason: str) -> None:
@@ -168,10 +175,10 @@ class StopWhenAsked(keras.callbacks.Callback):
             self.ask(why)
         if time.monotonic() > self._deadline:
             self.ask(f"it reached the limit of {self.minutes:g} minutes; it can be continued")
-        if self.reason:
+        if self.agree(bool(self.reason)):
             save_checkpoint(self.model, self.run)
             # Keras's own stop_training would first validate and count the epoch as whole.
-            raise TrainingStopped(self.reason)
+            raise TrainingStopped(self.reason or "another worker was asked to")
 
 
 class Probes(keras.callbacks.Callback):
@@ -190,7 +197,9 @@ class Probes(keras.callbacks.Callback):
         (run.folder / "probes").mkdir(exist_ok=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        denoised = keras.ops.convert_to_numpy(self.model(self.given, training=False))
+        denoised = keras.ops.convert_to_numpy(
+            self.model(on_every_device(self.given), training=False)
+        )
         rows = [np.concatenate(list(row), axis=1) for row in (self.clean, self.noisy, denoised)]
         sheet = np.rint(np.clip(np.concatenate(rows, axis=0), 0, 1) * 255).astype(np.uint8)
         sheet = sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet

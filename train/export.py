@@ -3,6 +3,7 @@
 The numbers on the card are not written here but by ``train.evaluate``.
 """
 
+import dataclasses
 import platform
 import warnings
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from models.catalogue import PRETRAINED, Card, read_card, sha256_of
 from train.compact import STORED, compact, to_stored_precision
 from train.config import PHOTO_SETS, TrainConfig
 from train.data import load_pictures, to_unit
+from train.evaluate import write_card
+from train.inspectable import make_inspectable, opened
+from train.layers import macs
 from train.loop import psnr
 from train.recipes import Recipe
 from train.runs import Run, write_whole
@@ -55,6 +59,30 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
         (target / "model.keras").unlink()
     about = {name: getattr(recipe, name) for name in ("name", "title", "purpose", "source")}
     return _write_card(target, config, model, epochs, about)
+
+
+def refresh(card: Card) -> Card:
+    """Write the ONNX file of a shipped digit model anew from its ``model.keras``.
+
+    The weights are the same, and so are the measured numbers, which stay on the card.
+
+    Raises:
+        ValueError: if the model has no ``model.keras`` or is for photos, or if the new file does
+            not answer as Keras does.  What was shipped before then stays as it is.
+    """
+    path = card.folder / "model.keras"
+    if card.for_photos or not path.is_file():
+        raise ValueError(f"only digit models with a model.keras can be written anew: {card.name}")
+    model = keras.saving.load_model(path, compile=False)
+
+    def write(unfinished: Path) -> None:
+        _write_inspectable(model, unfinished)
+        require_agreement(model, unfinished, [_noisy_test_pictures(card.data)])
+
+    write_whole(card.weights, write)
+    card = dataclasses.replace(card, sha256=sha256_of(card.weights))
+    write_card(card)
+    return card
 
 
 def can_export() -> bool:
@@ -115,9 +143,14 @@ def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
         noisy, level = rng.random((4, 96, 64, 3), np.float32), rng.random((4, 1, 1, 1), np.float32)
         inputs = [noisy, np.broadcast_to(level, (4, 96, 64, 1)).copy()]
     else:
-        to_onnx(model, path)
+        _write_inspectable(model, path)
         inputs = [_noisy_test_pictures(config.data)]
     require_agreement(model, path, inputs)
+
+
+def _write_inspectable(model: keras.Model, path: Path) -> None:
+    to_onnx(opened(model), path)
+    make_inspectable(path, model)
 
 
 def _write_card(
@@ -179,9 +212,12 @@ def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray
     Raises:
         ValueError: if it is above 1e-4.
     """
-    session = ort.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # It warns of inputs that have a usual value: ours are meant.
+    session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
-    from_onnx = session.run(None, dict(zip(names, inputs, strict=True)))[0]
+    answer = session.get_outputs()[0].name
+    (from_onnx,) = session.run([answer], dict(zip(names, inputs, strict=True)))
     given = inputs if len(inputs) > 1 else inputs[0]
     from_keras = keras.ops.convert_to_numpy(model(given, training=False))
     difference = float(np.abs(from_onnx - from_keras).max())
@@ -196,38 +232,6 @@ def _noisy_test_pictures(data: str) -> np.ndarray:
     pictures = to_unit(load_pictures(data)[1][0][:256])
     noise = np.random.default_rng(0).standard_normal(pictures.shape, np.float32)
     return np.clip(pictures + np.float32(0.5) * noise, 0, 1)
-
-
-def macs(model: keras.Model, side: int | None = None) -> int:
-    """Count the multiply-accumulate operations of convolutions and dense layers for one picture.
-
-    ``side`` is that of the square picture, None where the network knows it.
-    """
-    side = side or model.inputs[0].shape[1]
-    positions = _positions(model, side)
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2DTranspose):
-            # Each input position is multiplied with the whole kernel.
-            total += positions[layer.input.name] * int(np.prod(layer.kernel.shape))
-        elif isinstance(layer, keras.layers.Conv2D):
-            total += positions[layer.output.name] * int(np.prod(layer.kernel.shape))
-        elif isinstance(layer, keras.layers.Dense):
-            total += int(np.prod(layer.kernel.shape))
-    return total
-
-
-def _positions(model: keras.Model, side: int) -> dict[str, int]:
-    """How many pixels the maps of each convolution have, by the name of the tensor."""
-    inputs = [keras.Input((side, side, each.shape[-1])) for each in model.inputs]
-    sizes = {each.name: side * side for each in model.inputs}
-    inner = [t for layer in model.layers for t in (layer.input, layer.output) if _is_map(t)]
-    outer = keras.Model(model.inputs, inner)(inputs if len(inputs) > 1 else inputs[0])
-    return sizes | {a.name: int(np.prod(b.shape[1:3])) for a, b in zip(inner, outer, strict=True)}
-
-
-def _is_map(tensor: object) -> bool:
-    return isinstance(tensor, keras.KerasTensor) and len(tensor.shape) == 4
 
 
 def _epochs_trained(run: Run) -> int:

@@ -1,8 +1,8 @@
-"""Starts, watches and stops workers: one process a run, one run at a time.
+"""Starts, watches and stops workers: one process a run, one run at a time unless set otherwise.
 
 Nobody is in charge of the queue.  Each worker waits for its turn by itself, before it loads
 Keras, and holds two locks while it lives: one on its own run folder, which tells watchers
-that it is alive, and, when its turn has come, one on the folder of all runs.  The system takes
+that it is alive, and, when its turn has come, one in the folder of all runs.  The system takes
 both back when a process ends, however it ends, so nothing stays locked after a crash, and the
 queue survives a restart of the server.  (``flock``: Linux and macOS.)
 
@@ -30,9 +30,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -50,6 +51,7 @@ from train.runs import ProgressWriter, Run, write_whole
 ROOT = Path(__file__).parent
 # A host can put them elsewhere, on a larger disk for instance.
 RUNS = Path(os.environ.get("DENOISE_RUNS_DIR") or ROOT / "runs")
+AT_ONCE = int(os.environ.get("DENOISE_RUNS_AT_ONCE") or 1)
 
 WAITING, STARTING, TRAINING = "waiting", "starting", "training"
 FINISHED, PAUSED, STOPPED = "finished", "paused", "stopped"
@@ -327,15 +329,13 @@ def worker_at(run: Run) -> Iterator[None]:
     Raises:
         Refused: if another worker is at the run, or it was stopped while it waited.
     """
-    with (run.folder / "alive").open("a") as alive:
-        try:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(f"another worker is at {run.folder}") from None
+    with _open_lock(run) as alive:
+        _lock(alive, run)
         progress = ProgressWriter(run.progress)
         progress.write("status", 0, status=WAITING)
-        with (run.folder.parent / ".turn").open("a") as turn:
-            while not _take(turn, run):
+        with ExitStack() as files:
+            turns = [files.enter_context(path.open("a")) for path in _turns(run.folder.parent)]
+            while not _take(turns, run):
                 if why := run.why_stop():
                     progress.write("stop", 0, reason=why)
                     progress.close()
@@ -400,24 +400,50 @@ def free_megabytes() -> float:
 def _send_worker(run: Run, limits: Limits) -> None:
     """Start the worker as a process of its own, which outlives the server."""
     (run.folder / "ended").unlink(missing_ok=True)
-    with (run.folder / "worker.log").open("ab") as log:
+    # Locked here and handed over, so that it is alive from the first instant: on a busy host it
+    # takes many seconds until it could lock anything itself.
+    with (run.folder / "alive").open("a+") as alive, (run.folder / "worker.log").open("ab") as log:
+        _lock(alive, run)
         worker = subprocess.Popen(
             [
                 *(sys.executable, "-m", "train", "run", str(run.folder)),
                 *("--queue", "--minutes", f"{limits.minutes:g}"),
             ],
             cwd=ROOT.parent,
-            stdin=subprocess.DEVNULL,
+            stdin=alive,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     # Somebody has to take note of its end, or the system keeps its entry for ever.
     threading.Thread(target=_note_end, args=(worker, run), daemon=True).start()
-    # Until the worker has its lock, it looks dead.
-    deadline = time.monotonic() + 5
-    while not is_alive(run) and time.monotonic() < deadline:
-        time.sleep(0.02)
+
+
+def _lock(alive: IO, run: Run, seconds: float = 1) -> None:
+    """Lock a run for its worker.
+
+    Whoever looks whether the run is alive holds the lock for an instant: that is waited for.
+
+    Raises:
+        Refused: if a worker is at it.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Refused(f"Another worker is at the run {run.folder.name}.") from None
+            time.sleep(0.02)
+
+
+def _open_lock(run: Run) -> IO:
+    """Open what the worker locks: what it was handed as its input, or the run's file."""
+    path = run.folder / "alive"
+    with suppress(OSError):  # There may be no file yet, and no input.
+        if os.path.samestat(os.fstat(0), path.stat()):
+            return open(0, closefd=False)
+    return path.open("a+")
 
 
 def _note_end(worker: subprocess.Popen, run: Run) -> None:
@@ -475,15 +501,22 @@ def _require_room(limits: Limits, runs: Path, places: int = 1) -> None:
         )
 
 
-def _take(turn, run: Run) -> bool:
-    """Take the one place to train if this run is the next in line."""
+def _turns(runs: Path) -> list[Path]:
+    """One file for each run that may train at the same time; who holds its lock may."""
+    return [runs / f".turn-{number}" for number in range(AT_ONCE)]
+
+
+def _take(turns: Sequence[IO], run: Run) -> bool:
+    """Take a place to train, if there is one and this run is the next in line."""
     if _ahead_of(run, waiting_only=True):
         return False
-    try:
-        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    for turn in turns:
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False
 
 
 def _ahead_of(run: Run, waiting_only: bool = False) -> int:

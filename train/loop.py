@@ -30,6 +30,7 @@ from train.callbacks import (
 from train.compact import read_kernels, set_kernels
 from train.config import PHOTO_SETS, TrainConfig, gaussian_only
 from train.data import WATCH, TrainingBatches, split_and_spoil, spoil, to_unit
+from train.distributed import SharedBatches, StopTogether, Team
 from train.losses import ssim_loss
 from train.photos import PhotoBatches, split_photos
 from train.runs import ProgressWriter, Run, write_whole
@@ -41,11 +42,17 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Batches = TrainingBatches | PhotoBatches
 
 
-def train(run: Run, show_progress: bool = False, minutes: float | None = None) -> str:
+def train(
+    run: Run,
+    show_progress: bool = False,
+    minutes: float | None = None,
+    team: Team | None = None,
+) -> str:
     """Train the run to its end, or until it is stopped; go on where it was stopped before.
 
     A ``stop`` file that lies there already stops it after its first batch: whoever starts the
-    training removes an old one.  After ``minutes`` the training stops by itself.
+    training removes an old one.  After ``minutes`` the training stops by itself.  The workers of
+    a ``team`` train together, each with a folder of its own.
 
     Returns "finished"; "stopped" when somebody asked for it, the weights being kept as they
     are; or "diverged" when the loss is no number any more, the last epoch's being kept.
@@ -59,7 +66,7 @@ def train(run: Run, show_progress: bool = False, minutes: float | None = None) -
     progress = ProgressWriter(run.progress)
     try:
         progress.write("status", step, status="loading", backend=keras.backend.backend())
-        return _train(run, config, progress, show_progress, minutes)
+        return _train(run, config, progress, show_progress, minutes, team or Team())
     except Exception as error:
         with suppress(OSError):  # On a full disk there may be no room for this line either.
             progress.write("error", step, message=_in_words(error))
@@ -75,6 +82,7 @@ def _train(
     progress: ProgressWriter,
     show_progress: bool,
     minutes: float | None,
+    team: Team,
 ) -> str:
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
@@ -85,10 +93,11 @@ def _train(
         batches, validation = split_and_spoil(config, own=run.own)
     model = resume_or_build(run, config, batches.batches_an_epoch)
     require_fit(model, batches)
+    team.require_fair(batches)
     seed_random_layers(model, config.seed)
     epoch, batches.first_batch = divmod(step_of(model), batches.batches_an_epoch)
 
-    stopper = StopWhenAsked(run, minutes)
+    stopper = StopWhenAsked(run, minutes, StopTogether(team))
     callbacks = [TellEpoch(batches), Report(progress, batches), Keep(run)]
     if config.target == "clean":
         callbacks.append(Probes(run, progress, *probe_pictures(run, config, *validation)))
@@ -110,13 +119,13 @@ def _train(
     )
     reason = ""
     try:
-        with _stop_on_interrupt(stopper):
+        with _stop_on_interrupt(stopper), team.losses_in_words():
             for first, last in _stretches(epoch, batches, config.epochs):
                 broken = [LeaveAfterEpoch()] if last < config.epochs else []
                 with suppress(EpochFinished):
                     model.fit(
-                        batches,
-                        validation_data=validation,
+                        SharedBatches(batches, team),
+                        validation_data=team.share(validation),
                         validation_batch_size=16 if photos else 500,
                         initial_epoch=first,
                         epochs=last,
@@ -173,7 +182,9 @@ def probe_pictures(
 def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> keras.Model:
     """Load the run's checkpoint, or build and compile its network where there is none."""
     if run.checkpoint.exists():
-        return _load(run.checkpoint, compile=True)
+        model = _load(run.checkpoint, compile=True)
+        model.jit_compile = use_xla()  # Another backend may have saved it.
+        return model
     model = build(config.architecture, **config.settings)
     if config.start:
         start_from(model, config.start)
@@ -181,10 +192,14 @@ def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> ker
         optimizer=make_optimizer(config, config.epochs * batches_an_epoch),
         loss=LOSSES.get(config.loss, config.loss),
         metrics=["accuracy"] if config.target == "label" else ["mse", psnr],
-        # XLA on a CPU makes these small convolutions three times slower.
-        jit_compile=keras.backend.backend() == "jax",
+        jit_compile=use_xla(),
     )
     return model
+
+
+def use_xla() -> bool:
+    """JAX is slow without XLA; TensorFlow's small convolutions on a CPU are three times as fast."""
+    return keras.backend.backend() == "jax"
 
 
 def _load(path: Path, compile: bool = False) -> keras.Model:

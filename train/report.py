@@ -149,12 +149,13 @@ PICTURE_MEGAPIXELS = 0.25  # Kodak24 as the papers crop it: 500 x 500.
 
 
 def on_screen(rows: list[dict]) -> str:
-    """Return our network against the best filter for every kind and strength, as Markdown."""
+    """Return `photo` against the best filter for every kind and strength, as Markdown."""
     lines = []
     for kind in PHOTO_NOISE_KINDS.values():
         for strength in sorted({row["strength"] for row in rows if row["noise"] == kind.name}):
             here = _at(rows, kind.name, strength)
-            network, rival = _best(here, "network"), _best(here, "filter")
+            network = next((row for row in here if row["method"] == "photo"), None)
+            rival = _best(here, "filter")
             if network is None:
                 continue
             lines.append(

@@ -4,12 +4,17 @@ Entries are keyed by the hash of the weights, so that a model that was replaced 
 loaded anew.  A failure is not kept: the next visitor tries again.
 """
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 
+from models import lab
 from models.catalogue import Card, ModelError, read_card, read_catalogue
 from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader
+from models.inside import Inside, load_inside
 from models.photo import PhotoDenoiser
 from models.workbench import Workbench
+from pages.components.code_map import make_thumbnails
 from pages.components.shelf import Shelf
 
 
@@ -41,6 +46,46 @@ def get_reader(card: Card) -> DigitReader:
     return _reader(card.sha256, card)
 
 
+@st.cache_resource(max_entries=4, show_spinner=False)
+def get_measured(part: str) -> dict:
+    """Return what ``train lab`` measured for this part; raises ``ModelError``."""
+    return lab.read_measured(part)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def get_autoencoders() -> tuple[dict[int, lab.DenseNetwork], lab.Pca]:
+    """Return the dense autoencoders by hidden units, and PCA; raises ``ModelError``."""
+    return lab.read_autoencoders()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def get_order() -> lab.Order:
+    """Return the denoisers for digits in order and shuffled; raises ``ModelError``."""
+    return lab.read_order()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def get_code_map() -> lab.CodeMap:
+    """Return the codes of test digits with their maps; raises ``ModelError``."""
+    return lab.read_codes()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def get_scores() -> dict[str, dict[str, np.ndarray]]:
+    """Return what detectors score pictures, by detector and kind; raises ``ModelError``."""
+    return lab.read_scores()
+
+
+def get_thumbnails(card: Card, method: str) -> pd.DataFrame:
+    """Return the pictures on the map "pca" or "tsne" of codes; raises ``ModelError``."""
+    return _thumbnails(card.sha256, method, card)
+
+
+def get_inside(card: Card) -> Inside:
+    """Return the network of a card, opened; raise ``ModelError`` where that cannot be done."""
+    return _inside(card.sha256, card)
+
+
 @st.cache_resource(max_entries=1, show_spinner=False)
 def get_workbench() -> Workbench:
     """Return the queue for long work, one for all visitors."""
@@ -56,6 +101,16 @@ def get_shelf() -> Shelf:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _denoiser(sha256: str, _card: Card) -> Denoiser | PhotoDenoiser:
     return load_denoiser(_card)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _inside(sha256: str, _card: Card) -> Inside:
+    return load_inside(_card)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _thumbnails(sha256: str, method: str, _card: Card) -> pd.DataFrame:
+    return make_thumbnails(get_inside(_card), get_code_map(), method)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -177,7 +177,7 @@ def show_loss(history: History, view: View) -> None:
             strokeWidth=alt.condition(faint, alt.value(1), alt.value(2.5)),
             tooltip=["curve:N", alt.Tooltip("epoch:Q", format=".2f"), "value:Q"],
         )
-        .properties(height=320)
+        .properties(height=380)
     )
     st.altair_chart(chart, key="loss-chart", width="stretch", alt=f"Loss, {_now(history, 'loss')}")
 
@@ -199,7 +199,7 @@ def show_psnr(history: History, view: View) -> None:
             color=_colour(curves),
             tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".2f")],
         )
-        .properties(height=240)
+        .properties(height=280)
     )
     st.altair_chart(chart, key="psnr-chart", width="stretch", alt=f"PSNR, {_now(history, 'psnr')}")
 
@@ -222,7 +222,7 @@ def show_learning_rate(history: History, view: View) -> None:
                 alt.Tooltip("value:Q", title="learning rate", format="~g"),
             ],
         )
-        .properties(height=240)
+        .properties(height=280)
     )
     now = f"now {rates[-1, 1]:g}" if len(rates) else "not known yet"
     st.altair_chart(chart, key="rate-chart", width="stretch", alt=f"Learning rate, {now}")
@@ -240,7 +240,10 @@ def show_overlay(histories: Mapping[str, History], name: str, title: str, log_sc
                 "value:Q",
                 title=title,
                 axis=alt.Axis(tickCount=5),
-                scale=alt.Scale(type="log" if log_scale else "linear", zero=False, padding=8),
+                # Rounded to powers of ten, a logarithmic axis would leave most of it empty.
+                scale=alt.Scale(
+                    type="log" if log_scale else "linear", zero=False, nice=not log_scale, padding=8
+                ),
             ),
             color=alt.Color(
                 "curve:N",
@@ -251,7 +254,7 @@ def show_overlay(histories: Mapping[str, History], name: str, title: str, log_sc
             shape=alt.Shape("curve:N", scale=alt.Scale(domain=list(histories)), legend=None),
             tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".4g")],
         )
-        .properties(height=320)
+        .properties(height=280 + 30 * len(histories))  # The names stand below each other.
     )
     last = [
         f"{run} {history.epochs[-1][name]:.4g}"

@@ -64,11 +64,15 @@ Key = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Asked:
-    """What the visitor wants to train; ``problem`` says why it cannot be, else it is empty."""
+    """What the visitor wants to train; ``problem`` says why it cannot be, else it is empty.
+
+    ``recipe`` is the name of the recipe that it started from, if any.
+    """
 
     name: str
     config: TrainConfig
     problem: str
+    recipe: str = ""
 
 
 def _recipes() -> dict[str, dict[str, Recipe]]:
@@ -130,7 +134,8 @@ def pick_training() -> tuple[Asked, DeltaGenerator]:
         config = _pick_data(config, key)
     with st.expander("Learning", icon=":material/trending_down:"):
         config = _pick_learning(config, key)
-    return Asked(_describe(recipe, config), config, _problem_with(config)), show_start
+    asked = Asked(_describe(recipe, config), config, _problem_with(config), recipe.name)
+    return asked, show_start
 
 
 def _problem_with(config: TrainConfig) -> str:

@@ -41,10 +41,10 @@ canvas => {
 
 
 @contextmanager
-def serving() -> Iterator[AppServer]:
-    """A server that runs the app, not yet healthy."""
+def serving(**env: str) -> Iterator[AppServer]:
+    """A server that runs the app, not yet healthy; ``env`` is added to its environment."""
     with TemporaryDirectory() as folder:
-        server = AppServer(ROOT / "app.py", Path(folder) / "server.log")
+        server = AppServer(ROOT / "app.py", Path(folder) / "server.log", **env)
         try:
             yield server
         finally:

@@ -1,14 +1,17 @@
 """Workers and their queue: real processes on small data."""
 
 import dataclasses
+import fcntl
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -116,6 +119,45 @@ def test_one_run_trains_and_the_others_wait_for_their_turn_in_order(runs):
     wait_for(lambda: state(third) == jobs.STOPPED)
     jobs.stop(first)
     wait_for(lambda: state(second) == jobs.FINISHED)
+
+
+def test_a_worker_that_is_slow_to_start_is_not_taken_for_dead(runs, tmp_path, monkeypatch):
+    slow = tmp_path / "slow-python"
+    slow.write_text(f'#!/bin/sh\nsleep 3\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=str(slow)))
+    run = jobs.start(CONFIG, MINE, "dense", runs=runs)
+    assert not run.progress.exists()
+    assert state(run) == jobs.STARTING
+    with pytest.raises(jobs.Refused, match="being trained already"):
+        jobs.resume(run)
+    wait_for(lambda: state(run) == jobs.FINISHED)
+
+
+def test_a_run_that_is_looked_at_can_still_be_locked(tmp_path):
+    run = finished(tmp_path, "a")
+    with (run.folder / "alive").open("a") as looking, (run.folder / "alive").open("a+") as alive:
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        threading.Timer(0.2, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
+        jobs._lock(alive, run)
+        assert jobs.is_alive(run)
+        with (
+            (run.folder / "alive").open("a+") as second,
+            pytest.raises(jobs.Refused, match="Another worker is at the run a"),
+        ):
+            jobs._lock(second, run, seconds=0.1)
+    assert not jobs.is_alive(run)
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_as_many_runs_train_at_once_as_is_set(tmp_path, monkeypatch, places):
+    monkeypatch.setattr(jobs, "AT_ONCE", places)
+    got = []
+    with ExitStack() as files:
+        for name in "abc":
+            turns = [files.enter_context(path.open("a")) for path in jobs._turns(tmp_path)]
+            got.append(jobs._take(turns, finished(tmp_path, name)))
+    assert got == [True] * places + [False] * (3 - places)
 
 
 def test_a_killed_worker_is_seen_and_frees_the_place(runs):

@@ -1,0 +1,23 @@
+"""Text that explains what is seen, with the definition of each term one hover away."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+
+def explain(text: str, terms: Mapping[str, str], source: str) -> None:
+    """Write a text, the terms that it uses, each with its definition, and where it comes from."""
+    st.markdown(text)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for term, definition in terms.items():
+            st.badge(term, color="gray", help=definition)
+    st.caption(f"Source: {source}")
+
+
+def measured_on(measured: Mapping) -> str:
+    """Return by what, when and on which machine the numbers of a part were measured."""
+    made_with = measured["made_with"]
+    return (
+        f"Measured by `python -m train lab` on {made_with['date']}: {made_with['processor']}, "
+        f"{made_with['cores']} cores, Keras {made_with['keras']}."
+    )

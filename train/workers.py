@@ -1,0 +1,159 @@
+"""Starts the workers of one data-parallel training on this machine and waits for them.
+
+On several machines nobody starts them all: there each is started by hand, see the README.
+"""
+
+import importlib.util
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 20  # seconds in which the others may end by themselves when one has
+MOST = 1024
+ENDED_WELL = (0, 1)  # finished, or stopped so that it can go on
+
+
+def require_place(worker: int | None, workers: int, coordinator: str | None) -> None:
+    """Raise ``ValueError`` where it makes no sense who is to work where.
+
+    Without ``worker`` all are started here; with it, one that meets the others.
+    """
+    if not 1 <= workers <= MOST:
+        raise ValueError(f"workers must be from 1 to {MOST}, got {workers}")
+    if worker is None:
+        if coordinator:
+            raise ValueError("--coordinator needs --worker, the number of the worker started here")
+        return
+    if not 0 <= worker < workers:
+        raise ValueError(f"worker must be from 0 to {workers - 1}, got {worker}")
+    host, _, port = (coordinator or "").rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"--worker needs --coordinator HOST:PORT, got {coordinator!r}")
+
+
+def use_jax() -> None:
+    """Choose Keras's JAX backend for this process and those it starts.
+
+    Raises:
+        ModuleNotFoundError: if JAX is not installed.
+    """
+    if importlib.util.find_spec("jax") is None:
+        raise ModuleNotFoundError(
+            "several workers need JAX, which is not installed: pip install -r requirements-jax.txt"
+        )
+    os.environ["KERAS_BACKEND"] = "jax"
+
+
+def free_address() -> str:
+    """Return a "host:port" on this machine at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def run_together(arguments: list[str], count: int) -> int:
+    """Run ``python -m train ARGUMENTS`` in ``count`` workers; return the exit status of all.
+
+    What worker 0 says is shown, of the others only why one failed.  When one fails, the others
+    are ended too: they cannot go on without it.  Ctrl-C stops all of them at the same batch.
+    """
+    coordinator = free_address()
+    with TemporaryDirectory() as folder:
+        logs = [Path(folder) / f"worker-{index}.log" for index in range(count)]
+        workers = [
+            _start([*arguments, *_place(index, count, coordinator)], index, log)
+            for index, log in enumerate(logs)
+        ]
+        try:
+            with _passing_on_signals(workers) as interrupted:
+                failed = _wait(workers)
+        finally:
+            _end(workers)
+        if failed is None:
+            return workers[0].returncode
+        if interrupted:
+            print("train: interrupted", file=sys.stderr)
+            return 130
+        if failed > 0 or workers[0].returncode != 2:  # Else it has said why by itself.
+            print(f"train: {_why(failed, workers[failed], logs[failed])}", file=sys.stderr)
+        return 2
+
+
+def _place(index: int, count: int, coordinator: str) -> list[str]:
+    return ["--workers", str(count), "--worker", str(index), "--coordinator", coordinator]
+
+
+def _start(arguments: list[str], index: int, log: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "train", *arguments]
+    if index == 0:
+        return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    with log.open("wb") as file:
+        return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=file, stderr=file)
+
+
+@contextmanager
+def _passing_on_signals(workers: list[subprocess.Popen]) -> Iterator[list[int]]:
+    """Tell the workers too when this process is asked to end; yields which signals came."""
+    came: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        came.append(number)
+        for worker in workers:
+            worker.terminate()
+
+    before = {name: signal.signal(name, pass_on) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _wait(workers: list[subprocess.Popen]) -> int | None:
+    """Wait until all have ended; return the number of the first that failed, if one did."""
+    failed, deadline = None, math.inf
+    while any(worker.poll() is None for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        ended = {i: worker.poll() for i, worker in enumerate(workers) if worker.poll() is not None}
+        if failed is None:
+            failed = next((i for i, code in ended.items() if code not in ENDED_WELL), None)
+        if ended:
+            deadline = min(deadline, time.monotonic() + PATIENCE)
+    if failed is None:
+        failed = next((i for i, w in enumerate(workers) if w.poll() not in ENDED_WELL), None)
+    return failed
+
+
+def _end(workers: list[subprocess.Popen]) -> None:
+    for worker in workers:
+        if worker.poll() is None:
+            worker.kill()
+        worker.wait()
+
+
+def _why(index: int, worker: subprocess.Popen, log: Path) -> str:
+    """Return in a sentence why a worker failed."""
+    code, said = worker.returncode, _last_words(log)
+    if code == 2 and said:
+        return f"worker {index}: {said}"
+    how = signal.Signals(-code).name if code < 0 else f"status {code}"
+    return (
+        f"worker {index} ended with {how}, and the others cannot go on without it. What was saved "
+        "after the last whole epoch is kept; the same command goes on from there."
+    )
+
+
+def _last_words(log: Path) -> str:
+    """Return what a worker said last to people, if it did."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    ours = [line.removeprefix("train: ") for line in lines if line.startswith("train: ")]
+    return ours[-1] if ours else ""
