@@ -42,7 +42,14 @@ CATALOGUE = frozenset(
     }
 )
 TRAIN_LEAN = frozenset(
-    {"train.config", "train.jobs", "train.recipes", "train.records", "train.runs"}
+    {
+        "train.config",
+        "train.jobs",
+        "train.memory",
+        "train.recipes",
+        "train.records",
+        "train.runs",
+    }
 )
 BEHIND_A_PAGE = CATALOGUE | TRAIN_LEAN | {"imaging", "pages.components"}
 
@@ -113,6 +120,7 @@ ROOMS = (
             "train/__init__.py",
             "train/config.py",
             "train/jobs.py",
+            "train/memory.py",
             "train/recipes.py",
             "train/records.py",
             "train/runs.py",

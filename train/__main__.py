@@ -190,14 +190,17 @@ def _refresh(options: argparse.Namespace) -> int:
 def _results(options: argparse.Namespace) -> int:
     from train.recipes import RECIPES, TRAPS, recipe
     from train.records import read_records
-    from train.results import digit_recipes, train_missing, update
+    from train.results import digit_recipes, draw, train_missing, update
     from train.results_page import write_page
 
     names = [recipe(name).name for name in options.names] or digit_recipes()
     if options.run:
         train_missing(names)
     missing = update(RECIPES | TRAPS)
-    write_page(read_records(), missing)
+    records = read_records()
+    for record in records.values():
+        draw(record)
+    write_page(records, missing)
     for name in missing:
         print(f"not run yet: python -m train recipe {name}")
     return 0

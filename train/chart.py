@@ -112,6 +112,7 @@ def _epochs(axes: Axes) -> Iterable[str]:
 
 
 def _legend() -> Iterable[str]:
+    yield f'<text x="{LEFT - 6}" y="18" text-anchor="end">loss</text>'
     for index, (name, colour, dashes) in enumerate(LEGEND):
         x = LEFT + 105 * index
         yield (

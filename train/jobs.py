@@ -46,6 +46,7 @@ from train.config import (
     data_folder,
     on_equal_terms,
 )
+from train.memory import needed_megabytes
 from train.runs import ProgressWriter, Run, write_whole
 
 ROOT = Path(__file__).parent
@@ -67,10 +68,10 @@ class Limits:
     """What one visitor may take of the host.
 
     ``waiting`` runs may stand in line, each trains at most ``epochs`` and ``minutes`` a network
-    of at most ``parameters``; the worker needs ``megabytes`` of memory (measured: TensorFlow
-    takes 560 to start, 700 at its peak, and a small network 150 more) and leaves
-    ``disk_megabytes`` free.  Runs are deleted after ``days``, and the oldest ones when all of
-    them together exceed ``kept_megabytes``; those that are pinned last, and never by age.
+    of at most ``parameters``; the worker of the smallest network needs ``megabytes`` of memory
+    (measured: 780 for TensorFlow, 140 for the pictures), larger ones more (see ``train.memory``),
+    and leaves ``disk_megabytes`` free.  Runs are deleted after ``days``, and the oldest ones when
+    all of them together exceed ``kept_megabytes``; those that are pinned last, and never by age.
     """
 
     waiting: int = 4
@@ -162,7 +163,7 @@ def _start(
         if config.data == "own" and pictures is None:
             raise Refused("Your own pictures are not here any more: upload them again.")
     clear_old(limits, runs)
-    _require_room(limits, runs, len(named))
+    _require_room(limits, runs, [config for _, config in named])
     started = []
     for name, config in named:
         stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -190,13 +191,14 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
     if status(run).active:
         raise Refused("This run is being trained already.")
     try:
-        require_allowed(run.read_config(), limits)
+        config = run.read_config()
+        require_allowed(config, limits)
     except ValueError as problem:
         raise Refused(f"The settings of this run cannot be read: {tidy(str(problem), run)}") from (
             problem
         )
     _wait_for_end(run)
-    _require_room(limits, run.folder.parent)
+    _require_room(limits, run.folder.parent, [config])
     run.stop.unlink(missing_ok=True)
     _send_worker(run, limits)
 
@@ -327,12 +329,14 @@ def worker_at(run: Run) -> Iterator[None]:
     """In the worker: hold the run, and wait for the turn to train.
 
     Raises:
-        Refused: if another worker is at the run, or it was stopped while it waited.
+        Refused: if another worker is at the run, it was stopped while it waited, or there is too
+            little memory when its turn comes.
     """
     with _open_lock(run) as alive:
         _lock(alive, run)
+        if _last_word(run).state != WAITING:  # Nobody has sent it; it was started by hand.
+            _get_in_line(run)
         progress = ProgressWriter(run.progress)
-        progress.write("status", 0, status=WAITING)
         with ExitStack() as files:
             turns = [files.enter_context(path.open("a")) for path in _turns(run.folder.parent)]
             while not _take(turns, run):
@@ -341,6 +345,7 @@ def worker_at(run: Run) -> Iterator[None]:
                     progress.close()
                     raise Refused("stopped before its turn came")
                 time.sleep(0.3)
+            _require_memory(run.read_config(), Limits())  # It may have waited for long.
             progress.write("status", 0, status=STARTING)
             progress.close()
             yield
@@ -404,6 +409,7 @@ def _send_worker(run: Run, limits: Limits) -> None:
     # takes many seconds until it could lock anything itself.
     with (run.folder / "alive").open("a+") as alive, (run.folder / "worker.log").open("ab") as log:
         _lock(alive, run)
+        _get_in_line(run)
         worker = subprocess.Popen(
             [
                 *(sys.executable, "-m", "train", "run", str(run.folder)),
@@ -417,6 +423,12 @@ def _send_worker(run: Run, limits: Limits) -> None:
         )
     # Somebody has to take note of its end, or the system keeps its entry for ever.
     threading.Thread(target=_note_end, args=(worker, run), daemon=True).start()
+
+
+def _get_in_line(run: Run) -> None:
+    progress = ProgressWriter(run.progress)
+    progress.write("status", 0, status=WAITING)
+    progress.close()
 
 
 def _lock(alive: IO, run: Run, seconds: float = 1) -> None:
@@ -479,25 +491,31 @@ def require_allowed(config: TrainConfig, limits: Limits) -> None:
         )
 
 
-def _require_room(limits: Limits, runs: Path, places: int = 1) -> None:
+def _require_room(limits: Limits, runs: Path, configs: Sequence[TrainConfig]) -> None:
     waiting = sum(status(run).state == WAITING for run in _all_runs(runs))
-    if waiting + places - 1 >= limits.waiting:
+    if waiting + len(configs) - 1 >= limits.waiting:
         raise Refused(
             f"{waiting} runs are waiting already, and no more fit in. Try again in some minutes, "
             "or run the app on your own machine: it is two commands."
         )
-    free = free_megabytes()
-    if free < limits.megabytes:
-        raise Refused(
-            f"A training needs about {limits.megabytes} MB of memory, and this host has "
-            f"{free:.0f} MB left. Try again later, or run the app on your own machine."
-        )
+    for config in configs:
+        _require_memory(config, limits)
     runs.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(runs).free / 1e6
     if free < limits.disk_megabytes:
         raise Refused(
             f"The disk of this host is nearly full: {free:.0f} MB are left, and a training wants "
             f"{limits.disk_megabytes}. Delete runs that you no longer need."
+        )
+
+
+def _require_memory(config: TrainConfig, limits: Limits) -> None:
+    needed, free = needed_megabytes(config, limits.megabytes), free_megabytes()
+    if free < needed:
+        smaller = " take a smaller batch or network," if free >= limits.megabytes else ""
+        raise Refused(
+            f"This training needs about {needed:.0f} MB of memory, and this host has {free:.0f} MB "
+            f"left. Try again later,{smaller} or run the app on your own machine."
         )
 
 

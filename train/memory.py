@@ -10,16 +10,17 @@ from train.config import TrainConfig, with_usual
 
 SIDE = 28
 VALIDATION_BATCH = 500  # as the loop has it
-# Peaks of real trainings against the counts below (TensorFlow 2.21): while it learns, the maps and
-# as much again in part; while it validates, only few maps at a time.
-KEPT, PASSING = 1.6, 0.5
+# From the peaks of real trainings, TensorFlow 2.21, which tests/train/test_memory.py names.  While
+# it validates, only few maps are there at a time.
+KEPT = {"dense": 2.0, "convolutional": 2.0, "resize-convolution": 2.0, "unet": 1.5}
+PASSING = 0.5
 
 
 def needed_megabytes(config: TrainConfig, to_start: float) -> float:
     """Return what a training needs, in 10^6 bytes; ``to_start`` is what the smallest needs."""
     settings = with_usual(config.architecture, config.settings)
     values = _COUNTS[config.architecture](**settings)
-    pictures = max(KEPT * config.batch, PASSING * VALIDATION_BATCH)
+    pictures = max(KEPT[config.architecture] * config.batch, PASSING * VALIDATION_BATCH)
     return to_start + 4 * values * pictures / 1e6
 
 

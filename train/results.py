@@ -93,10 +93,15 @@ def make_record(recipe: Recipe, run: Run) -> dict:
 
 
 def write(record: dict, folder: Path) -> None:
-    """Write a record and its chart."""
+    """Write a record."""
     folder.mkdir(exist_ok=True)
+    path = folder / f"{record['recipe']}.json"
+    write_whole(path, lambda unfinished: unfinished.write_text(_compact(record)))
+
+
+def draw(record: dict, folder: Path = RECORDS) -> None:
+    """Write the chart of a record."""
     name, epochs = record["recipe"], record["epochs"]
-    write_whole(folder / f"{name}.json", lambda path: path.write_text(_compact(record)))
     chart = loss_chart(
         f"Loss of {name}",
         [tuple(point) for point in record["batches"]],

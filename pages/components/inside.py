@@ -4,7 +4,7 @@ A visitor who comes from the Draw page finds its digit, noise and model here.  W
 here changes nothing there.
 """
 
-import random
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -57,8 +57,8 @@ def usual_settings() -> dict[str, object]:
         "window_kind": "convolution",
         "window_layer": "",
         "window_filter": 8,
-        "window_row": 14,
-        "window_column": 14,
+        "window_row": 8,
+        "window_column": 12,
         "skips_on": list(SKIPS),
         "inside_digit": DIGITS[3],
         "inside_drawing": None,
@@ -196,6 +196,11 @@ def pick_network(cards: Mapping[str, Card]) -> Card:
     return cards[name]
 
 
+def let_pictures_leave() -> None:
+    """Wait a breath for the thread that sends them, before the rest is worked out."""
+    time.sleep(0.02)
+
+
 def usual_layer(network: Inside) -> str:
     """Return the first layer behind an activation; its maps still look like the digit."""
     return next(
@@ -293,7 +298,3 @@ def _reset() -> None:
 def _to_usual_strength() -> None:
     kind = NOISE_KINDS[st.session_state.inside_noise]
     st.session_state.inside_strength = kind.default
-
-
-def _to_new_seed() -> None:
-    st.session_state.inside_seed = random.randrange(1, HIGHEST_SEED + 1)

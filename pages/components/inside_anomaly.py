@@ -59,10 +59,11 @@ def show(digit: np.ndarray) -> None:
         "These networks have rebuilt digits and seen nothing else. Show them something else, and "
         "they answer with what digits are made of: the error of the rebuilt picture is large, and "
         "that can serve as an alarm. Where to set the threshold is a bargain: lower catches more, "
-        "and cries wolf more often. A network with too many hidden units is no good at it, as it "
-        "learns to copy anything. And beware of easy victories: clothes and noise are brighter "
-        "than digits, so the last detector, which only adds up the light, is there to be beaten; "
-        "and letters were drawn by a program, so digits drawn by the same program are there too.",
+        "and cries wolf more often. The width matters too: with two hidden units even digits come "
+        "back badly, and with many of them letters are copied too, so letters are best found "
+        "in between. And beware of easy victories: clothes and noise are brighter than digits, so "
+        "the last detector, which only adds up the light, is there to be beaten; and letters were "
+        "drawn by a program, so digits drawn by the same program are there too.",
         {
             "Anomaly": "A picture unlike those on which the network was trained.",
             "Reconstruction error": "The mean squared difference between a picture and what the "
@@ -83,7 +84,7 @@ def show(digit: np.ndarray) -> None:
         f"{measured['pictures']:,} pictures of each kind against as many test digits of MNIST: "
         f"letters {', '.join(measured['letters'])} in random hands, Fashion-MNIST, Gaussian noise "
         "of strength 0.5 on black, and digits drawn by the program that drew the letters, at "
-        f"which no alarm should be raised: 0.5 would be right for them. {measured_on(measured)}"
+        f"which no alarm should be raised: 0.5 or less is right for them. {measured_on(measured)}"
     )
 
 
@@ -208,7 +209,7 @@ def spread_table(scores: Mapping[str, np.ndarray], kind: str) -> pd.DataFrame:
 def as_table(areas: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """Return the areas with a line for each detector and a column for each kind."""
     table = pd.DataFrame(areas).T.reindex(index=DETECTORS, columns=KINDS)
-    return table.rename(index=DETECTORS, columns=KINDS).round(3)
+    return table.rename(index=DETECTORS, columns=KINDS).map("{:.3f}".format)
 
 
 def _show_verdict(

@@ -10,7 +10,7 @@ from models.inside import Inside
 from pages.components.cached import get_inside
 from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
-from pages.components.inside import card_of, pick_noisy
+from pages.components.inside import card_of, let_pictures_leave, pick_noisy
 from pages.components.inside_layers import find_shades, strongest_first
 
 NETWORKS = {
@@ -70,6 +70,7 @@ def show(digit: np.ndarray) -> None:
             show_numbers(maps[name], answers[name])
             show_pictures(name, answers[name], maps[name], noise, loudest, loudest_map)
             show_last_maps(name, maps[name])
+    let_pictures_leave()
     resized, transposed = (map_share(maps[name]) for name in NETWORKS)
     picture = period_two_share(answers["conv-64-64-32-transposed"])
     verdict = VERDICT.format(transposed=transposed, resized=resized, picture=picture)
@@ -83,8 +84,8 @@ def last_maps(network: Inside, noisy: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return found[LAST_MAPS][0], found[end][0, ..., 0]
 
 
-def period_two_share(values: np.ndarray) -> float:
-    """Return the share of the variance of a map ``(H, W)`` that repeats every two pixels.
+def period_two_shares(maps: np.ndarray) -> np.ndarray:
+    """Return for each map of ``(H, W, C)`` the share of its variance that repeats every two pixels.
 
     These are three waves: stripes across, stripes down, and both at once, the checkerboard.  A
     map without any variance has none.
@@ -92,30 +93,43 @@ def period_two_share(values: np.ndarray) -> float:
     Raises:
         ValueError: if a side is odd: no wave of period 2 fits into it.
     """
-    height, width = values.shape
+    height, width = maps.shape[:2]
     if height % 2 or width % 2:
-        raise ValueError(f"the sides must be even, got {values.shape}")
-    energy = np.abs(np.fft.fft2(values - values.mean(dtype=np.float64))) ** 2
-    at_two = energy[height // 2, 0] + energy[0, width // 2] + energy[height // 2, width // 2]
-    return float(at_two / energy.sum()) if energy.sum() > 0 else 0.0
+        raise ValueError(f"the sides must be even, got {maps.shape}")
+    energy = spectra(maps)  # The fastest waves come first, the slowest is in the middle.
+    at_two = energy[0, 0] + energy[0, width // 2] + energy[height // 2, 0]
+    total = energy.sum(axis=(0, 1))
+    return np.divide(at_two, total, out=np.zeros_like(total), where=total > 0)
+
+
+def period_two_share(values: np.ndarray) -> float:
+    """Return the same for one map ``(H, W)``."""
+    return float(period_two_shares(values[..., np.newaxis])[0])
 
 
 def map_share(maps: np.ndarray) -> float:
     """Return the share at period 2 of all maps ``(H, W, C)`` together, each with its variance."""
     variances = maps.var(axis=(0, 1), dtype=np.float64)
-    shares = [period_two_share(maps[..., index]) for index in range(maps.shape[-1])]
-    return float(np.average(shares, weights=variances)) if variances.any() else 0.0
+    if not variances.any():
+        return 0.0
+    return float(np.average(period_two_shares(maps), weights=variances))
+
+
+def spectra(maps: np.ndarray) -> np.ndarray:
+    """Return the energy of each wave in maps ``(H, W, C)``; the slowest is in the middle."""
+    centred = maps - maps.mean(axis=(0, 1), dtype=np.float64)
+    waves = np.fft.fft2(centred, axes=(0, 1), norm="ortho")
+    return np.fft.fftshift(np.abs(waves) ** 2, axes=(0, 1))
 
 
 def spectrum(values: np.ndarray) -> np.ndarray:
-    """Return the energy of each wave in a map ``(H, W)``; the slowest is in the middle."""
-    waves = np.fft.fft2(values - values.mean(dtype=np.float64), norm="ortho")
-    return np.fft.fftshift(np.abs(waves) ** 2)
+    """Return the same for one map ``(H, W)``."""
+    return spectra(values[..., np.newaxis])[..., 0]
 
 
 def mean_spectrum(maps: np.ndarray) -> np.ndarray:
     """Return the mean of the spectra of maps ``(H, W, C)``."""
-    return np.mean([spectrum(maps[..., index]) for index in range(maps.shape[-1])], axis=0)
+    return spectra(maps).mean(axis=-1)
 
 
 def as_picture(energy: np.ndarray, loudest: float) -> np.ndarray:
@@ -176,14 +190,15 @@ def show_pictures(
 def show_last_maps(name: str, maps: np.ndarray) -> None:
     """Draw the strongest maps right behind the last enlargement."""
     shades = find_shades("layer", LAST_MAPS, {LAST_MAPS: maps})
+    shares = period_two_shares(maps)
     st.caption(f"The {MAPS_SHOWN} strongest of the {maps.shape[-1]} last maps")
     show_gallery(
         Entry(
             f"Map {index + 1}",
             shades.of(maps[..., index : index + 1]),
-            (f"period 2: {period_two_share(maps[..., index]):.1%}",),
-            f"Map {index + 1} of the last maps, {NETWORKS[name].lower()}: "
-            f"{period_two_share(maps[..., index]):.1%} of its energy at period 2",
+            (f"period 2: {shares[index]:.1%}",),
+            f"Map {index + 1} of the last maps, {NETWORKS[name].lower()}: {shares[index]:.1%} of "
+            "its energy at period 2",
         )
         for index in strongest_first(maps[np.newaxis])[:MAPS_SHOWN]
     )

@@ -17,6 +17,7 @@ from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside import (
     SCALES,
+    let_pictures_leave,
     networks,
     pick_network,
     pick_noisy,
@@ -26,12 +27,20 @@ from pages.components.inside import (
 from pages.components.layer_diagram import numbers_of, show_diagram, title_of
 
 WORDS = (
-    "A layer is a row of filters, and each filter makes one map: it is bright where the filter "
-    "finds what it looks for. The first layers look for edges and blobs of a few pixels, so "
+    "A convolution is a set of filters, and each filter makes one map: it is bright where the "
+    "filter finds what it looks for. The first layers look for edges and blobs of a few pixels, so "
     "their maps still look like the digit. Pooling then halves the maps, and every value further "
     "on sees a larger part of the picture: the receptive field grows. Compare the two halves of "
     "a map: where the right one is as calm as the left, this filter is not fooled by the noise. "
     "On the way back the maps get larger again, until the last layer mixes them into one picture."
+)
+DENSE_WORDS = (
+    "This network has no maps, only lists of numbers. The picture is flattened to its 784 values, "
+    "and each number of the code is a weighted sum of all of them: it sees the whole picture at "
+    "once, and has a weight of its own for every pixel. What is beside what is lost on the way, so "
+    "that nothing learned in one corner helps in another. The decoder makes 784 values of the "
+    "code, again by weighted sums, and they are folded back into a picture. A convolution needs "
+    "far fewer weights, because it uses the same few everywhere."
 )
 TERMS = {
     "Feature map": "The answers of one filter at all places of the picture, as a picture.",
@@ -84,7 +93,8 @@ def show(digit: np.ndarray) -> None:
     layer = pick_layer(network, card.name)
     show_about(layer)
     noisy, noise = pick_noisy(digit)
-    scale = pick_scale()
+    as_bars = not layer.has_maps and layer.shape[0] <= FEW_NUMBERS
+    scale = "layer" if as_bars else pick_scale()
 
     # Compute
     pictures = np.stack([digit, noisy])
@@ -94,14 +104,14 @@ def show(digit: np.ndarray) -> None:
 
     # Show
     values = maps[layer.name]
-    as_bars = not layer.has_maps and layer.shape[0] <= FEW_NUMBERS
     if as_bars:
         show_numbers(values, layer, noise)
     else:
         (show_maps if layer.has_maps else show_grid)(values, layer, shades, noise)
         low = "0" if shades.low == 0 else f"{shades.low:.3g}, grey is 0"
         st.caption(SCALE_WORDS[scale].format(low=low, limit=shades.limit))
-    explain(WORDS, TERMS, SOURCE)
+    let_pictures_leave()
+    explain(DENSE_WORDS if card.architecture == "dense" else WORDS, TERMS, SOURCE)
     show_table(network)
 
 

@@ -15,6 +15,7 @@ from pages.components.cached import get_cards, get_measured, get_order
 from pages.components.explain import explain, measured_on
 from pages.components.gallery import Entry, show_gallery
 from pages.components.results import decibel, read_digits, words
+from train.config import count_parameters
 
 NETWORKS = {"dense": "Dense", "convolutional": "Convolutional"}
 ORDER_TITLES = {"ordered": "in order", "shuffled": "shuffled"}
@@ -39,6 +40,10 @@ def show(digit: np.ndarray) -> None:
     """Draw four denoisers' answers to a clean digit ``(28, 28, 1)`` with noise."""
     order, measured = get_order(), get_measured("order")
     neighbours = measured["neighbours"]
+    parameters = {
+        name: count_parameters(training["architecture"], training["settings"])
+        for name, training in measured["training"].items()
+    }
     st.html(STYLE)
     explain(
         "Here all 784 pixels of every digit change places, always in the same way, and two of the "
@@ -47,9 +52,12 @@ def show(digit: np.ndarray) -> None:
         "every hidden unit, so it never knew which pixels were neighbours. A convolution looks "
         "through a window of 3x3 pixels for edges and corners, and there are none left: in a "
         "digit, a pixel and its right neighbour are alike with a correlation of "
-        f"{neighbours['ordered']:.2f}, in a shuffled one of {neighbours['shuffled']:.2f}. What "
-        "flattening throws away is where things are; a convolution knows it from the start, and "
-        "that is why it needs fewer weights and sees more.",
+        f"{neighbours['ordered']:.2f}, in a shuffled one of {neighbours['shuffled']:.2f}. This "
+        "network also halves the picture twice, so that neighbours share what they know, and "
+        "shuffled ones have nothing to share: it answers a nearly even grey. What flattening "
+        "throws away is where things are; a convolution is built on it, and so it does as well "
+        f"here with {parameters['convolutional']:,} parameters as the dense network "
+        f"with {parameters['dense']:,}.",
         {
             "Flattening": "Writing the rows of a picture one behind the other, as one long list.",
             "Dense": "A layer in which every input is tied to every output, each by a weight.",

@@ -17,7 +17,7 @@ from pages.components.cached import get_inside
 from pages.components.comparison_charts import GREY
 from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
-from pages.components.inside import SKIPS, card_of, pick_noisy
+from pages.components.inside import SKIPS, card_of, let_pictures_leave, pick_noisy
 from pages.components.results import decibel
 
 NETWORK = "unet"
@@ -26,7 +26,7 @@ WORDS = (
     "4 × 4 places of it. A skip connection takes the maps from before a pooling and hands them to "
     "the way back, where they are joined to the maps that come from below. Switch one off and "
     "zeros arrive in its place. The outermost one carries the fine detail: without it the strokes "
-    "come out blurred and at the wrong places. The network was trained with all of them and never "
+    "come out faint and blurred. The network was trained with all of them and never "
     "learned to do without, so what you see is how much it relies on each, not the best that a "
     "network without it could do."
 )
@@ -56,10 +56,11 @@ def show(digit: np.ndarray) -> None:
     # Compute
     settings = list(product((True, False), repeat=len(SKIPS)))
     answers = {setting: _denoise(network, noisy, setting) for setting in settings}
-    chosen = tuple(name in on for name in SKIPS)
+    trained, chosen = settings[0], tuple(name in on for name in SKIPS)
 
     # Show
-    show_answers(digit, noisy, answers[(True,) * len(SKIPS)], answers[chosen], on, noise)
+    show_answers(digit, noisy, answers[trained], answers[chosen], on, noise)
+    let_pictures_leave()
     show_ranking({each: metrics.psnr(digit, made) for each, made in answers.items()}, chosen)
     explain(WORDS, TERMS, SOURCE)
 
@@ -132,11 +133,10 @@ def show_ranking(quality: dict[tuple[bool, ...], float], chosen: tuple[bool, ...
         }
         for each, psnr in quality.items()
     ).sort_values("psnr", ascending=False)
+    names = alt.Axis(labelLimit=220, labelOverlap=False)
     bars = alt.Chart(table).encode(
         x=alt.X("psnr:Q", title="PSNR on this picture, dB"),
-        y=alt.Y(
-            "switches:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False)
-        ),
+        y=alt.Y("switches:N", sort=list(table["switches"]), title=None, axis=names),
         tooltip=["switches", alt.Tooltip("psnr", title="PSNR, dB", format=".2f")],
     )
     listed = "; ".join(

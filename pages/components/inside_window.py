@@ -21,7 +21,14 @@ from models.window import (
 from pages.components.cached import get_inside
 from pages.components.explain import explain
 from pages.components.gallery import Entry, enlarged, show_gallery
-from pages.components.inside import WINDOWS_OF, corrupt, networks, pick_network, settled
+from pages.components.inside import (
+    WINDOWS_OF,
+    corrupt,
+    let_pictures_leave,
+    networks,
+    pick_network,
+    settled,
+)
 
 WORDS = (
     "A convolution slides a small window over the maps that come in. At each place it multiplies "
@@ -86,6 +93,7 @@ def show(digit: np.ndarray) -> None:
         show_pooling(network, picture, place)
     else:
         show_convolution(network, picture, place)
+    let_pictures_leave()
     st.subheader("How the window moves", anchor=False)
     show_moves(network, picture, place)
     explain(WORDS, TERMS, SOURCE)
@@ -129,9 +137,12 @@ def pick_place(network: Inside) -> Place:
         help=f"One of the {count} maps of the layer.",
     )
     row_box, column_box = st.columns(2, gap="medium")
-    row = row_box.slider("Row", 1, rows, key=_within("window_row", rows), persist_state="session")
-    column = column_box.slider(
-        "Column", 1, columns, key=_within("window_column", columns), persist_state="session"
+    row, column = (
+        box.slider(title, 1, most, key=_moved_along(key, most), persist_state="session")
+        for box, title, key, most in (
+            (row_box, "Row", "window_row", rows),
+            (column_box, "Column", "window_column", columns),
+        )
     )
     return Place(name, row - 1, column - 1, number - 1)
 
@@ -340,6 +351,14 @@ def _within(key: str, highest: int) -> str:
     return key
 
 
+def _moved_along(key: str, highest: int) -> str:
+    """Keep a row or column at the same part of the picture when maps get smaller or larger."""
+    before = st.session_state.get(f"{key}_of", highest)
+    st.session_state[key] = -(-st.session_state[key] * highest // before)
+    st.session_state[f"{key}_of"] = highest
+    return _within(key, highest)
+
+
 def _size(values: np.ndarray) -> str:
     return f"{values.shape[0]} × {values.shape[1]}"
 
@@ -347,11 +366,12 @@ def _size(values: np.ndarray) -> str:
 def _square(title: str, values: np.ndarray, largest: bool = False) -> str:
     """A square of numbers with its title, the largest one marked if that matters."""
     limit = float(np.nanmax(np.abs(values))) or 1.0
-    best = np.nanmax(values)
-    rows = "".join(
-        "<tr>" + "".join(_cell(value, limit, largest and value == best) for value in row) + "</tr>"
-        for row in values
-    )
+    best = np.unravel_index(np.nanargmax(values), values.shape) if largest else None
+    cells = [
+        "".join(_cell(value, limit, (row, column) == best) for column, value in enumerate(line))
+        for row, line in enumerate(values)
+    ]
+    rows = "".join(f"<tr>{line}</tr>" for line in cells)
     return f"<figure><figcaption>{escape(title)}</figcaption><table>{rows}</table></figure>"
 
 

@@ -18,7 +18,7 @@ def show_kept_result(recipe: str) -> None:
     made, epochs = record["made"], len(record["epochs"])
     st.caption(
         f"Not yours: it was run once, {epochs} {'epoch' if epochs == 1 else 'epochs'} in "
-        f"{minutes_of(record):.1f} minutes on {made['cores']} cores of an {made['processor']}. "
+        f"{minutes_of(record):.1f} minutes on {made['cores']} cores ({made['processor']}). "
         "Press Train to see your own, batch by batch."
     )
     if record["outcome"] == "diverged":
@@ -32,9 +32,9 @@ def _show_numbers(record: dict) -> None:
     with st.container(horizontal=True):
         if "psnr" in test:
             st.metric(
-                "PSNR",
+                "PSNR at noise 0.5",
                 f"{test['psnr']:.2f} dB",
-                help=f"Of {test['pictures']:,} test pictures with Gaussian noise of 0.5.",
+                help=f"The mean of {test['pictures']:,} test pictures with Gaussian noise, denoised.",
             )
             st.metric("SSIM", f"{test['ssim']:.3f}")
         if test.get("read") is not None:

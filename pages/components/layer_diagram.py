@@ -41,6 +41,7 @@ LEGEND = {
 GAP = 0.25
 ROW = 0.5  # How high a row of a map is drawn, beside the width of a layer without filters, 0.6.
 TALLEST = 28 * ROW
+MANY = 30  # Layers that fill the width of a page.
 
 _mount = st.components.v2.component(
     "denoise_lab_layer_diagram",
@@ -108,16 +109,18 @@ def show_diagram(network: Inside, chosen: str, key: str, click_to: str) -> None:
 def boxes_of(network: Inside) -> dict[str, Box]:
     """Return where each layer is drawn, side by side.
 
-    A list of numbers is drawn as high as it has digits: 784 are as high as the picture.
+    A list of numbers is drawn as high as it has digits: 784 are as high as the picture.  A
+    network of few layers is stretched.
     """
+    stretch = max(1.0, MANY / len(network.layers))
     boxes, x = {}, 0.0
     for name, layer in network.layers.items():
         count = layer.shape[-1]
         filters = layer.has_maps and layer.macs > 0
-        width = 0.6 + 0.25 * np.log2(count) if filters else 0.6
+        width = stretch * (0.6 + 0.25 * np.log2(count) if filters else 0.6)
         high = layer.shape[0] * ROW if layer.has_maps else TALLEST * np.log(count) / np.log(784)
         boxes[name] = Box(layer, x, float(width), min(float(high), TALLEST + 1))
-        x += float(width) + GAP
+        x += float(width) + stretch * GAP
     return boxes
 
 

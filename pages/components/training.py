@@ -68,9 +68,9 @@ def history_of(run: Run) -> History:
 def show_progress(run: Run, config: TrainConfig, status: jobs.Status, history: History) -> None:
     """Draw how far the run is."""
     text = WORDS[status.state]
-    if status.state == jobs.WAITING:
+    if status.state == jobs.WAITING and status.ahead:
         text = f"Waiting: {status.ahead} before this one"
-    elif status.state == jobs.STARTING:
+    elif status.state in (jobs.WAITING, jobs.STARTING):
         text = "Starting TensorFlow and loading the pictures: some seconds"
     elif status.state == jobs.TRAINING:
         text = f"Training: epoch {int(history.progress) + 1} of {config.epochs}"

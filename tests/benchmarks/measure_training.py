@@ -24,16 +24,13 @@ STARTS, STOPS, EPOCHS_WATCHED = 3, 5, 20
 PATIENCE = 120_000  # ms
 SAME = 103  # %: two runs of the same program differ by so much
 
-# When each text of the progress bar, and each description of a curve, was first on the screen.
+# When each description of a chart was first on the screen, which changes with every epoch.
 WATCH = """
 () => {
     window.seen = {};
     const look = () => {
-        const texts = [
-            document.querySelector('[data-testid="stProgress"]')?.innerText,
-            ...[...document.querySelectorAll('[role="img"], [aria-label], [alt]')].map(
-                (it) => it.getAttribute('aria-label') ?? it.getAttribute('alt')),
-        ];
+        const charts = [...document.querySelectorAll('[role="graphics-document"]')];
+        const texts = charts.map((chart) => chart.getAttribute('aria-label'));
         for (const text of texts.filter((text) => text && !(text in window.seen))) {
             window.seen[text] = null;
             requestAnimationFrame(() => setTimeout(() => {
@@ -138,7 +135,7 @@ def curve_delays(events: list[dict], seen: dict[str, float | None]) -> list[floa
     ended = {event["epoch"]: event["time"] for event in events if event["event"] == "epoch"}
     delays = []
     for text, at in seen.items():
-        told = re.search(r"[Ll]oss.*after epoch (\d+)", text)
+        told = re.match(r"Loss, after epoch (\d+)", text)
         if told and at is not None and int(told[1]) in ended:
             delays.append(at - ended[int(told[1])])
     if not delays:

@@ -280,3 +280,11 @@ def test_what_is_no_digit_raises_the_alarm(picture):
 def test_a_digit_raises_none():
     page = visit("anomaly", anomaly_picture="digit")
     assert any(text.value.startswith("**No alarm:**") for text in page.markdown)
+
+
+def test_the_table_of_areas_has_three_decimals_for_each_detector_and_kind():
+    areas = {name: dict.fromkeys(inside_links.KINDS, 0.5) for name in inside_links.DETECTORS}
+    table = inside_anomaly.as_table(areas)
+    assert list(table.index) == list(inside_links.DETECTORS.values())
+    assert list(table.columns) == list(inside_links.KINDS.values())
+    assert set(table.to_numpy().ravel()) == {"0.500"}

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.components import run_list
+from pages.components import kept_result, run_list
 from train import jobs
 from train.config import TrainConfig, gaussian_only
 from train.recipes import EXPECT, TRAPS
@@ -104,6 +104,44 @@ def test_arrival_offers_a_tutorials_recipe_with_what_to_expect(runs):
     page = visit()
     assert page.selectbox(key="recipe-Tutorials").value == "dense-tutorial"
     assert EXPECT["dense-tutorial"] in said(page)
+
+
+RECORD = {
+    "recipe": "dense-tutorial",
+    "outcome": "finished",
+    "why": "",
+    "parameters": 101_200,
+    "epochs": [{"seconds": 30.0} | {k: v for k, v in epoch(n).items() if k != "event"}
+               for n in (1, 2)],
+    "batches": [[0.5, 0.4], [1.5, 0.2]],
+    "test": {"pictures": 10_000, "psnr": 18.08, "ssim": 0.757, "read": 0.932},
+    "made": {"processor": "Some CPU", "cores": 2},
+}  # fmt: skip
+
+
+def keep(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    kept = {"dense-tutorial": RECORD | changes}
+    monkeypatch.setattr(kept_result, "read_record", kept.get)
+
+
+def test_arrival_shows_what_the_recipe_gave_when_it_was_run_in_full(runs, monkeypatch):
+    keep(monkeypatch)
+    page = visit()
+    assert [box.value for box in page.metric] == ["18.08 dB", "0.757", "93.2%", "101,200"]
+    assert "2 epochs in 1.0 minutes on 2 cores (Some CPU)" in said(page)
+    page.selectbox(key="recipe-Tutorials").select("conv-16-8-8-tutorial").run()
+    assert not page.metric  # Nothing is kept of this one.
+
+
+def test_a_trap_that_was_run_shows_how_it_ended(runs, monkeypatch):
+    keep(monkeypatch, outcome="diverged", why="no number", epochs=[], test={}, parameters=None)
+    assert "It diverged: no number." in said(visit())
+
+
+def test_ones_own_run_takes_the_place_of_the_kept_one(runs, monkeypatch):
+    keep(monkeypatch)
+    make(runs, "a", *TRAINED, FINISHED)
+    assert "Not yours" not in said(visit(run="a"))
 
 
 def started(page: AppTest, runs: Path) -> TrainConfig:

@@ -163,6 +163,10 @@ def test_a_run_is_exported_under_the_name_of_a_recipe_only(run, tmp_path):
     assert_refused(run("export", folder, "soup"), "unknown recipe 'soup'")
 
 
+def test_results_are_those_of_known_recipes_only(run):
+    assert_refused(run("results", "soup"), "unknown recipe 'soup'")
+
+
 def test_an_unknown_model_cannot_be_evaluated(run):
     assert_refused(run("evaluate", "nope"), "no model 'nope'", "dense")
 

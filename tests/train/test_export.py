@@ -8,8 +8,9 @@ import pytest
 
 from imaging import metrics
 from models.architectures import build
-from models.catalogue import find_card, sha256_of
+from models.catalogue import Measurement, find_card, sha256_of
 from models.denoiser import load_denoiser
+from models.inside import load_inside
 from tests.train.conftest import TRAINING
 from tests.train.made_photos import made_photo, make_photos
 from train import export as exporting
@@ -18,7 +19,7 @@ from train.callbacks import Report, step_of
 from train.compact import read_kernels, to_stored_precision
 from train.config import Noise, TrainConfig
 from train.data import load_pictures
-from train.export import export, macs, make_usable, require_agreement, to_onnx
+from train.export import export, macs, make_usable, refresh, require_agreement, to_onnx
 from train.photos import split_photos
 from train.recipes import Recipe
 from train.runs import Run
@@ -36,6 +37,7 @@ CONFIG = TrainConfig(
     seed=5,
 )
 RECIPE = Recipe("tiny", "Tiny", "As small as can be.", "nobody", CONFIG)
+PICTURES = np.random.default_rng(3).random((2, 28, 28, 1), np.float32)
 OF_PHOTOS = ("crop", "epoch_batches")
 
 
@@ -178,6 +180,29 @@ def test_an_onnx_file_that_answers_otherwise_never_replaces_the_shipped_one(
     with pytest.raises(ValueError, match="must agree to -1, they differ by"):
         export(finished, RECIPE, tmp_path)
     assert {path.name: path.read_bytes() for path in card.folder.iterdir()} == before
+
+
+def test_a_shipped_file_is_written_anew_and_the_measured_numbers_stay(finished, tmp_path):
+    card = export(finished, RECIPE, tmp_path)
+    row = Measurement("gaussian", 0.5, 1000, 20.0, 0.8, 9.4, 0.4)
+    card = dataclasses.replace(card, quality=(row,))
+    expected = load_denoiser(card).denoise_batch(PICTURES)
+    card.weights.write_bytes(b"an older format")
+    again = refresh(card)
+    assert again == find_card("tiny", tmp_path)
+    assert dataclasses.replace(again, sha256=card.sha256) == card
+    assert again.sha256 in (card.folder / "card.md").read_text()
+    np.testing.assert_allclose(load_denoiser(again).denoise_batch(PICTURES), expected, atol=1e-6)
+    assert load_inside(again).code == "code"
+
+
+def test_what_has_no_keras_model_cannot_be_written_anew(finished, tmp_path):
+    card = export(finished, RECIPE, tmp_path)
+    before = card.weights.read_bytes()
+    (card.folder / "model.keras").unlink()
+    with pytest.raises(ValueError, match=r"model\.keras"):
+        refresh(card)
+    assert card.weights.read_bytes() == before
 
 
 def test_agreement_is_the_largest_difference_on_the_pictures_given(tmp_path, rng):

@@ -127,11 +127,12 @@ def test_a_worker_that_is_slow_to_start_is_not_taken_for_dead(runs, tmp_path, mo
     slow.chmod(0o755)
     monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=str(slow)))
     run = jobs.start(CONFIG, MINE, "dense", runs=runs)
-    assert not run.progress.exists()
-    assert state(run) == jobs.STARTING
+    assert jobs.status(run) == jobs.Status(jobs.WAITING, ahead=0)
     with pytest.raises(jobs.Refused, match="being trained already"):
         jobs.resume(run)
-    wait_for(lambda: state(run) == jobs.FINISHED)
+    wait_for(lambda: state(run) == jobs.FINISHED and not jobs.is_alive(run))
+    jobs.resume(run)  # What it said last does not count any more, either.
+    assert state(run) == jobs.WAITING
 
 
 def test_a_run_that_is_looked_at_can_still_be_locked(tmp_path):
@@ -300,6 +301,10 @@ def test_a_full_line_and_too_many_epochs_and_too_little_memory_are_refused(tmp_p
     monkeypatch.setattr(jobs, "free_megabytes", lambda: 300.0)
     with pytest.raises(jobs.Refused, match="needs about 900 MB of memory, and this host has 300"):
         jobs.start(CONFIG, MINE, "a", runs=tmp_path)
+    monkeypatch.setattr(jobs, "free_megabytes", lambda: 1500.0)
+    large = TrainConfig("unet", {"filters": [128, 64]}, batch=512)
+    with pytest.raises(jobs.Refused, match=r"this host has 1500 MB left\..* a smaller batch"):
+        jobs.start(large, MINE, "a", runs=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
