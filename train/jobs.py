@@ -514,8 +514,8 @@ def _require_memory(config: TrainConfig, limits: Limits) -> None:
     if free < needed:
         smaller = " take a smaller batch or network," if free >= limits.megabytes else ""
         raise Refused(
-            f"This training needs about {needed:.0f} MB of memory, and this host has {free:.0f} MB "
-            f"left. Try again later,{smaller} or run the app on your own machine."
+            f"This training needs about {round(needed, -1):.0f} MB of memory, and this host has "
+            f"{free:.0f} MB left. Try again later,{smaller} or run the app on your own machine."
         )
 
 

@@ -51,9 +51,9 @@ def show(digit: np.ndarray) -> None:
         "component. The autoencoder learns its way down and back, and may bend it. Without its "
         "ReLU and sigmoid, and trained for the least squared error, it would end in PCA's own "
         "subspace: that was proved in 1989. The gap between the two curves below is what bending "
-        "is worth, less what training did not find: a hidden unit whose ReLU never opens is dead, "
-        "and looks like the noise it began as. The fewer numbers are kept, the more digits turn "
-        "into each other.",
+        "is worth, less what training did not find: a hidden unit whose ReLU hardly ever opens "
+        "learns nothing, and looks like the noise it began as. The fewer numbers "
+        "are kept, the more digits turn into each other.",
         {
             "PCA": "Principal component analysis: the directions in which digits differ most, one "
             "at right angles to the other. It is computed in one step, without any training.",
@@ -175,7 +175,7 @@ def _show_lost(measured: dict) -> None:
 def dead_words(dead: Mapping[str, int]) -> str:
     """Return how many hidden units are dead, as the end of a sentence; nothing where none is."""
     listed = [f"{count} of {width}" for width, count in dead.items() if count]
-    return f", and of their hidden units {', '.join(listed)} are dead" if listed else ""
+    return f", and of their hidden units {', '.join(listed)} never open" if listed else ""
 
 
 def as_picture(row: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ def _show_numbers(record: dict) -> None:
             st.metric(
                 "PSNR at noise 0.5",
                 f"{test['psnr']:.2f} dB",
-                help=f"The mean of {test['pictures']:,} test pictures with Gaussian noise, denoised.",
+                help=f"The mean of {test['pictures']:,} test pictures, denoised.",
             )
             st.metric("SSIM", f"{test['ssim']:.3f}")
         if test.get("read") is not None:

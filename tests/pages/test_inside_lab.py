@@ -206,7 +206,7 @@ def test_the_table_has_a_line_for_each_width_and_both_methods_beside():
 def test_dead_units_are_counted_in_words():
     assert inside_pca.dead_words({"2": 0, "4": 0}) == ""
     assert inside_pca.dead_words({"2": 1, "4": 0, "8": 2}) == (
-        ", and of their hidden units 1 of 2, 2 of 8 are dead"
+        ", and of their hidden units 1 of 2, 2 of 8 never open"
     )
 
 

@@ -1,5 +1,6 @@
 """Several workers on one training: real processes on small data, where JAX is installed."""
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -18,6 +19,8 @@ from train.__main__ import main
 from train.config import TrainConfig
 from train.data import TrainingBatches
 from train.distributed import SharedBatches, StopTogether, Team, WorkerError, on_every_device
+from train.loop import resume_or_build
+from train.recipes import recipe
 from train.runs import Run
 from train.workers import require_place
 
@@ -225,12 +228,19 @@ def test_two_workers_learn_what_one_learns(together, tmp_path):
 
 @needs_jax
 @pytest.mark.slow
-def test_the_curve_is_that_of_the_plain_command_within_noise(together, tmp_path):
+def test_the_curve_is_that_of_the_plain_command_from_the_same_first_weights(strokes, tmp_path):
+    config = dataclasses.replace(recipe("conv-16-8-8").config, epochs=3, seed=5)
+    # Another backend draws other weights from the same seed.
+    for name in ("plain", "together"):
+        run = Run.create(tmp_path / name, config)
+        keras.utils.set_random_seed(5)
+        resume_or_build(run, config, batches_an_epoch=5).save(run.checkpoint)
     trained(tmp_path / "plain")
-    # Another backend draws other first weights from the same seed.
+    trained(tmp_path / "together", "--workers", "2")
     for name in ("loss", "val_loss"):
-        plain = epochs_of(tmp_path / "plain", name)
-        np.testing.assert_allclose(epochs_of(together, name), plain, rtol=0.1)
+        plain, together = (epochs_of(tmp_path / each, name) for each in ("plain", "together"))
+        # Two engines round otherwise, and Adam divides by small numbers.
+        np.testing.assert_allclose(together, plain, rtol=0.01)
 
 
 @needs_jax
