@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from train.recipes import TRAPS
-from train.records import minutes_of
+from train.records import RECORDS, minutes_of
 from train.report import MEASUREMENTS, markdown
-from train.results import HERE
 from train.runs import write_whole
 
-PAGE = HERE / "RESULTS.md"
+PAGE = RECORDS.with_name("RESULTS.md")
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,9 @@ made the networks that ship. This page and the charts are written by `python -m 
 measured on 2,000 held-out pictures with the noise of the recipe itself, so it compares only within
 a kind of noise. *Test* is the same for all: the 10,000 test pictures with Gaussian noise of
 standard deviation 0.5, clipped to [0, 1], which have a PSNR of {noisy} dB on MNIST before anything
-is denoised; *read* is the share of digits that our digit reader still reads. Times were taken while
-the machine did other work too, and can be several times as long as on a quiet one.
+is denoised; *read* is the share of digits that our digit reader still reads, and for the reader
+itself that of the clean ones. Times were taken while the machine did other work too, and can be
+several times as long as on a quiet one.\
 """
 
 
@@ -128,9 +128,9 @@ def write_page(records: dict[str, dict], missing: list[str], page: Path = PAGE) 
     parts += [_section(system, records) for system in SYSTEMS]
     if missing:
         names = "\n".join(f"python -m train recipe {name}" for name in missing)
-        parts.append(f"## Still to be run\n\n```\n{names}\n```\n")
+        parts.append(f"## Still to be run\n\n```\n{names}\n```")
     parts.append(_circumstances(records))
-    write_whole(page, lambda path: path.write_text("\n".join(parts), encoding="utf-8"))
+    write_whole(page, lambda path: path.write_text("\n\n".join(parts) + "\n", encoding="utf-8"))
 
 
 def _noisy_psnr() -> float:
@@ -150,7 +150,7 @@ def _section(system: System, records: dict[str, dict]) -> str:
     table = [markdown(HEAD, rows)] if rows else ["Not run yet."]
     notes = [note for name in system.recipes if name in records for note in _notes(records[name])]
     return "\n\n".join(
-        [f"## {system.title}", f"**Reported:** {system.reported}", *table, *notes, *charts, ""]
+        [f"## {system.title}", f"**Reported:** {system.reported}", *table, *notes, *charts]
     )
 
 
@@ -219,7 +219,7 @@ def _circumstances(records: dict[str, dict]) -> str:
     machines = sorted({f"{each['processor']}, {each['cores']} cores" for each in made})
     engines = sorted({f"Keras {each['keras']} on {each['backend']}" for each in made})
     when = " to ".join(dict.fromkeys([dates[0], dates[-1]])) if dates else ""
-    return f"---\n\nMade {when}: {'; '.join(machines)}; {'; '.join(engines)}.\n"
+    return f"---\n\nMade {when}: {'; '.join(machines)}; {'; '.join(engines)}."
 
 
 def _number(value: float | None, decimals: int) -> str:

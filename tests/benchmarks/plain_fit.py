@@ -41,7 +41,12 @@ def main(settings: str, epochs: str) -> None:
     noisy = spoil(clean, config.noise, np.random.default_rng(config.seed))
     model = build(config.architecture, **config.settings)
     steps = int(epochs) * batches.batches_an_epoch
-    model.compile(make_optimizer(config, steps), config.loss, ["mse", psnr], jit_compile=False)
+    model.compile(
+        optimizer=make_optimizer(config, steps),
+        loss=config.loss,
+        metrics=["mse", psnr],
+        jit_compile=False,
+    )
     speed = Speed(len(clean))
     model.fit(
         noisy,
