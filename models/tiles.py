@@ -12,7 +12,7 @@ from math import isqrt
 import numpy as np
 
 TILE_PIXELS = 384 * 1024  # About 50 MB of a network's inner maps; less than half a second.
-OVERLAP = 64
+OVERLAP = 96
 FADE = 16
 
 Work = Callable[[np.ndarray], np.ndarray]

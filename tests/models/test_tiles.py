@@ -121,7 +121,8 @@ def test_what_a_tile_makes_of_its_edges_is_never_seen(dtype, rng):
         failing[inside] = tile[inside]
         return failing
 
-    result = in_tiles(picture, fails_at_edges, multiple=16, tile_pixels=TILE)
+    # Large enough for the full overlap.
+    result = in_tiles(picture, fails_at_edges, multiple=16, tile_pixels=256**2)
     expected = np.zeros_like(picture)
     inside = np.s_[UNUSED:-UNUSED, UNUSED:-UNUSED]
     expected[inside] = picture[inside]
