@@ -20,8 +20,8 @@ from imaging.level import estimate_level
 from models.tiles import TILE_PIXELS, Watch, Work, in_tiles
 
 _M_MMAP_THRESHOLD = -3  # From glibc's malloc.h.
-# Lost pixels are filled in where they make this share of the level; other noise that has less
-# than the second share of it is taken for the picture's own texture.
+# Lost pixels are filled in where they make this share of the level, and more than other noise
+# does; other noise that has less than the second share is taken for the picture's own texture.
 _MADE_BY_IMPULSES, _NOTHING_ELSE = 0.5, 0.35
 STRONGEST = 0.5  # A network is told no higher level than this: it was trained up to there.
 
@@ -69,7 +69,7 @@ class PhotoDenoiser:
         if sigma == 0:
             return lambda tile: tile
         impulses, rest = impulse_levels(noisy)
-        if impulses < _MADE_BY_IMPULSES * sigma:
+        if impulses < max(rest, _MADE_BY_IMPULSES * sigma):
             level = np.float32(min(sigma, STRONGEST))
             return lambda tile: self._run(tile, np.full((*tile.shape[:2], 1), level))
         # Told of more than the lost pixels account for, it smooths the others by the difference.
