@@ -26,6 +26,7 @@ IMAGE = "image"  # The layer that is the picture itself.
 TABLE = "layers"  # Where the file keeps the table of its layers.
 SWITCH = "_switch"
 BETWEEN = "/"  # Between a layer and its weights.
+AT_ONCE = 32  # Codes decoded in one go: onnxruntime keeps the memory of the largest batch.
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,9 @@ class Inside:
         shape = self.layers[self._require_code()].shape
         if codes.shape[1:] != shape:
             raise ValueError(f"expected codes of shape {('N', *shape)}, got {codes.shape}")
+        if len(codes) > AT_ONCE:
+            parts = [codes[first : first + AT_ONCE] for first in range(0, len(codes), AT_ONCE)]
+            return np.concatenate([self.decode(part) for part in parts])
         # The encoder runs too, on black pictures that nobody looks at.
         nothing = np.repeat(self._nothing, len(codes), axis=0)
         given = {"code_values": np.asarray(codes, np.float32), "code_switch": _one(1)}
