@@ -6,7 +6,7 @@ error after that is small, and where it is is known, which a network for photos 
 
 import numpy as np
 from scipy import ndimage
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from imaging.level import estimate_level
 
@@ -89,7 +89,7 @@ def wrong_pixels(noisy: np.ndarray) -> np.ndarray:
     for extreme in (np.all(noisy <= 0, axis=-1), np.all(noisy >= 1, axis=-1)):
         lonely = _others_within(extreme, 3) == 0
         share = np.mean(extreme[lonely]) if lonely.any() else 0
-        by_chance = binom.isf(_MISSED, 5 * 5 - 1, share)
+        by_chance = _most_by_chance(5 * 5 - 1, share)
         wrong |= extreme & (_others_within(extreme, 5) <= by_chance)
     return wrong
 
@@ -135,6 +135,12 @@ def _others_within(marked: np.ndarray, width: int) -> np.ndarray:
     """How many of the other pixels in a square window are marked."""
     share = ndimage.uniform_filter(marked.astype(np.float32), width, mode="mirror")
     return np.rint(share * width**2) - marked
+
+
+def _most_by_chance(others: int, share: float) -> int:
+    """How many of ``others`` are marked at the most, if ``share`` of all are, by chance."""
+    chances = bdtrc(np.arange(others + 1), others, share)  # of more than 0, 1, 2, ... of them
+    return int(np.argmax(chances <= _MISSED))
 
 
 def _rough_fill(picture: np.ndarray, lost: np.ndarray) -> np.ndarray:

@@ -207,11 +207,11 @@ def blend(noisy: np.ndarray, denoised: np.ndarray, luminance: float, colour: flo
         if not 0 <= share <= 1:
             raise ValueError(f"{name} must be from 0 to 1, got {share}")
     channels = noisy.shape[2]
+    if luminance == 1 and (colour == 1 or channels == 1):
+        return denoised
     # Of a change of colour: its share, and what its mean over the channels gets beyond that.
     shares = colour * np.eye(channels) + (luminance - colour) / channels
     shares = shares.astype(np.float32)
-    if luminance == colour == 1 or (luminance == 1 and noisy.shape[2] == 1):
-        return denoised
     blended = np.empty_like(noisy)
     for rows in _strips(*noisy.shape[:2]):
         values = noisy[rows].astype(np.float32)

@@ -131,6 +131,12 @@ class CodeMap:
         weight /= weight.sum(axis=1, keepdims=True)
         return np.einsum("mk,mkd->md", weight, self.tsne[nearest])
 
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Return a new code ``(10,)``, drawn as the codes are spread, within their range."""
+        codes = self.codes.astype(float)
+        drawn = rng.multivariate_normal(codes.mean(axis=0), np.cov(codes, rowvar=False))
+        return np.clip(drawn, codes.min(axis=0), codes.max(axis=0))
+
     def project(self, codes: np.ndarray) -> np.ndarray:
         """Return codes ``(M, 10)`` on the two axes of the largest variance, ``(M, 2)``."""
         return (codes - self.mean) @ self.axes.T

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.inside import Inside
-from models.layers import paddings, windows_of
+from models.layers import convolve, paddings, windows_of
 
 CONVOLUTION, POOLING = "Conv2D", "MaxPooling2D"
 ACTIVATIONS = {
     "linear": lambda value: value,
-    "relu": lambda value: max(value, 0.0),
+    "relu": lambda value: np.maximum(value, 0.0),
     "sigmoid": lambda value: 1 / (1 + np.exp(-value)),
 }
 
@@ -110,27 +110,33 @@ def end_of(network: Inside, layer: str) -> str:
 
 def convolution_at(network: Inside, picture: np.ndarray, place: Place) -> Convolution:
     """Work out the value that a convolution has at a place for one picture ``(H, W, 1)``."""
-    weights = network.weights(place.layer)
-    kernel = weights["kernel"][..., place.filter]
+    kernel = network.weights(place.layer)["kernel"][..., place.filter]
     patch, top, left = _patch(network, picture, place, 0.0)
-    bias = weights.get("bias")
-    end, activation = _activation(network, place.layer)
-    norm = network.follower(place.layer)
-    scale = shift = None
-    if norm is not None and norm.kind == "BatchNormalization":
-        both = network.weights(norm.name)
-        scale, shift = (float(both[part][place.filter]) for part in ("scale", "shift"))
     return Convolution(
         patch.astype(np.float64),
         kernel.astype(np.float64),
         top,
         left,
-        0.0 if bias is None else float(bias[place.filter]),
-        scale,
-        shift,
-        activation,
-        end,
+        *_bias_and_norm(network, place),
+        *reversed(_activation(network, place.layer)),
     )
+
+
+def moved_convolution(
+    network: Inside, before: np.ndarray, place: Place, strides: tuple[int, int], padding: str
+) -> np.ndarray:
+    """Return the map ``(H, W)`` that a filter makes of the maps ``before`` it ``(1, H, W, C)``.
+
+    Its kernel, bias, norm and activation are those of the network; ``strides`` and ``padding``
+    may be others than there.
+    """
+    kernel = network.weights(place.layer)["kernel"][..., place.filter : place.filter + 1]
+    total = convolve(before, kernel, None, strides, padding)[0, ..., 0]
+    bias, scale, shift = _bias_and_norm(network, place)
+    total = total + bias
+    if scale is not None:
+        total = total * scale + shift
+    return ACTIVATIONS[_activation(network, place.layer)[1]](total).astype(np.float32)
 
 
 def pooling_at(network: Inside, picture: np.ndarray, place: Place) -> Pooling:
@@ -150,6 +156,17 @@ def _patch(
     patch = windows[0, place.row, place.column].transpose(1, 2, 0)
     (above, _), (before, _) = paddings(maps.shape[1:3], layer.kernel, layer.strides, layer.padding)
     return patch, place.row * layer.strides[0] - above, place.column * layer.strides[1] - before
+
+
+def _bias_and_norm(network: Inside, place: Place) -> tuple[float, float | None, float | None]:
+    """The bias of a filter, and scale and shift of the batch normalisation behind it, if any."""
+    bias = network.weights(place.layer).get("bias")
+    norm = network.follower(place.layer)
+    scale = shift = None
+    if norm is not None and norm.kind == "BatchNormalization":
+        both = network.weights(norm.name)
+        scale, shift = (float(both[part][place.filter]) for part in ("scale", "shift"))
+    return 0.0 if bias is None else float(bias[place.filter]), scale, shift
 
 
 def _activation(network: Inside, name: str) -> tuple[str, str]:

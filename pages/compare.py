@@ -1,14 +1,12 @@
 """Compare the methods: measured numbers, a blind test, and where answers cannot be trusted."""
 
-import time
-
 import streamlit as st
 
 from models.catalogue import ModelError
-from pages.components import blind, comparison, comparison_table, trust
+from pages.components import blind, comparison, comparison_table, controls, trust
 from pages.components import comparison_charts as charts
 from pages.components.cached import get_cards, get_catalogue
-from pages.components.layout import page_footer, page_setup
+from pages.components.layout import let_pictures_leave, page_footer, page_setup
 from pages.components.measurements import MeasurementsError, read_measurements, unmeasured
 from pages.components.methods import method_title
 
@@ -77,11 +75,11 @@ def show_trust(cards: dict) -> None:
     cards = comparison.fitting(cards)
 
     # Ask
-    clean = trust.pick_digit()
-    kind, strength = trust.pick_noise()
+    clean = controls.pick_digit("trust_")
+    kind, strength = controls.pick_noise("trust_")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = trust.pick_seed()
-        name = trust.pick_method(cards)
+        seed = controls.pick_seed("trust_")
+        name = controls.pick_method(cards, "trust_")
 
     # Compute
     title, noise = method_title(name, cards), f"{kind.title} noise, strength {strength:g}"
@@ -93,8 +91,7 @@ def show_trust(cards: dict) -> None:
 
     # Show
     trust.show_trust(found, title, noise)
-    # A breath for the thread that sends them: the pictures leave before the rest is worked out.
-    time.sleep(0.02)
+    let_pictures_leave()
     trust.show_numbers(found)
     st.markdown(trust.WORDS)
     st.subheader("Does the digit reader change its mind?", anchor=False)

@@ -1,17 +1,16 @@
 """Denoise a drawn digit: draw, corrupt, restore, compare."""
 
-import time
-
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from imaging import metrics
-from models.catalogue import ModelError
-from pages.components import pickers, results
+from models.catalogue import Card, ModelError
+from pages.components import controls, pickers, results
 from pages.components.cached import get_cards
 from pages.components.downloads import show_downloads
 from pages.components.drawing_pad import SIDE
-from pages.components.layout import page_footer, page_setup
+from pages.components.layout import let_pictures_leave, page_footer, page_setup
 from pages.components.methods import load_method, run_all
 from pages.components.viewer import compare
 
@@ -47,17 +46,14 @@ def lab() -> None:
                 "is invented, because it expects a digit to be there."
             )
     viewer_box = view_box.container()
-    with view_box:
-        kind, strength = pickers.pick_noise()
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            seed = pickers.pick_seed()
-            name = pickers.pick_method(cards)
-    pickers.write_link(cards)
+    controls_box = view_box.container()
+    kind, strength, seed, name = pickers.chosen(cards)
     if clean is None:
         viewer_box.info(
             "The canvas is empty. Draw a digit on it, or start from one of the ready ones.",
             icon=":material/draw:",
         )
+        show_controls(controls_box, cards)
         return
 
     # Compute
@@ -67,6 +63,7 @@ def lab() -> None:
         method = load_method(name, cards, kind, strength)
     except ModelError as problem:
         viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
+        show_controls(controls_box, cards)
         return
     denoised = method.denoise(noisy, sigma)
 
@@ -81,8 +78,8 @@ def lab() -> None:
         noise = f"{kind.title} noise, strength {strength:g}"
         alt = {"Noisy": f"The same with {noise}", "Denoised": f"What {method.title} makes of it"}
         compare(pictures, key="viewer", captions=results.captions(readings), alt=alt)
-    # A breath for the thread that sends them: the pictures leave before the rest is worked out.
-    time.sleep(0.02)
+    let_pictures_leave()
+    show_controls(controls_box, cards)
     with view_box:
         if reference is not None:
             results.show_quality(reference, noisy, denoised)
@@ -100,6 +97,16 @@ def lab() -> None:
         show_downloads(pictures, answers, reference, settings)
         st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(cards,))
     results.show_all_methods(answers, reference, noisy, chosen=name)
+
+
+def show_controls(box: DeltaGenerator, cards: dict[str, Card]) -> None:
+    """Draw what stands below the pictures, and put it into the link."""
+    with box:
+        controls.pick_noise()
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            controls.pick_seed()
+            controls.pick_method(cards)
+    pickers.write_link(cards)
 
 
 lab()

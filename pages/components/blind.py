@@ -4,7 +4,6 @@ The same seed gives the same rounds.  The two methods of a round are close in PS
 nobody learns anything from telling a network from snow.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -14,12 +13,10 @@ import pandas as pd
 import streamlit as st
 
 from imaging import metrics
-from imaging.digits import fit_drawing
 from imaging.metrics import Quality
 from imaging.noise import NOISE_KINDS
-from imaging.strokes import render
 from models.catalogue import Card
-from pages.components.comparison import DIGITS, HIGHEST_SEED
+from pages.components.controls import DIGITS, HIGHEST_SEED, ready_digit, to_new_seed
 from pages.components.gallery import Entry, show_gallery
 from pages.components.methods import Result, run_all
 from pages.components.results import decibel
@@ -34,7 +31,6 @@ WORDS = (
 )
 ROUNDS = 10
 CLOSE = 3.0  # dB between the two results of a round, where the methods allow it
-CANVAS = 280
 THINNEST, THICKEST = 0.07, 0.13  # pens, as a share of the canvas
 WEAKEST, STRONGEST = 0.7, 1.3  # noise, as a share of the usual strength of its kind
 LEFT, RIGHT, EQUAL = "left", "right", "equal"
@@ -214,7 +210,8 @@ def show_restart(sitting: Sitting) -> None:
         st.button(
             "New rounds",
             icon=":material/casino:",
-            on_click=_to_new_seed,
+            on_click=to_new_seed,
+            args=("blind_",),
             key="blind-new",
         )
         if sitting.picks:
@@ -276,7 +273,7 @@ def draw_round(seed: int, number: int, cards: Mapping[str, Card], used: set[froz
     digit, pen = rng.choice(DIGITS), rng.uniform(THINNEST, THICKEST)
     kind = NOISE_KINDS[str(rng.choice(list(NOISE_KINDS)))]
     strength = min(kind.default * rng.uniform(WEAKEST, STRONGEST), kind.high)
-    clean = fit_drawing(render(str(digit), CANVAS, CANVAS * pen))
+    clean = ready_digit(str(digit), pen)
     noisy = np.clip(kind.corrupt(clean, strength, rng), 0, 1)
     results = run_all(dict(cards), kind, strength, noisy, metrics.rms(clean, noisy))
     pairs = _open_pairs(results, clean, used)
@@ -318,10 +315,6 @@ def _judge(sitting: Sitting, number: int, side: str) -> None:
 
 def _go_on(sitting: Sitting) -> None:
     sitting.wanted = len(sitting.picks) + 1
-
-
-def _to_new_seed() -> None:
-    st.session_state.blind_seed = random.randrange(1, HIGHEST_SEED + 1)
 
 
 def _begin_again() -> None:

@@ -5,7 +5,6 @@ loaded anew.  A failure is not kept: the next visitor tries again.
 """
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from models import lab
@@ -14,8 +13,8 @@ from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader
 from models.inside import Inside, load_inside
 from models.photo import PhotoDenoiser
 from models.workbench import Workbench
-from pages.components.code_map import make_thumbnails
 from pages.components.shelf import Shelf
+from pages.components.thumbnails import make_thumbnails
 
 
 @st.cache_resource(ttl=30, max_entries=1, show_spinner=False)
@@ -76,8 +75,8 @@ def get_scores() -> dict[str, dict[str, np.ndarray]]:
     return lab.read_scores()
 
 
-def get_thumbnails(card: Card, method: str) -> pd.DataFrame:
-    """Return the pictures on the map "pca" or "tsne" of codes; raises ``ModelError``."""
+def get_thumbnails(card: Card, method: str) -> dict[int, str]:
+    """Return the pictures on the map "pca" or "tsne" as URLs by code; raises ``ModelError``."""
     return _thumbnails(card.sha256, method, card)
 
 
@@ -109,7 +108,7 @@ def _inside(sha256: str, _card: Card) -> Inside:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _thumbnails(sha256: str, method: str, _card: Card) -> pd.DataFrame:
+def _thumbnails(sha256: str, method: str, _card: Card) -> dict[int, str]:
     return make_thumbnails(get_inside(_card), get_code_map(), method)
 
 

@@ -15,6 +15,7 @@ from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from imaging.strokes import FIRST
 from models.catalogue import Card
 from pages.components import link
+from pages.components.controls import DIGITS, DRAWING, HIGHEST_SEED, settled
 from pages.components.measurements import (
     FAIR,
     FAMILIES,
@@ -37,9 +38,6 @@ from pages.components.measurements import (
 from pages.components.methods import method_names
 
 VIEWS = {"measured": "Measured", "blind": "Blind test", "trust": "Trust map"}
-DRAWING = "drawing"
-HIGHEST_SEED = 9999
-DIGITS = [*"0123456789"]
 SIDE = 28
 BETWEEN = ";"  # Names of noises have commas in them.
 
@@ -195,7 +193,7 @@ def pick_measurements(measurements: Measurements, cards: Mapping[str, Card]) -> 
     """Ask for the pictures, the measure, the noise, a strength and a method to highlight."""
     data_sets = measurements.data_sets()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        data = _settled("measured_on", data_sets)
+        data = settled("measured_on", data_sets)
         if len(data_sets) > 1:
             data = st.segmented_control(
                 "Pictures",
@@ -208,7 +206,7 @@ def pick_measurements(measurements: Measurements, cards: Mapping[str, Card]) -> 
             )
         rows = measurements.on(data)
         names = measures_of(rows)
-        _settled("measured_by", names)
+        settled("measured_by", names)
         measure = st.segmented_control(
             "Measured by",
             names,
@@ -224,7 +222,7 @@ def pick_measurements(measurements: Measurements, cards: Mapping[str, Card]) -> 
     kinds = pictures_of(data).kinds
     noises = sorted(rows["noise"].unique(), key=lambda name: rank(name, kinds))
     noise_box, strength_box, highlight_box = st.columns(3, gap="medium")
-    _settled("measured_noise", noises)
+    settled("measured_noise", noises)
     noise = noise_box.selectbox(
         "Noise",
         noises,
@@ -253,7 +251,7 @@ def pick_measurements(measurements: Measurements, cards: Mapping[str, Card]) -> 
     methods = rows["method"].unique().tolist()
     st.session_state.highlight = measured_name(st.session_state.highlight, methods)
     best = rows[rows["strength"] == at].sort_values("value", ascending=False)["method"]
-    _settled("highlight", methods, next(iter(best)))
+    settled("highlight", methods, next(iter(best)))
     highlight = highlight_box.selectbox(
         "Highlight",
         methods,
@@ -339,13 +337,6 @@ def _as_text(settings: Mapping[str, object]) -> dict[str, object]:
         name: BETWEEN.join(value) if isinstance(value, list) else value
         for name, value in settings.items()
     }
-
-
-def _settled(key: str, options: list, usual: object = None) -> object:
-    """Put a setting that is no option any more to a usual one, the first; return it."""
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = options[0] if usual is None else usual
-    return st.session_state[key]
 
 
 def _settle_nearest(key: str, options: list[float], usual: float) -> None:

@@ -4,24 +4,21 @@ A visitor who comes from the Draw page finds its digit, noise and model here.  W
 here changes nothing there.
 """
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
 import streamlit as st
 
-from imaging.digits import fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
-from imaging.strokes import PEN, render
 from models.catalogue import Card, ModelError
 from models.inside import Inside
 from models.window import convolution_layers, pooling_layers
-from pages.components import inside_links, link
+from pages.components import controls, inside_links, link
 from pages.components.cached import get_cards, get_catalogue, get_inside
-from pages.components.comparison import DIGITS, DRAWING, Here, fitting, here_now
+from pages.components.comparison import Here, fitting, here_now
+from pages.components.controls import DIGITS, DRAWING, HIGHEST_SEED
 
-CANVAS = 280
-HIGHEST_SEED = 9999
+PREFIX = "inside_"
 
 SCALES = {"unit": "Unit", "layer": "Layer", "global": "Global"}
 WINDOWS_OF = {"convolution": convolution_layers, "pooling": pooling_layers}
@@ -122,58 +119,16 @@ def pick_section(sections: Mapping[str, str]) -> str:
 
 def pick_digit() -> np.ndarray:
     """Ask for one of our digits or the visitor's drawing; return it as ``(28, 28, 1)``."""
-    drawing = st.session_state.inside_drawing
-    options = DIGITS if drawing is None else [DRAWING, *DIGITS]
-    if st.session_state.inside_digit not in options:
-        st.session_state.inside_digit = options[0]
-    name = st.pills(
-        "Digit",
-        options,
-        format_func=lambda name: "Your drawing" if name == DRAWING else name,
-        required=True,
-        key="inside_digit",
-        persist_state="session",
-        wrap=True,
-        help="What you draw on the Draw page appears here.",
-    )
-    return drawing if name == DRAWING else sample_digit(name)
-
-
-def sample_digit(name: str) -> np.ndarray:
-    """Return one of our digits, "0" to "9", as ``(28, 28, 1)``."""
-    return fit_drawing(render(name, CANVAS, CANVAS * PEN))
+    return controls.pick_digit(PREFIX)
 
 
 def pick_noisy(clean: np.ndarray) -> tuple[np.ndarray, str]:
     """Ask for a noise; return the digit with it, clipped to [0, 1], and the noise in words."""
-    kind_box, strength_box, seed_box = st.columns([3, 4, 2], gap="medium")
-    name = kind_box.selectbox(
-        "Noise",
-        list(NOISE_KINDS),
-        format_func=lambda name: NOISE_KINDS[name].title,
-        key="inside_noise",
-        persist_state="session",
-        on_change=_to_usual_strength,
-    )
-    kind = NOISE_KINDS[name]
-    strength = strength_box.slider(
-        f"Strength ({kind.unit})",
-        kind.low,
-        kind.high,
-        step=kind.step,
-        key="inside_strength",
-        persist_state="session",
-        help=kind.explain,
-    )
-    seed = seed_box.number_input(
-        "Seed",
-        0,
-        HIGHEST_SEED,
-        step=1,
-        key="inside_seed",
-        persist_state="session",
-        help="The number behind the pattern: the same seed gives the same noise.",
-    )
+    noise_box, seed_box = st.columns([5, 3], gap="medium", vertical_alignment="bottom")
+    with noise_box:
+        kind, strength = controls.pick_noise(PREFIX)
+    with seed_box, st.container(horizontal=True, vertical_alignment="bottom"):
+        seed = controls.pick_seed(PREFIX)
     return corrupt(clean, kind, strength, seed), f"{kind.title} noise, strength {strength:g}"
 
 
@@ -196,11 +151,6 @@ def pick_network(cards: Mapping[str, Card]) -> Card:
     return cards[name]
 
 
-def let_pictures_leave() -> None:
-    """Wait a breath for the thread that sends them, before the rest is worked out."""
-    time.sleep(0.02)
-
-
 def usual_layer(network: Inside) -> str:
     """Return the first layer behind an activation; its maps still look like the digit."""
     return next(
@@ -208,13 +158,6 @@ def usual_layer(network: Inside) -> str:
         for name, layer in network.layers.items()
         if layer.kind == "ReLU" or layer.activation != "linear"
     )
-
-
-def settled(key: str, options: list, usual: object = None) -> object:
-    """Put a setting that is no option any more to a usual one, the first; return it."""
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = options[0] if usual is None else usual
-    return st.session_state[key]
 
 
 def _following(here: Here) -> dict[str, object]:
@@ -293,8 +236,3 @@ def _as_text(settings: Mapping[str, object]) -> dict[str, object]:
 def _reset() -> None:
     section = st.session_state.inside
     st.session_state.update(usual_settings() | {"inside": section})
-
-
-def _to_usual_strength() -> None:
-    kind = NOISE_KINDS[st.session_state.inside_noise]
-    st.session_state.inside_strength = kind.default

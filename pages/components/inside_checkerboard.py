@@ -6,12 +6,14 @@
 import numpy as np
 import streamlit as st
 
+from imaging.spectrum import period_two_share, period_two_shares, spectra
 from models.inside import Inside
 from pages.components.cached import get_inside
 from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
-from pages.components.inside import card_of, let_pictures_leave, pick_noisy
+from pages.components.inside import card_of, pick_noisy
 from pages.components.inside_layers import find_shades, strongest_first
+from pages.components.layout import let_pictures_leave
 
 NETWORKS = {
     "conv-64-64-32": "Resize, then convolve",
@@ -62,8 +64,8 @@ def show(digit: np.ndarray) -> None:
         maps[name], answers[name] = last_maps(network, noisy)
 
     # Show
-    loudest = max(float(spectrum(answer).max()) for answer in answers.values())
-    loudest_map = max(float(mean_spectrum(each).max()) for each in maps.values())
+    loudest = max(float(spectra(answer).max()) for answer in answers.values())
+    loudest_map = max(float(spectra(each).mean(axis=-1).max()) for each in maps.values())
     for name, box in zip(NETWORKS, st.columns(2, gap="large"), strict=True):
         with box:
             st.subheader(NETWORKS[name], anchor=False)
@@ -71,71 +73,23 @@ def show(digit: np.ndarray) -> None:
             show_pictures(name, answers[name], maps[name], noise, loudest, loudest_map)
             show_last_maps(name, maps[name])
     let_pictures_leave()
-    resized, transposed = (map_share(maps[name]) for name in NETWORKS)
+    resized, transposed = (period_two_share(maps[name]) for name in NETWORKS)
     picture = period_two_share(answers["conv-64-64-32-transposed"])
     verdict = VERDICT.format(transposed=transposed, resized=resized, picture=picture)
     explain(WORDS + verdict, TERMS, SOURCE)
 
 
 def last_maps(network: Inside, noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the last maps ``(H, W, C)`` before the answer, and the answer ``(H, W)``."""
+    """Return the last maps ``(H, W, C)`` before the answer, and the answer ``(H, W, 1)``."""
     end = list(network.layers)[-1]
     found = network.feature_maps(noisy[np.newaxis], [LAST_MAPS, end])
-    return found[LAST_MAPS][0], found[end][0, ..., 0]
-
-
-def period_two_shares(maps: np.ndarray) -> np.ndarray:
-    """Return for each map of ``(H, W, C)`` the share of its variance that repeats every two pixels.
-
-    These are three waves: stripes across, stripes down, and both at once, the checkerboard.  A
-    map without any variance has none.
-
-    Raises:
-        ValueError: if a side is odd: no wave of period 2 fits into it.
-    """
-    height, width = maps.shape[:2]
-    if height % 2 or width % 2:
-        raise ValueError(f"the sides must be even, got {maps.shape}")
-    energy = spectra(maps)  # The fastest waves come first, the slowest is in the middle.
-    at_two = energy[0, 0] + energy[0, width // 2] + energy[height // 2, 0]
-    total = energy.sum(axis=(0, 1))
-    return np.divide(at_two, total, out=np.zeros_like(total), where=total > 0)
-
-
-def period_two_share(values: np.ndarray) -> float:
-    """Return the same for one map ``(H, W)``."""
-    return float(period_two_shares(values[..., np.newaxis])[0])
-
-
-def map_share(maps: np.ndarray) -> float:
-    """Return the share at period 2 of all maps ``(H, W, C)`` together, each with its variance."""
-    variances = maps.var(axis=(0, 1), dtype=np.float64)
-    if not variances.any():
-        return 0.0
-    return float(np.average(period_two_shares(maps), weights=variances))
-
-
-def spectra(maps: np.ndarray) -> np.ndarray:
-    """Return the energy of each wave in maps ``(H, W, C)``; the slowest is in the middle."""
-    centred = maps - maps.mean(axis=(0, 1), dtype=np.float64)
-    waves = np.fft.fft2(centred, axes=(0, 1), norm="ortho")
-    return np.fft.fftshift(np.abs(waves) ** 2, axes=(0, 1))
-
-
-def spectrum(values: np.ndarray) -> np.ndarray:
-    """Return the same for one map ``(H, W)``."""
-    return spectra(values[..., np.newaxis])[..., 0]
-
-
-def mean_spectrum(maps: np.ndarray) -> np.ndarray:
-    """Return the mean of the spectra of maps ``(H, W, C)``."""
-    return spectra(maps).mean(axis=-1)
+    return found[LAST_MAPS][0], found[end][0]
 
 
 def as_picture(energy: np.ndarray, loudest: float) -> np.ndarray:
-    """Return a spectrum as greys ``(H, W, 1)``: ``loudest`` is white, a millionth of it black."""
+    """Return a spectrum ``(H, W, 1)`` as greys: ``loudest`` is white, a millionth of it black."""
     share = np.maximum(energy / (loudest or 1), 10**-DECADES)
-    return (1 + np.log10(share) / DECADES).astype(np.float32)[..., np.newaxis].clip(0, 1)
+    return (1 + np.log10(share) / DECADES).astype(np.float32).clip(0, 1)
 
 
 def show_numbers(maps: np.ndarray, answer: np.ndarray) -> None:
@@ -143,7 +97,7 @@ def show_numbers(maps: np.ndarray, answer: np.ndarray) -> None:
     with st.container(horizontal=True):
         st.metric(
             "Period 2, last maps",
-            f"{map_share(maps):.1%}",
+            f"{period_two_share(maps):.1%}",
             help=TERMS["Energy at period 2"],
         )
         st.metric(
@@ -167,21 +121,22 @@ def show_pictures(
         [
             Entry(
                 "Denoised",
-                np.clip(answer, 0, 1)[..., np.newaxis],
+                np.clip(answer, 0, 1),
                 (),
                 f"What the network with {title} makes of the digit with {noise}",
             ),
             Entry(
                 "Its spectrum",
-                as_picture(spectrum(answer), loudest),
+                as_picture(spectra(answer), loudest),
                 (f"period 2: {period_two_share(answer):.2%}",),
                 f"Spectrum of the picture, {title}: {period_two_share(answer):.2%} at period 2",
             ),
             Entry(
                 "Spectrum of the last maps",
-                as_picture(mean_spectrum(maps), loudest_map),
-                (f"period 2: {map_share(maps):.1%}",),
-                f"Mean spectrum of the last maps, {title}: {map_share(maps):.1%} at period 2",
+                as_picture(spectra(maps).mean(axis=-1, keepdims=True), loudest_map),
+                (f"period 2: {period_two_share(maps):.1%}",),
+                f"Mean spectrum of the last maps, {title}: {period_two_share(maps):.1%} at "
+                "period 2",
             ),
         ]
     )

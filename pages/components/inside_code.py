@@ -20,6 +20,7 @@ from pages.components.cached import (
     get_thumbnails,
 )
 from pages.components.code_map import draw_map
+from pages.components.controls import ready_digit
 from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside_links import MAPS, NUMBERS, code_from_text, code_to_text
@@ -127,7 +128,7 @@ def _show_walk(network: Inside, digit: np.ndarray) -> None:
         persist_state="session",
         wrap=True,
     )
-    end = inside.sample_digit(goal)
+    end = ready_digit(goal)
     ways = {
         "through the code": walk(network, digit, end),
         "through the pixels": fade(digit, end),
@@ -247,11 +248,7 @@ def _set_code(code: np.ndarray | list[float]) -> None:
 
 def _set_chance(code_map: CodeMap) -> None:
     st.session_state.code_draws = draw = st.session_state.get("code_draws", 0) + 1
-    codes = code_map.codes.astype(float)
-    drawn = np.random.default_rng(draw).multivariate_normal(
-        codes.mean(axis=0), np.cov(codes, rowvar=False)
-    )
-    _set_code(np.clip(drawn, codes.min(axis=0), codes.max(axis=0)))
+    _set_code(code_map.draw(np.random.default_rng(draw)))
 
 
 def _percent(step: int) -> str:

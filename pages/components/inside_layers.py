@@ -13,18 +13,18 @@ import streamlit as st
 
 from models.inside import IMAGE, Inside, Layer
 from pages.components.cached import get_inside
+from pages.components.controls import settled
 from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside import (
     SCALES,
-    let_pictures_leave,
     networks,
     pick_network,
     pick_noisy,
-    settled,
     usual_layer,
 )
 from pages.components.layer_diagram import numbers_of, show_diagram, title_of
+from pages.components.layout import let_pictures_leave
 
 WORDS = (
     "A convolution is a set of filters, and each filter makes one map: it is bright where the "

@@ -17,7 +17,8 @@ from pages.components.cached import get_inside
 from pages.components.comparison_charts import GREY
 from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
-from pages.components.inside import SKIPS, card_of, let_pictures_leave, pick_noisy
+from pages.components.inside import SKIPS, card_of, pick_noisy
+from pages.components.layout import let_pictures_leave
 from pages.components.results import decibel
 
 NETWORK = "unet"

@@ -10,25 +10,25 @@ import streamlit as st
 
 from imaging.noise import NOISE_KINDS
 from models.inside import Inside, Layer
-from models.layers import convolve, pool
+from models.layers import pool
 from models.window import (
-    ACTIVATIONS,
     Convolution,
     Place,
     convolution_at,
+    moved_convolution,
     pooling_at,
 )
 from pages.components.cached import get_inside
+from pages.components.controls import settled
 from pages.components.explain import explain
 from pages.components.gallery import Entry, enlarged, show_gallery
 from pages.components.inside import (
     WINDOWS_OF,
     corrupt,
-    let_pictures_leave,
     networks,
     pick_network,
-    settled,
 )
+from pages.components.layout import let_pictures_leave
 
 WORDS = (
     "A convolution slides a small window over the maps that come in. At each place it multiplies "
@@ -328,14 +328,7 @@ def _moved(
     if layer.kind == "MaxPooling2D":
         one = before[..., place.filter : place.filter + 1]
         return pool(one, layer.kernel, strides, padding)[0, ..., 0]
-    weights = network.weights(place.layer)
-    kernel = weights["kernel"][..., place.filter : place.filter + 1]
-    summed = convolve(before, kernel, None, strides, padding)[0, ..., 0]
-    worked = convolution_at(network, np.zeros(network.layers["image"].shape, np.float32), place)
-    total = summed + worked.bias
-    if worked.scale is not None:
-        total = total * worked.scale + worked.shift
-    return np.vectorize(ACTIVATIONS[worked.activation], otypes=[np.float32])(total)
+    return moved_convolution(network, before, place, strides, padding)
 
 
 def _as_grey(values: np.ndarray) -> np.ndarray:

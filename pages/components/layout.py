@@ -1,5 +1,7 @@
 """What every screen has: its set-up, its heading, its last line."""
 
+import time
+
 import streamlit as st
 
 # Streamlit leaves six empty lines above a page; on a phone that is a quarter of the screen.
@@ -28,6 +30,14 @@ def page_setup(title: str, lead: str) -> None:
     st.html(STYLE)
     st.title(title, anchor=False)
     st.markdown(lead)
+
+
+def let_pictures_leave() -> None:
+    """Wait a breath, so that the thread that sends what was drawn gets its turn.
+
+    While Python works out the rest of a page, that thread would wait.
+    """
+    time.sleep(0.02)
 
 
 def page_footer(text: str) -> None:

@@ -1,17 +1,15 @@
 """The controls of the Photo page: each asks the visitor and returns a plain value."""
 
-import random
-
 import streamlit as st
 
 from imaging.noise import PHOTO_NOISE_KINDS, NoiseKind
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import Card
 from pages.components import link
+from pages.components.controls import HIGHEST_SEED, to_new_seed
 from pages.components.photo_methods import photo_method_names, photo_method_title
 from pages.components.photo_source import SOURCES
 
-HIGHEST_SEED = 9999
 HIGHEST_LEVEL = 75.0
 TASKS = {"noisy": "It is already noisy", "add": "Add noise to it"}
 
@@ -122,7 +120,7 @@ def pick_photo_noise() -> tuple[NoiseKind, float, int]:
             width=130,
             help="The number behind the pattern: the same seed gives the same noise.",
         )
-        st.button("New noise", on_click=_to_new_seed, key="photo_new_noise")
+        st.button("New noise", on_click=to_new_seed, args=("photo_",), key="photo_new_noise")
     return kind, strength / scale, seed
 
 
@@ -201,10 +199,6 @@ def _usual_strength() -> float:
 
 def _to_usual_strength() -> None:
     st.session_state.photo_strength = _usual_strength()
-
-
-def _to_new_seed() -> None:
-    st.session_state.photo_seed = random.randrange(1, HIGHEST_SEED + 1)
 
 
 def _to_known_level(known: float) -> None:

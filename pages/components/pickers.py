@@ -1,9 +1,7 @@
-"""One control each: asks the visitor and returns a plain value.
+"""The controls of the Draw page: each asks the visitor and returns a plain value.
 
 Every control has the key of its setting in the link; ``open_link`` has filled it before.
 """
-
-import random
 
 import numpy as np
 import streamlit as st
@@ -15,15 +13,20 @@ from imaging.samples import SAMPLES
 from imaging.strokes import fabric_drawing, render
 from models.catalogue import Card
 from pages.components import link
+from pages.components.controls import (
+    DIGITS,
+    HIGHEST_SEED,
+    settled,
+    to_usual_strength,
+    usual_strength,
+)
 from pages.components.drawing_pad import BRUSH, SIDE, drawing_pad
 from pages.components.gallery import enlarged
-from pages.components.methods import method_names, method_title
-
-HIGHEST_SEED = 9999
+from pages.components.methods import method_names
 
 SOURCES = {"digit": "Digit", "other": "Not a digit", "nothing": "Pure noise"}
 BLANK = "blank"
-STARTS = [*"0123456789", BLANK]
+STARTS = [*DIGITS, BLANK]
 
 
 def usual_settings(cards: dict[str, Card]) -> dict[str, object]:
@@ -33,7 +36,7 @@ def usual_settings(cards: dict[str, Card]) -> dict[str, object]:
         "start": "3",
         "sample": next(iter(SAMPLES)),
         "noise": "gaussian",
-        "strength": _usual_strength(),
+        "strength": usual_strength(),
         "seed": 0,
         "model": next(iter(method_names(cards))),
         "drawing": None,
@@ -146,70 +149,18 @@ def pick_sample() -> np.ndarray:
     return _to_8_bit(SAMPLES[name].load())
 
 
-def pick_noise() -> tuple[NoiseKind, float]:
-    """Ask for a kind of noise and its strength."""
-    kind_box, strength_box = st.columns([2, 3], gap="medium")
-    name = kind_box.selectbox(
-        "Noise",
-        list(NOISE_KINDS),
-        format_func=lambda name: NOISE_KINDS[name].title,
-        key="noise",
-        persist_state="session",
-        on_change=_to_usual_strength,
-    )
-    kind = NOISE_KINDS[name]
-    strength = strength_box.slider(
-        f"Strength ({kind.unit})",
-        kind.low,
-        kind.high,
-        step=kind.step,
-        key="strength",
-        persist_state="session",
-        help=kind.explain,
-    )
-    return kind, strength
-
-
-def pick_seed() -> int:
-    """Ask for the number behind the pattern of the noise."""
-    seed = st.number_input(
-        "Seed",
-        0,
-        HIGHEST_SEED,
-        step=1,
-        key="seed",
-        persist_state="session",
-        width=130,
-        help="The number behind the pattern: the same seed gives the same noise.",
-    )
-    st.button(
-        "New noise",
-        help="The same strength, another pattern.",
-        on_click=_to_new_seed,
-        key="new_noise",
-    )
-    return seed
-
-
-def pick_method(cards: dict[str, Card]) -> str:
-    """Ask for a way to denoise; return the name of a model or of a classical filter."""
-    names = method_names(cards)
-    if st.session_state.model not in names:  # Its run was deleted, or its card got lost.
-        st.session_state.model = names[0]
-    return st.selectbox(
-        "Denoise with",
-        names,
-        format_func=lambda name: method_title(name, cards),
-        key="model",
-        persist_state="session",
-    )
+def chosen(cards: dict[str, Card]) -> tuple[NoiseKind, float, int, str]:
+    """Return noise, strength, seed and method of the Draw page before their controls are drawn."""
+    state = st.session_state
+    settled("model", method_names(cards))
+    return NOISE_KINDS[state.noise], state.strength, state.seed, state.model
 
 
 def reset(cards: dict[str, Card]) -> None:
     """Put all controls of the page back to where they were on arrival; a callback."""
     for name, value in usual_settings(cards).items():
         st.session_state[name] = value
-    _to_usual_strength()
+    to_usual_strength()
     _start_anew()
 
 
@@ -222,18 +173,6 @@ def _start_anew() -> None:
 def _round() -> int:
     """Counts the canvases of this visitor: a new number is a new, untouched canvas."""
     return st.session_state.get("canvas_round", 0)
-
-
-def _usual_strength() -> float:
-    return NOISE_KINDS[st.session_state.get("noise", "gaussian")].default
-
-
-def _to_usual_strength() -> None:
-    st.session_state.strength = _usual_strength()
-
-
-def _to_new_seed() -> None:
-    st.session_state.seed = random.randrange(1, HIGHEST_SEED + 1)
 
 
 def _parse_strength(text: str) -> float:

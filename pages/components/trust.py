@@ -3,7 +3,6 @@
 ``clean (28, 28, 1) -> 32 noisy pictures -> 32 answers -> mean, spread, readings``
 """
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,15 +12,12 @@ import pandas as pd
 import streamlit as st
 
 from imaging import metrics
-from imaging.digits import fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
-from imaging.strokes import PEN, render
 from models.catalogue import Card, ModelError
 from pages.components.cached import get_denoiser, get_reader
-from pages.components.comparison import DIGITS, DRAWING, HIGHEST_SEED
 from pages.components.comparison_charts import GREY
 from pages.components.gallery import Entry, show_gallery
-from pages.components.methods import load_method, method_names, method_title
+from pages.components.methods import load_method
 from pages.components.results import READER, words
 
 WORDS = (
@@ -43,7 +39,6 @@ NOISE_WORDS = (
 DRAWS = 32
 INVENTED = 8
 WIDEST = 0.5  # No spread of values in [0, 1] is larger: half of them 0 and half of them 1.
-CANVAS = 280
 # From black over red to a light yellow, rising in brightness: also readable without colour.
 # Source: the ends and quarters of matplotlib's "inferno", by N. Smith and S. van der Walt, CC0.
 HEAT = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
@@ -110,84 +105,6 @@ class Invented:
     noisy: np.ndarray
     answers: np.ndarray
     readings: list[tuple[int, float]]
-
-
-def pick_digit() -> np.ndarray:
-    """Ask for one of our digits or the visitor's drawing; return it as ``(28, 28, 1)``."""
-    drawing = st.session_state.trust_drawing
-    options = DIGITS if drawing is None else [DRAWING, *DIGITS]
-    if st.session_state.trust_digit not in options:
-        st.session_state.trust_digit = options[0]
-    name = st.pills(
-        "Digit",
-        options,
-        format_func=lambda name: "Your drawing" if name == DRAWING else name,
-        required=True,
-        key="trust_digit",
-        persist_state="session",
-        wrap=True,
-        help="What you draw on the Draw page appears here.",
-    )
-    return drawing if name == DRAWING else fit_drawing(render(name, CANVAS, CANVAS * PEN))
-
-
-def pick_noise() -> tuple[NoiseKind, float]:
-    """Ask for a kind of noise and its strength."""
-    kind_box, strength_box = st.columns([2, 3], gap="medium")
-    name = kind_box.selectbox(
-        "Noise",
-        list(NOISE_KINDS),
-        format_func=lambda name: NOISE_KINDS[name].title,
-        key="trust_noise",
-        persist_state="session",
-        on_change=_to_usual_strength,
-    )
-    kind = NOISE_KINDS[name]
-    strength = strength_box.slider(
-        f"Strength ({kind.unit})",
-        kind.low,
-        kind.high,
-        step=kind.step,
-        key="trust_strength",
-        persist_state="session",
-        help=kind.explain,
-    )
-    return kind, strength
-
-
-def pick_method(cards: Mapping[str, Card]) -> str:
-    """Ask for a way to denoise; return its name."""
-    names = method_names(dict(cards))
-    if st.session_state.trust_model not in names:
-        st.session_state.trust_model = names[0]
-    return st.selectbox(
-        "Denoise with",
-        names,
-        format_func=lambda name: method_title(name, dict(cards)),
-        key="trust_model",
-        persist_state="session",
-    )
-
-
-def pick_seed() -> int:
-    """Ask for the number behind the draws of the noise."""
-    seed = st.number_input(
-        "Seed",
-        0,
-        HIGHEST_SEED,
-        step=1,
-        key="trust_seed",
-        persist_state="session",
-        width=130,
-        help="The number behind all draws: the same seed gives the same noise.",
-    )
-    st.button(
-        "New noise",
-        help="The same strength, other draws.",
-        on_click=_to_new_seed,
-        key="trust_new_noise",
-    )
-    return seed
 
 
 def find_trust(
@@ -406,11 +323,3 @@ def _legend() -> str:
         f'<i style="background: linear-gradient(to right, {colours})"></i>'
         "<span>0<br>all agree</span><span>0.25</span><span>0.5<br>black or white</span></div>"
     )
-
-
-def _to_usual_strength() -> None:
-    st.session_state.trust_strength = NOISE_KINDS[st.session_state.trust_noise].default
-
-
-def _to_new_seed() -> None:
-    st.session_state.trust_seed = random.randrange(1, HIGHEST_SEED + 1)

@@ -12,6 +12,7 @@ from models.window import (
     convolution_at,
     convolution_layers,
     end_of,
+    moved_convolution,
     pooling_at,
     pooling_layers,
 )
@@ -213,6 +214,19 @@ def test_a_convolution_worked_out_is_the_value_in_the_feature_map(name, pictures
         before = maps[place.layer][0, place.row, place.column, place.filter]
         if network.layers[place.layer].activation == "linear":
             assert worked.total == pytest.approx(before, abs=1e-4)
+
+
+@every_model
+def test_a_convolution_moved_as_in_the_network_gives_its_map(name, pictures, rng):
+    network = NETWORKS[name]
+    picture = pictures[2][np.newaxis]
+    maps = network.feature_maps(picture)
+    for place in places(network, convolution_layers(network), 1, rng):
+        layer = network.layers[place.layer]
+        before = maps[layer.inputs[0]]
+        moved = moved_convolution(network, before, place, layer.strides, layer.padding)
+        expected = maps[end_of(network, place.layer)][0, ..., place.filter]
+        np.testing.assert_allclose(moved, expected, atol=1e-4)
 
 
 @every_model

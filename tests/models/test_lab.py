@@ -106,6 +106,16 @@ def made_map() -> lab.CodeMap:
     return lab.CodeMap(codes, np.zeros(200), codes.mean(0), axes, rng().normal(size=(200, 2)))
 
 
+def test_codes_by_chance_are_spread_as_the_others_and_within_their_range():
+    made = made_map()
+    drawn = np.stack([made.draw(np.random.default_rng(seed)) for seed in range(300)])
+    assert np.all((drawn >= made.codes.min(axis=0)) & (drawn <= made.codes.max(axis=0)))
+    error = made.codes.std(axis=0) / np.sqrt(300)
+    assert np.all(np.abs(drawn.mean(axis=0) - made.codes.mean(axis=0)) < 5 * error)
+    correlations = [np.corrcoef(codes, rowvar=False) for codes in (drawn, made.codes)]
+    np.testing.assert_allclose(*correlations, atol=0.3)
+
+
 def test_pca_places_a_new_code_as_it_places_the_others():
     code_map = made_map()
     np.testing.assert_allclose(

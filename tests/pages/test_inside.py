@@ -9,9 +9,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from imaging import metrics
+from imaging.spectrum import period_two_share
 from models.catalogue import load_catalogue
 from models.window import Place, convolution_at
-from pages.components import inside, inside_checkerboard, inside_layers, inside_skips, inside_window
+from pages.components import (
+    controls,
+    inside,
+    inside_checkerboard,
+    inside_layers,
+    inside_skips,
+    inside_window,
+)
 from pages.components.cached import get_inside
 from pages.components.layer_diagram import boxes_of, bridges_of, words_of
 from train.config import count_parameters
@@ -196,7 +204,7 @@ def test_what_is_worked_out_is_what_onnxruntime_has(name, kind):
 
 def test_the_steps_add_up_to_the_value():
     network = get_inside(CARDS["unet"])
-    picture = inside.sample_digit("3")
+    picture = controls.ready_digit("3")
     worked = convolution_at(network, picture, Place("decoder_1_conv_2", 12, 14, 3))
     steps = dict(inside_window.steps_of(worked, 5, worked.value))
     assert float(steps["Sum of the 9 products"]) == pytest.approx(worked.sums[5], abs=1e-4)
@@ -249,7 +257,7 @@ def test_all_switches_off_travel_in_the_link_too():
 
 def test_without_its_finest_skip_connection_the_network_is_worse():
     network = get_inside(CARDS["unet"])
-    clean = inside.sample_digit("5")
+    clean = controls.ready_digit("5")
     noisy = inside.corrupt(clean, inside.NOISE_KINDS["gaussian"], 0.5, 0)[np.newaxis]
     trained, cut = network.denoise(noisy), network.denoise(noisy, {"skip_1": 0.0})
     assert metrics.psnr(clean, trained[0]) > metrics.psnr(clean, cut[0]) + 3
@@ -258,45 +266,11 @@ def test_without_its_finest_skip_connection_the_network_is_worse():
 # The checkerboard
 
 
-def test_a_checkerboard_has_all_its_energy_at_period_two():
-    row, column = np.indices((8, 8))
-    share = inside_checkerboard.period_two_share
-    assert share(((row + column) % 2).astype(float)) == pytest.approx(1)
-    assert share((row % 2).astype(float)) == pytest.approx(1)
-    assert share(np.sin(2 * np.pi * row / 8)) == pytest.approx(0, abs=1e-12)
-    assert share(np.zeros((8, 8))) == 0
-    # Two waves of equal variance, one of period 2.
-    both = np.sqrt(2) * np.sin(2 * np.pi * row / 8) + (-1.0) ** column
-    assert share(both) == pytest.approx(0.5)
-
-
-def test_white_noise_has_three_of_all_waves_at_period_two(rng):
-    shares = [
-        inside_checkerboard.period_two_share(rng.standard_normal((16, 16))) for _ in range(400)
-    ]
-    # Each wave has the same share of all but the mean; the standard error is below 0.0004.
-    assert np.mean(shares) == pytest.approx(3 / 255, abs=0.0016)
-
-
-def test_an_odd_side_is_refused():
-    with pytest.raises(ValueError, match="even"):
-        inside_checkerboard.period_two_share(np.zeros((7, 8)))
-
-
-def test_a_spectrum_keeps_the_energy_and_has_the_slowest_wave_in_the_middle(rng):
-    values = rng.random((8, 8))
-    energy = inside_checkerboard.spectrum(values)
-    assert energy.sum() == pytest.approx(np.square(values - values.mean()).sum())  # Parseval.
-    assert energy[4, 4] == pytest.approx(0, abs=1e-20)
-
-
-@pytest.mark.parametrize("digit", inside.DIGITS)
+@pytest.mark.parametrize("digit", controls.DIGITS)
 def test_only_transposed_convolution_leaves_a_checkerboard_in_its_last_maps(digit):
-    noisy = inside.corrupt(inside.sample_digit(digit), inside.NOISE_KINDS["gaussian"], 0.5, 0)
+    noisy = inside.corrupt(controls.ready_digit(digit), inside.NOISE_KINDS["gaussian"], 0.5, 0)
     resized, transposed = (
-        inside_checkerboard.map_share(
-            inside_checkerboard.last_maps(get_inside(CARDS[name]), noisy)[0]
-        )
+        period_two_share(inside_checkerboard.last_maps(get_inside(CARDS[name]), noisy)[0])
         for name in inside_checkerboard.NETWORKS
     )
     assert resized < 0.02

@@ -15,18 +15,19 @@ from models import lab
 from models.catalogue import find_card
 from models.inside import load_inside
 from pages.components import (
-    code_map,
+    controls,
     inside,
     inside_anomaly,
     inside_code,
     inside_links,
     inside_order,
     inside_pca,
+    thumbnails,
 )
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "inside.py")
 SECTIONS = ("code", "pca", "order", "anomaly")
-THREE = inside.sample_digit("3")
+THREE = controls.ready_digit("3")
 
 
 def visit(section: str, **params: str) -> AppTest:
@@ -121,7 +122,7 @@ def test_another_digit_sets_the_sliders_anew():
     page = visit("code")
     page.slider(key="code_4").set_value(1.5).run()
     page.pills(key="inside_digit").set_value("7").run()
-    own = load_inside(find_card(inside_code.MODEL)).encode(inside.sample_digit("7")[np.newaxis])[0]
+    own = load_inside(find_card(inside_code.MODEL)).encode(controls.ready_digit("7")[np.newaxis])[0]
     assert page.slider(key="code_4").value == pytest.approx(own[4], abs=0.051)
 
 
@@ -139,7 +140,7 @@ def test_the_ends_of_the_sliders_hold_every_code_and_the_digits_own():
 
 
 def test_a_walk_begins_and_ends_at_the_two_digits(network):
-    eight = inside.sample_digit("8")
+    eight = controls.ready_digit("8")
     stops = inside_code.walk(network, THREE, eight)
     assert len(stops) == inside_code.STEPS
     ends = network.decode(network.encode(np.stack([THREE, eight])))
@@ -160,7 +161,7 @@ def test_the_way_on_the_map_begins_at_the_weakest_noise_of_the_slider(kind):
 
 def test_one_thumbnail_at_most_lies_in_a_cell():
     places = np.random.default_rng(0).normal(size=(500, 2))
-    chosen = code_map.spread_over_cells(places, 6)
+    chosen = thumbnails.spread_over_cells(places, 6)
     low, high = places.min(axis=0), places.max(axis=0)
     cells = np.minimum(((places - low) / (high - low) * 6).astype(int), 5)
     occupied = {tuple(cell) for cell in cells}
@@ -170,11 +171,10 @@ def test_one_thumbnail_at_most_lies_in_a_cell():
 
 def test_thumbnails_are_decoded_from_the_codes(network):
     shipped = lab.read_codes()
-    table = code_map.make_thumbnails(network, shipped, "pca")
-    url = table["url"][0].removeprefix("data:image/png;base64,")
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url)))) / 255
-    place = np.flatnonzero((shipped.places("pca") == table[["x", "y"]].to_numpy()[0]).all(axis=1))
-    decoded = network.decode(shipped.codes[place[:1]])[0, ..., 0]
+    index, url = next(iter(thumbnails.make_thumbnails(network, shipped, "pca").items()))
+    png = base64.b64decode(url.removeprefix("data:image/png;base64,"))
+    pixels = np.asarray(Image.open(io.BytesIO(png))) / 255
+    decoded = network.decode(shipped.codes[index : index + 1])[0, ..., 0]
     np.testing.assert_allclose(pixels, decoded, atol=0.5 / 255 + 1e-4)
 
 
