@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+from skimage.restoration import denoise_nl_means
 
 CURVES = Path(__file__).with_name("digit_curves.json")
 
@@ -27,6 +27,8 @@ CURVES = Path(__file__).with_name("digit_curves.json")
 _DAUBECHIES_2 = np.array([1 - 3**0.5, 3**0.5 - 3, 3 + 3**0.5, -1 - 3**0.5]) / 2**2.5
 # The median of the magnitude of a standard normal variable.
 _MEDIAN_MAGNITUDE = 0.6744897501960817
+# Chambolle's iteration: its step, and when to stop, as in scikit-image.
+_STEP, _MOST_STEPS, _ENOUGH = 1 / 4, 200, 2e-4
 # Axes of brightness, red against blue, green against both: a rotation of red, green and blue.
 _OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
 
@@ -101,9 +103,39 @@ def total_variation(noisy: np.ndarray, sigma: float) -> np.ndarray:
         algorithm of Chambolle, 2004, doi:10.1023/B:JMIV.0000011325.36760.1e.
     """
     weight = 0.53 * _room(noisy) ** 0.5 * sigma
-    return _by_opponent_colours(
-        noisy, lambda image: denoise_tv_chambolle(image, weight, channel_axis=-1)
-    )
+
+    def smooth(image: np.ndarray) -> np.ndarray:
+        channels = np.moveaxis(image, -1, 0)
+        return np.stack([_few_jumps(channel, weight) for channel in channels], axis=-1)
+
+    return _by_opponent_colours(noisy, smooth)
+
+
+def _few_jumps(image: np.ndarray, weight: float) -> np.ndarray:
+    """Minimise half the squared distance to ``image`` (H, W) plus ``weight`` times all jumps.
+
+    Our own, as scikit-image's loads all of scipy.stats: 44 MB and half a second for each server.
+    """
+    flow = np.zeros((2, *image.shape), image.dtype)  # Down and to the right.
+    jumps = np.zeros_like(flow)
+    first = before = None
+    for _ in range(_MOST_STEPS):
+        change = flow.sum(axis=0)
+        change[1:] -= flow[0, :-1]
+        change[:, 1:] -= flow[1, :, :-1]
+        smooth = image + change
+        np.subtract(smooth[1:], smooth[:-1], out=jumps[0, :-1])
+        np.subtract(smooth[:, 1:], smooth[:, :-1], out=jumps[1, :, :-1])
+        size = np.sqrt(np.square(jumps).sum(axis=0))
+        energy = float(np.square(change).sum() + weight * size.sum())
+        if first is None:
+            first = energy
+        elif abs(before - energy) <= _ENOUGH * first:
+            break
+        before = energy
+        flow += _STEP * jumps
+        flow /= 1 + _STEP / weight * size
+    return smooth
 
 
 def wavelet(noisy: np.ndarray, sigma: float) -> np.ndarray:

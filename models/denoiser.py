@@ -5,6 +5,7 @@ the same call as that of the classical filters.
 """
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -14,7 +15,8 @@ from models.photo import PhotoDenoiser, open_for_photos
 
 # Overlap between neighbouring tiles, as a share of a tile: each seam is faded over it.
 OVERLAP = 0.5
-BATCH = 64
+# Pictures in one go: onnxruntime keeps the memory of the largest batch for each network.
+BATCH = 8
 
 
 class Denoiser:
@@ -94,28 +96,33 @@ class DigitReader:
         return _run(self._session, pictures)
 
 
-def load_denoiser(card: Card) -> Denoiser | PhotoDenoiser:
+def load_denoiser(
+    card: Card, session: ort.InferenceSession | None = None
+) -> Denoiser | PhotoDenoiser:
     """Load the network of a card: one for its size of picture, or one for photos of any size.
+
+    ``session`` is that of ``open_network``, where the network is open already.
 
     Raises:
         ModelError: if the file is missing, damaged, or no denoiser.
     """
     if not card.denoises:
         raise ModelError(f"The model {card.name} reads digits, it does not denoise.")
+    session = session or open_network(card)
     if card.for_photos:
-        return PhotoDenoiser(open_network(card), card.multiple)
-    return Denoiser(open_network(card), card.size, card.channels)
+        return PhotoDenoiser(session, card.multiple)
+    return Denoiser(session, card.size, card.channels)
 
 
-def load_reader(card: Card) -> DigitReader:
-    """Load the digit classifier of a card.
+def load_reader(card: Card, session: ort.InferenceSession | None = None) -> DigitReader:
+    """Load the digit classifier of a card; ``session`` as in ``load_denoiser``.
 
     Raises:
         ModelError: if the file is missing, damaged, or no classifier.
     """
     if card.denoises:
         raise ModelError(f"The model {card.name} denoises, it does not read digits.")
-    return DigitReader(open_network(card))
+    return DigitReader(session or open_network(card))
 
 
 def open_network(card: Card) -> ort.InferenceSession:
@@ -130,14 +137,13 @@ def open_network(card: Card) -> ort.InferenceSession:
         raise ModelError(f"The weights of the model {card.name} are missing.") from None
     except OSError as error:
         raise ModelError(f"The weights of the model {card.name} cannot be read: {error}") from error
-    # What is checked is what is loaded, even if the file is replaced in between.
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise ModelError(
             f"The weights of the model {card.name} are damaged: "
             "their SHA-256 is not the one on its card."
         )
     try:
-        session = (open_for_photos if card.for_photos else open_for_digits)(weights)
+        session = (open_for_photos if card.for_photos else open_for_digits)(card.weights)
     except Exception as error:  # onnxruntime raises many types that share no base class.
         raise ModelError(
             f"The weights of the model {card.name} cannot be loaded: {error}"
@@ -155,8 +161,11 @@ def open_network(card: Card) -> ort.InferenceSession:
     return session
 
 
-def open_for_digits(weights: bytes) -> ort.InferenceSession:
-    """Open the ONNX file of a digit network; onnxruntime's own errors come through."""
+def open_for_digits(weights: Path) -> ort.InferenceSession:
+    """Open the ONNX file of a digit network; onnxruntime's own errors come through.
+
+    By its path: given the bytes, onnxruntime would keep them beside what it makes of them.
+    """
     options = ort.SessionOptions()
     # These networks answer in well under a millisecond; waking a second thread takes longer.
     options.intra_op_num_threads = 1

@@ -19,14 +19,13 @@ import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card, ModelError
-from models.denoiser import open_network
+from models.denoiser import BATCH, open_network
 from models.layers import convolve
 
 IMAGE = "image"  # The layer that is the picture itself.
 TABLE = "layers"  # Where the file keeps the table of its layers.
 SWITCH = "_switch"
 BETWEEN = "/"  # Between a layer and its weights.
-AT_ONCE = 32  # Codes decoded in one go: onnxruntime keeps the memory of the largest batch.
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,8 @@ class Inside:
         shape = self.layers[self._require_code()].shape
         if codes.shape[1:] != shape:
             raise ValueError(f"expected codes of shape {('N', *shape)}, got {codes.shape}")
-        if len(codes) > AT_ONCE:
-            parts = [codes[first : first + AT_ONCE] for first in range(0, len(codes), AT_ONCE)]
+        if len(codes) > BATCH:
+            parts = [codes[first : first + BATCH] for first in range(0, len(codes), BATCH)]
             return np.concatenate([self.decode(part) for part in parts])
         # The encoder runs too, on black pictures that nobody looks at.
         nothing = np.repeat(self._nothing, len(codes), axis=0)
@@ -200,15 +199,15 @@ class Inside:
         return self._session.run(outputs, {IMAGE: image} | (given or {})) if outputs else []
 
 
-def load_inside(card: Card) -> Inside:
-    """Open the network of a card.
+def load_inside(card: Card, session: ort.InferenceSession | None = None) -> Inside:
+    """Open the network of a card; ``session`` as in ``load_denoiser``.
 
     Raises:
         ModelError: if the file is missing, damaged, for photos, or cannot be looked into.
     """
     if card.for_photos:
         raise ModelError(f"The model {card.name} is for photos: only digit networks can be opened.")
-    session = open_network(card)
+    session = session or open_network(card)
     if TABLE not in session.get_modelmeta().custom_metadata_map:
         raise ModelError(
             f"The model {card.name} was saved before networks could be looked into: train it anew."

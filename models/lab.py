@@ -217,7 +217,7 @@ def open_convolutional(folder: Path, order: str) -> Denoiser:
     """
     path = folder / f"convolutional-{order}.onnx"
     try:
-        return Denoiser(open_for_digits(path.read_bytes()), SIDE, 1)
+        return Denoiser(open_for_digits(path), SIDE, 1)
     except Exception as error:  # onnxruntime raises many types that share no base class.
         raise ModelError(f"{path.name} cannot be loaded: {error}") from error
 

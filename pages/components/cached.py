@@ -6,10 +6,11 @@ loaded anew.  A failure is not kept: the next visitor tries again.
 
 import numpy as np
 import streamlit as st
+from onnxruntime import InferenceSession
 
 from models import lab
 from models.catalogue import Card, ModelError, read_card, read_catalogue
-from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader
+from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader, open_network
 from models.inside import Inside, load_inside
 from models.photo import PhotoDenoiser
 from models.workbench import Workbench
@@ -98,13 +99,19 @@ def get_shelf() -> Shelf:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
+def _network(sha256: str, _card: Card) -> InferenceSession:
+    """The opened file, which all that run the network share."""
+    return open_network(_card)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
 def _denoiser(sha256: str, _card: Card) -> Denoiser | PhotoDenoiser:
-    return load_denoiser(_card)
+    return load_denoiser(_card, _network(sha256, _card))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _inside(sha256: str, _card: Card) -> Inside:
-    return load_inside(_card)
+    return load_inside(_card, _network(sha256, _card))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -114,4 +121,4 @@ def _thumbnails(sha256: str, method: str, _card: Card) -> dict[int, str]:
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _reader(sha256: str, _card: Card) -> DigitReader:
-    return load_reader(_card)
+    return load_reader(_card, _network(sha256, _card))

@@ -20,7 +20,6 @@ from pages.components.results import decibel, read_digits, words
 
 TITLES = {"pca": "PCA", "dense": "Autoencoder"}
 MEASURES = {"lost": ("lost", "{:.1%}"), "psnr": ("PSNR", "{:.1f} dB"), "read": ("read", "{:.1%}")}
-LONGER = "Autoencoder, trained longer"
 SHOWN = 8  # components, and hidden units, that are drawn
 SOURCE = (
     "Jolliffe and Cadima, Phil. Trans. R. Soc. A 2016, doi:10.1098/rsta.2015.0202; Baldi and "
@@ -143,19 +142,9 @@ def _show_lost(measured: dict) -> None:
             alt.Tooltip("read:Q", title="digits read", format=".1%"),
         ],
     )
-    longer = measured["longer"]
-    more = alt.Chart(pd.DataFrame([longer | {"title": LONGER}])).mark_point(
-        size=140, shape="diamond", strokeWidth=2.5
-    )
-    more = more.encode(
-        x="width:Q",
-        y="lost:Q",
-        color=alt.Color("title:N", title=None),
-        tooltip=["title:N", "width:Q", alt.Tooltip("lost:Q", format=".1%")],
-    )
     listed = "; ".join(f"{row.title} with {row.width}: {row.lost:.1%}" for row in rows.itertuples())
     st.altair_chart(
-        (base.mark_line() + points + more).properties(height=340),
+        (base.mark_line() + points).properties(height=340),
         key="pca-lost",
         width="stretch",
         alt=f"Information lost against the numbers kept. {listed}.",
@@ -166,9 +155,8 @@ def _show_lost(measured: dict) -> None:
         f"Measured on all {measured['pictures']:,} test digits of MNIST. Information lost is the "
         "mean squared error as a share of what it is if every digit is answered by the mean digit. "
         "“Read” says how many rebuilt digits the digit reader still reads. The autoencoders were "
-        f"trained for {training['epochs']} epochs only{dead_words(measured['dead'])}. What more "
-        f"training does shows the diamond: the shipped network with {longer['width']} hidden units "
-        f"had {longer['epochs']} epochs and loses {longer['lost']:.1%}. {measured_on(measured)}"
+        f"trained for {training['epochs']} epochs{dead_words(measured['dead'])}. "
+        f"{measured_on(measured)}"
     )
 
 

@@ -5,7 +5,7 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-from tests.benchmarks import measure, measure_training, report
+from tests.benchmarks import measure, measure_photo, measure_training, report
 from tests.chromium import find_chromium, launch
 from train.report import write_between
 
@@ -13,9 +13,14 @@ IN_A_BROWSER = {
     "start": measure.start_up,
     "slider": measure.slider_to_pixels,
     "memory": measure.memory,
+    "photo-memory": measure_photo.photo_memory,
     "train-page": measure_training.training_page,
 }
-PLAIN = {"digits": measure.per_digit, "training": measure_training.speed}
+PLAIN = {
+    "digits": measure.per_digit,
+    "photo": measure_photo.photo_speed,
+    "training": measure_training.speed,
+}
 TENSORFLOW_PROOF = (
     "The server's memory map was searched after the last move: files of onnxruntime are in it, "
     "none of TensorFlow or Keras."

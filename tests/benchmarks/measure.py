@@ -22,9 +22,9 @@ VISITORS = 10
 INTERACTIONS = 200
 DIGITS = 300
 
-# From the key going down to the first frame after the canvas got other pixels.
+# From the key going down to the first frame after the pictures got other pixels.
 WATCH = """
-canvas => {
+(root, attribute) => {
     window.delay = null;
     let pressed = null;
     const press = () => { pressed = performance.now(); };
@@ -35,7 +35,8 @@ canvas => {
             window.delay = performance.now() - pressed;
         }));
     });
-    watcher.observe(canvas, {attributes: true, attributeFilter: ['data-version']});
+    watcher.observe(root, {
+        subtree: true, childList: true, attributes: true, attributeFilter: [attribute]});
 }
 """
 
@@ -90,27 +91,38 @@ def start_up(browser: Browser) -> list[Row]:
 
 
 def slider_to_pixels(browser: Browser) -> list[Row]:
-    """Milliseconds from a key press on the strength slider to the denoised pixels."""
-    delays = []
+    """Milliseconds from a key press on the strength slider to the pixels, of two pages."""
     with serving() as server:
         server.wait_until_healthy()
         page = browser.new_page()
         page.goto(server.url)
         denoised(page).wait_for()
-        wait_until_idle(page)
-        strength(page).press("Home")
-        wait_until_idle(page)
-        for _ in range(PRESSES):
-            rewind(page)
-            denoised(page).evaluate(WATCH)
-            strength(page).press("ArrowRight")
-            page.wait_for_function("window.delay !== null", timeout=10_000)
-            delays.append(page.evaluate("window.delay"))
-            wait_until_idle(page)
+        digit = slider_delays(page, denoised(page), "data-version")
+        page.goto(f"{server.url}/inside")
+        maps = page.locator(".st-key-feature-maps")
+        maps.wait_for()
+        inside = slider_delays(page, maps, "src")
         page.close()
     return [
-        Row("slider key press to denoised pixels, digit", "ms", delays, Budget(median=100, p95=200))
+        Row("slider key press to denoised pixels, digit", "ms", digit, Budget(100, p95=200)),
+        Row("the same to feature maps, Inside page", "ms", inside, Budget(100)),
     ]
+
+
+def slider_delays(page: Page, pictures: Locator, attribute: str) -> list[float]:
+    """Milliseconds from key presses to the next frame after ``attribute`` of pictures changed."""
+    delays = []
+    wait_until_idle(page)
+    strength(page).press("Home")
+    wait_until_idle(page)
+    for _ in range(PRESSES):
+        rewind(page)
+        pictures.evaluate(WATCH, attribute)
+        strength(page).press("ArrowRight")
+        page.wait_for_function("window.delay !== null", timeout=10_000)
+        delays.append(page.evaluate("window.delay"))
+        wait_until_idle(page)
+    return delays
 
 
 def resident_megabytes(pid: int) -> float:
@@ -122,6 +134,14 @@ def resident_megabytes(pid: int) -> float:
 def loads(pid: int, library: str) -> bool:
     """Whether a process has a file of this library in memory."""
     return f"/{library}" in Path(f"/proc/{pid}/maps").read_text().lower()
+
+
+def see_all(page: Page) -> None:
+    """Open one section of the page after the other, where its first choice is one of sections."""
+    sections = page.get_by_test_id("stButtonGroup").first.get_by_role("radio")
+    for index in range(sections.count()):
+        sections.nth(index).click()
+        wait_until_idle(page, timeout=120)
 
 
 def memory(browser: Browser) -> list[Row]:
@@ -140,10 +160,14 @@ def memory(browser: Browser) -> list[Row]:
             for name in [*names, ""]:
                 page.goto(f"{server.url}/{name}")
                 wait_until_idle(page, timeout=120)
+                if count == 1:
+                    see_all(page)
             if count == 1:
                 one = resident_megabytes(server.pid)
         ten = resident_megabytes(server.pid)
-        rows.append(Row("server memory, every page visited", "MB", [one], Budget(median=350)))
+        rows.append(
+            Row("server memory, every page and section seen", "MB", [one], Budget(median=350))
+        )
         rows.append(Row(f"the same, {VISITORS} visitors at once", "MB", [ten], Budget(median=500)))
 
         # The first round fills caches that have an end; growth is what comes after it.
