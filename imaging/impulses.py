@@ -38,7 +38,11 @@ def without_impulses(noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Sun and Neuvo, Pattern Recognition Letters 15, 1994, pages 341 to 347, who put a median
         in place of a wrong pixel.
     """
-    wrong = wrong_pixels(noisy)
+    return _without_wrong(noisy, wrong_pixels(noisy))
+
+
+def _without_wrong(noisy: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fill in the ``wrong`` pixels that stand out; return where these are too."""
     bridged = bridge(noisy, wrong)
     lost = wrong & (np.abs(bridged - noisy).max(axis=-1) > _STANDS_OUT)
     return np.where(lost[..., np.newaxis], bridged, noisy), lost
@@ -67,7 +71,7 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
     )
     if least < _LEAST_SHARE or most > _MOST_UNEVEN * least:
         return 0.0, 0.0
-    filled = [without_impulses(window)[0] for window in windows]
+    filled = [_without_wrong(*each)[0] for each in zip(windows, wrong, strict=True)]
     squares = [np.square(new - old).mean() for new, old in zip(filled, windows, strict=True)]
     rest = np.median([estimate_level(window) for window in filled])
     return float(np.sqrt(np.mean(squares))), float(rest)

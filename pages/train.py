@@ -24,8 +24,9 @@ def show_run(run: Run, mine: bool) -> None:
     """Draw one run; called anew every half second while it is active."""
     status = jobs.status(run)
     elsewhere = st.query_params.get("run") != run.folder.name
-    if elsewhere or not run.folder.exists() or jobs.is_alive(run) != st.session_state.watching:
-        st.rerun()  # The page around it has to know: it starts and ends the half-seconds.
+    seen = jobs.is_alive(run), status.state
+    if elsewhere or not run.folder.exists() or seen != st.session_state.watching:
+        st.rerun()  # The page around it has to know: it ends the half-seconds, and lists the runs.
     show_refusal()
     try:
         config = run.read_config()
@@ -56,6 +57,8 @@ def show_run(run: Run, mine: bool) -> None:
                 on_click=run_list.open_comparison,
                 args=(racers,),
             )
+        if mine and not status.active:
+            show_undoing(run)  # Last, where nobody has just pressed Stop twice.
     training.show_numbers(config, status, history)
     training.show_curves(history)
     training.show_probes(run, history)
@@ -63,23 +66,13 @@ def show_run(run: Run, mine: bool) -> None:
 
 def show_steering(run: Run, status: jobs.Status) -> None:
     """Draw the buttons that steer a run."""
-
-    def button(label: str, icon: str, act, help: str, primary: bool = False) -> None:
-        st.button(
-            label,
-            icon=f":material/{icon}:",
-            on_click=steer,
-            args=(act, run),
-            help=help,
-            type="primary" if primary else "secondary",
-        )
-
     if status.active:
-        button("Pause", "pause", jobs.pause, "Stops after this batch; Continue goes on exactly.")
-        button("Stop and keep", "stop", jobs.stop, "Ends here. What it has learned can be used.")
+        steer_button(run, "Pause", "pause", jobs.pause, "Stops after this batch; Continue goes on.")
+        steer_button(run, "Stop and keep", "stop", jobs.stop, "Ends here; what it learned stays.")
         return
     if status.state in jobs.CAN_GO_ON:
-        button(
+        steer_button(
+            run,
             "Continue",
             "play_arrow",
             jobs.resume,
@@ -88,9 +81,27 @@ def show_steering(run: Run, status: jobs.Status) -> None:
         )
     if status.state == jobs.DIVERGED:
         rate = safer_rate(run.read_config())
-        button(f"Try again at {rate:g}", "replay", try_again, "A new run with smaller steps.")
-    button("Reset", "restart_alt", jobs.reset, "Forgets all and starts over, same settings.")
+        again = "A new run with smaller steps."
+        steer_button(run, f"Try again at {rate:g}", "replay", try_again, again)
+
+
+def show_undoing(run: Run) -> None:
+    """Draw the buttons that forget what a run has learned."""
+    forget = "Forgets all and starts over, same settings."
+    steer_button(run, "Reset", "restart_alt", jobs.reset, forget)
     st.button("Delete", icon=":material/delete:", on_click=run_list.delete, args=(run,))
+
+
+def steer_button(run: Run, label: str, icon: str, act, help: str, primary: bool = False) -> None:
+    """Draw a button that does something with a run."""
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        on_click=steer,
+        args=(act, run),
+        help=help,
+        type="primary" if primary else "secondary",
+    )
 
 
 def show_refusal() -> None:
@@ -105,8 +116,9 @@ def start(asked: Asked, token: str) -> None:
         drawing = st.session_state.get("drawing")  # From the Draw page, if somebody drew there.
         run = jobs.start(asked.config, token, asked.name, drawing=drawing, pictures=own_pictures())
         run_list.open_run(run)
+        st.toast("It has started: beside this form, on a phone below it.", icon=":material/school:")
     except (jobs.Refused, OSError) as problem:
-        st.session_state.refused = str(problem)
+        st.session_state.refused = run_list.reason(problem)
 
 
 def steer(act, run: Run) -> None:
@@ -114,7 +126,8 @@ def steer(act, run: Run) -> None:
     try:
         act(run)
     except (jobs.Refused, OSError, ValueError) as problem:
-        st.session_state.refused = str(problem)
+        if run.folder.exists():  # Else the page says that it is gone.
+            st.session_state.refused = run_list.reason(problem)
 
 
 def try_again(run: Run) -> None:
@@ -162,14 +175,15 @@ with ask_box:
 with run_box:
     compared = race.comparable(st.query_params.get("compare", ""))
     run_id = st.query_params.get("run", "")
-    run = jobs.find(run_id)
+    run = run_list.find_run(run_id)
     # A worker outlives the training by the seconds in which it exports the network.
     if len(compared) > 1:
         st.session_state.watching = alive = [jobs.is_alive(each) for each in compared]
         show_refusal()
         st.fragment(race.show_comparison, run_every=1 if any(alive) else None)(compared, token)
     elif run is not None:
-        st.session_state.watching = alive = jobs.is_alive(run)
+        alive = jobs.is_alive(run)
+        st.session_state.watching = alive, jobs.status(run).state
         st.fragment(show_run, run_every=0.5 if alive else None)(
             run, bool(token) and jobs.controls(token, run)
         )

@@ -13,6 +13,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from train.onnx_graph import contents, drop_unused, weights_by_contents
+
 STORED = "float16"
 
 
@@ -30,10 +32,10 @@ def compact(path: Path, model: keras.Model) -> None:
     file = onnx.load(path)
     graph = file.graph
     _skip_idle_crops(graph)
-    _drop_unused(graph)
-    by_values = {_values(weights): weights for weights in graph.initializer}
+    drop_unused(graph)
+    stored = weights_by_contents(graph)
     for layer, kernel in _kernels(model):
-        weights = by_values.pop(_values(numpy_helper.from_array(kernel)), None)
+        weights = stored.pop(contents(kernel), None)
         if weights is None:
             raise ValueError(f"{path} has no weights of the layer {layer}")
         _store_half(graph, weights, layer, kernel)
@@ -76,11 +78,6 @@ def _kernels(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
             yield layer.name, layer.get_weights()[0].transpose(3, 2, 0, 1)
 
 
-def _values(weights: onnx.TensorProto) -> tuple[tuple[int, ...], bytes]:
-    array = numpy_helper.to_array(weights)
-    return array.shape, np.ascontiguousarray(array).tobytes()
-
-
 def _skip_idle_crops(graph: onnx.GraphProto) -> None:
     """Let whoever reads a cropped and padded transposed convolution read it directly."""
     crops = {node.input[0]: node for node in graph.node if node.op_type == "Slice"}
@@ -96,20 +93,6 @@ def _skip_idle_crops(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         for index, name in enumerate(node.input):
             node.input[index] = replaced.get(name, name)
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Remove nodes and weights that no output needs."""
-    needed = {each.name for each in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            kept.append(node)
-    weights = [each for each in graph.initializer if each.name in needed]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(reversed(kept))
-    graph.initializer.extend(weights)
 
 
 def _store_half(

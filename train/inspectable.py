@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.inside import BETWEEN, SWITCH, TABLE
 from train.layers import code_layer, describe, is_input
+from train.onnx_graph import contents, drop_unused, weights_by_contents
 
 
 def opened(model: keras.Model) -> keras.Model:
@@ -78,7 +79,7 @@ def make_inspectable(path: Path, model: keras.Model) -> None:
     for node in graph.node:
         node.name = ""  # Long, optional, and nobody reads them.
     planar = _name_outputs(graph, model)
-    _drop_unused(graph)
+    drop_unused(graph)
     _show_weights(graph, model)
     graph.initializer.extend(_usual_value(given) for given in graph.input[1:])
     table = {"layers": describe(model), "code": code_layer(model), "planar": planar}
@@ -129,25 +130,13 @@ def _to_channels_last(node: onnx.NodeProto) -> bool:
     return node.op_type == "Transpose" and [*node.attribute[0].ints] == [0, 2, 3, 1]
 
 
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Remove nodes that no output needs any more."""
-    needed = {each.name for each in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            kept.append(node)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
-
-
 def _show_weights(graph: onnx.GraphProto, model: keras.Model) -> None:
     """Make the weights of all layers outputs, called ``LAYER/kernel`` and so on."""
-    stored = {_contents(numpy_helper.to_array(each)): each for each in graph.initializer}
+    stored = weights_by_contents(graph)
     for layer in model.layers:
         for part, array in _weights(layer).items():
             name = f"{layer.name}{BETWEEN}{part}"
-            weights = stored.pop(_contents(array), None)
+            weights = stored.pop(contents(array), None)
             if weights is None and part in ("scale", "shift", "bias"):
                 # Worked out, or equal to another one: it is small.
                 graph.initializer.append(numpy_helper.from_array(array, name))
@@ -174,10 +163,6 @@ def _rename(graph: onnx.GraphProto, weights: onnx.TensorProto, name: str) -> Non
     for node in graph.node:
         node.input[:] = [name if each == weights.name else each for each in node.input]
     weights.name = name
-
-
-def _contents(array: np.ndarray) -> tuple[tuple[int, ...], bytes]:
-    return array.shape, np.ascontiguousarray(array).tobytes()
 
 
 def _source(model: keras.Model, layer: keras.Layer) -> keras.Layer:

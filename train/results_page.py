@@ -6,7 +6,7 @@ from pathlib import Path
 
 from train.recipes import TRAPS
 from train.records import RECORDS, minutes_of
-from train.report import MEASUREMENTS, markdown
+from train.report import MEASUREMENTS, PUBLISHED, markdown
 from train.runs import write_whole
 
 PAGE = RECORDS.with_name("RESULTS.md")
@@ -14,11 +14,21 @@ PAGE = RECORDS.with_name("RESULTS.md")
 
 @dataclass(frozen=True)
 class System:
-    """A system of the tutorials: what they report of it, and the recipes that train it here."""
+    """A system, the recipes that train it here, and what its tutorial or publication reports.
+
+    ``reported`` is empty where nobody reports anything.  What we say of it ourselves is ``ours``.
+    """
 
     title: str
     reported: str
     recipes: tuple[str, ...]
+    ours: str = ""
+
+
+# PSNR in dB by method, at Gaussian noise of sigma 15 / 25 / 50.
+_KODAK24 = {
+    method: " / ".join(f"{value:.2f}" for value in values) for method, values, _ in PUBLISHED
+}
 
 
 SYSTEMS = (
@@ -55,14 +65,14 @@ SYSTEMS = (
         "Convolutional 32-32, the network of 28,353 parameters",
         "Adadelta for 10 epochs, Adam for 100; three rows of digits: original, noisy, restored. "
         "keras.io's own example (noise 0.4, 50 epochs clean to clean, then 100 noisy) ends at a "
-        "validation loss of 0.0839, after 0.0868 in epoch 10. The tutorials were written when "
-        "Adadelta's default rate was 1.0; in Keras 3 it is 0.001.",
+        "validation loss of 0.0839, after 0.0868 in epoch 10.",
         (
             "conv-32-32-adadelta-as-copied",
             "conv-32-32-adadelta",
             "conv-32-32-tutorial",
             "conv-32-32",
         ),
+        "The tutorials were written when Adadelta's default rate was 1.0; in Keras 3 it is 0.001.",
     ),
     System(
         "Resize-convolution 64-64-32",
@@ -87,10 +97,21 @@ SYSTEMS = (
     ),
     System(
         "Photos",
-        "“For colour, binary cross-entropy no longer fits: use MSE, or scale to [0, 1]”; noise "
-        "comes out of real pictures. No numbers. Tests on Kodak24 and PolyU are in the README; how "
-        "the network came about is in EXPERIMENTS.md.",
-        ("photo", "photo-camera"),
+        "The tutorials: “for colour, binary cross-entropy no longer fits: use MSE, or scale to "
+        "[0, 1]”; noise is taken out of real pictures, no numbers. The publications, on Kodak24 "
+        "in colour with Gaussian noise of sigma 15 / 25 / 50: "
+        f"FFDNet {_KODAK24['FFDNet colour']} dB (Zhang et al., TIP 2018), "
+        f"DRUNet {_KODAK24['DRUNet colour']} dB (Zhang et al., TPAMI 2021).",
+        ("photo",),
+        "Its results on Kodak24 are in the [README](../README.md#photos), beside those of the "
+        "filters; how it came about is told in [EXPERIMENTS.md](EXPERIMENTS.md).",
+    ),
+    System(
+        "Photos with the noise of cameras",
+        "",
+        ("photo-camera",),
+        "Its results on scenes of PolyU are in the [README](../README.md#photos), beside those of "
+        "the filters.",
     ),
     System(
         "Digit reader",
@@ -99,9 +120,9 @@ SYSTEMS = (
     ),
     System(
         "Traps",
-        "Nothing: these are ours, trainings that go wrong, each for a reason that the Train page "
-        "tells.",
+        "",
         tuple(TRAPS),
+        "Trainings that go wrong, each for a reason that the Train page tells.",
     ),
 )
 
@@ -110,7 +131,8 @@ INTRODUCTION = """\
 
 Each was trained from the command line, `python -m train recipe NAME`, to the end of its recipe.
 Recipes with `-tutorial` behind their name repeat what the tutorial did; the others are ours, and
-made the networks that ship. This page and the charts are written by `python -m train results`.
+made the networks that ship. *Reported* is what the tutorial or the publication says; *ours* is what
+there is to add. This page and the charts are written by `python -m train results`.
 
 *Loss* is that of the recipe, on training and validation pictures at the end; *validation PSNR* is
 measured on 2,000 held-out pictures with the noise of the recipe itself, so it compares only within
@@ -149,9 +171,10 @@ def _section(system: System, records: dict[str, dict]) -> str:
     charts = [f"![Loss of {n}](results/{n}.svg)" for n in system.recipes if n in records]
     table = [markdown(HEAD, rows)] if rows else ["Not run yet."]
     notes = [note for name in system.recipes if name in records for note in _notes(records[name])]
-    return "\n\n".join(
-        [f"## {system.title}", f"**Reported:** {system.reported}", *table, *notes, *charts]
-    )
+    said = [f"**Reported:** {system.reported or '–'}"]
+    if system.ours:
+        said.append(f"**Ours:** {system.ours}")
+    return "\n\n".join([f"## {system.title}", *said, *table, *notes, *charts])
 
 
 HEAD = [

@@ -65,12 +65,13 @@ def run_together(arguments: list[str], count: int) -> int:
 
     What worker 0 says is shown, of the others only why one failed.  When one fails, the others
     are ended too: they cannot go on without it.  Ctrl-C stops all of them at the same batch.
+    What they leave in their folder for temporary files is removed, however they ended.
     """
     coordinator = free_address()
     with TemporaryDirectory() as folder:
         logs = [Path(folder) / f"worker-{index}.log" for index in range(count)]
         workers = [
-            _start([*arguments, *_place(index, count, coordinator)], index, log)
+            _start([*arguments, *_place(index, count, coordinator)], index, log, folder)
             for index, log in enumerate(logs)
         ]
         try:
@@ -92,12 +93,17 @@ def _place(index: int, count: int, coordinator: str) -> list[str]:
     return ["--workers", str(count), "--worker", str(index), "--coordinator", coordinator]
 
 
-def _start(arguments: list[str], index: int, log: Path) -> subprocess.Popen:
+def _start(arguments: list[str], index: int, log: Path, temporary: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "train", *arguments]
+    settings = {
+        "cwd": ROOT,
+        "env": os.environ | {"TMPDIR": temporary},
+        "start_new_session": True,
+    }
     if index == 0:
-        return subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        return subprocess.Popen(command, **settings)
     with log.open("wb") as file:
-        return subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=file, stderr=file)
+        return subprocess.Popen(command, stdout=file, stderr=file, **settings)
 
 
 @contextmanager

@@ -8,8 +8,10 @@ import streamlit as st
 
 from models.lab import CodeMap
 from pages.components.inside_links import MAPS
+from pages.components.thumbnails import spread_over_cells
 
 THUMBNAIL = 26  # pixels on the screen
+NARROW, FEW_CELLS = 600, 9  # Less wide than this, fewer thumbnails have room beside each other.
 TRAIL = "#ef6c00"  # A contrast of 3 to the light and of 6 to the dark background.
 
 
@@ -29,8 +31,11 @@ def draw_map(
     )
     colour = alt.Color("digit:N", scale=alt.Scale(scheme="category10"), legend=None)
     dots = base.mark_circle(size=16, opacity=0.7).encode(color=colour, tooltip=["digit:N"])
-    shown = points.loc[list(thumbnails)].assign(url=list(thumbnails.values()))
+    shown = points.loc[list(thumbnails)].assign(url=list(thumbnails.values()), few=False)
+    few = spread_over_cells(shown[["x", "y"]].to_numpy(), FEW_CELLS)
+    shown.loc[shown.index[few], "few"] = True
     pictures = alt.Chart(shown).mark_image(width=THUMBNAIL, height=THUMBNAIL)
+    pictures = pictures.transform_filter(f"datum.few || width > {NARROW}")
     pictures = pictures.encode(x="x:Q", y="y:Q", url="url:N", tooltip=["digit:N"])
     layers = [dots, pictures, *_trail(trail)]
     st.altair_chart(

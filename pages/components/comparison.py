@@ -130,8 +130,9 @@ def usual_settings(cards: Mapping[str, Card]) -> dict[str, object]:
 
 def open_link(cards: Mapping[str, Card]) -> None:
     """Start with what the link says, and go along with what has changed on the Draw page."""
-    here = here_now(cards)
-    problems = link.open_link(_parsers(cards), lambda: usual_settings(cards) | _following(here))
+    here, again = here_now(cards), link.came_back()
+    following = {} if again else _following(here)
+    problems = link.open_link(_parsers(cards), lambda: usual_settings(cards) | following, again)
     for problem in problems:
         st.warning(problem, icon=":material/link_off:")
     if st.session_state.trust_digit == DRAWING and st.session_state.trust_drawing is None:

@@ -74,7 +74,7 @@ def show_table(rows: pd.DataFrame, cards: Mapping[str, Card]) -> None:
         key="measured-table",
         placeholder="–",
         column_config={
-            "method": st.column_config.TextColumn(width=222, pinned=True),
+            "method": st.column_config.TextColumn(width=245, pinned=True),
             "noise": st.column_config.TextColumn(width=130),
             "strength": number(format="%.3g"),
             "pictures": number(format="localized"),
@@ -82,7 +82,7 @@ def show_table(rows: pd.DataFrame, cards: Mapping[str, Card]) -> None:
             "gain (dB)": number(format="%+.2f", help="PSNR above that of the noisy input."),
             "SSIM": number(format="%.3f"),
             "digits read": number(format="%.1f %%"),
-            "ms/picture": number(format="%.4f"),
+            "ms/picture": number(format="%.3g"),
             "parameters": number(format="localized"),
         },
         alt=f"{len(rows):,} measurements; the download has the same rows.",

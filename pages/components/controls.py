@@ -5,6 +5,7 @@ Their keys begin with the ``prefix`` of the page; its ``open_link`` has filled t
 
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import streamlit as st
@@ -39,9 +40,15 @@ def pick_digit(prefix: str) -> np.ndarray:
     return drawing if name == DRAWING else ready_digit(name)
 
 
+@lru_cache(maxsize=100)
 def ready_digit(name: str, pen: float = PEN) -> np.ndarray:
-    """Return one of our digits, "0" to "9", as ``(28, 28, 1)``; ``pen`` is a share of the side."""
-    return fit_drawing(render(name, RENDERED, RENDERED * pen))
+    """Return one of our digits, "0" to "9", as ``(28, 28, 1)``; ``pen`` is a share of the side.
+
+    It is drawn once for all, which takes as long as all the rest of an answer: do not write to it.
+    """
+    digit = fit_drawing(render(name, RENDERED, RENDERED * pen))
+    digit.flags.writeable = False
+    return digit
 
 
 def pick_noise(prefix: str = "") -> tuple[NoiseKind, float]:

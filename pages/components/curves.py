@@ -13,7 +13,7 @@ import streamlit as st
 BATCH, SMOOTHED = "each batch", "each batch, smoothed"
 TRAIN, VALIDATION = "training", "validation"
 CURVES = [BATCH, TRAIN, VALIDATION, SMOOTHED]
-EPOCHS = alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, tickCount=8))
+EPOCHS = alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, tickCount=8, format="d"))
 MOST_POINTS = 1000  # More cannot be told apart on a screen; what is kept is never thinned.
 
 
@@ -177,8 +177,10 @@ def show_loss(history: History, view: View) -> None:
             strokeWidth=alt.condition(faint, alt.value(1), alt.value(2.5)),
             tooltip=["curve:N", alt.Tooltip("epoch:Q", format=".2f"), "value:Q"],
         )
-        .properties(height=380)
     )
+    # After the first epoch there is a point to see, and no line yet.
+    epochs = chart.transform_filter(f"datum.curve == '{TRAIN}' || datum.curve == '{VALIDATION}'")
+    chart = (chart + epochs.mark_circle(size=30)).properties(height=380)
     st.altair_chart(chart, key="loss-chart", width="stretch", alt=f"Loss, {_now(history, 'loss')}")
 
 
@@ -274,7 +276,8 @@ def _colour(curves: Iterable[str]) -> alt.Color:
     return alt.Color(
         "curve:N",
         scale=alt.Scale(domain=CURVES),
-        legend=alt.Legend(orient="bottom", title=None, values=list(curves)),
+        # Two beside each other: more are cut off on a phone.
+        legend=alt.Legend(orient="bottom", title=None, columns=2, values=list(curves)),
     )
 
 

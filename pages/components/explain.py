@@ -4,6 +4,11 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+PSNR = (
+    "Peak signal-to-noise ratio against the original, in decibel (dB): more is better, 3 dB more "
+    "is half the squared error."
+)
+
 
 def explain(text: str, terms: Mapping[str, str], source: str) -> None:
     """Write a text, the terms that it uses, each with its definition, and where it comes from."""

@@ -69,9 +69,12 @@ def usual_settings() -> dict[str, object]:
 
 def open_link(sections: Mapping[str, str]) -> None:
     """Start with what the link says, and go along with what has changed on the Draw page."""
-    here = here_now(get_cards()[0])
+    here, again = here_now(get_cards()[0]), link.came_back()
+    if again:
+        st.session_state.pop("code_of", None)  # The sliders of the code begin with the link too.
+    following = {} if again else _following(here)
     parsers = _parsers(sections)
-    for problem in link.open_link(parsers, lambda: usual_settings() | _following(here)):
+    for problem in link.open_link(parsers, lambda: usual_settings() | following, again):
         st.warning(problem, icon=":material/link_off:")
     if st.session_state.inside_digit == DRAWING and st.session_state.inside_drawing is None:
         st.session_state.inside_digit = usual_settings()["inside_digit"]

@@ -55,15 +55,16 @@ def show(digit: np.ndarray) -> None:
     """Draw how well pictures of all kinds, a clean digit ``(28, 28, 1)`` first, are rebuilt."""
     scores, measured = get_scores(), get_measured("anomaly")
     st.html(STYLE)
+    _show_detector(digit, scores)
     explain(
         "These networks have rebuilt digits and seen nothing else. Show them something else, and "
         "they answer with what digits are made of: the error of the rebuilt picture is large, and "
-        "that can serve as an alarm. Where to set the threshold is a bargain: lower catches more, "
-        "and cries wolf more often. The width matters too: with two hidden units even digits come "
-        "back badly, and with many of them letters are copied too, so letters are best found "
-        "in between. And beware of easy victories: clothes and noise are brighter than digits, so "
-        "the last detector, which only adds up the light, is there to be beaten; and letters were "
-        "drawn by a program, so digits drawn by the same program are there too.",
+        "that can serve as an alarm. Where to set the threshold is a trade-off: a lower one finds "
+        "more, and raises more false alarms. The width matters too: with two hidden units even "
+        "digits come back badly, and with many of them letters are copied too, so letters are best "
+        "found in between. And beware of easy victories: clothes and noise are brighter than "
+        "digits, so the last detector, which only adds up the light, is there to be beaten; and "
+        "letters were drawn by a program, so digits drawn by the same program are there too.",
         {
             "Anomaly": "A picture unlike those on which the network was trained.",
             "Reconstruction error": "The mean squared difference between a picture and what the "
@@ -77,7 +78,6 @@ def show(digit: np.ndarray) -> None:
         },
         SOURCE,
     )
-    _show_detector(digit, scores)
     st.subheader("Area under the ROC curve, all detectors", anchor=False)
     st.dataframe(as_table(measured["area"]), width="stretch")
     st.caption(
@@ -134,7 +134,7 @@ def _show_detector(digit: np.ndarray, scores: Scores) -> None:
     found = float(np.mean(scores[detector][kind] > threshold))
     st.markdown(
         f"At this threshold {allowed:.1%} of the test digits raise a false alarm, and "
-        f"**{found:.1%}** of {KINDS[kind].lower()} are found."
+        f"**{found:.1%}** of the pictures of {KINDS[kind].lower()} are found."
     )
     spread_box, roc_box = st.columns([3, 2], gap="large")
     with spread_box:

@@ -39,6 +39,9 @@ STYLE = """
 [class*="st-key-code-walk"] .lab-gallery {grid-template-columns: repeat(9, minmax(0, 1fr));
   gap: .6rem}
 @media (max-width: 640px) {
+  /* The pictures stay in sight while a slider below them moves. */
+  .stColumn:has(.st-key-code-decoded) {position: sticky; top: 3.75rem; z-index: 2;
+    background: light-dark(#ffffff, #111716)}
   [class*="st-key-code-walk"] .lab-gallery {grid-template-columns: repeat(3, minmax(0, 1fr))}}
 </style>
 """
@@ -49,6 +52,7 @@ def show(digit: np.ndarray) -> None:
     card, code_map = find_card(MODEL), get_code_map()
     network = get_inside(card)
     st.html(STYLE)
+    _show_sliders(network, digit, code_map)
     explain(
         "This network pushes every digit through 10 numbers, its code. The encoder turns the 784 "
         "pixels into these numbers, and the decoder has nothing else to draw the digit from. What "
@@ -63,7 +67,6 @@ def show(digit: np.ndarray) -> None:
         },
         HINTON,
     )
-    _show_sliders(network, digit, code_map)
     st.subheader("A walk from one digit to another", anchor=False)
     _show_walk(network, digit)
     st.subheader("A map of 2,000 codes", anchor=False)
@@ -74,7 +77,7 @@ def show(digit: np.ndarray) -> None:
 def _show_sliders(network: Inside, digit: np.ndarray, code_map: CodeMap) -> None:
     own = network.encode(digit[np.newaxis])[0]
     low, high = slider_ends(code_map.codes, own)
-    _begin_with(own, digit)
+    _begin_with(own, digit, low, high)
     picture_box, slider_box = st.columns([2, 3], gap="large")
     with slider_box:
         columns = st.columns(2, gap="medium")
@@ -149,27 +152,6 @@ def _show_walk(network: Inside, digit: np.ndarray) -> None:
 @st.fragment
 def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) -> None:
     network = get_inside(card)
-    nearest = measured["same_digit_nearest"]
-    explain(
-        "Each mark is one of 2,000 test digits, put where its 10 numbers are, flattened to two. "
-        "The small pictures are decoded from the codes, so they show what the network kept, not "
-        "what was written. PCA is a shadow of the ten dimensions and keeps "
-        f"{sum(measured['variance_kept']):.0%} of their spread; t-SNE only cares that neighbours "
-        "stay neighbours, and distances between its islands mean little. In all 10 numbers the "
-        f"nearest code belongs to the same digit in {nearest['code']:.0%} of the cases, on the "
-        f"t-SNE map in {nearest['tsne']:.0%}, on the PCA map in {nearest['pca']:.0%}. The orange "
-        "line is this digit as the noise below rises to its strongest, the ring where it is now: "
-        "the encoder sees through the noise and the digit stays where it is, until it does not.",
-        {
-            "PCA": "Principal component analysis: looks along the directions in which the codes "
-            "differ most. New codes are projected exactly.",
-            "t-SNE": "Arranges points in the plane so that near ones stay near. It has no rule "
-            "for new points, so this digit is put amid its five nearest codes of the map.",
-            "Nearest neighbour": "Of all other digits the one whose numbers differ least.",
-            "Test digits": "Digits of MNIST that no network here has seen in training.",
-        },
-        TSNE,
-    )
     noisy, noise = inside.pick_noisy(digit)
     method = st.segmented_control(
         "Map",
@@ -188,6 +170,27 @@ def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) 
     trail = pd.DataFrame(code_map.place(np.stack([*codes, here]), method), columns=["x", "y"])
     trail["strength"] = [*(kind.low + SHARES * (kind.high - kind.low)), np.nan]
     draw_map(code_map, get_thumbnails(card, method), method, trail, noise)
+    nearest = measured["same_digit_nearest"]
+    explain(
+        "Each mark is one of 2,000 test digits, put where its 10 numbers are, flattened to two. "
+        "The small pictures are decoded from the codes, so they show what the network kept, not "
+        "what was written. PCA is a shadow of the ten dimensions and keeps "
+        f"{sum(measured['variance_kept']):.0%} of their spread; t-SNE only cares that neighbours "
+        "stay neighbours, and distances between its islands mean little. In all 10 numbers the "
+        f"nearest code belongs to the same digit in {nearest['code']:.0%} of the cases, on the "
+        f"t-SNE map in {nearest['tsne']:.0%}, on the PCA map in {nearest['pca']:.0%}. The orange "
+        "line is this digit as the noise above rises to its strongest, the ring where it is now: "
+        "the encoder sees through the noise and the digit stays where it is, until it does not.",
+        {
+            "PCA": "Principal component analysis: looks along the directions in which the codes "
+            "differ most. New codes are projected exactly.",
+            "t-SNE": "Arranges points in the plane so that near ones stay near. It has no rule "
+            "for new points, so this digit is put amid its five nearest codes of the map.",
+            "Nearest neighbour": "Of all other digits the one whose numbers differ least.",
+            "Test digits": "Digits of MNIST that no network here has seen in training.",
+        },
+        TSNE,
+    )
     inside.write_link()
 
 
@@ -215,7 +218,7 @@ def with_rising_noise(digit: np.ndarray, kind: NoiseKind, seed: int) -> np.ndarr
 
 def slider_ends(codes: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return lowest and highest value of each number, to tenths; ``own`` is within them."""
-    every = np.vstack([codes, own])
+    every = np.vstack([codes, own]).astype(float)  # A float32 tenth can lie below a slider's.
     return np.floor(every.min(axis=0) * 10) / 10, np.ceil(every.max(axis=0) * 10) / 10
 
 
@@ -233,12 +236,20 @@ def _show_pictures(pictures: dict[str, np.ndarray], what: str = "") -> None:
     )
 
 
-def _begin_with(own: np.ndarray, digit: np.ndarray) -> None:
+def _begin_with(own: np.ndarray, digit: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
     """Set the sliders to the code of a new digit, or at first to what the link says."""
     if st.session_state.get("code_of") != digit.tobytes():
-        wanted = None if "code_of" in st.session_state else st.session_state.code_values
+        linked = None if "code_of" in st.session_state else st.session_state.code_values
         st.session_state.code_of = digit.tobytes()
-        _set_code(code_from_text(wanted) if wanted else own)
+        wanted = np.array(code_from_text(linked)) if linked else own
+        reached = np.clip(wanted, low, high)
+        if np.abs(wanted - reached).max() > 0.05:  # More than is lost to tenths.
+            st.warning(
+                "The code in the link lies beyond the ends of the sliders. They stand where they "
+                "come nearest to it.",
+                icon=":material/link_off:",
+            )
+        _set_code(reached)
 
 
 def _set_code(code: np.ndarray | list[float]) -> None:

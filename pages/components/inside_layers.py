@@ -119,6 +119,8 @@ def pick_layer(network: Inside, name: str) -> Layer:
     """Let the visitor choose a layer, in the diagram or from a list."""
     chosen = settled("inside_layer", list(network.layers), usual_layer(network))
     show_diagram(network, chosen, key=f"inside-diagram-{name}", click_to="inside_layer")
+    # Set anew: a list shows the old words of its choice until it is told the choice again.
+    st.session_state.inside_layer = chosen
     st.selectbox(
         "Layer",
         list(network.layers),

@@ -12,7 +12,7 @@ from imaging import metrics
 from models.lab import ORDERS, Order
 from pages.components import inside
 from pages.components.cached import get_cards, get_measured, get_order
-from pages.components.explain import explain, measured_on
+from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Entry, show_gallery
 from pages.components.results import decibel, read_digits, words
 from train.config import count_parameters
@@ -45,16 +45,17 @@ def show(digit: np.ndarray) -> None:
         for name, training in measured["training"].items()
     }
     st.html(STYLE)
+    _show_answers(order, digit)
     explain(
         "Here all 784 pixels of every digit change places, always in the same way, and two of the "
         "four networks are trained on nothing else. To us the digit is gone. The dense network "
         "does not mind: its first layer flattens the picture into a list and ties every pixel to "
         "every hidden unit, so it never knew which pixels were neighbours. A convolution looks "
-        "through a window of 3x3 pixels for edges and corners, and there are none left: in a "
+        "through a window of 3 × 3 pixels for edges and corners, and there are none left: in a "
         "digit, a pixel and its right neighbour are alike with a correlation of "
         f"{neighbours['ordered']:.2f}, in a shuffled one of {neighbours['shuffled']:.2f}. This "
         "network also halves the picture twice, so that neighbours share what they know, and "
-        "shuffled ones have nothing to share: it answers a nearly even grey. What flattening "
+        "shuffled ones have nothing to share: it answers with a grey cloud. What flattening "
         "throws away is where things are; a convolution is built on it, and so it does as well "
         f"here with {parameters['convolutional']:,} parameters as the dense network "
         f"with {parameters['dense']:,}.",
@@ -64,10 +65,10 @@ def show(digit: np.ndarray) -> None:
             "Convolution": "The same small window of weights, moved over the whole picture.",
             "Permutation": "A change of order in which nothing is lost: it can be undone exactly.",
             "Correlation": "How alike two numbers rise and fall: 1 together, 0 not at all.",
+            "PSNR": PSNR,
         },
         SOURCE,
     )
-    _show_answers(order, digit)
     st.subheader("Measured on all test digits", anchor=False)
     _show_measured(measured)
 
@@ -155,7 +156,8 @@ def summary(rows: pd.DataFrame) -> str:
     """Return what shuffling costs each network, in a sentence."""
     psnr = rows.set_index(["network", "order"])["psnr"]
     lost = {name: psnr[name, "ordered"] - psnr[name, "shuffled"] for name in NETWORKS}
+    dense = f"{lost['dense']:.2f} dB" if lost["dense"] >= 0.005 else "nothing"
     return (
         f"Shuffling costs the convolutional network {lost['convolutional']:.2f} dB and the dense "
-        f"one {lost['dense']:.2f} dB."
+        f"one {dense}."
     )

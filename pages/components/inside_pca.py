@@ -14,7 +14,7 @@ from imaging import metrics
 from models.lab import WIDTHS, DenseNetwork, Pca
 from pages.components import inside
 from pages.components.cached import get_autoencoders, get_cards, get_measured
-from pages.components.explain import explain, measured_on
+from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Entry, show_gallery
 from pages.components.results import decibel, read_digits, words
 
@@ -44,15 +44,15 @@ def show(digit: np.ndarray) -> None:
     """Draw what PCA and autoencoders of every width keep of a clean digit ``(28, 28, 1)``."""
     (networks, pca), measured = get_autoencoders(), get_measured("autoencoders")
     st.html(STYLE)
+    _show_one(networks, pca, digit)
     explain(
         "Both methods may keep only so many numbers of the 784 pixels, and rebuild the digit from "
         "them. PCA finds the best flat subspace: a digit is the mean digit plus so much of each "
         "component. The autoencoder learns its way down and back, and may bend it. Without its "
         "ReLU and sigmoid, and trained for the least squared error, it would end in PCA's own "
         "subspace: that was proved in 1989. The gap between the two curves below is what bending "
-        "is worth, less what training did not find: a hidden unit whose ReLU hardly ever opens "
-        "learns nothing, and looks like the noise it began as. The fewer numbers "
-        "are kept, the more digits turn into each other.",
+        "is worth, less what training did not find. The fewer numbers are kept, the more digits "
+        "turn into each other.",
         {
             "PCA": "Principal component analysis: the directions in which digits differ most, one "
             "at right angles to the other. It is computed in one step, without any training.",
@@ -60,10 +60,10 @@ def show(digit: np.ndarray) -> None:
             "Hidden unit": "One number in the middle of the network. Each is tied to all pixels.",
             "ReLU": "Passes positive numbers on and turns negative ones into 0.",
             "Sigmoid": "Squeezes any number into the range 0 to 1, as pixels need it.",
+            "PSNR": PSNR,
         },
         SOURCE,
     )
-    _show_one(networks, pca, digit)
     st.subheader("This digit at every width", anchor=False)
     _show_every(networks, pca, digit)
     st.subheader("Hidden units against information lost", anchor=False)
@@ -124,7 +124,7 @@ def _show_lost(measured: dict) -> None:
     base = alt.Chart(rows).encode(
         x=alt.X(
             "width:Q",
-            title="numbers kept (hidden units, components)",
+            title="numbers kept",
             scale=alt.Scale(type="log", base=2, nice=False, padding=12),
             axis=alt.Axis(values=list(WIDTHS), grid=False),
         ),

@@ -15,7 +15,7 @@ from imaging import metrics
 from models.inside import Inside
 from pages.components.cached import get_inside
 from pages.components.comparison_charts import GREY
-from pages.components.explain import explain
+from pages.components.explain import PSNR, explain
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside import SKIPS, card_of, pick_noisy
 from pages.components.layout import let_pictures_leave
@@ -37,8 +37,7 @@ TERMS = {
     "Encoder and decoder": "The way down, on which maps get smaller and more, and the way back up.",
     "Residual": "The difference of two pictures. Here: the answer minus the original, that is, "
     "the error that is left. Grey is no error, white is too bright, black too dark.",
-    "PSNR": "Peak signal-to-noise ratio against the original, in decibel: more is better, 3 dB "
-    "more is half the squared error.",
+    "PSNR": PSNR,
 }
 SOURCE = (
     "Ronneberger, Fischer and Brox, U-Net, MICCAI 2015, doi:10.1007/978-3-319-24574-4_28; the "

@@ -174,6 +174,9 @@ def pick_source(worked: Convolution) -> int:
     order = np.argsort(-np.abs(worked.sums), kind="stable").tolist()
     if len(order) == 1:
         return 0
+    # Set anew: a list shows the old sum of its choice until it is told the choice again.
+    settled("window_source", [MOST, *order])
+    st.session_state.window_source = st.session_state.window_source
     chosen = st.selectbox(
         f"Map that comes in, of {len(order)}",
         [MOST, *order],
@@ -203,7 +206,7 @@ def steps_of(worked: Convolution, source: int, there: float) -> list[tuple[str, 
     if worked.scale is not None:
         steps.append(
             (
-                f"Batch normalisation: × {worked.scale:.4f} {worked.shift:+.4f}",
+                f"Batch normalisation: × {worked.scale:.4f}, then {worked.shift:+.4f}",
                 f"{worked.normalised:+.4f}",
             )
         )
@@ -375,4 +378,4 @@ def _cell(value: float, limit: float, largest: bool) -> str:
     colour = "20 150 136" if value >= 0 else "234 88 12"
     share = 0.4 * abs(value) / limit
     mark = ' class="largest"' if largest else ""
-    return f'<td{mark} style="background: rgb({colour} / {share:.2f})">{value:.3f}</td>'
+    return f'<td{mark} style="background: rgb({colour} / {share:.2f})">{value:z.3f}</td>'

@@ -47,4 +47,9 @@ export default function ({ parentElement, setTriggerValue, data }) {
   const scrolled = frame.scrollLeft;
   frame.replaceChildren(svg);
   frame.scrollLeft = scrolled;
+  // A layer that was chosen in the list can be out of sight.
+  const marked = svg.querySelector(".chosen").getBoundingClientRect();
+  const seen = frame.getBoundingClientRect();
+  if (marked.left < seen.left || marked.right > seen.right)
+    frame.scrollLeft += (marked.left + marked.right - seen.left - seen.right) / 2;
 }

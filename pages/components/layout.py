@@ -11,7 +11,12 @@ STYLE = """
 /* White on the light teal of the dark theme would have a contrast of 2.5. */
 [data-testid^="stBaseButton-primary"], [data-testid^="stBaseButton-primary"]:hover {
   color: light-dark(#ffffff, #06211e)}
-@media (max-width: 640px) {.stMainBlockContainer {padding-left: 1rem; padding-right: 1rem}}
+/* Code is three quarters of the text around it: in small print too small to read. */
+[data-testid="stCaptionContainer"] code {font-size: .9em}
+@media (max-width: 640px) {
+  .stMainBlockContainer {padding-left: 1rem; padding-right: 1rem}
+  /* Ten digits beside each other. */
+  .stButtonGroup button[data-variant="pills"] {padding-inline: .6rem}}
 </style>
 """
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SIDE = 28
 LONGEST = 1600  # characters; incompressible grey values take 1,066
@@ -24,22 +25,30 @@ LONGEST = 1600  # characters; incompressible grey values take 1,066
 Parser = Callable[[str], Any]
 
 
-def open_link(parsers: Mapping[str, Parser], usual: Callable[[], Mapping[str, Any]]) -> list[str]:
+def came_back() -> bool:
+    """Whether the browser's Back or Forward has led to this address."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def open_link(
+    parsers: Mapping[str, Parser], usual: Callable[[], Mapping[str, Any]], again: bool = False
+) -> list[str]:
     """Start this visitor's session with the settings of the link.
 
     ``parsers`` reads each setting, in this order; ``usual`` says what stands where the link
     says nothing and no other page has set anything, given the settings that were read before.
     Settings become entries of ``st.session_state``, and a control with that key shows them.
-    Returns a sentence for each setting that makes no sense; later calls in the same session do
-    nothing.
+    Returns a sentence for each setting that makes no sense.  Later calls in the same session do
+    nothing, but ``again``: then the link is read once more, and it alone counts.
     """
     opened = f"link opened: {' '.join(parsers)}"  # Each page has settings of its own.
-    if opened in st.session_state:
+    if opened in st.session_state and not again:
         return []
     st.session_state[opened] = True
     problems = []
     for name, parse in parsers.items():
-        value = st.session_state.get(name, usual()[name])
+        value = usual()[name] if again else st.session_state.get(name, usual()[name])
         if name in st.query_params:
             try:
                 value = parse(st.query_params[name])

@@ -10,12 +10,13 @@ from PIL import Image
 from imaging.digits import canvas_to_grey, fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.samples import SAMPLES
-from imaging.strokes import fabric_drawing, render
+from imaging.strokes import fabric_drawing
 from models.catalogue import Card
 from pages.components import link
 from pages.components.controls import (
     DIGITS,
     HIGHEST_SEED,
+    ready_digit,
     settled,
     to_usual_strength,
     usual_strength,
@@ -123,7 +124,7 @@ def pick_drawing() -> np.ndarray | None:
     if pixels is None:
         if strokes is None:
             return earlier
-        return _to_8_bit(fit_drawing(render(strokes, SIDE, BRUSH)))
+        return _to_8_bit(ready_digit(strokes))
     drawn = canvas_to_grey(pixels)
     if earlier is not None:
         drawn = np.maximum(drawn, enlarged(earlier, SIDE // 28))

@@ -60,7 +60,7 @@ def _start(token: str) -> None:
             pictures=own_pictures(),
         )
     except (jobs.Refused, OSError) as problem:
-        st.session_state.refused = str(problem)
+        st.session_state.refused = run_list.reason(problem)
         return
     st.session_state.racers = []
     run_list.open_comparison(runs)
@@ -69,9 +69,9 @@ def _start(token: str) -> None:
 def comparable(ids: str) -> list[Run]:
     """Return the runs that a link names, those that exist and can be read."""
     runs = []
-    for run_id in ids.split(",")[: run_list.MOST_COMPARED]:
-        run = jobs.find(run_id)
-        if run is None or run in runs:
+    for run_id in list(dict.fromkeys(ids.split(",")))[: run_list.MOST_COMPARED]:
+        run = run_list.find_run(run_id)
+        if run is None:
             continue
         try:
             run.read_config()

@@ -37,9 +37,10 @@ def captions(readings: dict[str, Reading]) -> dict[str, str]:
 
 
 def words(reading: Reading) -> str:
-    """Return a reading as text: "7 (98 %)"; no reader is ever sure."""
+    """Return a reading as text: "7 (98 %)", not to be broken before %; no reader is ever sure."""
     digit, probability = reading
-    return f"{digit} (>99 %)" if probability > 0.99 else f"{digit} ({probability * 100:.0f} %)"
+    percent = ">99" if probability > 0.99 else f"{probability * 100:.0f}"
+    return f"{digit} ({percent}\N{NO-BREAK SPACE}%)"
 
 
 def decibel(value: float) -> str:

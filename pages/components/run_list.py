@@ -1,5 +1,7 @@
 """The visitor's runs: open, name, pin, delete, choose some to compare."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from pages.components.training import ICONS, WORDS
@@ -79,6 +81,18 @@ def _show_row(run: Run) -> None:
             )
 
 
+def find_run(run_id: str) -> Run | None:
+    """Return the run that a link names, None if there is none."""
+    with suppress(OSError):  # No file has a name as long.
+        return jobs.find(run_id)
+    return None
+
+
+def reason(problem: Exception) -> str:
+    """Return why something cannot be done, without our folders."""
+    return getattr(problem, "strerror", None) or str(problem)
+
+
 def open_run(run: Run) -> None:
     """Show one run; a callback."""
     st.query_params.pop("compare", None)
@@ -109,11 +123,13 @@ def _compare() -> None:
 
 
 def _rename(run: Run) -> None:
-    jobs.rename(run, st.session_state[f"name-{run.folder.name}"])
+    with suppress(FileNotFoundError):  # Deleted in another window: it is in no list any more.
+        jobs.rename(run, st.session_state[f"name-{run.folder.name}"])
 
 
 def _pin(run: Run) -> None:
-    jobs.change_owner(run, pinned=st.session_state[f"pin-{run.folder.name}"])
+    with suppress(FileNotFoundError):
+        jobs.change_owner(run, pinned=st.session_state[f"pin-{run.folder.name}"])
 
 
 def _plain(name: str) -> str:

@@ -124,7 +124,12 @@ def pick_training() -> tuple[Asked, DeltaGenerator]:
     key = f"{name}-".__add__
     config = recipe.config
     epochs = st.slider(
-        "Epochs", 1, jobs.Limits().epochs, min(config.epochs, 100), key=key("epochs")
+        "Epochs",
+        1,
+        jobs.Limits().epochs,
+        min(config.epochs, 100),
+        key=key("epochs"),
+        persist_state="session",
     )
     config = dataclasses.replace(config, epochs=epochs)
     show_start = st.container()  # Above what is folded away, which decides what is started.
@@ -196,6 +201,7 @@ def _pick_network(config: TrainConfig, key: Key) -> TrainConfig:
         index=known.index(config.architecture),
         format_func=ARCHITECTURE_TITLES.get,
         key=key("architecture"),
+        persist_state="session",
     )
     given = config.settings if architecture == config.architecture else {}
     start = with_usual(architecture, given)
@@ -213,6 +219,7 @@ def _pick_network(config: TrainConfig, key: Key) -> TrainConfig:
         ["", *names],
         format_func=lambda name: names.get(name, "random weights"),
         key=key(f"start-{'-'.join(names)}"),
+        persist_state="session",
         help="Trained weights can be gone on from where a shipped network has this very form."
         + ("" if names else " None has this one."),
         disabled=not names,
@@ -238,7 +245,11 @@ def _pick_setting(setting: object, value: object, key: str) -> object:
     match setting:
         case Whole():
             if setting.optional and not st.toggle(
-                setting.title, value is not None, key=f"{key}-on", help=setting.help
+                setting.title,
+                value is not None,
+                key=f"{key}-on",
+                persist_state="session",
+                help=setting.help,
             ):
                 return None
             return st.number_input(
@@ -247,6 +258,7 @@ def _pick_setting(setting: object, value: object, key: str) -> object:
                 setting.high,
                 value or 10,
                 key=key,
+                persist_state="session",
                 help=None if setting.optional else setting.help,
                 label_visibility="collapsed" if setting.optional else "visible",
             )
@@ -257,6 +269,7 @@ def _pick_setting(setting: object, value: object, key: str) -> object:
                 default=len(value),
                 required=True,
                 key=f"{key}-depth",
+                persist_state="session",
                 help=setting.help,
             )
             usual = [*value, *[value[-1]] * setting.most]
@@ -268,13 +281,21 @@ def _pick_setting(setting: object, value: object, key: str) -> object:
                         setting.high,
                         usual[level - 1],
                         key=f"{key}-{level}",
+                        persist_state="session",
                         width=92,
                     )
                     for level in range(1, depth + 1)
                 ]
         case Share():
             return st.slider(
-                setting.title, 0.0, setting.high, float(value), 0.05, key=key, help=setting.help
+                setting.title,
+                0.0,
+                setting.high,
+                float(value),
+                0.05,
+                key=key,
+                persist_state="session",
+                help=setting.help,
             )
         case Choice():
             return st.segmented_control(
@@ -283,10 +304,13 @@ def _pick_setting(setting: object, value: object, key: str) -> object:
                 default=value,
                 required=True,
                 key=key,
+                persist_state="session",
                 help=setting.help,
             )
         case Switch():
-            return st.toggle(setting.title, value, key=key, help=setting.help)
+            return st.toggle(
+                setting.title, value, key=key, persist_state="session", help=setting.help
+            )
 
 
 def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
@@ -296,6 +320,7 @@ def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
         index=DIGIT_SETS.index(config.data),
         format_func=DATA_TITLES.get,
         key=key("data"),
+        persist_state="session",
         help="MNIST and Fashion-MNIST are downloaded where they are not at hand; drawn digits and "
         "your own pictures need no download.",
     )
@@ -306,6 +331,7 @@ def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
         "New noise in every epoch",
         config.fresh_noise,
         key=key("fresh"),
+        persist_state="session",
         help="The tutorials draw the noise once; then the network can learn it by heart.",
     )
     return dataclasses.replace(config, data=data, noise=noise, fresh_noise=fresh)
@@ -348,6 +374,7 @@ def _pick_noise(config: TrainConfig, key: Key) -> tuple[Noise, ...]:
         choices,
         format_func=lambda name: NOISE_KINDS[name].title if name in NOISE_KINDS else name,
         key=key("noise"),
+        persist_state="session",
     )
     if choice == "as in the recipe":
         return config.noise
@@ -361,6 +388,7 @@ def _pick_noise(config: TrainConfig, key: Key) -> tuple[Noise, ...]:
         (kind.low, kind.high),
         kind.step,
         key=key(f"range-{choice}"),
+        persist_state="session",
     )
     return (Noise(choice, low, high),)
 
@@ -373,6 +401,7 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
         index=losses.index(config.loss),
         format_func=LOSS_TITLES.get,
         key=key("loss"),
+        persist_state="session",
     )
     optimizers = list(OPTIMIZERS)
     optimizer = st.selectbox(
@@ -381,6 +410,7 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
         index=optimizers.index(config.optimizer),
         format_func=OPTIMIZER_TITLES.get,
         key=key("optimizer"),
+        persist_state="session",
     )
     usual = config.learning_rate if optimizer == config.optimizer else OPTIMIZERS[optimizer]
     rate = st.number_input(
@@ -391,6 +421,7 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
         step=usual / 10,
         format="%g",
         key=key(f"rate-{optimizer}"),
+        persist_state="session",
         help="Each optimizer starts at Keras 3's own default, a recipe at its own.",
     )
     if optimizer == "adadelta" and rate < 0.1:
@@ -404,6 +435,7 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
         default=config.schedule,
         required=True,
         key=key("schedule"),
+        persist_state="session",
         help="Cosine: the rate rises for a moment and then falls to zero.",
     )
     patience = st.number_input(
@@ -412,11 +444,12 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
         50,
         config.patience,
         key=key("patience"),
+        persist_state="session",
         help="Stops when the validation loss has not fallen for so many epochs, and keeps the "
         "best. 0 trains to the end.",
     )
-    batch = st.select_slider("Batch", BATCHES, config.batch, key=key("b"))
-    seed = st.number_input("Seed", 0, 9999, config.seed, key=key("seed"))
+    batch = st.select_slider("Batch", BATCHES, config.batch, key=key("b"), persist_state="session")
+    seed = st.number_input("Seed", 0, 9999, config.seed, key=key("seed"), persist_state="session")
     return dataclasses.replace(
         config,
         loss=loss,

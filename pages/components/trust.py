@@ -255,7 +255,7 @@ def show_readings(trust: Trust) -> None:
                 )
             )
     with answers_box:
-        st.caption("For each digit that was read, the answer that is most surely it.")
+        st.caption("For each digit that was read, the answer in which the reader was surest of it.")
         show_gallery(entries)
 
 

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.pixels import painted_on
 from tests.chromium import wait_until_idle
 
 SECTIONS = {
@@ -13,14 +15,24 @@ SECTIONS = {
     "window": "One window",
     "skips": "Skip connections",
     "checkerboard": "Checkerboard",
+    "code": "The code",
+    "pca": "PCA",
+    "order": "Order of pixels",
+    "anomaly": "Anomaly",
 }
 
+# One that each section explains.
 TERM = {
     "layers": "Receptive field",
     "window": "Kernel",
     "skips": "Encoder and decoder",
     "checkerboard": "Spectrum",
+    "code": "Decoder",
+    "pca": "Component",
+    "order": "Permutation",
+    "anomaly": "ROC curve",
 }
+TRAIL = (239, 108, 0)  # The orange of the ring on the map of codes.
 
 
 @pytest.fixture
@@ -38,13 +50,33 @@ def visit(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
 
 def see(page: Page, section: str) -> None:
-    page.get_by_role("radio", name=section).click()
+    choice = page.get_by_role("radiogroup", name="Section").get_by_role("radio", name=section)
+    choice.click()
+    expect(choice).to_be_checked()
     wait_until_idle(page)
 
 
-def pictures(page: Page) -> list[str]:
-    """The pictures on the page, as they were sent."""
-    return page.locator(".lab-gallery img").evaluate_all("all => all.map(each => each.src)")
+def press(control: Locator, key: str) -> None:
+    control.press(key)
+    wait_until_idle(control.page)
+
+
+def choose(page: Page, name: str, option: str) -> None:
+    page.get_by_role("combobox", name=name).click()
+    page.get_by_role("option", name=option).click()
+    wait_until_idle(page)
+
+
+def pictures(page: Page, part: str = "") -> list[str]:
+    """The pictures on the page, or in a part of it, as they were sent."""
+    found = page.locator(f"{part} .lab-gallery img")
+    return found.evaluate_all("all => all.map(each => each.src)")
+
+
+def decibels(page: Page, part: str) -> list[float]:
+    """The PSNR below the pictures of a part of the page, where there is one."""
+    words = " ".join(page.locator(f"{part} .lab-gallery").all_inner_texts())
+    return [float(number) for number in re.findall(r"([\d.]+) dB", words)]
 
 
 def test_the_digit_of_the_draw_page_is_looked_at_in_every_section(app_url, open_page):
@@ -96,17 +128,128 @@ def test_the_digit_of_the_draw_page_is_looked_at_in_every_section(app_url, open_
 def test_a_phone_shows_every_section_without_scrolling_sideways(visit, section):
     page = visit(f"?inside={section}", width=390, height=844, touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth") <= 390
     for picture in page.locator(".lab-gallery img").all():
-        box = picture.bounding_box()
+        assert picture.get_attribute("alt")
+    shown = page.locator(".lab-gallery img, .stVegaLiteChart, .stDataFrame, .stSlider, .stButton")
+    for element in shown.all():
+        box = element.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
-        assert picture.get_attribute("alt")
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_term_is_explained_one_hover_away(visit, section):
     page = visit(f"?inside={section}", dark=True)
-    page.locator(
-        "[data-testid=stMain] .stBadge, [data-testid=stMain] .stMarkdownBadge"
-    ).first.hover()
+    page.locator(".stMarkdownBadge").get_by_text(TERM[section], exact=True).first.hover()
     expect(page.get_by_test_id("stTooltipContent").first).to_be_visible()
+
+
+def test_back_opens_the_section_before(visit):
+    page = visit("?inside=pca")
+    see(page, "Anomaly")
+    page.go_back()
+    section = page.get_by_role("radiogroup", name="Section")
+    expect(section.get_by_role("radio", name="PCA")).to_be_checked()
+    expect(page.get_by_role("heading", name="This digit at every width")).to_be_visible()
+    assert page.url.endswith("/inside?inside=pca")
+
+
+def test_a_list_names_the_layer_of_the_network_that_is_shown(visit):
+    page = visit("?inside_layer=denoised", width=390, height=844, touch=True)
+    layers = page.get_by_role("combobox", name="Layer")
+    expect(layers).to_have_value("denoised · Convolution 1 × 1")
+    # The diagram is wider than the phone and has moved to its last layer.
+    assert page.locator(".layer.chosen .box").bounding_box()["x"] < 390
+    choose(page, "Network", "Dense 784-64-784")
+    expect(layers).to_have_value("denoised · Fold into maps")
+
+
+def test_a_slider_of_the_code_draws_another_digit_and_stands_in_the_link(visit):
+    page = visit("?inside=code")
+    digit, from_code, from_sliders = pictures(page, ".st-key-code-decoded")
+    slider = page.get_by_role("slider", name="Number 4")
+    press(slider, "End")
+    expect(page).to_have_url(re.compile("code_values="))
+    wait_until_idle(page)
+    after = pictures(page, ".st-key-code-decoded")
+    assert after[:2] == [digit, from_code]
+    assert after[2] != from_sliders
+    assert slider.get_attribute("value") in page.url.partition("code_values=")[2].split("_")
+    elsewhere = visit(page.url.partition("/inside")[2])
+    assert pictures(elsewhere, ".st-key-code-decoded") == after
+
+
+def test_noise_moves_the_ring_on_the_map_of_codes(visit):
+    page = visit("?inside=code")
+    chart = page.locator("[aria-label*='map of the codes'][aria-label*='strength 0.5.'] canvas")
+    before = painted_on(chart)
+    # On the white page only the backgrounds of the small pictures are black.
+    black = (before < 8).all(axis=-1).sum()
+    assert black > 100 * 12**2
+    press(page.get_by_role("slider", name="Strength"), "End")
+    after = painted_on(page.locator("[aria-label*='noise, strength 1.'] canvas"))
+    was, now = (np.abs(each - TRAIL).max(axis=-1) < 8 for each in (before, after))
+    # The way stays; what is gone and what is new are the two rings.
+    gone, new = (np.argwhere(pixels).mean(axis=0) for pixels in (was & ~now, now & ~was))
+    assert np.linalg.norm(gone - new) > 3
+
+
+def test_more_numbers_keep_more_of_the_digit_with_pca_and_with_autoencoders(visit):
+    page = visit("?inside=pca")
+    part = ".st-key-pca-one"
+    digit, *eight = pictures(page, part)
+    with_eight = decibels(page, part)
+    slider = page.get_by_role("slider", name="Numbers that may be kept")
+    press(slider, "Home")
+    for kind in ("component", "hidden"):
+        expect(page.locator(f".st-key-pca-parts-{kind} img")).to_have_count(2)
+    press(slider, "End")
+    expect(page).to_have_url(re.compile("pca_width=128"))
+    wait_until_idle(page)
+    same, *most = pictures(page, part)
+    assert same == digit
+    assert not set(eight) & set(most)
+    for more, less in zip(decibels(page, part), with_eight, strict=True):
+        assert more > less + 5
+
+
+def test_shuffled_pixels_hurt_the_convolution_alone(visit):
+    page = visit("?inside=order")
+    part = ".st-key-order-answers"
+    dense, dense_shuffled, ordered, shuffled = decibels(page, part)
+    assert abs(dense - dense_shuffled) < 2
+    assert ordered - shuffled > 3
+    before = pictures(page, part)
+    page.get_by_role("button", name="New noise").click()
+    expect(page).to_have_url(re.compile("inside_seed="))
+    wait_until_idle(page)
+    assert not set(before) & set(pictures(page, part))
+
+
+def test_alarm_and_share_found_change_with_the_kind_of_picture(visit):
+    page = visit("?inside=anomaly")
+
+    def found() -> float:
+        words = page.get_by_text("At this threshold").inner_text()
+        return float(re.search(r"([\d.]+)% of the pictures", words)[1])
+
+    expect(page.get_by_text("Alarm: this is no digit")).to_be_visible()
+    assert len(pictures(page, ".st-key-anomaly-pictures")) == 3
+    page.get_by_role("radio", name="This digit").click()
+    wait_until_idle(page)
+    expect(page.get_by_text("No alarm: it passes for a digit")).to_be_visible()
+
+    letters = found()
+    choose(page, "Compare digits with", "Clothes")
+    expect(page.get_by_text("of the pictures of clothes are found")).to_be_visible()
+    assert found() > letters + 20
+    clothes = found()
+    press(page.get_by_role("slider", name="False alarms allowed"), "Home")
+    expect(page.get_by_text("0.1% of the test digits raise a false alarm")).to_be_visible()
+    assert found() < clothes
+
+    choose(page, "Detector", "Brightness alone")
+    expect(page.locator(".st-key-anomaly-pictures img")).to_have_count(1)
+    for setting in ("anomaly_picture=digit", "anomaly_kind=clothes", "anomaly_allowed=0.001"):
+        assert setting in page.url

@@ -94,6 +94,24 @@ def test_a_run_is_started_reloaded_stopped_continued_and_seen_by_others(url, ope
     expect(epoch).not_to_have_text("epoch 1")
 
 
+def test_what_was_set_is_still_set_after_a_visit_to_another_page(url, open_page):
+    open_page(url)  # A fresh server knows its pages once somebody has opened the first.
+    page = open_page(f"{url}/train")
+    page.get_by_role("slider", name="Epochs").press("End")
+    page.get_by_text("Learning", exact=True).click()
+    patience = page.get_by_role("spinbutton", name="epochs of patience")
+    patience.fill("7")
+    patience.press("Enter")
+    wait_until_idle(page)
+    for name in ("Draw a digit", "Train a network"):
+        page.get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
+        wait_until_idle(page)
+    expect(page.get_by_role("slider", name="Epochs")).to_have_value("100")
+    page.get_by_text("Learning", exact=True).click()
+    expect(patience).to_have_value("7")
+
+
 def test_a_run_that_does_not_exist_gets_a_sentence(url, open_page):
     page = open_page(f"{url}/train?run=../../etc")
     expect(page.get_by_text("This run does not exist any more")).to_be_visible()

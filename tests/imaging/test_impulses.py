@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from skimage import data
 from skimage.restoration import inpaint_biharmonic
 
 from imaging import metrics
@@ -12,19 +11,7 @@ from imaging.impulses import (
     without_impulses,
     wrong_pixels,
 )
-from imaging.noise import PHOTO_NOISE_KINDS
-
-PHOTO = data.astronaut()[20:132, 160:288]
-
-
-def clean_photo():
-    return PHOTO.astype(np.float32) / 255
-
-
-def corrupt(clean, kind, strength, seed=3):
-    """Spoil a picture, clip it and store it in 8 bits."""
-    noisy = PHOTO_NOISE_KINDS[kind].corrupt(clean, strength, np.random.default_rng(seed))
-    return np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / 255
+from tests.imaging.spoiled_photos import clean_photo, corrupt
 
 
 def ramp(height=200, width=200):

@@ -6,7 +6,7 @@ from scipy.special import ndtri
 from scipy.stats import poisson
 
 from imaging import noise
-from imaging.noise import NOISE_KINDS, noise_kind
+from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS, noise_kind
 
 KINDS = list(NOISE_KINDS.values())
 ADDING = [noise.gaussian, noise.uniform, noise.speckle]
@@ -18,6 +18,14 @@ GREY = np.full((256, 256, 1), 0.3, np.float32)
 PIXELS = GREY.size
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+every_kind_of_both = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, id=f"{pictures}-{kind.name}")
+        for pictures, kinds in (("digits", NOISE_KINDS), ("photos", PHOTO_NOISE_KINDS))
+        for kind in kinds.values()
+    ],
+)
 
 
 def seeded(seed=1):
@@ -36,7 +44,7 @@ class EvenlySpread:
         return ndtri((np.arange(count) + 0.5) / count).reshape(shape).astype(dtype)
 
 
-@every_kind
+@every_kind_of_both
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 3), (28, 28, 1), (4, 7, 5, 3)])
 def test_a_noisy_picture_has_the_shape_and_type_of_the_clean_one(kind, shape):
     noisy = kind.corrupt(ramp(shape), kind.default, seeded())
@@ -57,13 +65,14 @@ def test_another_seed_gives_another_picture(kind):
     assert not np.array_equal(first, kind.corrupt(GREY, kind.default, seeded(6)))
 
 
-@every_kind
+@every_kind_of_both
 def test_a_strength_of_zero_changes_nothing(kind):
     clean = ramp((9, 8, 3))
-    np.testing.assert_array_equal(kind.corrupt(clean, 0.0, seeded()), clean)
+    for strength in (0, 0.0, np.zeros((1, 1, 1))):
+        np.testing.assert_array_equal(kind.corrupt(clean, strength, seeded()), clean)
 
 
-@every_kind
+@every_kind_of_both
 def test_the_clean_picture_is_left_alone(kind):
     clean = ramp((9, 8, 3))
     before = clean.copy()
@@ -248,7 +257,7 @@ def test_the_pictures_of_a_batch_get_different_noise(kind):
     assert not np.array_equal(noisy[1], noisy[2])
 
 
-@every_kind
+@every_kind_of_both
 @pytest.mark.parametrize("strength", [-0.1, float("nan"), np.array([0.1, -0.1])])
 def test_a_negative_strength_is_refused(kind, strength):
     with pytest.raises(ValueError, match=r"must (not be negative|be from 0 to 1), got"):
@@ -261,7 +270,7 @@ def test_a_share_above_one_is_refused(corrupt):
         corrupt(GREY, 1.1, seeded())
 
 
-@every_kind
+@every_kind_of_both
 def test_a_slider_starts_inside_its_range_at_a_whole_step(kind):
     assert kind.low == 0
     assert kind.low < kind.default < kind.high
@@ -269,7 +278,7 @@ def test_a_slider_starts_inside_its_range_at_a_whole_step(kind):
         assert place / kind.step == pytest.approx(round(place / kind.step))
 
 
-@every_kind
+@every_kind_of_both
 def test_what_a_visitor_reads_about_a_noise_is_one_sentence(kind):
     assert kind.explain.endswith(".")
     assert kind.explain.count(".") == 1
@@ -277,7 +286,7 @@ def test_what_a_visitor_reads_about_a_noise_is_one_sentence(kind):
     assert kind.unit
 
 
-@every_kind
+@every_kind_of_both
 def test_a_strength_off_the_slider_is_refused_with_the_range(kind):
     assert kind.require_in_range(kind.high) == kind.high
     for strength in (-0.01, kind.high + 0.01, float("nan")):

@@ -1,5 +1,3 @@
-import socket
-
 import numpy as np
 import pytest
 
@@ -8,25 +6,8 @@ from imaging.photo_samples import PHOTO_SAMPLES
 every_sample = pytest.mark.parametrize("item", PHOTO_SAMPLES.values(), ids=lambda item: item.name)
 
 
-@pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("a sample reached for the network")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-def load(item):
-    try:
-        return item.load()
-    except pytest.skip.Exception as reason:
-        # Under pytest, scikit-image skips a test whose picture it would have to download.
-        raise AssertionError("a sample is not in the packages") from reason
-
-
 @every_sample
-def test_a_sample_is_an_8_bit_picture_of_a_size_that_is_worked_on_in_a_second(item):
+def test_a_sample_is_an_8_bit_picture_of_a_size_that_is_worked_on_in_a_second(item, load):
     pixels = load(item)
     assert pixels.dtype == np.uint8
     assert pixels.ndim == 3
@@ -40,7 +21,7 @@ def test_what_a_visitor_reads_about_a_sample_are_sentences(item):
     assert item.title
 
 
-def test_the_samples_show_what_the_page_must_cope_with():
+def test_the_samples_show_what_the_page_must_cope_with(load):
     pictures = {name: load(item) for name, item in PHOTO_SAMPLES.items()}
     assert {name for name, pixels in pictures.items() if pixels.shape[2] == 1} == {"cameraman"}
     assert [name for name, item in PHOTO_SAMPLES.items() if item.noisy] == ["galaxies"]

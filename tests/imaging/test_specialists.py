@@ -2,92 +2,19 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.fft import dctn, idctn
-from skimage import data
 
 from imaging import metrics, specialists
 from imaging.classical import CLASSICAL
 from imaging.noise import PHOTO_NOISE_KINDS
-from imaging.specialists import (
-    SPECIALISTS,
-    jpeg_quality,
-    specialists_for,
-)
+from imaging.specialists import SPECIALISTS, jpeg_quality, specialists_for
+from tests.imaging.spoiled_photos import PHOTOS, STRENGTHS, clean_photo, corrupt
 
 FILTERS = list(SPECIALISTS.values())
-# Weak, usual and strong noise of each kind that somebody is a specialist for.
-STRENGTHS = {
-    "salt-and-pepper": (0.01, 0.1, 0.5),
-    "poisson": (0.06, 0.2, 0.5),
-    "speckle": (0.06, 0.25, 0.6),
-    "jpeg": (60, 80, 90),
-}
-PHOTOS = {
-    "astronaut": data.astronaut()[20:132, 160:288],
-    "chelsea": data.chelsea()[60:172, 120:248],
-    "coffee": data.coffee()[120:232, 200:328],
-}
 SWITCHING, ANSCOMBE, LOG_WAVELET, SHIFTED_BLOCKS = FILTERS
 
 every_filter = pytest.mark.parametrize("filter", FILTERS, ids=lambda filter: filter.name)
 every_photo = pytest.mark.parametrize("photo", PHOTOS)
 every_law = pytest.mark.parametrize("law", [specialists._POISSON, specialists._SPECKLE])
-
-
-def clean_photo(name):
-    return PHOTOS[name].astype(np.float32) / 255
-
-
-def corrupt(clean, kind, strength, seed=3):
-    """Spoil a picture, clip it and store it in 8 bits."""
-    noisy = PHOTO_NOISE_KINDS[kind].corrupt(clean, strength, np.random.default_rng(seed))
-    return np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / 255
-
-
-def ramp(height=200, width=200):
-    """A slope from dark to light grey, without black and white."""
-    slope = np.add.outer(np.linspace(0.2, 0.5, height), np.linspace(0, 0.3, width))
-    return slope[..., np.newaxis].astype(np.float32)
-
-
-@every_filter
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (2, 3, 3), (7, 5, 1), (33, 64, 3)])
-@pytest.mark.parametrize("sigma", [None, 0.01, 0.3, 1.0])
-def test_any_picture_keeps_its_shape_type_and_range(filter, shape, sigma, rng):
-    for noisy in (
-        rng.random(shape, np.float32),
-        corrupt(rng.random(shape, np.float32), filter.kind, STRENGTHS[filter.kind][2]),
-    ):
-        before = noisy.copy()
-        denoised = filter.denoise(noisy, sigma)
-        assert denoised.shape == shape
-        assert denoised.dtype == np.float32
-        assert denoised.min() >= 0
-        assert denoised.max() <= 1
-        np.testing.assert_array_equal(noisy, before)
-
-
-@every_filter
-def test_without_noise_nothing_is_changed(filter, rng):
-    noisy = rng.random((9, 12, 3), np.float32)
-    np.testing.assert_array_equal(filter.denoise(noisy, 0), noisy)
-
-
-@every_filter
-@pytest.mark.parametrize("sigma", [-0.1, float("nan")])
-def test_a_negative_noise_level_is_refused(filter, sigma):
-    with pytest.raises(ValueError, match=f"sigma must not be negative, got {sigma}"):
-        filter.denoise(np.zeros((4, 4, 1), np.float32), sigma)
-
-
-@every_filter
-@pytest.mark.parametrize("colour", [[0.0], [0.3], [1.0], [0.2, 0.6, 1.0], [0, 0, 0], [1, 1, 1]])
-@pytest.mark.parametrize("sigma", [None, 0.2])
-def test_a_flat_picture_stays_flat(filter, colour, sigma):
-    flat = np.broadcast_to(np.float32(colour), (30, 41, len(colour)))
-    denoised = filter.denoise(flat, sigma)
-    np.testing.assert_allclose(denoised, np.broadcast_to(denoised[:1, :1], flat.shape), atol=2e-5)
-    if sigma is None:
-        np.testing.assert_allclose(denoised, flat, atol=2e-5)
 
 
 @every_filter
@@ -145,20 +72,11 @@ def test_the_noise_level_of_a_photo_is_found(filter, off):
         assert metrics.psnr(clean, unaided) == pytest.approx(metrics.psnr(clean, told), abs=0.3)
 
 
-@every_filter
-def test_what_a_visitor_reads_about_a_filter_is_one_sentence(filter):
-    assert filter.explain.endswith(".")
-    assert filter.explain.count(".") == 1
-    assert filter.title
-    assert filter.source
-
-
 def test_specialists_are_found_by_their_noise():
     for kind in PHOTO_NOISE_KINDS:
         assert all(each.kind == kind for each in specialists_for(kind))
     assert specialists_for("gaussian") == []
     assert [each.name for each in specialists_for("salt-and-pepper")] == ["switching"]
-    assert not SPECIALISTS.keys() & CLASSICAL.keys()
     assert {each.kind for each in FILTERS} == STRENGTHS.keys()
 
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from imaging.noise import NOISE_KINDS
 from models.catalogue import load_catalogue
-from pages.components import blind, comparison, measurements, trust
+from pages.components import blind, comparison, link, measurements, trust
 from pages.components import comparison_charts as charts
 from pages.components import comparison_table as table
 from pages.components.methods import Method, Result, method_names
@@ -290,14 +290,18 @@ def test_only_what_differs_from_the_arrival_stands_in_the_link():
         ("measured_by", "hope"),
         ("measured_noise", "<b>static</b>"),
         ("measured_at", "nan"),
+        ("measured_at", "inf"),
         ("highlight", "hal-9000"),
         ("table_families", "network;cousins"),
         ("blind_seed", "-1"),
+        ("blind_seed", "1e99"),
         ("trust_noise", "snow"),
         ("trust_strength", "7"),
         ("trust_model", "hal-9000"),
+        ("trust_model", "digit-reader"),
         ("trust_digit", "12"),
         ("trust_drawing", "abc"),
+        ("trust_drawing", "A" * 100_000),
     ],
 )
 def test_nonsense_in_the_link_gets_a_sentence_and_the_usual_page(name, value):
@@ -305,6 +309,17 @@ def test_nonsense_in_the_link_gets_a_sentence_and_the_usual_page(name, value):
     assert not page.exception
     assert "link" in said(page)
     assert name not in page.query_params
+
+
+def test_back_opens_the_view_before(monkeypatch):
+    page = visit(compare="blind", blind_seed="7")
+    monkeypatch.setattr(link, "came_back", lambda: True)
+    page.query_params.clear()
+    page.run()
+    assert not page.exception
+    assert page.session_state.compare == "measured"
+    assert page.session_state.blind_seed == 1
+    assert dict(page.query_params) == {}
 
 
 def test_reset_brings_the_arrival_back_and_stays_in_the_view():

@@ -19,6 +19,7 @@ from pages.components import (
     inside_layers,
     inside_skips,
     inside_window,
+    link,
 )
 from pages.components.cached import get_inside
 from pages.components.layer_diagram import boxes_of, bridges_of, words_of
@@ -120,6 +121,53 @@ def test_a_wrong_link_is_said_and_the_page_still_works(wrong):
     assert alts(page)
 
 
+def test_back_opens_what_the_address_says_and_nothing_else(monkeypatch):
+    page = visit(inside="skips", inside_digit="7", inside_seed="5", skips_on="none")
+    monkeypatch.setattr(link, "came_back", lambda: True)
+    page.query_params.clear()
+    page.query_params.update({"inside": "checkerboard", "inside_digit": "8"})
+    page.run()
+    assert not page.exception
+    assert page.pills(key="inside").value == "checkerboard"
+    assert page.pills(key="inside_digit").value == "8"
+    assert page.number_input(key="inside_seed").value == 0
+    assert dict(page.query_params) == {"inside": "checkerboard", "inside_digit": "8"}
+
+
+def test_back_sets_the_sliders_of_the_code_too(monkeypatch):
+    page = visit(inside="code")
+    before = page.slider(key="code_4").value
+    page.slider(key="code_4").set_value(1.5).run()
+    monkeypatch.setattr(link, "came_back", lambda: True)
+    del page.query_params["code_values"]
+    page.run()
+    assert not page.exception
+    assert page.slider(key="code_4").value == before
+
+
+BAD_LINKS = [
+    {"inside": "<script>alert(1)</script>"},
+    {"inside_model": "conv-16-8-8", "inside_layer": "bottom_relu_2"},
+    {"inside": "window", "window_filter": "99999", "window_row": "1e9"},
+    {"inside_strength": "nan"},
+    {"inside_strength": "inf"},
+    {"inside_strength": "-1"},
+    {"inside_seed": "1e99"},
+    {"inside_seed": "9" * 5000},
+    {"inside_digit": "drawing", "inside_drawing": "garbage"},
+    {"inside_digit": "drawing", "inside_drawing": "A" * 100_000},
+]
+
+
+@pytest.mark.parametrize("wrong", BAD_LINKS, ids=lambda wrong: " ".join(wrong))
+def test_a_link_that_was_edited_by_hand_gets_a_sentence_and_pictures(wrong):
+    page = visit(**wrong)
+    assert not page.exception
+    assert re.search("The link asks for|The drawing in the link is damaged", said(page))
+    assert alts(page)
+    assert not set(wrong) & set(page.query_params) - {"inside", "inside_model"}
+
+
 # Layers
 
 
@@ -216,6 +264,10 @@ def test_all_paddings_and_strides_are_shown_with_their_sizes():
     page = visit(inside="window")
     for size in ("28 × 28", "14 × 14", "26 × 26", "13 × 13"):
         assert size in html(page)
+
+
+def test_no_number_is_a_negative_zero():
+    assert "-0.000" not in html(visit(inside="window"))
 
 
 def test_a_place_outside_of_a_smaller_map_moves_to_its_edge():

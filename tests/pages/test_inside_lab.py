@@ -118,6 +118,25 @@ def test_a_moved_slider_stands_in_the_link_and_comes_back_with_it():
     assert "code_values" not in again.query_params
 
 
+@pytest.mark.parametrize("code", ["99.9_" * 9 + "-99.9", "-99_" * 9 + "99"])
+def test_a_code_beyond_the_sliders_puts_them_to_their_ends_and_says_so(code):
+    page = visit("code", code_values=code)
+    assert not page.exception
+    assert "beyond the ends of the sliders" in said(page)
+    sliders = [page.slider(key=f"code_{index}") for index in range(10)]
+    assert all(slider.value in (slider.min, slider.max) for slider in sliders)
+    page.run()
+    assert said(page) == ""
+    assert page.query_params["code_values"]
+
+
+def test_a_link_to_the_ends_of_the_sliders_is_taken_as_it_is():
+    page = visit("code", code_values="99.9_" * 9 + "-99.9")
+    again = visit("code", code_values=page.query_params["code_values"])
+    assert not again.exception
+    assert said(again) == ""
+
+
 def test_another_digit_sets_the_sliders_anew():
     page = visit("code")
     page.slider(key="code_4").set_value(1.5).run()
@@ -224,6 +243,18 @@ def test_the_summary_says_what_shuffling_costs():
     assert inside_order.summary(rows) == (
         "Shuffling costs the convolutional network 3.50 dB and the dense one 0.02 dB."
     )
+
+
+@pytest.mark.parametrize("shuffled", [18, 18.01])
+def test_what_costs_nothing_is_said_without_a_minus(shuffled):
+    rows = pd.DataFrame(
+        {
+            "network": ["dense", "dense", "convolutional", "convolutional"],
+            "order": ["ordered", "shuffled"] * 2,
+            "psnr": [18, shuffled, 19, 15.5],
+        }
+    )
+    assert inside_order.summary(rows).endswith("and the dense one nothing.")
 
 
 # Anomalies

@@ -1,6 +1,9 @@
 """The Train page without a browser: what it asks, starts and says."""
 
+import errno
 import json
+import os
+import shutil
 import time
 from pathlib import Path
 
@@ -282,6 +285,15 @@ def test_a_paused_run_says_how_far_it_got(runs):
     assert not page.error
 
 
+def test_nothing_is_forgotten_by_who_presses_stop_twice(runs):
+    run = make(runs, "a", *TRAINED[:-2], {"event": "stop", "reason": "asked"})
+    (run.folder / "card.json").touch()
+    page = visit(run="a")
+    steering = labels(page)[labels(page).index("Continue") :]
+    # The second button was "Stop and keep".
+    assert steering == ["Continue", "Use on the Draw page", "Reset", "Delete"]
+
+
 def test_a_reset_forgets_the_curves_but_not_the_run(runs):
     run = make(runs, "a", *TRAINED, FINISHED)
     run.checkpoint.write_text("weights")
@@ -310,7 +322,39 @@ def test_a_refused_click_is_said(runs, monkeypatch):
     assert "memory, and this host has 1 MB left" in said(page)
 
 
+@pytest.mark.parametrize("label", ["Continue", "Reset", "Delete"])
+def test_a_run_that_another_window_has_deleted_is_said_to_be_gone(runs, label):
+    make(runs, "a", *TRAINED[:-2], {"event": "stop", "reason": "asked"})
+    page = visit(run="a")
+    shutil.rmtree(runs / "a")
+    press(page, label)
+    assert str(runs) not in said(page)
+    if label != "Delete":  # It is what was asked for.
+        assert "does not exist any more" in said(page)
+
+
+def test_a_disk_that_is_full_is_said_without_our_folders(runs, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(runs))
+
+    monkeypatch.setattr(jobs, "start", full)
+    page = visit()
+    press(page, "Train")
+    assert "No space left on device" in said(page)
+    assert str(runs) not in said(page)
+
+
 # The list of runs
+
+
+def test_a_row_of_a_run_that_another_window_has_deleted_goes(runs):
+    make(runs, "a", FINISHED)
+    page = visit()
+    shutil.rmtree(runs / "a")
+    page.text_input(key="name-a").set_value("b")
+    page.toggle(key="pin-a").set_value(True).run()
+    assert not page.exception
+    assert "a" not in labels(page)
 
 
 def test_runs_are_renamed_pinned_and_deleted(runs):
@@ -352,6 +396,21 @@ def test_probes_of_the_same_noise_stand_beside_each_other(runs):
 def test_a_comparison_of_runs_that_are_gone_says_so(runs):
     assert "does not exist any more" in said(visit(compare="x,../y"))
     assert "does not exist any more" in said(visit(run="../../etc"))
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "\0", "..", "a/../a", "%2e%2e", "owner.json"])
+def test_a_name_that_no_run_can_have_gets_a_sentence(runs, name):
+    make(runs, "a", FINISHED)
+    assert "does not exist any more" in said(visit(run=name))
+    assert "does not exist any more" in said(visit(compare=f"{name},a"))
+
+
+def test_a_run_that_a_link_names_twice_is_compared_once(runs):
+    make(runs, "a", *TRAINED)
+    make(runs, "b", *TRAINED)
+    page = visit(compare="a,a,b,a")
+    opened = [button.key for button in page.button if (button.key or "").startswith("open-one-")]
+    assert opened == ["open-one-a", "open-one-b"]
 
 
 def test_no_more_runs_are_compared_than_a_chart_can_hold(runs):

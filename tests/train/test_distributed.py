@@ -272,6 +272,12 @@ def steps_of(folder: Path) -> int:
     return sum(event["event"] == "batch" for event in Run(folder).events())
 
 
+def assert_goes_on_exactly(folder: Path, unbroken: Path) -> None:
+    trained(folder, "--workers", "2")
+    for one, two in zip(weights_of(folder), weights_of(unbroken), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
 @needs_jax
 @pytest.mark.slow
 def test_stopped_workers_go_on_exactly(together, tmp_path):
@@ -283,9 +289,21 @@ def test_stopped_workers_go_on_exactly(together, tmp_path):
     (stop,) = (event for event in Run(folder).events() if event["event"] == "stop")
     assert stop["reason"] == "interrupted"
     assert stop["step"] < STEPS
-    trained(folder, "--workers", "2")
-    for one, two in zip(weights_of(folder), weights_of(together), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
+    assert_goes_on_exactly(folder, together)
+
+
+@needs_jax
+@pytest.mark.slow
+def test_workers_stopped_in_the_middle_of_an_epoch_go_on_exactly(together, tmp_path):
+    run = Run(tmp_path / "run")
+    worker = subprocess.Popen(command(run.folder, "--workers", "2"), cwd=ROOT)
+    # They have met, and the first batch takes seconds: JAX translates the network for it.
+    wait_for(lambda: any(run.events()))
+    run.stop.touch()
+    assert worker.wait(300) == 1
+    (stop,) = (event for event in run.events() if event["event"] == "stop")
+    assert 0 < stop["step"] < STEPS / 3
+    assert_goes_on_exactly(run.folder, together)
 
 
 def process_of(folder: Path, worker: int) -> int:
@@ -303,8 +321,10 @@ def process_of(folder: Path, worker: int) -> int:
 @needs_jax
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_worker_that_dies_ends_the_run_with_a_sentence(strokes, tmp_path, victim):
-    folder = tmp_path / "run"
+def test_a_worker_that_dies_ends_the_run_with_a_sentence(strokes, tmp_path, monkeypatch, victim):
+    folder, temporary = tmp_path / "run", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     arguments = command(folder, "--workers", "2", "--epochs", "2000")
     run = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: steps_of(folder) > 5)
@@ -315,6 +335,7 @@ def test_a_worker_that_dies_ends_the_run_with_a_sentence(strokes, tmp_path, vict
     assert f"worker {victim} ended with SIGKILL, and the others cannot go on" in ours[-1]
     assert Run(folder).checkpoint.exists()
     assert not Run(folder).model.exists()
+    assert list(temporary.iterdir()) == []
 
 
 @needs_jax

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -105,6 +106,22 @@ def written(records, missing, folder) -> str:
 def test_every_recipe_has_a_place_on_the_page():
     listed = [name for system in results_page.SYSTEMS for name in system.recipes]
     assert sorted(listed) == sorted(RECIPES | TRAPS)
+
+
+def test_reported_is_what_others_say_and_what_is_ours_stands_apart(tmp_path):
+    _, *sections, _ = written({}, ["dense"], tmp_path).split("\n## ")
+    lines = {section.split("\n")[0]: section.split("\n") for section in sections}
+    reported = {title: each[2].removeprefix("**Reported:** ") for title, each in lines.items()}
+    assert len(reported) == len(results_page.SYSTEMS)
+    for said in reported.values():
+        assert not re.search(r"README|\.md|\bhere\b|\bours?\b|Train page|Keras 3", said)
+    assert [title for title, said in reported.items() if said == "–"] == [
+        "Photos with the noise of cameras",
+        "Traps",
+    ]
+    # Zhang et al., TPAMI 2021.
+    assert "DRUNet 35.31 / 32.89 / 29.86 dB" in reported["Photos"]
+    assert lines["Photos"][4].startswith("**Ours:** Its results on Kodak24 are in the [README]")
 
 
 def test_the_page_shows_numbers_charts_and_what_is_missing(runs, tmp_path):
