@@ -17,7 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 20  # seconds in which the others may end by themselves when one has
+# Seconds in which the others may end by themselves when one has failed, and when one has ended
+# well: then they are on their way out too, which takes long where the machine is busy.
+PATIENCE, LEAVING = 20, 60
 MOST = 1024
 ENDED_WELL = (0, 1)  # finished, or stopped so that it can go on
 
@@ -95,11 +97,8 @@ def _place(index: int, count: int, coordinator: str) -> list[str]:
 
 def _start(arguments: list[str], index: int, log: Path, temporary: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "train", *arguments]
-    settings = {
-        "cwd": ROOT,
-        "env": os.environ | {"TMPDIR": temporary},
-        "start_new_session": True,
-    }
+    environment = os.environ | {"TMPDIR": temporary}
+    settings = {"cwd": ROOT, "env": environment, "start_new_session": True}
     if index == 0:
         return subprocess.Popen(command, **settings)
     with log.open("wb") as file:
@@ -133,7 +132,8 @@ def _wait(workers: list[subprocess.Popen]) -> int | None:
         if failed is None:
             failed = next((i for i, code in ended.items() if code not in ENDED_WELL), None)
         if ended:
-            deadline = min(deadline, time.monotonic() + PATIENCE)
+            patience = LEAVING if failed is None else PATIENCE
+            deadline = min(deadline, time.monotonic() + patience)
     if failed is None:
         failed = next((i for i, w in enumerate(workers) if w.poll() not in ENDED_WELL), None)
     return failed

@@ -53,7 +53,7 @@ def test_the_setting_of_the_draw_page_is_measured_judged_and_mapped(app_url, ope
     pick = page.get_by_role("button", name="Left is better")
     pick.focus()
     pick.press("Enter")
-    expect(page.get_by_text("You picked")).to_be_visible()
+    expect(page.get_by_text(re.compile("^You picked"))).to_be_visible()
     expect(page.get_by_text("Original", exact=True)).to_be_visible()
     page.get_by_role("button", name="Next round").click()
     expect(page.get_by_text("Round 2 of 10")).to_be_visible()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 
+from train import workers
 from train.__main__ import main
 from train.config import TrainConfig
 from train.data import TrainingBatches
@@ -177,6 +179,54 @@ def test_without_jax_the_command_says_how_to_get_it(tmp_path, monkeypatch, capsy
     assert main(["recipe", "dense", "--workers", "2", "--out", str(out)]) == 2
     assert "pip install -r requirements-jax.txt" in capsys.readouterr().err
     assert not out.exists()
+
+
+# Workers of a few lines, which train nothing
+
+
+@pytest.fixture
+def pretend(tmp_path, monkeypatch):
+    """Run two workers of these lines, which know their ``worker``; return the status of all."""
+
+    def run(lines: str) -> int:
+        head = "import os, signal, sys, tempfile, time\nworker = int(sys.argv[-3])\n"
+        (tmp_path / "train.py").write_text(head + lines)
+        return workers.run_together([], 2)
+
+    monkeypatch.setattr(workers, "ROOT", tmp_path)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("", 0),
+        ("sys.exit(worker)", 0),
+        ("sys.exit(3 * worker)", 2),
+        ("if worker == 1: os.kill(os.getpid(), signal.SIGKILL)", 2),
+        ("if worker == 0: os.kill(os.getpid(), signal.SIGKILL)", 2),
+    ],
+)
+def test_nothing_temporary_is_left_however_workers_end(pretend, tmp_path, monkeypatch, end, status):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    made = tmp_path / "made"
+    assert pretend(f"open({str(made)!r}, 'a').write(tempfile.mkdtemp() + ' ')\n{end}") == status
+    assert len(made.read_text().split()) == 2
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_worker_that_leaves_late_is_waited_for(pretend, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE", 0.1)
+    assert pretend("if worker == 0: time.sleep(1)") == 0
+
+
+def test_the_others_do_not_go_on_long_when_one_has_failed(pretend, monkeypatch, capfd):
+    monkeypatch.setattr(workers, "PATIENCE", 0.1)
+    assert pretend("if worker == 0: time.sleep(600)\nsys.exit(3)") == 2
+    assert "worker 1 ended with status 3, and the others cannot go on" in capfd.readouterr().err
 
 
 # Real workers
