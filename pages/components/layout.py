@@ -3,6 +3,7 @@
 import time
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 # Streamlit leaves six empty lines above a page; on a phone that is a quarter of the screen.
 STYLE = """
@@ -26,6 +27,11 @@ def page_setup(title: str, lead: str) -> None:
 
     Each page does this for itself: its address can be opened before ``app.py`` ever ran.
     """
+    if PagesManager.uses_pages_directory:
+        # The first visitor of a new server came by a link to this page, and Streamlit took the
+        # folder of pages for the navigation. Begin again, with that of app.py.
+        PagesManager.uses_pages_directory = False
+        st.rerun()
     st.set_page_config(
         page_title=f"{title} · Denoise Lab",
         page_icon=":material/blur_on:",

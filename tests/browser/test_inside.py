@@ -79,6 +79,17 @@ def decibels(page: Page, part: str) -> list[float]:
     return [float(number) for number in re.findall(r"([\d.]+) dB", words)]
 
 
+def test_a_link_is_the_first_thing_that_a_new_server_is_asked_for(serve, open_page):
+    page = open_page()
+    page.goto(f"{serve('app.py', DENOISE_TEST='first visit by a link')}/inside?inside=window")
+    expect(page.get_by_role("heading", name="Inside the network")).to_be_visible(timeout=60_000)
+    wait_until_idle(page)
+    expect(page.get_by_role("radio", name="One window")).to_be_checked()
+    expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
+    for name in ("Draw a digit", "Denoise a photo", "Train a network", "Compare"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+
+
 def test_the_digit_of_the_draw_page_is_looked_at_in_every_section(app_url, open_page):
     page = open_page(app_url)
     expect(page.locator(".viewer")).to_have_attribute(
