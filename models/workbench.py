@@ -76,7 +76,7 @@ class Job:
         self._bench.remove(self)
 
     def _watch(self, done: int, total: int) -> None:
-        if self._cancel.is_set() or time.monotonic() - self._asked > PATIENCE:
+        if self._cancel.is_set() or self._bench.closed or time.monotonic() - self._asked > PATIENCE:
             raise Cancelled
         self._steps = done, max(total, 1)
 
@@ -109,6 +109,8 @@ class Workbench:
         self._waiting: list[Job] = []
         self._in_work = 0
         self._lock = threading.Lock()
+        self._workers: set[threading.Thread] = set()
+        self.closed = False
 
     def submit(self, work: Callable[[Watch], object]) -> Job:
         """Queue ``work(watch)``; it calls ``watch(done, total)`` after each of its steps.
@@ -125,8 +127,10 @@ class Workbench:
                 )
             job = Job(work, self)
             if self._in_work < self._at_once:
-                threading.Thread(target=self._work, daemon=True).start()
+                worker = threading.Thread(target=self._work, daemon=True)
+                worker.start()
                 self._in_work += 1  # Only now: a host short of memory may refuse the thread.
+                self._workers.add(worker)
             self._waiting.append(job)
         return job
 
@@ -142,6 +146,21 @@ class Workbench:
                 self._waiting.remove(job)
                 job._end("cancelled")
 
+    def close(self, timeout: float = 10) -> None:
+        """Give all jobs up, and wait as many seconds at the most for the steps in work.
+
+        A thread that is in the middle of a step when Python ends takes the process down with it.
+        """
+        self.closed = True
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            workers = list(self._workers)
+        for job in waiting:
+            job._end("cancelled")
+        deadline = time.monotonic() + timeout
+        for worker in workers:
+            worker.join(max(0, deadline - time.monotonic()))
+
     def _is_forgotten(self, job: Job) -> bool:
         if time.monotonic() - job._asked > PATIENCE:
             job._end("cancelled")
@@ -154,6 +173,7 @@ class Workbench:
             with self._lock:
                 if not self._waiting:
                     self._in_work -= 1
+                    self._workers.discard(threading.current_thread())
                     return
                 job = self._waiting.pop(0)
             job._run()

@@ -4,6 +4,8 @@ Entries are keyed by the hash of the weights, so that a model that was replaced 
 loaded anew.  A failure is not kept: the next visitor tries again.
 """
 
+import atexit
+
 import numpy as np
 import streamlit as st
 from onnxruntime import InferenceSession
@@ -88,8 +90,10 @@ def get_inside(card: Card) -> Inside:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def get_workbench() -> Workbench:
-    """Return the queue for long work, one for all visitors."""
-    return Workbench()
+    """Return the queue for long work, one for all visitors; it is closed when the server ends."""
+    workbench = Workbench()
+    atexit.register(workbench.close)
+    return workbench
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

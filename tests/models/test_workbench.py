@@ -3,10 +3,12 @@
 import gc
 import logging
 import os
+import subprocess
 import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +18,7 @@ from models import workbench
 from models.workbench import PATIENCE, Full, Job, Workbench
 
 LONG = 20  # seconds, after which a test has failed
+ROOT = Path(__file__).parents[2]
 
 
 class Gate:
@@ -447,3 +450,47 @@ def test_waiting_for_a_job_ends_in_time(gates):
     job = Workbench().submit(gate)
     job.wait(0.01)
     assert job.pending
+
+
+# The end
+
+
+def test_a_bench_that_closes_gives_all_jobs_up_and_waits_for_the_step_in_work(gates):
+    bench, work = Workbench(at_once=1), gates(steps=3)
+    at_work, waiting = bench.submit(work), bench.submit(gates())
+    work.wait()
+    closing = threading.Thread(target=bench.close)
+    closing.start()
+    assert ended(waiting) == "cancelled"
+    assert closing.is_alive()
+    work.open()
+    closing.join(LONG)
+    assert not closing.is_alive()
+    assert ended(at_work) == "cancelled"
+    assert work.watches == 1
+
+
+def test_a_bench_that_closes_does_not_wait_for_ever(gates):
+    bench, work = Workbench(), gates()
+    bench.submit(work)
+    work.wait()
+    bench.close(timeout=0.01)
+    assert not work._open.is_set()
+
+
+def test_python_ends_well_while_a_network_works():
+    program = """
+import atexit, numpy as np
+from models.catalogue import find_card
+from models.denoiser import load_denoiser
+from models.workbench import Workbench
+
+network, bench = load_denoiser(find_card("photo")), Workbench()
+atexit.register(bench.close)
+noisy = np.random.default_rng(0).random((1500, 1500, 3), np.float32)
+job = bench.submit(lambda watch: network.denoise(noisy, 0.1, watch))
+while job.state != "working":
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
