@@ -149,7 +149,7 @@ class Workbench:
     def close(self, timeout: float = 10) -> None:
         """Give all jobs up, and wait as many seconds at the most for the steps in work.
 
-        A thread that is in the middle of a step when Python ends takes the process down with it.
+        So that no thread works on, in the middle of a network, while Python takes itself apart.
         """
         self.closed = True
         with self._lock:

@@ -3,12 +3,10 @@
 import gc
 import logging
 import os
-import subprocess
 import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +16,6 @@ from models import workbench
 from models.workbench import PATIENCE, Full, Job, Workbench
 
 LONG = 20  # seconds, after which a test has failed
-ROOT = Path(__file__).parents[2]
 
 
 class Gate:
@@ -476,21 +473,3 @@ def test_a_bench_that_closes_does_not_wait_for_ever(gates):
     work.wait()
     bench.close(timeout=0.01)
     assert not work._open.is_set()
-
-
-def test_python_ends_well_while_a_network_works():
-    program = """
-import atexit, numpy as np
-from models.catalogue import find_card
-from models.denoiser import load_denoiser
-from models.workbench import Workbench
-
-network, bench = load_denoiser(find_card("photo")), Workbench()
-atexit.register(bench.close)
-noisy = np.random.default_rng(0).random((1500, 1500, 3), np.float32)
-job = bench.submit(lambda watch: network.denoise(noisy, 0.1, watch))
-while job.state != "working":
-    pass
-"""
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
