@@ -7,8 +7,8 @@ level is estimated from the picture.
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -151,21 +151,18 @@ def keep_large_blocks_apart() -> None:
     By itself it learns from large blocks to keep ever larger ones, and a server that once worked
     on a photo stays large: 130 MB for four tiles, where 10 MB are left this way.
     """
-    with _glibc() as c_library:
-        c_library.mallopt(_M_MMAP_THRESHOLD, 2**20)
+    _ask_glibc("mallopt", _M_MMAP_THRESHOLD, 2**20)
 
 
 def give_memory_back() -> None:
-    """Return what is free of small blocks too: 20 MB after a network was made ready."""
-    with _glibc() as c_library:
-        c_library.malloc_trim(0)
+    """Return what is free of small blocks too, a few megabytes after a network was made ready."""
+    _ask_glibc("malloc_trim", 0)
 
 
-@contextmanager
-def _glibc() -> Iterator[ctypes.CDLL]:
-    """The C library; what only glibc has is left out where it is another one."""
+def _ask_glibc(function: str, *values: int) -> None:
+    """Call a function that only glibc has; another C library is left alone."""
     with suppress(AttributeError, OSError, TypeError):
-        yield ctypes.CDLL(None)
+        getattr(ctypes.CDLL(None), function)(*values)
 
 
 def lower_priority() -> None:

@@ -46,7 +46,7 @@ from train.config import (
     data_folder,
     on_equal_terms,
 )
-from train.memory import needed_megabytes
+from train.memory import free_megabytes, needed_megabytes
 from train.runs import ProgressWriter, Run, write_whole
 
 ROOT = Path(__file__).parent
@@ -68,17 +68,17 @@ class Limits:
     """What one visitor may take of the host.
 
     ``waiting`` runs may stand in line, each trains at most ``epochs`` and ``minutes`` a network
-    of at most ``parameters``; the worker of the smallest network needs ``megabytes`` of memory
-    (measured: 780 for TensorFlow, 140 for the pictures), larger ones more (see ``train.memory``),
-    and leaves ``disk_megabytes`` free.  Runs are deleted after ``days``, and the oldest ones when
-    all of them together exceed ``kept_megabytes``; those that are pinned last, and never by age.
+    of at most ``parameters``; the worker of the smallest network needs ``megabytes`` of memory,
+    larger ones more (see ``train.memory``), and leaves ``disk_megabytes`` free.  Runs are deleted
+    after ``days``, and the oldest ones when all of them together exceed ``kept_megabytes``; those
+    that are pinned last, and never by age.
     """
 
     waiting: int = 4
     epochs: int = 100
     minutes: float = 30
     parameters: int = 2_000_000
-    megabytes: int = 900
+    megabytes: int = 520
     disk_megabytes: int = 100
     days: float = 7
     kept_megabytes: int = 500
@@ -382,24 +382,6 @@ def clear_old(limits: Limits = Limits(), runs: Path = RUNS) -> None:
         if (too_old and not said.get("pinned")) or total > limits.kept_megabytes * 1e6:
             shutil.rmtree(run.folder, ignore_errors=True)
             total -= size
-
-
-def free_megabytes() -> float:
-    """Return how much memory the host still gives, in 10^6 bytes.
-
-    The smaller of what the machine has available and what the control group allows.
-    """
-    free = []
-    try:
-        meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        free.append(int(meminfo["MemAvailable"].split()[0]) * 1024 / 1e6)
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-        if limit != "max":
-            free.append((int(limit) - used) / 1e6)
-    except (OSError, ValueError, KeyError):
-        pass  # Not Linux, or no control group: what is known has to do.
-    return min(free, default=float("inf"))
 
 
 def _send_worker(run: Run, limits: Limits) -> None:

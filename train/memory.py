@@ -1,19 +1,35 @@
-"""How much memory a training will take, known before anything is loaded.
+"""How much memory a training will take, and how much the host has left.
 
-What a layer answers is kept until its gradient is known, so memory grows with the batch.  The
-numbers that all layers answer for one picture are counted here; the factors were measured.
+It is known before anything is loaded.  Counted is what must stay in memory: the 470 MB of
+libraries that a worker has mapped are read again from disk where memory is short.  What a layer
+answers is kept until its gradient is known, so memory grows with the batch.  The numbers that all
+layers answer for one picture are counted here; the factors were measured.
 """
 
 from itertools import accumulate, repeat
+from pathlib import Path
 
 from train.config import TrainConfig, with_usual
 
 SIDE = 28
+PICTURES = 60_000  # as many as any data set of ours has
 VALIDATION_BATCH = 500  # as the loop has it
 # From the peaks of real trainings, TensorFlow 2.21, which tests/train/test_memory.py names.  While
 # it validates, only few maps are there at a time.
 KEPT = {"dense": 2.0, "convolutional": 2.0, "resize-convolution": 2.0, "unet": 1.5}
 PASSING = 0.5
+CONVOLUTIONS = 80e6  # bytes: what the library for them keeps beside the maps
+# The files of a control group, of version 2 and of version 1: the limit, what is used, and what
+# this is made of, with the names of those parts that the system takes back when it needs them.
+GROUPS = (
+    ("memory.max", "memory.current", "memory.stat", ("inactive_file", "active_file")),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        ("total_inactive_file", "total_active_file"),
+    ),
+)
 
 
 def needed_megabytes(config: TrainConfig, to_start: float) -> float:
@@ -21,7 +37,39 @@ def needed_megabytes(config: TrainConfig, to_start: float) -> float:
     settings = with_usual(config.architecture, config.settings)
     values = _COUNTS[config.architecture](**settings)
     pictures = max(KEPT[config.architecture] * config.batch, PASSING * VALIDATION_BATCH)
-    return to_start + 4 * values * pictures / 1e6
+    noisy = 2 * SIDE**2 * PICTURES if config.noise and not config.fresh_noise else 0
+    library = 0 if config.architecture == "dense" else CONVOLUTIONS
+    return to_start + (4 * values * pictures + noisy + library) / 1e6
+
+
+def free_megabytes(root: Path = Path("/")) -> float:
+    """Return how much memory the host still gives, in 10^6 bytes.
+
+    The smaller of what the machine has available and what the control group allows; infinity
+    where nothing is known.
+    """
+    free = [_free_in_group(root / "sys/fs/cgroup", *names) for names in GROUPS]
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        available = dict(line.split(":") for line in lines)["MemAvailable"]
+        free.append(int(available.split()[0]) * 1024 / 1e6)
+    except (OSError, ValueError, KeyError):
+        pass  # Not Linux.
+    return min(free)
+
+
+def _free_in_group(
+    folder: Path, limit: str, used: str, parts: str, given_back: tuple[str, ...]
+) -> float:
+    try:
+        allowed = (folder / limit).read_text().strip()
+        if allowed == "max":
+            return float("inf")
+        made_of = dict(line.split() for line in (folder / parts).read_text().splitlines())
+        kept = int((folder / used).read_text()) - sum(int(made_of[name]) for name in given_back)
+        return (int(allowed) - kept) / 1e6
+    except (OSError, ValueError, KeyError):
+        return float("inf")  # There is no such group; what else is known has to do.
 
 
 def sides(levels: int) -> list[int]:

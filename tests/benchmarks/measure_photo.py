@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import keras
 import numpy as np
 import onnxruntime as ort
-from keras import layers
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
@@ -21,7 +19,6 @@ from models.photo import open_for_photos
 from tests.benchmarks.measure import resident_megabytes, serving
 from tests.benchmarks.report import Budget, Row
 from tests.chromium import wait_until_idle
-from train.export import to_onnx
 
 TILE = (512, 768)  # pixels
 RUNS = 8
@@ -43,7 +40,7 @@ def photo_speed() -> list[Row]:
     level = np.full((1, *TILE, 1), SIGMA / 255, np.float32)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "dncnn.onnx"
-        to_onnx(_dncnn(), path)
+        _write_dncnn(path)
         dncnn = open_for_photos(path)
     ours = open_network(find_card("photo"))
     seconds = {"ours": [], "dncnn": []}
@@ -67,13 +64,19 @@ def _time(session: ort.InferenceSession, inputs: dict[str, np.ndarray]) -> float
     return time.perf_counter() - began
 
 
-def _dncnn() -> keras.Model:
+def _write_dncnn(path: Path) -> None:
+    # Loaded here alone: TensorFlow would take memory and time from what else is measured.
+    import keras
+    from keras import layers
+
+    from train.export import to_onnx
+
     image = keras.Input((None, None, 3), name="image")
     values = layers.Conv2D(64, 3, padding="same", activation="relu")(image)
     for _ in range(18):
         values = layers.Conv2D(64, 3, padding="same", activation="relu")(values)
     noise = layers.Conv2D(3, 3, padding="same")(values)
-    return keras.Model(image, layers.Subtract()([image, noise]))
+    to_onnx(keras.Model(image, layers.Subtract()([image, noise])), path)
 
 
 def photo_memory(browser: Browser) -> list[Row]:

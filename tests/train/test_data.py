@@ -88,6 +88,22 @@ def test_noise_drawn_once_stays_with_its_picture_in_every_epoch(make):
     assert not np.array_equal(pairs[0][0], pairs[1][0])
 
 
+def test_noise_drawn_once_is_drawn_in_parts_each_with_noise_of_its_own(monkeypatch):
+    sizes = []
+
+    def spoil_and_count(clean, *others):
+        sizes.append(len(clean))
+        return spoil(clean, *others)
+
+    monkeypatch.setattr(data, "spoil", spoil_and_count)
+    monkeypatch.setattr(data, "PART", 80)
+    grey = np.full(GREY.shape, 128, np.uint8)
+    config = dataclasses.replace(CONFIG, noise=gaussian_only(0.1), fresh_noise=False)
+    noisy = [noisy for noisy, _ in all_of(TrainingBatches(grey, np.zeros(200), config))]
+    assert sizes == [80, 80, 40]
+    assert len(np.unique(np.concatenate(noisy), axis=0)) == 200
+
+
 def test_every_picture_comes_once_an_epoch_and_the_last_batch_is_what_is_left(make, pictures):
     batches = make(noise=())
     assert len(batches) == 4  # 32 + 32 + 32 + 4

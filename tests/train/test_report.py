@@ -61,3 +61,12 @@ def test_methods_are_listed_the_worst_first_with_what_is_read():
     names = [line.split("|")[1].strip() for line in report.at_half(rows).splitlines()[2:]]
     assert names == ["`noisy`", "`unet`"]
     assert "90.0%" in report.at_half(rows)
+
+
+def test_filters_that_leave_a_photo_as_it_is_come_behind_it():
+    rows = [
+        {"method": name, "pictures": 2, "psnr": psnr, "ssim": 0.9}
+        for name, psnr in [("better", 36.5), ("same", 36.3301), ("noisy", 36.3302), ("worse", 36.1)]
+    ]
+    listed = [line.split(" | ")[0].strip("| ") for line in report.on_camera(rows).splitlines()[2:]]
+    assert listed == ["worse", "noisy", "same", "better"]
