@@ -224,7 +224,7 @@ def show_learning_rate(history: History, view: View) -> None:
                 alt.Tooltip("value:Q", title="learning rate", format="~g"),
             ],
         )
-        .properties(height=280)
+        .properties(height=200)  # As high as PSNR, which has a legend, without one.
     )
     now = f"now {rates[-1, 1]:g}" if len(rates) else "not known yet"
     st.altair_chart(chart, key="rate-chart", width="stretch", alt=f"Learning rate, {now}")

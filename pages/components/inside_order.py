@@ -137,7 +137,7 @@ def _show_measured(measured: dict) -> None:
         text=alt.Text("gain:Q", format="+.2f")
     )
     st.altair_chart(
-        (bars.mark_bar() + labels).properties(height=200),
+        (bars.mark_bar() + labels).properties(height=240),
         key="order-measured",
         width="stretch",
         alt=summary(rows),

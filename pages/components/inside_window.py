@@ -202,7 +202,8 @@ def steps_of(worked: Convolution, source: int, there: float) -> list[tuple[str, 
         steps.append((f"+ the same of the {len(sums) - 1} other maps", f"{others:+.4f}"))
     if worked.scale is None:
         steps.append(("+ bias", f"{worked.bias:+.4f}"))
-    steps.append(("= sum", f"{worked.total:+.4f}"))
+    if len(steps) > 1:
+        steps.append(("= sum", f"{worked.total:+.4f}"))
     if worked.scale is not None:
         steps.append(
             (
