@@ -22,6 +22,7 @@ from pages.components.inside import (
     pick_network,
     pick_noisy,
     usual_layer,
+    write_link,
 )
 from pages.components.layer_diagram import numbers_of, show_diagram, title_of
 from pages.components.layout import let_pictures_leave
@@ -92,6 +93,17 @@ def show(digit: np.ndarray) -> None:
     network = get_inside(card)
     layer = pick_layer(network, card.name)
     show_about(layer)
+
+    # Show
+    show_answers(network, layer, digit)
+    explain(DENSE_WORDS if card.architecture == "dense" else WORDS, TERMS, SOURCE)
+    show_table(network)
+
+
+@st.fragment
+def show_answers(network: Inside, layer: Layer, digit: np.ndarray) -> None:
+    """Ask for a noise, and draw what the layer answers; all else stays as it is meanwhile."""
+    # Ask
     noisy, noise = pick_noisy(digit)
     as_bars = not layer.has_maps and layer.shape[0] <= FEW_NUMBERS
     scale = "layer" if as_bars else pick_scale()
@@ -111,8 +123,7 @@ def show(digit: np.ndarray) -> None:
         low = "0" if shades.low == 0 else f"{shades.low:.3g}, grey is 0"
         st.caption(SCALE_WORDS[scale].format(low=low, limit=shades.limit))
     let_pictures_leave()
-    explain(DENSE_WORDS if card.architecture == "dense" else WORDS, TERMS, SOURCE)
-    show_table(network)
+    write_link()
 
 
 def pick_layer(network: Inside, name: str) -> Layer:
