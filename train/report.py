@@ -51,13 +51,28 @@ def write_between(name: str, text: str, readme: Path = README) -> None:
     Raises:
         ValueError: if it does not have each marker once.
     """
+    head, _, tail = _around(name, readme)
+    readme.write_text(f"{head}\n{text}\n{tail}", encoding="utf-8")
+
+
+def read_between(name: str, readme: Path = README) -> str:
+    """Return what stands between ``<!-- name -->`` and ``<!-- /name -->`` of the README.
+
+    Raises:
+        ValueError: if it does not have each marker once.
+    """
+    return _around(name, readme)[1].strip("\n")
+
+
+def _around(name: str, readme: Path) -> tuple[str, str, str]:
+    """The README up to a marker and with it, what is between it and its end, and the rest."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before = readme.read_text(encoding="utf-8")
-    if before.count(begin) != 1 or before.count(end) != 1:
+    text = readme.read_text(encoding="utf-8")
+    if text.count(begin) != 1 or text.count(end) != 1:
         raise ValueError(f"{readme.name} must have {begin} and {end} once each")
-    head, _, rest = before.partition(begin)
-    _, _, tail = rest.partition(end)
-    readme.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
+    head, _, rest = text.partition(begin)
+    between, _, tail = rest.partition(end)
+    return head + begin, between, end + tail
 
 
 def write_digit_tables(readme: Path = README, measurements: Path = MEASUREMENTS) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.benchmarks import measure, measure_photo, measure_training, report
 from tests.chromium import find_chromium, launch
-from train.report import write_between
+from train.report import read_between, write_between
 
 IN_A_BROWSER = {
     "start": measure.start_up,
@@ -33,7 +33,11 @@ def main() -> int:
     parser.add_argument(
         "--only", action="append", choices=[*IN_A_BROWSER, *PLAIN], help="may be repeated"
     )
-    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="put the table into README.md; with --only, its new rows into the table there",
+    )
     options = parser.parse_args()
     wanted = options.only or [*IN_A_BROWSER, *PLAIN]
 
@@ -51,6 +55,9 @@ def main() -> int:
         parts.append(TENSORFLOW_PROOF)
     text = "\n\n".join(parts)
     print(text)
+    if options.write and options.only:
+        there = read_between("benchmarks")
+        text = report.renewed(there, rows, "--only " + " --only ".join(options.only), where)
     if options.write:
         write_between("benchmarks", text)
     return int(any("missed" in row.verdict for row in rows))

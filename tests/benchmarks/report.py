@@ -82,7 +82,27 @@ def table(rows: Iterable[Row]) -> str:
     """The rows as a Markdown table."""
     head = ["what", "median", "p95", "budget", "", "samples"]
     lines = [head, ["---", "---:", "---:", "---:", "---", "---:"], *(row.cells() for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n".join(map(_line, lines))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def renewed(text: str, rows: Iterable[Row], group: str, where: str) -> str:
+    """Return a text with a table whose rows of these names are new, and say so below.
+
+    Raises:
+        ValueError: if the table has no such row.
+    """
+    new = {row.what: _line(row.cells()) for row in rows}
+    source = f"Measured again, `{group}`: "
+    lines = [line for line in text.splitlines() if not line.startswith(source)]
+    for index, line in enumerate(lines):
+        lines[index] = new.pop(line.removeprefix("| ").partition(" | ")[0], line)
+    if new:
+        raise ValueError(f"not in the table yet, measure everything: {', '.join(new)}")
+    return "\n".join(lines).rstrip() + f"\n\n{source}{where}"
 
 
 def machine(chromium: str) -> str:

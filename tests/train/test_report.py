@@ -12,6 +12,7 @@ def test_only_what_is_between_the_markers_changes(tmp_path: Path):
     readme.write_text("a\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\nz\n")
     report.write_between("benchmarks", "new", readme)
     assert readme.read_text() == "a\n<!-- benchmarks -->\nnew\n<!-- /benchmarks -->\nz\n"
+    assert report.read_between("benchmarks", readme) == "new"
 
 
 def test_a_readme_without_markers_is_left_alone(tmp_path: Path):
