@@ -57,7 +57,8 @@ def main() -> int:
     print(text)
     if options.write and options.only:
         there = read_between("benchmarks")
-        text = report.renewed(there, rows, "--only " + " --only ".join(options.only), where)
+        groups = " ".join(f"--only {name}" for name in options.only)
+        text = report.renewed(there, rows, groups, where.removeprefix("Measured by "))
     if options.write:
         write_between("benchmarks", text)
     return int(any("missed" in row.verdict for row in rows))
