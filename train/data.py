@@ -221,8 +221,7 @@ class TrainingBatches(keras.utils.PyDataset):
 def _spoil_once(pictures: np.ndarray, config: TrainConfig) -> np.ndarray:
     """Return all pictures with noise, ``float16``: exact to a sixteenth of a grey value.
 
-    They are spoiled a part at a time.  All at once they take 750 MB, and with them a training on
-    a small host its life.
+    They are spoiled a part at a time: all at once take more memory than the rest of a training.
     """
     rng = np.random.default_rng((config.seed, ONCE))
     noisy = np.empty(pictures.shape, np.float16)

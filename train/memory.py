@@ -16,7 +16,7 @@ PICTURES = 60_000  # as many as any data set of ours has
 VALIDATION_BATCH = 500  # as the loop has it
 # From the peaks of real trainings, TensorFlow 2.21, which tests/train/test_memory.py names.  While
 # it validates, only few maps are there at a time.
-KEPT = {"dense": 2.0, "convolutional": 2.0, "resize-convolution": 2.0, "unet": 1.5}
+KEPT = {"dense": 2.0, "convolutional": 2.0, "resize-convolution": 2.0, "unet": 1.4}
 PASSING = 0.5
 CONVOLUTIONS = 80e6  # bytes: what the library for them keeps beside the maps
 # The files of a control group, of version 2 and of version 1: the limit, what is used, and what

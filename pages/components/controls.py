@@ -44,7 +44,7 @@ def pick_digit(prefix: str) -> np.ndarray:
 def ready_digit(name: str, pen: float = PEN) -> np.ndarray:
     """Return one of our digits, "0" to "9", as ``(28, 28, 1)``; ``pen`` is a share of the side.
 
-    It is drawn once for all, which takes 10 ms: do not write to it.
+    It is drawn once for all visitors: do not write to it.
     """
     digit = fit_drawing(render(name, RENDERED, RENDERED * pen))
     digit.flags.writeable = False

@@ -47,8 +47,8 @@ def let_pictures_leave() -> None:
     """Wait a breath, so that what was drawn so far is sent, and drawn by the browser.
 
     The thread that sends waits while Python works out the rest of a page, and a browser that
-    has the rest draws all of it at once.  With half of this wait the pictures of the Draw page
-    came 45 ms later.
+    has the rest draws all of it at once.  How long is a matter of trial: with half of it the
+    pictures of the Draw page came later (`python -m tests.benchmarks --only slider`).
     """
     time.sleep(0.04)
 

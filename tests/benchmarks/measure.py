@@ -126,10 +126,13 @@ def slider_delays(page: Page, pictures: Locator, attribute: str) -> list[float]:
     return delays
 
 
-def resident_megabytes(pid: int) -> float:
-    """What a process keeps in memory, in units of 10^6 bytes."""
+def resident_megabytes(pid: int, which: str = "VmRSS") -> float:
+    """What a process keeps in memory, in units of 10^6 bytes.
+
+    ``which`` is a name of the system's own: VmHWM for the peak, RssAnon without mapped files.
+    """
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024 / 1e6
+    return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) * 1024 / 1e6
 
 
 def loads(pid: int, library: str) -> bool:

@@ -260,6 +260,13 @@ def test_the_steps_add_up_to_the_value():
     assert float(steps[inside_window.IN_THE_MAP]) == pytest.approx(worked.value, abs=1e-4)
 
 
+def test_what_is_one_number_is_not_added_up():
+    network = get_inside(CARDS["unet"])
+    worked = convolution_at(network, controls.ready_digit("3"), Place("encoder_1_conv_1", 8, 12, 7))
+    assert (len(worked.sums), worked.scale is None) == (1, False)
+    assert "= sum" not in dict(inside_window.steps_of(worked, 0, worked.value))
+
+
 def test_all_paddings_and_strides_are_shown_with_their_sizes():
     page = visit(inside="window")
     for size in ("28 × 28", "14 × 14", "26 × 26", "13 × 13"):

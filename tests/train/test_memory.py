@@ -38,7 +38,7 @@ def test_the_maps_of_all_layers_are_counted(architecture, settings):
     assert values == pytest.approx(sum(answers), rel=0.1)
 
 
-# Peaks of RssAnon in 10^6 bytes, with the 90 of the libraries' code that is in use all the time.
+# In 10^6 bytes: the peak of all memory, without the 380 of mapped libraries that are seldom used.
 @pytest.mark.parametrize(
     ("architecture", "settings", "batch", "fresh_noise", "measured"),
     [
@@ -57,7 +57,7 @@ def test_what_was_measured_is_foreseen(architecture, settings, batch, fresh_nois
         architecture, settings, noise=gaussian_only(0.5), batch=batch, fresh_noise=fresh_noise
     )
     # Rather a run too many refused than the host killed.
-    assert 0.95 * measured < needed_megabytes(config, SMALLEST) < 1.55 * measured
+    assert 0.95 * measured < needed_megabytes(config, SMALLEST) < 1.45 * measured
 
 
 def test_more_pictures_a_batch_need_more_memory_and_small_ones_that_of_the_validation():
