@@ -56,15 +56,38 @@ def read_kernels(path: Path) -> dict[str, np.ndarray]:
 def set_kernels(model: keras.Model, kernels: dict[str, np.ndarray]) -> None:
     """Give a model the kernels that ``read_kernels`` returned.
 
+    A model with more filters begins as the narrower network: its further maps are random, but
+    nothing that was there before reads them yet.
+
     Raises:
         ValueError: if names or shapes do not fit.
+
+    Source:
+        That a wider network may go on from a narrower one is Net2Net's (Chen et al., ICLR 2016,
+        arXiv:1511.05641); there the further maps are copies.
     """
-    wanted = {layer: kernel.shape for layer, kernel in _kernels(model)}
-    given = {layer: kernel.shape for layer, kernel in kernels.items()}
-    if wanted != given:
+    own = dict(_kernels(model))
+    if own.keys() != kernels.keys() or not _can_hold([*own.values()], [kernels[n] for n in own]):
         raise ValueError("the network is built otherwise than the one whose weights were given")
-    for layer in wanted:
-        model.get_layer(layer).set_weights([kernels[layer].transpose(2, 3, 1, 0)])
+    for name, kernel in own.items():
+        layer, (first, second) = model.get_layer(name), kernels[name].shape[:2]
+        grown = kernel.copy()
+        if isinstance(layer, keras.layers.Conv2DTranspose):  # (in, out, H, W)
+            grown[first:, :second] = 0
+        else:
+            grown[:first, second:] = 0
+        grown[:first, :second] = kernels[name]
+        layer.set_weights([grown.transpose(2, 3, 1, 0)])
+
+
+def _can_hold(wide: list[np.ndarray], narrow: list[np.ndarray]) -> bool:
+    """Whether each kernel is as wide as the other's or wider; pictures keep their channels."""
+    shapes = [(a.shape, b.shape) for a, b in zip(wide, narrow, strict=True)]
+    # Of the first kernel that is what it reads, of the last, a transposed one, what it writes.
+    same_pictures = all(a[1] == b[1] for a, b in (shapes[0], shapes[-1]))
+    return same_pictures and all(
+        len(b) == 4 and a[2:] == b[2:] and a[0] >= b[0] and a[1] >= b[1] for a, b in shapes
+    )
 
 
 def _kernels(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:

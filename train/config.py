@@ -20,7 +20,7 @@ PHOTO_SETS = ("photos", "polyu")
 DATA_SETS = (*DIGIT_SETS, *PHOTO_SETS)
 FEWEST_OWN = 64  # pictures of a visitor's own that are worth a training
 TARGETS = ("clean", "label")
-LOSSES = ("binary_crossentropy", "mse", "mae", "ssim", "sparse_categorical_crossentropy")
+LOSSES = ("binary_crossentropy", "mse", "mae", "psnr", "ssim", "sparse_categorical_crossentropy")
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 # Where digits and photos share a kind, the digits' range is the wider one.

@@ -31,13 +31,13 @@ from train.compact import read_kernels, set_kernels
 from train.config import PHOTO_SETS, TrainConfig, gaussian_only
 from train.data import WATCH, TrainingBatches, split_and_spoil, spoil, to_unit
 from train.distributed import SharedBatches, StopTogether, Team
-from train.losses import ssim_loss
+from train.losses import psnr_loss, ssim_loss
 from train.photos import PhotoBatches, split_photos
 from train.runs import ProgressWriter, Run, write_whole
 
 PROBES = 10
 PURE_NOISE = gaussian_only(0.5)  # Where the training noise leaves a black picture black.
-LOSSES = {"ssim": ssim_loss}  # Keras knows the others by name.
+LOSSES = {"psnr": psnr_loss, "ssim": ssim_loss}  # Keras knows the others by name.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Batches = TrainingBatches | PhotoBatches
 

@@ -7,6 +7,22 @@ from keras import ops
 WINDOW, SIGMA = 11, 1.5
 # Keep quotients of two small numbers calm; for pictures in [0, 1].
 C1, C2 = 0.01**2, 0.03**2
+FLOOR = 1e-4  # Squared errors far below it, that is above 40 dB, hardly count any more.
+
+
+@keras.saving.register_keras_serializable(package="denoise_lab")
+def psnr_loss(clean, denoised):
+    """Return ``log(1 + MSE / FLOOR)`` of each picture ``(N, H, W, C)`` in [0, 1].
+
+    A decibel counts the same whether a picture had little noise or much, while the mean of errors
+    looks almost only at those that had much.
+
+    Source:
+        Chen et al., Simple Baselines for Image Restoration, ECCV 2022, arXiv:2204.04676, train
+        with the negative PSNR; the floor keeps loss and gradient calm where nearly all is right.
+    """
+    error = ops.mean(ops.square(clean - denoised), axis=(1, 2, 3))
+    return ops.log1p(error / FLOOR)
 
 
 @keras.saving.register_keras_serializable(package="denoise_lab")

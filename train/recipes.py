@@ -67,23 +67,23 @@ _UNET = {"architecture": "unet", "settings": {"filters": [16, 32, 64, 128]}}
 # Half of the Gaussian crops have little noise: there a network has the most to lose.
 _PHOTO = TrainConfig(
     architecture="residual-unet",
-    settings={"channels": 3, "filters": [32, 64, 128, 256], "blocks": 2},
+    settings={"channels": 3, "filters": [48, 64, 128, 256], "blocks": 2},
     data="photos",
     noise=(
-        Noise("gaussian", 0.0, 75 / 255, 0.26),
-        Noise("gaussian", 0.0, 35 / 255, 0.24),
-        Noise("poisson", 0.0, 0.5, 0.1),
+        Noise("gaussian", 0.0, 75 / 255, 0.27),
+        Noise("gaussian", 0.0, 35 / 255, 0.25),
+        Noise("poisson", 0.0, 0.5, 0.12),
         Noise("speckle", 0.0, 0.6, 0.06),
         Noise("salt-and-pepper", 0.0, 0.5, 0.08),
-        Noise("jpeg", 5.0, 95.0, 0.26),
+        Noise("jpeg", 5.0, 95.0, 0.22),
     ),
-    loss="mae",
+    loss="psnr",
     learning_rate=0.001,
     schedule="cosine",
     batch=16,
     epochs=72,
     average=0.999,
-    clip=0.1,
+    clip=6.0,
     precision="mixed_bfloat16",
 )
 _READER = TrainConfig(

@@ -48,6 +48,7 @@ LOSS_TITLES = {
     "binary_crossentropy": "Binary cross-entropy",
     "mse": "Mean squared error",
     "mae": "Mean absolute error (L1)",
+    "psnr": "Logarithm of the squared error (PSNR)",
     "ssim": "Structural similarity (SSIM)",
 }
 OPTIMIZER_TITLES = {

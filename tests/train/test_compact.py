@@ -51,6 +51,10 @@ def from_keras(model, inputs):
     return keras.ops.convert_to_numpy(model(list(inputs.values()), training=False))
 
 
+def layers_of(model):
+    return [layer.name for layer in model.layers if layer.weights]
+
+
 def kinds(path):
     return {node.op_type for node in onnx.load(path).graph.node}
 
@@ -77,7 +81,7 @@ def test_weights_take_half_the_room(small, model):
     assert sizes == 2 * model.count_params()
 
 
-def test_weights_bear_the_names_of_their_layers(small, model):
+def test_weights_bear_the_names_of_theirlayers_of(small, model):
     with_weights = {layer.name for layer in model.layers if layer.weights}
     assert set(read_kernels(small)) == with_weights
 
@@ -105,7 +109,8 @@ def test_kernels_read_from_a_file_make_the_same_network_of_another(small, model,
 @pytest.mark.parametrize(
     "settings",
     [
-        {"filters": [6, 8, 12], "blocks": 1},
+        {"filters": [6, 8, 9], "blocks": 1},
+        {"filters": [5, 8, 20], "blocks": 1},
         {"filters": [6, 8, 10], "blocks": 2},
         {"filters": [6, 8], "blocks": 1},
         {"filters": [6, 8, 10], "blocks": 1, "channels": 1},
@@ -118,6 +123,33 @@ def test_kernels_of_a_network_that_is_built_otherwise_are_refused(small, setting
         set_kernels(other, read_kernels(small))
     for ours, theirs in zip(other.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_grey_weights_do_not_grow_into_a_network_for_colour():
+    grey = build("residual-unet", filters=[2, 2], blocks=1, channels=1)
+    weights = zip(layers_of(grey), grey.get_weights(), strict=True)
+    kernels = {name: kernel.transpose(3, 2, 0, 1) for name, kernel in weights}
+    colour = build("residual-unet", filters=[4, 4], blocks=1)
+    with pytest.raises(ValueError, match="built otherwise"):
+        set_kernels(colour, kernels)
+
+
+@pytest.mark.parametrize("filters", [[6, 8, 16], [9, 8, 10], [12, 16, 20]], ids=str)
+def test_a_wider_network_begins_as_the_narrower_one_and_can_learn_more(small, model, filters, rng):
+    keras.utils.set_random_seed(4)
+    wider = build("residual-unet", filters=filters, blocks=1)
+    set_kernels(wider, read_kernels(small))
+    inputs = given(rng, 2, 16, 24)
+    np.testing.assert_allclose(from_keras(wider, inputs), from_keras(model, inputs), atol=1e-5)
+
+    before = [weights.copy() for weights in wider.get_weights()]
+    wider.compile(keras.optimizers.SGD(0.1), "mse")
+    clean = rng.random((2, 16, 24, 3), np.float32)
+    for _ in range(2):  # The first step lets the others read the new maps, the second changes them.
+        wider.train_on_batch([*inputs.values()], clean)
+    for layer, was, now in zip(layers_of(wider), before, wider.get_weights(), strict=True):
+        # Not every one: a ReLU may be silent, a step too small for the number.
+        assert np.mean(was != now) > 0.8, layer
 
 
 def test_a_file_of_another_network_is_refused_with_the_layer_and_stays_as_it_is(plain, tmp_path):

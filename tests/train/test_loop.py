@@ -234,7 +234,7 @@ def test_a_reader_learns_labels_and_has_no_probes(tmp_path):
     assert events_of(run, "probe") == []
 
 
-@pytest.mark.parametrize("loss", ["binary_crossentropy", "mse", "mae", "ssim"])
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "mse", "mae", "psnr", "ssim"])
 def test_every_loss_falls_and_its_checkpoint_can_be_gone_on_from(tmp_path, monkeypatch, loss):
     config = dataclasses.replace(DENSE, loss=loss, epochs=2)
     run = train_with_stops(monkeypatch, tmp_path / "run", config, (BATCHES + 2,))
