@@ -153,7 +153,7 @@ def pick_level(known: float, how: str) -> float:
     if not own:
         return known
     level = st.slider(
-        "Noise level (0 to 255)",
+        "Noise level (of 255)",
         0.0,
         HIGHEST_LEVEL,
         step=0.5,
