@@ -24,6 +24,8 @@ _M_MMAP_THRESHOLD = -3  # From glibc's malloc.h.
 # Lost pixels are filled in where they make this share of the level, and more than other noise
 # does; other noise that has less than the second share is taken for the picture's own texture.
 _MADE_BY_IMPULSES, _NOTHING_ELSE = 0.5, 0.35
+# A network sees where a picture ends; in a narrow one both ends are near, so they are moved away.
+NARROW, FARTHER = 128, 3  # pixels, times as far
 STRONGEST = 0.5  # A network is told no higher level than this: it was trained up to there.
 
 
@@ -62,8 +64,9 @@ class PhotoDenoiser:
         if noisy.shape[2] == 3 and _is_grey(noisy):
             one = self.denoise(noisy[..., :1], sigma, watch, tile_pixels)
             return np.repeat(one, 3, axis=2)
+        margin = self.multiple * (FARTHER if min(noisy.shape[:2]) < NARROW else 1)
         work = self._work(noisy, sigma)
-        return in_tiles(noisy, work, watch, self.multiple, tile_pixels, margin=self.multiple)
+        return in_tiles(noisy, work, watch, self.multiple, tile_pixels, margin)
 
     def _work(self, noisy: np.ndarray, sigma: float) -> Work:
         """Choose what is done with each tile of the picture."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from imaging import metrics
 from imaging.classical import CLASSICAL, with_digit_curve
-from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
+from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS, NoiseKind
 from models.catalogue import Card, Measurement, find_card
 from models.denoiser import load_denoiser, load_reader
 from train.config import DIGIT_SETS, data_folder
@@ -25,7 +25,6 @@ from train.data import load_pictures, to_unit
 from train.report import MEASUREMENTS, PAPER_SIGMAS, UNCLIPPED, machine
 from train.runs import write_whole
 
-KINDS = PHOTO_NOISE_KINDS | NOISE_KINDS
 SEED = 20_261_121
 ALL_DIGITS, SOME_DIGITS = 10_000, 1_000
 HEADLINE = ("gaussian", 0.5)  # The tutorials' noise factor, measured on all test digits.
@@ -222,9 +221,10 @@ def photo_headline(card: Card) -> str:
 
 def card_for_people(card: Card) -> str:
     """Return the card as Markdown."""
+    kinds = _kinds_of(card)
     trained = ", ".join(
-        f"{KINDS[kind].title} {low:.3g} to {high:.3g}"
-        for kind, (low, high) in card.trained_ranges.items()
+        f"{kinds[name].title} {' to '.join(_on_slider(kinds[name], end) for end in ends)}"
+        for name, ends in card.trained_ranges.items()
     )
     epochs, crops = f"{card.epochs} epochs", ""
     if card.for_photos:
@@ -245,7 +245,8 @@ def card_for_people(card: Card) -> str:
         "SHA-256 of model.onnx": card.sha256,
     }
     if card.start:
-        facts["Training"] += f", begun with the weights of `{card.start}`"
+        start = "that it had before" if card.start == card.name else f"of `{card.start}`"
+        facts["Training"] += f", begun with the weights {start}"
     if not card.noise:
         del facts["Noise drawn"]
     lines = [f"# {card.title}", "", card.purpose, "", "| | |", "|---|---|"]
@@ -254,13 +255,7 @@ def card_for_people(card: Card) -> str:
         lines += ["", card.notice]
     lines += ["", "Measured on held-out pictures: " + headline(card) + "."]
     if card.quality:
-        lines += [
-            "",
-            "| noise | strength | pictures | noisy PSNR | PSNR | noisy SSIM | SSIM "
-            "| read noisy | read |",
-            "|---|---|---|---|---|---|---|---|---|",
-        ]
-        lines += [_measurement_line(row) for row in card.quality]
+        lines += ["", *_quality_table(card)]
     return "\n".join(lines) + "\n"
 
 
@@ -315,12 +310,39 @@ def _one_by_one(denoiser) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     return run
 
 
-def _measurement_line(row: Measurement) -> str:
-    def share(value: float | None) -> str:
-        return "" if value is None else f"{value:.1%}"
+def _kinds_of(card: Card) -> dict[str, NoiseKind]:
+    """Return all kinds of noise; where digits and photos share one, that of the card's pictures."""
+    both = (NOISE_KINDS, PHOTO_NOISE_KINDS)
+    first, last = both if card.for_photos else both[::-1]
+    return first | last
 
-    return (
-        f"| {row.noise} | {row.strength:g} | {row.pictures:,} | {row.noisy_psnr:.2f} | "
-        f"{row.psnr:.2f} | {row.noisy_ssim:.3f} | {row.ssim:.3f} | {share(row.noisy_read)} | "
-        f"{share(row.read)} |"
-    )
+
+def _on_slider(kind: NoiseKind, strength: float) -> str:
+    return f"{strength * kind.shown_per_unit:.3g}"
+
+
+def _quality_table(card: Card) -> list[str]:
+    """Return the lines of a table, with strengths as the sliders show them."""
+    head = ["noise", "strength", "pictures", "noisy PSNR", "PSNR", "noisy SSIM", "SSIM"]
+    rows = list(card.quality)
+    if card.for_photos:
+        kinds = list(dict.fromkeys(row.noise for row in rows))
+        rows.sort(key=lambda row: (kinds.index(row.noise), row.strength))
+    else:
+        head += ["read noisy", "read"]
+    shown = []
+    for row in rows:
+        # "gaussian, unclipped" is on the slider of "gaussian"; a camera's noise is on none.
+        kind = _kinds_of(card).get(row.noise.split(",")[0])
+        cells = [
+            row.noise,
+            _on_slider(kind, row.strength) if kind else "",
+            f"{row.pictures:,}",
+            f"{row.noisy_psnr:.2f}",
+            f"{row.psnr:.2f}",
+            f"{row.noisy_ssim:.3f}",
+            f"{row.ssim:.3f}",
+            *("" if read is None else f"{read:.1%}" for read in (row.noisy_read, row.read)),
+        ]
+        shown.append(cells[: len(head)])
+    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *shown)]

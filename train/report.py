@@ -116,7 +116,8 @@ def write_photo_tables(readme: Path = README, measurements: Path = MEASUREMENTS)
         "Measured by `python -m train evaluate --set kodak24 --filters`, and `--set polyu`, on "
         f"{table['date']}: {on['processor']}, {on['cores']} cores, "
         f"onnxruntime {on['onnxruntime']}, scikit-image {on['scikit-image']}. Seconds are the "
-        "median over the pictures of 0.25 megapixels, and vary with what else the machine does."
+        "median over the pictures of 0.25 megapixels; they count all of an answer, and vary with "
+        "what else the machine does."
     )
     parts = [as_in_papers(rows), "As a screen shows it, clipped and in 8 bits:", on_screen(rows)]
     camera = [row for row in table["rows"] if row["data"] == "polyu"]

@@ -235,18 +235,28 @@ def test_the_network_fills_lost_pixels_better_than_the_filter(share, rng):
     assert metrics.psnr(clean, network) > metrics.psnr(clean, switching(noisy, 0))
 
 
-def mirrored(length: int) -> list[int]:
-    """16 places before and after, and what is missing, back from the last of them."""
+def mirrored(length: int, margin: int) -> list[int]:
+    """``margin`` places before and after, and what is missing, back from the last of them."""
     there_and_back = [*range(length), *range(length - 2, 0, -1)]
-    places = [there_and_back[place % len(there_and_back)] for place in range(-16, length + 16)]
+    around = range(-margin, length + margin)
+    places = [there_and_back[place % len(there_and_back)] for place in around]
     return places + places[-2 : -2 - (-length % 16) : -1]
 
 
-@pytest.mark.parametrize("height", [1, 2, 5, 15, 16, 17])
-def test_around_the_picture_its_mirror_image_is_shown_up_to_a_multiple(tmp_path, height, rng):
+@pytest.mark.parametrize(
+    ("size", "margin"),
+    [
+        *(((height, 16), 48) for height in (1, 2, 5, 15, 16, 17)),
+        ((127, 200), 48),
+        ((128, 130), 16),
+    ],
+    ids=str,
+)
+def test_around_the_picture_its_mirror_image_is_shown_up_to_a_multiple(tmp_path, size, margin, rng):
+    """More of it around a narrow picture, where both ends are near."""
     denoiser = load(tmp_path, "average", average())
-    picture = rng.random((height, 16, 3), np.float32)
-    rows, columns = mirrored(height), mirrored(16)
+    picture = rng.random((*size, 3), np.float32)
+    rows, columns = (mirrored(length, margin) for length in size)
     assert len(rows) % 16 == len(columns) % 16 == 0
     expected = picture[rows][:, columns].mean(axis=(0, 1))
     # A sum of some thousand values in single precision.

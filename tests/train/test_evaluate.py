@@ -323,6 +323,37 @@ def test_the_card_for_people_holds_the_numbers(tmp_path):
     assert table[0].count("|") == "| a | b | c | d | e | f | g | h | i |".count("|")
 
 
+def test_the_card_of_a_photo_network_counts_as_its_sliders_do_and_reads_nothing(tmp_path):
+    at = dataclasses.replace(AT_HALF, read=None, noisy_read=None, pictures=24)
+    card = ship(
+        tmp_path,
+        "model",
+        identity(),
+        size=0,
+        channels=3,
+        noise=(
+            {"kind": "gaussian", "low": 0, "high": 75 / 255},
+            {"kind": "jpeg", "low": 5, "high": 95},
+        ),
+        start="model",
+        quality=(
+            dataclasses.replace(at, noise="gaussian", strength=25 / 255),
+            dataclasses.replace(at, noise="camera", strength=0),
+            dataclasses.replace(at, noise="gaussian", strength=15 / 255),
+        ),
+    )
+    text = card_for_people(card)
+    assert "| Noise | Gaussian 0 to 75, JPEG compression 5 to 95 |" in text
+    assert "begun with the weights that it had before" in text
+    table = text[text.index("| noise |") :].splitlines()
+    assert [line.split(" | ")[:3] for line in table[2:]] == [
+        ["| gaussian", "15", "24"],
+        ["| gaussian", "25", "24"],
+        ["| camera", "", "24"],
+    ]
+    assert {line.count("|") for line in table} == {8}
+
+
 def test_a_model_that_never_saw_noise_says_so(tmp_path):
     text = card_for_people(ship(tmp_path, "model", identity(), noise=()))
     assert "| Noise | none |" in text
