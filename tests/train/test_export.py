@@ -484,7 +484,7 @@ def test_a_training_may_start_from_the_weights_of_a_shipped_photo_network(photo_
     for name, kernel in read_kernels(photo_card.weights).items():
         (ours,) = model.get_layer(name).get_weights()
         np.testing.assert_array_equal(ours, kernel.transpose(2, 3, 1, 0))
-    other = build(PHOTO.architecture, filters=[4, 8], blocks=1)
+    other = build(PHOTO.architecture, filters=[2, 4], blocks=1)
     with pytest.raises(ValueError, match=r"cannot start from tiny-photo: .* built otherwise"):
         loop.start_from(other, "tiny-photo")
 
