@@ -14,6 +14,9 @@ STYLE = """
   color: light-dark(#ffffff, #06211e)}
 /* Code is three quarters of the text around it: in small print too small to read. */
 [data-testid="stCaptionContainer"] code {font-size: .9em}
+/* The long hash on a model's card would push the table out of its box. */
+[data-testid="stPopoverBody"] [data-testid="stMarkdownContainer"] td + td {
+  overflow-wrap: anywhere; min-width: 3.5rem}
 @media (max-width: 640px) {
   .stMainBlockContainer {padding-left: 1rem; padding-right: 1rem}
   /* Ten digits beside each other. */
