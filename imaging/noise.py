@@ -199,6 +199,10 @@ class NoiseKind:
             )
         return strength
 
+    def on_slider(self, strength: float) -> str:
+        """Return a strength as the slider shows it, with three digits."""
+        return f"{strength * self.shown_per_unit:.3g}"
+
 
 NOISE_KINDS: dict[str, NoiseKind] = {
     kind.name: kind

@@ -12,6 +12,7 @@ from pages.components.downloads import show_downloads
 from pages.components.drawing_pad import SIDE
 from pages.components.layout import let_pictures_leave, page_footer, page_setup
 from pages.components.methods import load_method, run_all
+from pages.components.model_card import show_model_card
 from pages.components.viewer import compare
 
 page_setup(
@@ -93,7 +94,7 @@ def lab() -> None:
         "model": name,
     }
     with view_box, st.container(horizontal=True):
-        results.show_model_card(method)
+        show_model_card(method.card)
         show_downloads(pictures, answers, reference, settings)
         st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(cards,))
     results.show_all_methods(answers, reference, noisy, chosen=name)

@@ -7,6 +7,7 @@ from models.catalogue import ModelError
 from pages.components import photo_controls, photo_results
 from pages.components.cached import get_cards
 from pages.components.layout import page_footer, page_setup
+from pages.components.model_card import show_model_card
 from pages.components.photo_batch import show_all_files
 from pages.components.photo_downloads import show_downloads
 from pages.components.photo_methods import load_photo_method
@@ -76,7 +77,7 @@ def lab() -> None:
     else:
         photo_results.show_residual(noisy, result)
     with st.container(horizontal=True):
-        photo_results.show_model_card(method)
+        show_model_card(method.card)
         show_downloads(picture, clean if adds_noise else None, noisy, result)
         st.button(
             "Reset", icon=":material/restart_alt:", on_click=photo_controls.reset, args=(cards,)

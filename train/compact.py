@@ -86,7 +86,7 @@ def _can_hold(wide: list[np.ndarray], narrow: list[np.ndarray]) -> bool:
     # Of the first kernel that is what it reads, of the last, a transposed one, what it writes.
     same_pictures = all(a[1] == b[1] for a, b in (shapes[0], shapes[-1]))
     return same_pictures and all(
-        len(b) == 4 and a[2:] == b[2:] and a[0] >= b[0] and a[1] >= b[1] for a, b in shapes
+        a[2:] == b[2:] and a[0] >= b[0] and a[1] >= b[1] for a, b in shapes
     )
 
 

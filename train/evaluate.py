@@ -22,7 +22,7 @@ from models.catalogue import Card, Measurement, find_card
 from models.denoiser import load_denoiser, load_reader
 from train.config import DIGIT_SETS, data_folder
 from train.data import load_pictures, to_unit
-from train.report import MEASUREMENTS, PAPER_SIGMAS, UNCLIPPED, machine
+from train.report import MEASUREMENTS, PAPER_SIGMAS, UNCLIPPED, machine, markdown
 from train.runs import write_whole
 
 SEED = 20_261_121
@@ -223,8 +223,8 @@ def card_for_people(card: Card) -> str:
     """Return the card as Markdown."""
     kinds = _kinds_of(card)
     trained = ", ".join(
-        f"{kinds[name].title} {' to '.join(_on_slider(kinds[name], end) for end in ends)}"
-        for name, ends in card.trained_ranges.items()
+        f"{kinds[name].title} {kinds[name].on_slider(low)} to {kinds[name].on_slider(high)}"
+        for name, (low, high) in card.trained_ranges.items()
     )
     epochs, crops = f"{card.epochs} epochs", ""
     if card.for_photos:
@@ -255,7 +255,7 @@ def card_for_people(card: Card) -> str:
         lines += ["", card.notice]
     lines += ["", "Measured on held-out pictures: " + headline(card) + "."]
     if card.quality:
-        lines += ["", *_quality_table(card)]
+        lines += ["", _quality_table(card)]
     return "\n".join(lines) + "\n"
 
 
@@ -310,39 +310,32 @@ def _one_by_one(denoiser) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     return run
 
 
-def _kinds_of(card: Card) -> dict[str, NoiseKind]:
-    """Return all kinds of noise; where digits and photos share one, that of the card's pictures."""
-    both = (NOISE_KINDS, PHOTO_NOISE_KINDS)
-    first, last = both if card.for_photos else both[::-1]
-    return first | last
-
-
-def _on_slider(kind: NoiseKind, strength: float) -> str:
-    return f"{strength * kind.shown_per_unit:.3g}"
-
-
-def _quality_table(card: Card) -> list[str]:
-    """Return the lines of a table, with strengths as the sliders show them."""
+def _quality_table(card: Card) -> str:
+    """Return a table with strengths as the sliders show them; only digits are read."""
     head = ["noise", "strength", "pictures", "noisy PSNR", "PSNR", "noisy SSIM", "SSIM"]
-    rows = list(card.quality)
+    reads = [] if card.for_photos else ["read noisy", "read"]
+    kinds, rows = _kinds_of(card), list(card.quality)
     if card.for_photos:
-        kinds = list(dict.fromkeys(row.noise for row in rows))
-        rows.sort(key=lambda row: (kinds.index(row.noise), row.strength))
-    else:
-        head += ["read noisy", "read"]
-    shown = []
+        order = list(dict.fromkeys(row.noise for row in rows))
+        rows.sort(key=lambda row: (order.index(row.noise), row.strength))
+    lines = []
     for row in rows:
         # "gaussian, unclipped" is on the slider of "gaussian"; a camera's noise is on none.
-        kind = _kinds_of(card).get(row.noise.split(",")[0])
+        kind = kinds.get(row.noise.partition(",")[0])
         cells = [
             row.noise,
-            _on_slider(kind, row.strength) if kind else "",
+            kind.on_slider(row.strength) if kind else "",
             f"{row.pictures:,}",
             f"{row.noisy_psnr:.2f}",
             f"{row.psnr:.2f}",
             f"{row.noisy_ssim:.3f}",
             f"{row.ssim:.3f}",
-            *("" if read is None else f"{read:.1%}" for read in (row.noisy_read, row.read)),
         ]
-        shown.append(cells[: len(head)])
-    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *shown)]
+        if reads:
+            cells += ["" if read is None else f"{read:.1%}" for read in (row.noisy_read, row.read)]
+        lines.append(cells)
+    return markdown([*head, *reads], lines)
+
+
+def _kinds_of(card: Card) -> dict[str, NoiseKind]:
+    return PHOTO_NOISE_KINDS if card.for_photos else NOISE_KINDS

@@ -177,7 +177,7 @@ def on_screen(rows: list[dict]) -> str:
             lines.append(
                 [
                     kind.name,
-                    f"{strength * kind.shown_per_unit:.3g}",
+                    kind.on_slider(strength),
                     str(network["pictures"]),
                     f"{_best(here, 'none')['psnr']:.2f}",
                     f"{rival['psnr']:.2f} (`{rival['method']}`)" if rival else "not measured",

@@ -50,6 +50,7 @@ def read_zip(file: BinaryIO) -> OwnPictures:
     try:
         with zipfile.ZipFile(file) as archive:
             return _read(archive)
+    # zipfile raises NotImplementedError for ways of packing that it does not know.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
         raise ValueError("This file is no ZIP archive, or it is damaged.") from error
 

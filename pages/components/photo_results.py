@@ -90,16 +90,6 @@ def show_residual(noisy: np.ndarray, denoised: np.ndarray) -> None:
         )
 
 
-def show_model_card(method: PhotoMethod) -> None:
-    """Draw what is known of a network, behind a button."""
-    if method.card is None:
-        return
-    with st.popover("About this model", icon=":material/badge:"):
-        path = method.card.folder / "card.md"
-        text = path.read_text() if path.is_file() else method.card.purpose
-        st.markdown(text.replace("# ", "#### ", 1) if text.startswith("# ") else text)
-
-
 def show_all_methods(
     picture: Picture,
     clean: np.ndarray | None,

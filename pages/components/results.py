@@ -126,16 +126,6 @@ def outside_training(card: Card, kind: NoiseKind, strength: float) -> str | None
     return None
 
 
-def show_model_card(method: Method) -> None:
-    """Draw what is known of a model, behind a button."""
-    if method.card is None:
-        return
-    with st.popover("About this model", icon=":material/badge:"):
-        path = method.card.folder / "card.md"
-        text = path.read_text() if path.is_file() else method.card.purpose
-        st.markdown(text.replace("# ", "#### ", 1) if text.startswith("# ") else text)
-
-
 def show_all_methods(
     results: list[Result], clean: np.ndarray | None, noisy: np.ndarray, chosen: str
 ) -> None:

@@ -57,8 +57,7 @@ def main() -> int:
     print(text)
     if options.write and options.only:
         there = read_between("benchmarks")
-        groups = " ".join(f"--only {name}" for name in options.only)
-        text = report.renewed(there, rows, groups, where.removeprefix("Measured by "))
+        text = report.renewed(there, rows, options.only, where.removeprefix("Measured by "))
     if options.write:
         write_between("benchmarks", text)
     return int(any("missed" in row.verdict for row in rows))

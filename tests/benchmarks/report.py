@@ -12,6 +12,7 @@ import numpy as np
 from train.report import cores, processor
 
 LIBRARIES = ("streamlit", "onnxruntime", "numpy")
+AGAIN = "Some rows were measured again, each group in a run of its own, on:"
 
 
 @dataclass(frozen=True)
@@ -89,20 +90,25 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def renewed(text: str, rows: Iterable[Row], group: str, where: str) -> str:
+def renewed(text: str, rows: Iterable[Row], groups: Iterable[str], where: str) -> str:
     """Return a text with a table whose rows of these names are new, and say so below.
+
+    Each group of measurements has one such line, that of its last time.
 
     Raises:
         ValueError: if the table has no such row.
     """
     new = {row.what: _line(row.cells()) for row in rows}
-    source = f"Measured again, `{group}`: "
-    lines = [line for line in text.splitlines() if not line.startswith(source)]
+    notes = {f"* `--only {group}`: ": where for group in groups}
+    head, _, tail = text.rstrip().partition(f"\n\n{AGAIN}\n\n")
+    lines = head.splitlines()
     for index, line in enumerate(lines):
         lines[index] = new.pop(line.removeprefix("| ").partition(" | ")[0], line)
     if new:
         raise ValueError(f"not in the table yet, measure everything: {', '.join(new)}")
-    return "\n".join(lines).rstrip() + f"\n\n{source}{where}"
+    kept = [line for line in tail.splitlines() if not line.startswith(tuple(notes))]
+    said = [*kept, *(start + where for start, where in notes.items())]
+    return "\n".join([*lines, "", AGAIN, "", *said])
 
 
 def machine(chromium: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.benchmarks.report import Budget, Row, number, renewed, table
+from tests.benchmarks.report import AGAIN, Budget, Row, number, renewed, table
 
 
 def test_a_budget_is_kept_only_when_median_and_p95_are_under_it():
@@ -47,13 +47,16 @@ def test_the_budget_stands_beside_the_value():
 
 def test_rows_that_were_measured_again_stand_in_place_of_the_old_ones():
     old = f"Where.\n\n{table([Row('x', 'ms', [1.0]), Row('x, more', 'ms', [2.0])])}\n\nNote."
-    new = renewed(old, [Row("x", "ms", [5.0])], "--only x", "here")
-    assert new == old.replace("1.00 ms", "5.00 ms") + "\n\nMeasured again, `--only x`: here"
-    assert renewed(new, [Row("x", "ms", [5.0])], "--only x", "there") == new.replace(
-        ": here", ": there"
+    new = renewed(old, [Row("x", "ms", [5.0])], ["x"], "here")
+    said = f"\n\n{AGAIN}\n\n* `--only x`: here"
+    assert new == old.replace("1.00 ms", "5.00 ms") + said
+    both = [Row("x", "ms", [5.0]), Row("x, more", "ms", [2.0])]
+    assert renewed(new, both[1:], ["y"], "there") == new + "\n* `--only y`: there"
+    assert renewed(new, both, ["y", "x"], "there") == new.replace(
+        "* `--only x`: here", "* `--only y`: there\n* `--only x`: there"
     )
 
 
 def test_a_row_that_the_table_does_not_have_is_not_lost():
     with pytest.raises(ValueError, match="measure everything: y"):
-        renewed(table([Row("x", "ms", [1.0])]), [Row("y", "ms", [1.0])], "--only y", "here")
+        renewed(table([Row("x", "ms", [1.0])]), [Row("y", "ms", [1.0])], ["y"], "here")

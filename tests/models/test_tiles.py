@@ -260,7 +260,7 @@ def test_whoever_watches_is_told_of_every_tile():
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_what_the_watch_raises_ends_the_work(after):
     class Enough(Exception):
-        pass
+        """Raised by the watch, and by nothing else."""
 
     worked = []
 

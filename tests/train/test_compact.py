@@ -81,7 +81,7 @@ def test_weights_take_half_the_room(small, model):
     assert sizes == 2 * model.count_params()
 
 
-def test_weights_bear_the_names_of_theirlayers_of(small, model):
+def test_weights_bear_the_names_of_their_layers(small, model):
     with_weights = {layer.name for layer in model.layers if layer.weights}
     assert set(read_kernels(small)) == with_weights
 
