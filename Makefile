@@ -8,6 +8,10 @@ PYTHON ?=
 TESTS ?=
 ARGS ?=
 
+# Three processes for two cores, since browser and job tests wait for much of their time; one
+# process a file, in the order of tests/conftest.py.
+TOGETHER := -n 3 --dist loadgroup --no-loadscope-reorder
+
 VENV := .venv
 PY := $(VENV)/bin/python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -30,7 +34,7 @@ run: $(VENV)/.stamp-app  ## open the app on port 8501 (PORT=... for another)
 test: $(VENV)/.stamp-dev chromium  ## lint, format check and every test (TESTS=... for some)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest $(TESTS)
+	$(PY) -m pytest $(TOGETHER) --durations 10 $(TESTS)
 
 format: $(VENV)/.stamp-dev  ## put the code in its one format, mend what ruff can
 	$(PY) -m ruff check --fix .

@@ -1,14 +1,52 @@
-"""What all tests share: seeded randomness, and the real data where it is at hand."""
+"""What all tests share: seeded randomness, the real data where it is at hand, and their order."""
 
 import os
-from pathlib import Path
 
-import numpy as np
-import pytest
-from streamlit import config
+# Before anything is imported, and inherited by every process that a test starts: the tests run
+# in several processes already, whose threads would only wait for each other.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "NPROC": "1",  # JAX's threads
+}
+for _name, _value in ONE_THREAD.items():
+    os.environ.setdefault(_name, _value)
+
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from streamlit import config  # noqa: E402
 
 # The app hides tracebacks from its visitors; a test that meets one should show it.
 config.set_option("client.showErrorDetails", "full")
+
+ROOT = Path(__file__).parent
+# Each file of tests stays in one process, which makes its fixtures once.  Files that take half a
+# minute or more start first, so that no process is left alone with one at the end.
+LONG_FIRST = (
+    "train/test_distributed.py",
+    "browser/test_viewer.py",
+    "browser/test_inside.py",
+    "browser/test_train.py",
+    "train/test_jobs.py",
+    "train/test_loop.py",
+    "browser/test_draw.py",
+    "browser/test_photo.py",
+    "browser/test_compare.py",
+    "pages/test_photo.py",
+    "models/test_photo.py",
+    "train/test_export.py",
+    "pages/test_compare.py",
+    "train/test_lab.py",
+)
+# CPU seconds that a test may take which is not marked as slow; CI allows more.
+MOST_SECONDS = float(os.environ.get("TEST_SECONDS", "20"))
 
 
 @pytest.fixture
@@ -45,5 +83,23 @@ def mnist_test(data_dir: Path) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.hookimpl(trylast=True)  # after tests/browser has marked its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run browser tests last: Playwright keeps an event loop running in this thread."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Keep each file together for ``--dist loadgroup``, the long ones first."""
+    first = {ROOT / name: place for place, name in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: first.get(item.path, len(first)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that takes too long and is not marked as slow.
+
+    What counts is the CPU time of the test and of the processes that it waited for: the clock on
+    the wall would blame a test for what else the machine does.
+    """
+    before = sum(os.times()[:4])
+    result = yield
+    took = sum(os.times()[:4]) - before
+    if took > MOST_SECONDS and item.get_closest_marker("slow") is None:
+        pytest.fail(f"took {took:.0f} CPU seconds, more than {MOST_SECONDS:g}: mark it as slow")
+    return result

@@ -36,9 +36,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The Chromium of the whole test run."""
+    """A Chromium for one file of tests: Playwright keeps an event loop running in this thread.
+
+    Tests of another file that follow in the same process may want a loop of their own.
+    """
     with sync_playwright() as playwright:
         executable = find_chromium(playwright)
         if executable is None:
