@@ -36,7 +36,7 @@ def gaussian(image: np.ndarray, sigma: Strength, rng: np.random.Generator) -> np
         Processing, section 5.2.
     """
     _require_not_negative("sigma", sigma)
-    return image + np.float32(sigma) * _normal(image.shape, rng)
+    return image + np.float32(sigma) * normal_numbers(image.shape, rng)
 
 
 def uniform(image: np.ndarray, half_width: Strength, rng: np.random.Generator) -> np.ndarray:
@@ -49,7 +49,7 @@ def uniform(image: np.ndarray, half_width: Strength, rng: np.random.Generator) -
         Widrow and Kollar, Quantization Noise, 2008, chapter 4.
     """
     _require_not_negative("half_width", half_width)
-    return image + np.float32(half_width) * (2 * rng.random(image.shape, np.float32) - 1)
+    return image + np.float32(half_width) * (2 * uniform_numbers(image.shape, rng) - 1)
 
 
 def speckle(image: np.ndarray, sigma: Strength, rng: np.random.Generator) -> np.ndarray:
@@ -62,7 +62,7 @@ def speckle(image: np.ndarray, sigma: Strength, rng: np.random.Generator) -> np.
         1980, doi:10.1109/TPAMI.1980.4766994.
     """
     _require_not_negative("sigma", sigma)
-    return image + image * np.float32(sigma) * _normal(image.shape, rng)
+    return image + image * np.float32(sigma) * normal_numbers(image.shape, rng)
 
 
 def poisson(image: np.ndarray, grain: Strength, rng: np.random.Generator) -> np.ndarray:
@@ -82,7 +82,7 @@ def poisson(image: np.ndarray, grain: Strength, rng: np.random.Generator) -> np.
     # A grain below this is invisible in 16 bits, and its counts would overflow.
     photons = 1.0 / np.square(np.maximum(np.asarray(grain, np.float64), 1e-4))
     expected = np.clip(image, 0, None) * photons
-    counts = _poisson_quantile(expected, _normal(image.shape, rng))
+    counts = _poisson_quantile(expected, normal_numbers(image.shape, rng))
     return np.where(np.asarray(grain) > 0, counts / photons, image).astype(np.float32)
 
 
@@ -95,7 +95,7 @@ def salt_and_pepper(image: np.ndarray, share: Strength, rng: np.random.Generator
         Gonzalez and Woods, Digital Image Processing, section 5.2.
     """
     _require_share("share", share)
-    draw = _per_pixel(image, rng)
+    draw = one_per_pixel(image.shape, rng)
     half = np.float32(share) / 2
     return np.where(draw < half, 1, np.where(draw > 1 - half, 0, image)).astype(np.float32)
 
@@ -109,7 +109,8 @@ def masking(image: np.ndarray, share: Strength, rng: np.random.Generator) -> np.
         Vincent et al., ICML 2008, doi:10.1145/1390156.1390294.
     """
     _require_share("share", share)
-    return np.where(_per_pixel(image, rng) < np.float32(share), 0, image).astype(np.float32)
+    draw = one_per_pixel(image.shape, rng)
+    return np.where(draw < np.float32(share), 0, image).astype(np.float32)
 
 
 def block(image: np.ndarray, side: Strength, rng: np.random.Generator) -> np.ndarray:
@@ -125,7 +126,7 @@ def block(image: np.ndarray, side: Strength, rng: np.random.Generator) -> np.nda
     _require_share("side", side)
     height, width = image.shape[-3:-1]
     lead = image.shape[:-3]
-    row_centre, column_centre = rng.random((2, *lead, 1, 1, 1))
+    row_centre, column_centre = one_place(image.shape, rng)
     side = np.broadcast_to(np.asarray(side, np.float64), (*lead, 1, 1, 1))
     pixels = np.rint(side * min(height, width))
     top = np.clip(np.floor(row_centre * height - pixels / 2), 0, height - pixels)
@@ -170,13 +171,35 @@ def jpeg(image: np.ndarray, compression: Strength, rng: np.random.Generator) -> 
     return decoded.reshape(image.shape)
 
 
+def normal_numbers(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draw a normal number for each value of a picture."""
+    return rng.standard_normal(shape, np.float32)
+
+
+def uniform_numbers(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draw a number from 0 to 1 for each value of a picture."""
+    return rng.random(shape, np.float32)
+
+
+def one_per_pixel(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draw a number from 0 to 1 for each pixel, shared by its channels."""
+    return rng.random((*shape[:-1], 1), np.float32)
+
+
+def one_place(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Draw a place in each picture, as shares of height and width: ``(2, ..., 1, 1, 1)``."""
+    return rng.random((2, *shape[:-3], 1, 1, 1))
+
+
 @dataclass(frozen=True)
 class NoiseKind:
     """A noise function with what a slider, a form and a test need to know about it.
 
     ``low`` and ``high`` bound the slider, which moves by ``step`` and starts at ``default``.
     ``unit`` says what the strength counts, ``explain`` what happens, in one plain sentence.
-    A screen shows the strength times ``shown_per_unit``.
+    A screen shows the strength times ``shown_per_unit``.  ``pattern`` draws the random numbers
+    that ``corrupt`` draws for a picture of this shape, whatever the strength: the browser is sent
+    them once for each seed and does the rest itself (static/live/noise.js).  None where it cannot.
     """
 
     name: str
@@ -189,6 +212,7 @@ class NoiseKind:
     low: float = 0.0
     step: float = 0.05
     shown_per_unit: float = 1
+    pattern: Callable[[tuple[int, ...], np.random.Generator], np.ndarray] | None = None
 
     def require_in_range(self, strength: float) -> float:
         """Return ``strength``; raise ``ValueError`` where it is no number on the slider."""
@@ -211,6 +235,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             name="gaussian",
             title="Gaussian",
             corrupt=gaussian,
+            pattern=normal_numbers,
             unit="standard deviation",
             high=1.0,
             default=0.5,
@@ -220,6 +245,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             name="salt-and-pepper",
             title="Salt and pepper",
             corrupt=salt_and_pepper,
+            pattern=one_per_pixel,
             unit="share of pixels",
             high=0.8,
             default=0.3,
@@ -229,6 +255,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             name="poisson",
             title="Poisson (photons)",
             corrupt=poisson,
+            pattern=normal_numbers,
             unit="standard deviation of white",
             high=1.0,
             default=0.5,
@@ -238,6 +265,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             name="speckle",
             title="Speckle",
             corrupt=speckle,
+            pattern=normal_numbers,
             unit="standard deviation of the factor",
             high=1.0,
             default=0.5,
@@ -247,6 +275,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             name="uniform",
             title="Uniform",
             corrupt=uniform,
+            pattern=uniform_numbers,
             unit="largest shift",
             high=1.5,
             default=0.8,
@@ -256,6 +285,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             name="masking",
             title="Masking (dropped pixels)",
             corrupt=masking,
+            pattern=one_per_pixel,
             unit="share of pixels",
             high=0.9,
             default=0.5,
@@ -265,6 +295,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             name="block",
             title="Block",
             corrupt=block,
+            pattern=one_place,
             unit="side of the square",
             high=0.8,
             default=0.4,
@@ -309,15 +340,6 @@ def noise_kind(name: str) -> NoiseKind:
         return NOISE_KINDS[name]
     except KeyError:
         raise ValueError(f"unknown noise {name!r}; known: {', '.join(NOISE_KINDS)}") from None
-
-
-def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    return rng.standard_normal(shape, np.float32)
-
-
-def _per_pixel(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One uniform number for each pixel, shared by its channels."""
-    return rng.random((*image.shape[:-1], 1), np.float32)
 
 
 def _poisson_quantile(expected: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The command line of the models: ``python -m models list`` and ``denoise``."""
+"""The command line of the models: ``python -m models list``, ``denoise``, ``pack``."""
 
 import argparse
 import json
@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from imaging.photo import LARGEST_PIXELS, blend, png, read_photo, to_pixels
-from models.catalogue import Card, ModelError, find_card, read_catalogue
+from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
 from models.denoiser import Denoiser, load_denoiser
+from models.live import write_packed
 from models.photo import PhotoDenoiser
 
 HIGHEST_SIGMA = 75
@@ -57,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         help="how much of the denoising is taken over (default: 1)",
     )
     command.set_defaults(command=_denoise)
+
+    command = commands.add_parser("pack", help="pack the digit networks for the live preview")
+    command.set_defaults(command=_pack)
     return parser
 
 
@@ -88,6 +92,14 @@ def _list(options: argparse.Namespace) -> int:
     for problem in problems:
         print(f"models: {problem}", file=sys.stderr)
     return 1 if problems else 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    for card in load_catalogue().values():
+        if not card.for_photos:
+            path = write_packed(card)
+            print(f"{path.name}: {path.stat().st_size:,} bytes")
+    return 0
 
 
 def _denoise(options: argparse.Namespace) -> int:

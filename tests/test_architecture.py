@@ -35,6 +35,7 @@ CATALOGUE = frozenset(
         "models.inside",
         "models.lab",
         "models.layers",
+        "models.live",
         "models.photo",
         "models.tiles",
         "models.window",

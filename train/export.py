@@ -16,6 +16,7 @@ import onnxruntime as ort
 
 from models.architectures import build
 from models.catalogue import PRETRAINED, Card, read_card, sha256_of
+from models.live import write_packed
 from train.compact import STORED, compact, to_stored_precision
 from train.config import PHOTO_SETS, TrainConfig
 from train.data import load_pictures, to_unit
@@ -58,7 +59,9 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
     if (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
         (target / "model.keras").unlink()
     about = {name: getattr(recipe, name) for name in ("name", "title", "purpose", "source")}
-    return _write_card(target, config, model, epochs, about)
+    card = _write_card(target, config, model, epochs, about)
+    _pack_for_browser(card)
+    return card
 
 
 def refresh(card: Card) -> Card:
@@ -82,7 +85,14 @@ def refresh(card: Card) -> Card:
     write_whole(card.weights, write)
     card = dataclasses.replace(card, sha256=sha256_of(card.weights))
     write_card(card)
+    _pack_for_browser(card)
     return card
+
+
+def _pack_for_browser(card: Card) -> None:
+    """Renew what the live preview loads of a shipped digit network."""
+    if card.folder.parent == PRETRAINED and not card.for_photos:
+        write_packed(card)
 
 
 def can_export() -> bool:

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,6 +59,36 @@ def test_the_same_seed_gives_the_same_picture(kind):
     clean = ramp((28, 28, 3))
     first = kind.corrupt(clean, kind.default, seeded(5))
     np.testing.assert_array_equal(first, kind.corrupt(clean, kind.default, seeded(5)))
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("gaussian", "70a21d077bb07a23"),
+        ("salt-and-pepper", "3902e1f19a18f6dd"),
+        ("poisson", "bd5e97888e56c313"),
+        ("speckle", "40c982c8f7df258a"),
+        ("uniform", "17b7387c0469049b"),
+        ("masking", "22d2bb2d96831631"),
+        ("block", "a5989c055b9bc675"),
+    ],
+)
+def test_a_link_from_before_still_opens_the_same_picture(name, digest):
+    """Taken from the outputs of the first version: a seed in a link is a promise."""
+    kind, clean = NOISE_KINDS[name], ramp((28, 28, 3))
+    one = kind.corrupt(clean, kind.default, seeded(7))
+    strengths = np.reshape([kind.low, kind.default, kind.high], (3, 1, 1, 1))
+    many = kind.corrupt(np.stack([clean] * 3), strengths, seeded(8))
+    assert hashlib.sha256(one.tobytes() + many.tobytes()).hexdigest().startswith(digest)
+
+
+@every_kind
+@pytest.mark.parametrize("shape", [(28, 28, 1), (2, 7, 5, 3)])
+def test_the_pattern_is_all_that_a_kind_draws(kind, shape):
+    by_kind, by_pattern = seeded(3), seeded(3)
+    kind.corrupt(ramp(shape), kind.default, by_kind)
+    assert kind.pattern(shape, by_pattern).size
+    assert by_kind.bit_generator.state == by_pattern.bit_generator.state
 
 
 @every_kind
