@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import bdtrc
 
-from imaging.level import estimate_level
+from imaging.noise_level import estimate_level
 
 # How seldom a wrong pixel may be taken for a part of a white or black area.
 _MISSED = 1e-6

@@ -1,6 +1,6 @@
 """Specialists: classical filters that each know one kind of noise, the fair rivals of a network.
 
-They keep the contract of ``imaging.classical``, so that a comparison treats all alike.  Each is
+They keep the contract of ``imaging.filters``, so that a comparison treats all alike.  Each is
 made for one kind of ``imaging.noise.PHOTO_NOISE_KINDS`` on photos, clipped to [0, 1] and stored
 in 8 bits, and promises nothing under another.  What they need to know beyond ``sigma`` they read
 off the picture; without ``sigma`` they hardly do worse.
@@ -23,9 +23,9 @@ from scipy.fft import dct
 from scipy.special import ndtri
 
 from imaging import noise
-from imaging.classical import Classical, _by_opponent_colours, estimate_sigma, wavelet
+from imaging.filters import Classical, _by_opponent_colours, estimate_sigma, wavelet
 from imaging.impulses import without_impulses
-from imaging.level import estimate_level
+from imaging.noise_level import estimate_level
 
 # Strengths and grey levels for which the effect of a noise is worked out, each from equally
 # likely outcomes.
@@ -232,7 +232,7 @@ def _find_sigma(noisy: np.ndarray, law: _Law) -> float:
 
 
 def _variance_kept(mean: np.ndarray, level: float, law: _Law, strength: float) -> np.ndarray:
-    """What ``imaging.level.variance_kept`` is, behind the curve that ``law`` has at ``strength``.
+    """What ``noise_level.variance_kept`` is, behind the curve that ``law`` has at ``strength``.
 
     In dark places the curve may leave less noise than elsewhere, which counts too.
     """

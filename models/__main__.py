@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from imaging.photo import LARGEST_PIXELS, blend, png, read_photo, to_pixels
+from imaging.files import LARGEST_PIXELS, blend, png, read_photo, to_pixels
 from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
-from models.denoiser import Denoiser, load_denoiser
 from models.live import write_packed
-from models.photo import PhotoDenoiser
+from models.photo_predictor import PhotoDenoiser
+from models.predictor import Denoiser, load_denoiser
 
 HIGHEST_SIGMA = 75
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}

@@ -1,7 +1,7 @@
 """The catalogue: which trained models there are, and what is known of each.
 
 A model lives in ``models/pretrained/NAME`` as ``model.onnx``, ``card.json`` for code and
-``card.md`` for people.  Cards are written by ``train.export`` and ``train.evaluate``.
+``card.md`` for people.  Cards are written by ``train.export.ship`` and ``train.evaluate.measure``.
 """
 
 import dataclasses

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from models.catalogue import ModelError
-from pages.components import blind, comparison, comparison_table, controls, trust
-from pages.components import comparison_charts as charts
+from pages.components import controls
 from pages.components.cached import get_cards, get_catalogue
+from pages.components.compare import blind_test, charts, selection, table, trust_map
+from pages.components.compare.measurements import MeasurementsError, read_measurements, unmeasured
+from pages.components.draw_settings import fitting, here_now
 from pages.components.layout import let_pictures_leave, page_footer, page_setup
-from pages.components.measurements import MeasurementsError, read_measurements, unmeasured
 from pages.components.methods import method_title
 
 page_setup(
@@ -29,8 +30,8 @@ def show_measured(cards: dict) -> None:
         return
 
     # Ask
-    chosen = comparison.pick_measurements(measurements, cards)
-    here = comparison.here_now(cards)
+    chosen = selection.pick_measurements(measurements, cards)
+    here = here_now(cards)
 
     # Show
     st.markdown(charts.summary(chosen))
@@ -52,27 +53,27 @@ def show_measured(cards: dict) -> None:
             charts.show_size(chosen, cards)
         st.caption(charts.PRICE_WORDS)
     st.subheader("All numbers", anchor=False)
-    rows = comparison_table.pick_rows(measurements, chosen)
-    comparison_table.show_table(rows, cards)
+    rows = table.pick_rows(measurements, chosen)
+    table.show_table(rows, cards)
     if missing := unmeasured(measurements, cards):
         st.caption(f"Not measured, and therefore not shown: {', '.join(missing)}.")
-    comparison_table.show_provenance(measurements, cards, chosen.data)
+    table.show_provenance(measurements, cards, chosen.data)
 
 
 def show_blind() -> None:
     """Two unnamed results at a time, ten times."""
-    st.markdown(blind.WORDS)
-    sitting = blind.sitting_of(comparison.fitting(get_catalogue()[0]))
+    st.markdown(blind_test.WORDS)
+    sitting = blind_test.sitting_of(fitting(get_catalogue()[0]))
     if sitting.is_over:
-        blind.show_score(sitting)
+        blind_test.show_score(sitting)
     else:
-        blind.show_round(sitting)
-    blind.show_restart(sitting)
+        blind_test.show_round(sitting)
+    blind_test.show_restart(sitting)
 
 
 def show_trust(cards: dict) -> None:
     """One digit under many draws of the noise, and the noise alone."""
-    cards = comparison.fitting(cards)
+    cards = fitting(cards)
 
     # Ask
     clean = controls.pick_digit("trust_")
@@ -84,39 +85,39 @@ def show_trust(cards: dict) -> None:
     # Compute
     title, noise = method_title(name, cards), f"{kind.title} noise, strength {strength:g}"
     try:
-        found = trust.find_trust(name, cards, kind, strength, clean, seed)
+        found = trust_map.find_trust(name, cards, kind, strength, clean, seed)
     except ModelError as problem:
         st.error(f"{problem} Choose another one above.", icon=":material/heart_broken:")
         return
 
     # Show
-    trust.show_trust(found, title, noise)
+    trust_map.show_trust(found, title, noise)
     let_pictures_leave()
-    trust.show_numbers(found)
-    st.markdown(trust.WORDS)
+    trust_map.show_numbers(found)
+    st.markdown(trust_map.WORDS)
     st.subheader("Does the digit reader change its mind?", anchor=False)
-    trust.show_readings(found)
+    trust_map.show_readings(found)
     st.subheader("Pure noise in: what is invented?", anchor=False)
-    st.markdown(trust.NOISE_WORDS)
-    trust.show_invented(trust.invent(name, cards, kind, strength, seed), title, kind)
+    st.markdown(trust_map.NOISE_WORDS)
+    trust_map.show_invented(trust_map.invent(name, cards, kind, strength, seed), title, kind)
 
 
 @st.fragment
 def lab() -> None:
     """All views, as a fragment: a click redraws one of them without the page around it."""
     cards, problems = get_cards()
-    comparison.open_link(cards)
+    selection.open_link(cards)
     for problem in problems:
         st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
-    view = comparison.pick_view()
+    view = selection.pick_view()
     if view == "measured":
         show_measured(cards)
     elif view == "blind":
         show_blind()
     else:
         show_trust(cards)
-    comparison.write_link(cards)
-    comparison.show_reset(cards)
+    selection.write_link(cards)
+    selection.show_reset(cards)
 
 
 lab()

@@ -6,10 +6,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from imaging import metrics
 from models.catalogue import Card, ModelError
-from pages.components import controls, pickers, results
+from pages.components import controls, scores
 from pages.components.cached import get_cards
-from pages.components.downloads import show_downloads
-from pages.components.drawing_pad import SIDE
+from pages.components.draw import controls as pickers
+from pages.components.draw.canvas import SIDE
+from pages.components.draw.downloads import show_downloads
 from pages.components.layout import let_pictures_leave, page_footer, page_setup
 from pages.components.methods import load_method, run_all
 from pages.components.model_card import show_model_card
@@ -70,7 +71,7 @@ def lab() -> None:
 
     # Show
     pictures = {"Original": clean, "Noisy": noisy, "Denoised": denoised}
-    readings = results.read_digits(pictures, cards)
+    readings = scores.read_digits(pictures, cards)
     reference = clean
     if source == "nothing":
         reference = None
@@ -78,13 +79,13 @@ def lab() -> None:
     with viewer_box:
         noise = f"{kind.title} noise, strength {strength:g}"
         alt = {"Noisy": f"The same with {noise}", "Denoised": f"What {method.title} makes of it"}
-        compare(pictures, key="viewer", captions=results.captions(readings), alt=alt)
+        compare(pictures, key="viewer", captions=scores.captions(readings), alt=alt)
     let_pictures_leave()
     show_controls(controls_box, cards)
     with view_box:
         if reference is not None:
-            results.show_quality(reference, noisy, denoised)
-        results.show_warnings(method, kind, strength, reference, noisy, denoised, readings)
+            scores.show_quality(reference, noisy, denoised)
+        scores.show_warnings(method, kind, strength, reference, noisy, denoised, readings)
     answers = run_all(cards, kind, strength, noisy, sigma)
     settings = {
         "picture": source,
@@ -97,7 +98,7 @@ def lab() -> None:
         show_model_card(method.card)
         show_downloads(pictures, answers, reference, settings)
         st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(cards,))
-    results.show_all_methods(answers, reference, noisy, chosen=name)
+    scores.show_all_methods(answers, reference, noisy, chosen=name)
 
 
 def show_controls(box: DeltaGenerator, cards: dict[str, Card]) -> None:

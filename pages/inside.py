@@ -3,29 +3,29 @@
 import streamlit as st
 
 from models.catalogue import ModelError
-from pages.components import (
-    inside,
-    inside_anomaly,
-    inside_checkerboard,
-    inside_code,
-    inside_layers,
-    inside_order,
-    inside_pca,
-    inside_skips,
-    inside_window,
+from pages.components.inside import (
+    anomaly,
+    autoencoders,
+    checkerboard,
+    code,
+    layers,
+    pixel_order,
+    shared,
+    skips,
+    window,
 )
 from pages.components.layout import page_footer, page_setup
 
 # What there is to see, in this order; ``show(digit)`` of the chosen one writes it.
 SECTIONS = {
-    "layers": ("Layers", inside_layers.show),
-    "window": ("One window", inside_window.show),
-    "skips": ("Skip connections", inside_skips.show),
-    "checkerboard": ("Checkerboard", inside_checkerboard.show),
-    "code": ("The code", inside_code.show),
-    "pca": ("PCA", inside_pca.show),
-    "order": ("Order of pixels", inside_order.show),
-    "anomaly": ("Anomaly", inside_anomaly.show),
+    "layers": ("Layers", layers.show),
+    "window": ("One window", window.show),
+    "skips": ("Skip connections", skips.show),
+    "checkerboard": ("Checkerboard", checkerboard.show),
+    "code": ("The code", code.show),
+    "pca": ("PCA", autoencoders.show),
+    "order": ("Order of pixels", pixel_order.show),
+    "anomaly": ("Anomaly", anomaly.show),
 }
 
 page_setup(
@@ -38,11 +38,11 @@ page_setup(
 def lab() -> None:
     """One section at a time, as a fragment: a click redraws it without the page around it."""
     titles = {name: title for name, (title, _) in SECTIONS.items()}
-    inside.open_link(titles)
+    shared.open_link(titles)
 
     # Ask
-    section = inside.pick_section(titles)
-    digit = inside.pick_digit()
+    section = shared.pick_section(titles)
+    digit = shared.pick_digit()
 
     # Compute and show
     _, show = SECTIONS[section]
@@ -50,8 +50,8 @@ def lab() -> None:
         show(digit)
     except ModelError as problem:
         st.error(f"{problem} The other sections work without it.", icon=":material/heart_broken:")
-    inside.write_link()
-    inside.show_reset()
+    shared.write_link()
+    shared.show_reset()
 
 
 lab()

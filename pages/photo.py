@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from imaging.photo import blend
+from imaging.files import blend
 from models.catalogue import ModelError
-from pages.components import photo_controls, photo_results
 from pages.components.cached import get_cards
 from pages.components.layout import page_footer, page_setup
 from pages.components.model_card import show_model_card
-from pages.components.photo_batch import show_all_files
-from pages.components.photo_downloads import show_downloads
-from pages.components.photo_methods import load_photo_method
-from pages.components.photo_source import pick_photo
-from pages.components.photo_work import denoise, own_noise, with_noise
+from pages.components.photo import controls, results
+from pages.components.photo.batch import show_all_files
+from pages.components.photo.downloads import show_downloads
+from pages.components.photo.methods import load_photo_method
+from pages.components.photo.source import pick_photo
+from pages.components.photo.work import denoise, own_noise, with_noise
 
 page_setup(
     "Denoise a photo",
@@ -24,7 +24,7 @@ page_setup(
 def lab() -> None:
     """The whole bench, from the picture to the numbers."""
     cards, problems = get_cards()
-    photo_controls.open_link(cards)
+    controls.open_link(cards)
     for problem in problems:
         st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
 
@@ -35,25 +35,25 @@ def lab() -> None:
             "Choose a picture above. JPEG, PNG, WebP, TIFF and BMP are opened, in colour or grey.",
             icon=":material/add_photo_alternate:",
         )
-        photo_controls.write_link(cards)
+        controls.write_link(cards)
         return
     clean = picture.photo.pixels
-    adds_noise = photo_controls.pick_task()
+    adds_noise = controls.pick_task()
     viewer_box = st.container()
     *noise_box, method_box, strength_box = st.columns(3 if adds_noise else 2, gap="large")
     if adds_noise:
         with noise_box[0]:
-            noise = photo_controls.pick_photo_noise()
+            noise = controls.pick_photo_noise()
             noisy, level = with_noise(picture, *noise)
     else:
         noise = None
         noisy, level = own_noise(picture)
     with method_box:
-        name = photo_controls.pick_photo_method(cards)
-        level = photo_controls.pick_level(level, "as added" if adds_noise else "estimated")
+        name = controls.pick_photo_method(cards)
+        level = controls.pick_level(level, "as added" if adds_noise else "estimated")
     with strength_box:
-        brightness, colour = photo_controls.pick_shares(clean.shape[2])
-    photo_controls.write_link(cards)
+        brightness, colour = controls.pick_shares(clean.shape[2])
+    controls.write_link(cards)
 
     # Compute
     try:
@@ -68,22 +68,20 @@ def lab() -> None:
 
     # Show
     with view_box:
-        place = photo_results.show_pictures(clean if adds_noise else None, noisy, result, method)
+        place = results.show_pictures(clean if adds_noise else None, noisy, result, method)
     if result is None:
         return
-    photo_controls.forget_link_problems()
+    controls.forget_link_problems()
     if adds_noise:
-        photo_results.show_quality(clean[place], noisy[place], result[place], method)
+        results.show_quality(clean[place], noisy[place], result[place], method)
     else:
-        photo_results.show_residual(noisy, result)
+        results.show_residual(noisy, result)
     with st.container(horizontal=True):
         show_model_card(method.card)
         show_downloads(picture, clean if adds_noise else None, noisy, result)
-        st.button(
-            "Reset", icon=":material/restart_alt:", on_click=photo_controls.reset, args=(cards,)
-        )
+        st.button("Reset", icon=":material/restart_alt:", on_click=controls.reset, args=(cards,))
     show_all_files(files, method, brightness, colour)
-    photo_results.show_all_methods(picture, clean if adds_noise else None, noisy, level, cards)
+    results.show_all_methods(picture, clean if adds_noise else None, noisy, level, cards)
 
 
 lab()

@@ -1,8 +1,8 @@
-"""Who may import whom: the rules of the design as one table, and proof that they hold.
+"""Who may import whom: the rules of the design as one table of folders, and proof that they hold.
 
-The server must never load Keras or TensorFlow.  The table makes that true by induction: a
-lean room may import only lean rooms and libraries that are not Keras.  The tests at the end
-then start every page in a fresh interpreter and look.
+The server must never load Keras or TensorFlow.  The table makes that true by induction: a light
+folder may import only light folders and libraries that are not Keras.  The tests at the end then
+start the pages in a fresh interpreter and look.
 """
 
 import ast
@@ -27,147 +27,143 @@ INFERENCE = ARITHMETIC | {"onnxruntime"}
 SCREEN = INFERENCE | {"streamlit", "streamlit_drawable_canvas", "altair", "pandas"}
 TRAINING = INFERENCE | {"keras", "onnx", "sklearn"}
 
-# What models are without their builders.
-CATALOGUE = frozenset(
-    {
-        "models.catalogue",
-        "models.denoiser",
-        "models.inside",
-        "models.lab",
-        "models.layers",
-        "models.live",
-        "models.photo",
-        "models.tiles",
-        "models.window",
-        "models.workbench",
-    }
-)
-TRAIN_LEAN = frozenset(
-    {
-        "train.config",
-        "train.jobs",
-        "train.memory",
-        "train.recipes",
-        "train.records",
-        "train.runs",
-    }
-)
-BEHIND_A_PAGE = CATALOGUE | TRAIN_LEAN | {"imaging", "pages.components"}
+# What lies directly in these two is light; below them, each folder says for itself.
+LIGHT_MODELS = frozenset({"models/", "models/tasks/", "models/inspection/", "models/studies/"})
+LIGHT_TRAIN = frozenset({"train/"})
+SHARED = frozenset({"pages/components/", "pages/components/viewer/"})
+BEHIND_A_PAGE = LIGHT_MODELS | LIGHT_TRAIN | SHARED | {"imaging/"}
+PAGES = ("draw", "photo", "training", "inside", "compare", "tasks")
 
 
 @dataclass(frozen=True)
-class Room:
-    """Some files and what they may import besides the standard library.
+class Folder:
+    """The files that lie directly in a folder, and what they may import of ours and of others.
 
-    A name allows what lies below it too.  ``lazily`` and ``backends`` are allowed inside functions
-    only.  ``lean`` rooms never load Keras.  ``caches`` may use ``st.cache_data`` and its kin.
+    A folder is written with a slash at its end; ``app.py`` is the one file that stands for itself.
+    ``lazily`` and ``backends`` may be imported inside functions only.  ``light`` folders never
+    load Keras.  A ``deep`` folder holds what lies below it too.
     """
 
-    files: tuple[str, ...]
+    name: str
     ours: frozenset[str]
     libraries: frozenset[str]
     rule: str
     lazily: frozenset[str] = frozenset()
     backends: frozenset[str] = frozenset()
-    lean: bool = True
-    caches: bool = False
+    light: bool = True
+    deep: bool = False
 
 
-# A file belongs to the first room that names it.
-ROOMS = (
-    Room(("app.py",), frozenset(), frozenset({"streamlit"}), "app.py imports nothing of ours"),
-    Room(
-        ("pages/components/cached.py",),
-        BEHIND_A_PAGE,
+def _of_a_page(name: str) -> Folder:
+    folder = f"pages/components/{name}/"
+    return Folder(
+        folder,
+        BEHIND_A_PAGE | {folder},
         SCREEN,
-        "pages reach models without architectures, imaging and train's lean modules",
-        caches=True,
-    ),
-    Room(
-        ("pages/*.py", "pages/components/*.py"),
-        BEHIND_A_PAGE,
-        SCREEN,
-        "a page imports pages.components, models without architectures, imaging and "
-        "train's lean modules; never a page, never Keras",
-    ),
-    Room(
-        ("imaging/*.py",),
-        frozenset({"imaging"}),
-        ARITHMETIC,
-        "imaging imports nothing of ours but imaging",
-    ),
-    Room(
-        ("models/architectures/*.py",),
-        frozenset({"models.architectures", "imaging"}),
-        frozenset({"keras", "numpy"}),
-        "an architecture imports keras and imaging at most",
-        lean=False,
-    ),
-    Room(
-        ("models/*.py",),
-        CATALOGUE | {"imaging"},
-        INFERENCE,
-        "models (without architectures) imports imaging only, never Keras",
-    ),
-    Room(
-        ("train/__main__.py",),
-        CATALOGUE | TRAIN_LEAN | {"imaging"},
-        INFERENCE,
-        "the command line loads Keras only once a command needs it",
-        lazily=frozenset({"train", "models.architectures"}),
-    ),
-    Room(
-        (
-            "train/__init__.py",
-            "train/config.py",
-            "train/jobs.py",
-            "train/memory.py",
-            "train/recipes.py",
-            "train/records.py",
-            "train/runs.py",
-            "train/workers.py",
+        "the parts of a page import their own folder and what pages share, never another page's",
+    )
+
+
+TRAINING_FOLDERS = frozenset({"train/fit/", "train/export/", "train/evaluate/", "train/studies/"})
+ALL_OF_MODELS = LIGHT_MODELS | {"models/architectures/"}
+
+FOLDERS = {
+    folder.name: folder
+    for folder in (
+        Folder("app.py", frozenset(), frozenset({"streamlit"}), "app.py imports nothing of ours"),
+        Folder(
+            "pages/",
+            BEHIND_A_PAGE | {f"pages/components/{name}/" for name in PAGES},
+            SCREEN,
+            "a page imports its components, light models, light train and imaging; never a page, "
+            "never Keras",
         ),
-        CATALOGUE | TRAIN_LEAN | {"imaging"},
-        INFERENCE,
-        "what the training page uses of train never imports Keras",
-    ),
-    Room(
-        ("train/distributed.py",),
-        frozenset({"train"}),
-        frozenset({"keras", "numpy"}),
-        "workers talk to each other in one file, by the engine that trains them together",
-        backends=frozenset({"jax"}),
-        lean=False,
-    ),
-    Room(
-        ("train/*.py",),
-        CATALOGUE | {"train", "models.architectures", "imaging"},
-        TRAINING,
-        "train imports train, models and imaging; of Keras's backends it imports none",
-        lean=False,
-    ),
-    Room(
-        ("tests/*.py",),
-        frozenset(OURS),
-        ANY,
-        "tests may import everything but TensorFlow",
-        lean=False,
-    ),
-)
+        *(
+            Folder(
+                name,
+                BEHIND_A_PAGE,
+                SCREEN,
+                "what pages share imports light models, light train and imaging; never a page's "
+                "own parts, never Keras",
+            )
+            for name in sorted(SHARED)
+        ),
+        *(_of_a_page(name) for name in PAGES),
+        Folder(
+            "imaging/",
+            frozenset({"imaging/"}),
+            ARITHMETIC,
+            "imaging imports nothing of ours but imaging",
+        ),
+        *(
+            Folder(
+                name,
+                LIGHT_MODELS | {"imaging/"},
+                INFERENCE,
+                "models (without architectures) imports imaging only, never Keras",
+                deep=name == "models/tasks/",
+            )
+            for name in sorted(LIGHT_MODELS)
+        ),
+        Folder(
+            "models/architectures/",
+            frozenset({"models/architectures/", "imaging/"}),
+            frozenset({"keras", "numpy"}),
+            "an architecture imports keras and imaging at most",
+            light=False,
+        ),
+        Folder(
+            "train/",
+            LIGHT_TRAIN | LIGHT_MODELS | {"imaging/"},
+            INFERENCE,
+            "what lies directly in train never imports Keras; a command does once it needs it",
+            lazily=TRAINING_FOLDERS | {"models/architectures/"},
+        ),
+        *(
+            Folder(
+                name,
+                TRAINING_FOLDERS | LIGHT_TRAIN | ALL_OF_MODELS | {"imaging/"},
+                TRAINING,
+                "training imports train, models and imaging; a backend only inside a function",
+                backends=frozenset({"jax"}),
+                light=False,
+            )
+            for name in sorted(TRAINING_FOLDERS)
+        ),
+        Folder(
+            "tests/",
+            frozenset(f"{top}/" for top in OURS),
+            ANY,
+            "tests may import everything but TensorFlow",
+            light=False,
+            deep=True,
+        ),
+    )
+}
+# The one file that has a right of its own.
+CACHES = "pages/components/cached.py"
+# The one file of a light folder that may load Keras, and only inside a function.
+COMMAND_LINE = "train/__main__.py"
 
 # Keras code runs on any backend, so no file names one.
 BACKENDS = {"tensorflow", "tf_keras", "jax", "torch"}
 
 
-def room_of(path: str) -> Room | None:
-    """The room of a file, given relative to the project; None for a file of no room."""
-    for room in ROOMS:
-        for pattern in room.files:
-            # `pages/x/y.py` is no page, whatever fnmatch's `*` thinks of the slash.
-            flat = pattern.startswith("pages/")
-            if fnmatch(path, pattern) and (not flat or path.count("/") == pattern.count("/")):
-                return room
-    return None
+def folder_of(path: str) -> Folder | None:
+    """The folder of a file, given relative to the project; None where the design has none."""
+    parent, slash, _ = path.rpartition("/")
+    if not slash:
+        return FOLDERS.get(path)
+    deep = (each for name, each in FOLDERS.items() if each.deep and path.startswith(name))
+    return FOLDERS.get(f"{parent}/") or next(deep, None)
+
+
+def place_of(name: str) -> str:
+    """The folder of the design in which a dotted name lies; a package lies in its own folder."""
+    if name.partition(".")[0] == "app":
+        return "app.py"
+    path = name.replace(".", "/") + "/"
+    return max((known for known in FOLDERS if path.startswith(known)), key=len)
 
 
 @dataclass(frozen=True)
@@ -223,34 +219,32 @@ def caches(tree: ast.AST) -> Iterator[int]:
                     yield node.lineno
 
 
-def within(name: str, allowed: frozenset[str]) -> bool:
-    """Whether a dotted name is one of the allowed ones or lies below one."""
-    return any(name == top or name.startswith(f"{top}.") for top in allowed)
-
-
 def violations(source: str, path: str) -> list[str]:
     """What a file of this source at this path does against the rules, one line each."""
-    room = room_of(path)
-    if room is None:
-        return [f"{path}:1: no room of the design holds this file"]
+    folder = folder_of(path)
+    if folder is None:
+        return [f"{path}:1: no folder of the design holds this file"]
     tree = ast.parse(source, path)
     found = []
     for used in imports(tree, path):
         top = used.name.partition(".")[0]
-        if top in BACKENDS and not (top in room.backends and used.lazy):
+        if top in BACKENDS and not (top in folder.backends and used.lazy):
             complaint = "Keras code names no backend"
-        elif top in sys.stdlib_module_names or top in room.backends:
+        elif top in sys.stdlib_module_names or top in folder.backends:
             continue
+        elif folder.libraries == ANY:
+            complaint = None
         elif top in OURS:
-            allowed = room.ours | (room.lazily if used.lazy else frozenset())
-            complaint = None if within(used.name, allowed) else room.rule
+            late = used.lazy and path == COMMAND_LINE
+            allowed = folder.ours | (folder.lazily if late else frozenset())
+            complaint = None if place_of(used.name) in allowed else folder.rule
         else:
-            complaint = None if top in room.libraries or room.libraries == ANY else room.rule
+            complaint = None if top in folder.libraries else folder.rule
         if complaint:
             found.append(f"{path}:{used.line}: imports {used.name}, but {complaint}")
-    if path.startswith("pages/") and not room.caches:
+    if path.startswith("pages/") and path != CACHES:
         found += [
-            f"{path}:{line}: uses a Streamlit cache, but only pages/components/cached.py does"
+            f"{path}:{line}: uses a Streamlit cache, but only {CACHES} does"
             for line in caches(tree)
         ]
     return found
@@ -267,24 +261,35 @@ def project_files() -> list[str]:
 # The project keeps the rules
 
 
-@pytest.mark.parametrize("path", project_files())
-def test_a_file_imports_only_what_its_room_may(path: str):
-    found = violations((ROOT / path).read_text(encoding="utf-8"), path)
+def test_every_file_imports_only_what_its_folder_may():
+    found = [
+        complaint
+        for path in project_files()
+        for complaint in violations((ROOT / path).read_text(encoding="utf-8"), path)
+    ]
     assert not found, "\n".join(found)
 
 
-def test_lean_rooms_lead_only_to_lean_rooms():
-    for room in ROOMS:
-        if not room.lean:
-            continue
-        assert not room.libraries & (BACKENDS | {"keras"}), room.rule
-        assert room.libraries != ANY, room.rule
-        for name in room.ours:
-            # A name lets in what lies below it, and some below these loads Keras.
-            assert name not in {"models", "train"}, room.rule
-            target = room_of(name.replace(".", "/") + ("" if "." in name else "/__init__") + ".py")
-            assert target is not None, name
-            assert target.lean, name
+def test_light_folders_lead_only_to_light_folders():
+    for folder in FOLDERS.values():
+        if folder.light:
+            assert not folder.libraries & (BACKENDS | {"keras"}), folder.name
+            assert folder.libraries != ANY, folder.name
+            assert all(FOLDERS[name].light for name in folder.ours), folder.name
+
+
+def test_only_the_command_line_and_the_training_reach_what_loads_keras():
+    assert {name for name, folder in FOLDERS.items() if folder.lazily} == {"train/"}
+    assert {name for name, folder in FOLDERS.items() if not folder.light} == {
+        "models/architectures/",
+        "tests/",
+        *TRAINING_FOLDERS,
+    }
+
+
+def test_no_module_shares_its_name_with_a_folder_beside_it():
+    for path in project_files():
+        assert not (ROOT / path.removesuffix(".py")).is_dir(), path
 
 
 # The checker sees what it should
@@ -297,11 +302,11 @@ BAD = {
     "the catalogue loads Keras": ("models/catalogue.py", "import keras"),
     "the catalogue loads Keras late": ("models/catalogue.py", "def f():\n    import keras"),
     "the denoiser builds a network": (
-        "models/denoiser.py",
+        "models/predictor.py",
         "from models.architectures import unet",
     ),
-    "the same, relative": ("models/denoiser.py", "from .architectures import unet"),
-    "the same, from the package": ("models/denoiser.py", "from . import architectures"),
+    "the same, relative": ("models/predictor.py", "from .architectures import unet"),
+    "the same, from the package": ("models/predictor.py", "from . import architectures"),
     "the batch command line trains": ("models/__main__.py", "from train import jobs"),
     "an architecture reads the catalogue": (
         "models/architectures/unet.py",
@@ -309,51 +314,65 @@ BAD = {
     ),
     "an architecture uses TensorFlow": ("models/architectures/unet.py", "import tensorflow as tf"),
     "an architecture draws": ("models/architectures/unet.py", "from PIL import Image"),
-    "training uses TensorFlow": ("train/loop.py", "from tensorflow.data import Dataset"),
-    "the workers load JAX, which need not be there": ("train/distributed.py", "import jax"),
+    "training uses TensorFlow": ("train/fit/loop.py", "from tensorflow.data import Dataset"),
+    "the workers load JAX, which need not be there": ("train/fit/distributed.py", "import jax"),
     "the workers use another engine": (
-        "train/distributed.py",
+        "train/fit/distributed.py",
         "def f():\n    import tensorflow",
     ),
-    "training uses JAX": ("train/loop.py", "def f():\n    import jax"),
-    "training draws on the screen": ("train/loop.py", "import streamlit"),
-    "training imports a page": ("train/loop.py", "from pages.components import viewer"),
+    "training uses JAX at once": ("train/fit/loop.py", "import jax"),
+    "training draws on the screen": ("train/fit/loop.py", "import streamlit"),
+    "training imports a page": ("train/fit/loop.py", "from pages.components import viewer"),
     "the job keeper loads Keras": ("train/jobs.py", "import keras.callbacks"),
-    "the job keeper loads the loop": ("train/jobs.py", "def f():\n    from train.loop import fit"),
+    "the job keeper loads the loop": (
+        "train/jobs.py",
+        "def f():\n    from train.fit.loop import fit",
+    ),
     "the settings load Keras for types": (
         "train/config.py",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import keras",
     ),
     "the recipes list the architectures": ("train/recipes.py", "from models import architectures"),
-    "the train package loads Keras": ("train/__init__.py", "from train import loop"),
-    "the command line loads Keras at once": ("train/__main__.py", "from train import loop"),
+    "the train package loads Keras": ("train/__init__.py", "from train.fit import loop"),
+    "the command line loads Keras at once": ("train/__main__.py", "from train.fit import loop"),
     "a page imports a page": ("pages/draw.py", "from pages import photo"),
     "a page imports a page in full": ("pages/draw.py", "import pages.photo"),
     "a shared part imports a page": ("pages/components/layout.py", "from pages.draw import x"),
     "a page loads Keras": ("pages/inside.py", "import keras"),
     "a page hides it": ("pages/inside.py", "import importlib\nimportlib.import_module('keras')"),
     "a page hides it better": ("pages/inside.py", "__import__('tensorflow')"),
-    "a page trains": ("pages/train.py", "from train.loop import fit"),
+    "a page trains": ("pages/training.py", "from train.fit.loop import fit"),
+    "a page reaches into another's parts": (
+        "pages/components/photo/work.py",
+        "from pages.components.draw import canvas",
+    ),
+    "what pages share reaches into one page's parts": (
+        "pages/components/layout.py",
+        "from pages.components.draw.canvas import SIDE",
+    ),
     "a page takes a library we do not pin": ("pages/draw.py", "import cv2"),
     "a page caches": ("pages/draw.py", "import streamlit as st\n@st.cache_data\ndef f(): ..."),
-    "a part caches": ("pages/components/viewer.py", "from streamlit import cache_resource"),
+    "a part caches": (
+        "pages/components/viewer/__init__.py",
+        "from streamlit import cache_resource",
+    ),
     "the app file imports a page": ("app.py", "from pages import draw"),
     "the app file imports a part": ("app.py", "from pages.components.layout import page_setup"),
     "a test loads TensorFlow": ("tests/train/test_loop.py", "import tensorflow"),
-    "a file stands outside every room": ("helpers.py", "import json"),
+    "a file stands outside every folder": ("helpers.py", "import json"),
     "a page stands in a folder of its own": ("pages/more/draw.py", "import json"),
 }
 
 GOOD = {
     "app.py": "import streamlit as st",
     "imaging/metrics.py": "import numpy\nfrom imaging.noise import KINDS\nfrom . import noise",
-    "models/denoiser.py": "import onnxruntime\nfrom models.catalogue import Card\nimport imaging",
+    "models/predictor.py": "import onnxruntime\nfrom models.catalogue import Card\nimport imaging",
     "models/architectures/unet.py": "import keras\nfrom keras import layers",
     "train/config.py": "from dataclasses import dataclass\nfrom models import catalogue",
-    "train/__main__.py": "import argparse\ndef run():\n    from train import loop",
-    "train/loop.py": "import keras\nfrom models.architectures import unet\nfrom train import data",
-    "train/distributed.py": "import keras\ndef f():\n    from jax import experimental",
-    "pages/train.py": "import streamlit\nfrom train import jobs\nfrom pages.components import x",
+    "train/__main__.py": "import argparse\ndef run():\n    from train.fit import loop",
+    "train/fit/loop.py": "import keras\nfrom models.architectures import unet\nimport train.fit",
+    "train/fit/distributed.py": "import keras\ndef f():\n    from jax import experimental",
+    "pages/training.py": "import streamlit\nfrom train import jobs\nfrom pages.components import x",
     "pages/components/cached.py": "import streamlit as st\n@st.cache_resource\ndef f(): ...",
     "tests/models/test_unet.py": "import keras\nfrom models.architectures import unet",
 }
@@ -372,8 +391,8 @@ def test_the_checker_accepts(path: str, source: str):
 
 def test_a_report_names_the_file_the_line_and_the_rule():
     source = '"""Doc."""\n\nimport json\n\nimport keras\n'
-    assert violations(source, "models/denoiser.py") == [
-        "models/denoiser.py:5: imports keras, but models (without architectures) imports "
+    assert violations(source, "models/predictor.py") == [
+        "models/predictor.py:5: imports keras, but models (without architectures) imports "
         "imaging only, never Keras"
     ]
 
@@ -383,7 +402,6 @@ def test_a_report_names_the_file_the_line_and_the_rule():
 
 RUN_PAGE = """
 import json, sys
-import train  # AppTest puts pages/ on the path, a server the root: this is not pages/train.py.
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
@@ -445,7 +463,7 @@ def test_everything_behind_the_screens_loads_without_tensorflow():
     behind = [
         path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         for path in project_files()
-        if path.startswith(("imaging/", "models/", "train/")) and room_of(path).lean
+        if path.startswith(("imaging/", "models/", "train/")) and folder_of(path).light
     ]
     assert in_fresh_interpreter(IMPORT_MODULES, *behind) == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.catalogue import ModelError
 from train.config import TrainConfig
-from train.runs import Run
+from train.run_folder import Run
 
 RUNS = Path(__file__).parent / "runs"
 
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", help="models (default: all digit models)")
     command.set_defaults(command=_refresh)
 
-    command = commands.add_parser("results", help="write train/RESULTS.md from finished runs")
+    command = commands.add_parser("results", help="write docs/recipes.md from finished runs")
     command.add_argument("names", nargs="*", help="recipes to train (default: all for digits)")
     command.add_argument(
         "--run", action="store_true", help="first train those that have no finished run, in order"
@@ -124,7 +124,7 @@ def _recipe(options: argparse.Namespace) -> int:
 
 
 def _recipe_with_workers(options: argparse.Namespace, folder: Path, config: TrainConfig) -> int:
-    from train.workers import require_place, run_together, use_jax
+    from train.replicas import require_place, run_together, use_jax
 
     require_place(options.worker, options.workers, options.coordinator)
     use_jax()
@@ -157,7 +157,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _make_usable(run: Run) -> None:
     """Let the screens use what was trained; a run without a network yet is left as it is."""
-    from train.export import can_export, make_usable
+    from train.export.ship import can_export, make_usable
     from train.jobs import owner
 
     trained = run.model.exists() or run.checkpoint.exists()
@@ -166,7 +166,7 @@ def _make_usable(run: Run) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from train.export import export
+    from train.export.ship import export
     from train.recipes import recipe
 
     card = export(Run(options.folder), recipe(options.name))
@@ -176,7 +176,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _refresh(options: argparse.Namespace) -> int:
     from models.catalogue import find_card, load_catalogue
-    from train.export import refresh
+    from train.export.ship import refresh
 
     digits = [card.name for card in load_catalogue().values() if not card.for_photos]
     for name in options.names or digits:
@@ -188,10 +188,10 @@ def _refresh(options: argparse.Namespace) -> int:
 
 
 def _results(options: argparse.Namespace) -> int:
+    from train.evaluate.recipes_page import write_page
+    from train.evaluate.record_runs import digit_recipes, draw, train_missing, update
     from train.recipes import RECIPES, TRAPS, recipe
-    from train.records import read_records
-    from train.results import digit_recipes, draw, train_missing, update
-    from train.results_page import write_page
+    from train.recorded import read_records
 
     names = [recipe(name).name for name in options.names] or digit_recipes()
     if options.run:
@@ -207,14 +207,14 @@ def _results(options: argparse.Namespace) -> int:
 
 
 def _curves(options: argparse.Namespace) -> int:
-    from train.curves import write_curves
+    from train.evaluate.output_curves import write_curves
 
     print(write_curves())
     return 0
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from train.lab import PARTS, make_lab
+    from train.studies.lab import PARTS, make_lab
 
     make_lab(options.parts or list(PARTS))
     return 0
@@ -222,8 +222,8 @@ def _lab(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from models.catalogue import load_catalogue
-    from train.evaluate import evaluate_filters, evaluate_models, write_measurements
-    from train.report import write_digit_tables
+    from train.evaluate.measure import evaluate_filters, evaluate_models, write_measurements
+    from train.evaluate.tables import write_digit_tables
 
     if options.set != "digits":
         return _evaluate_photos(options)
@@ -238,9 +238,9 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _evaluate_photos(options: argparse.Namespace) -> int:
     from models.catalogue import load_catalogue
-    from train.evaluate import write_measurements
-    from train.evaluate_photos import evaluate_kodak24, evaluate_polyu
-    from train.report import write_photo_tables
+    from train.evaluate.measure import write_measurements
+    from train.evaluate.measure_photos import evaluate_kodak24, evaluate_polyu
+    from train.evaluate.tables import write_photo_tables
 
     names = [card.name for card in load_catalogue().values() if card.for_photos]
     evaluate = evaluate_kodak24 if options.set == "kodak24" else evaluate_polyu
@@ -254,8 +254,8 @@ def _train_in_team(run: Run, index: int, count: int, coordinator: str) -> int:
 
     JAX would otherwise wait at the end of the process for the others, who wait for this one.
     """
-    from train.distributed import Team, WorkerError
-    from train.loop import train
+    from train.fit.distributed import Team, WorkerError
+    from train.fit.loop import train
 
     try:
         team = Team.join(index, count, coordinator)
@@ -272,7 +272,7 @@ def _train_in_team(run: Run, index: int, count: int, coordinator: str) -> int:
 
 def _train(run: Run, minutes: float | None = None) -> int:
     run.read_config()  # Complain before the seconds that Keras takes.
-    from train.loop import train
+    from train.fit.loop import train
 
     return _tell(run, train(run, show_progress=True, minutes=minutes))
 

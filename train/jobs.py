@@ -6,7 +6,7 @@ that it is alive, and, when its turn has come, one in the folder of all runs.  T
 both back when a process ends, however it ends, so nothing stays locked after a crash, and the
 queue survives a restart of the server.  (``flock``: Linux and macOS.)
 
-Page and worker share only the files of the run folder (see ``train.runs``) and these:
+Page and worker share only the files of the run folder (see ``train.run_folder``) and these:
 
     owner.json    hash of the token that controls the run, its name, when it was made, whether it
                   is pinned, the race it runs in, how often it was reset
@@ -47,7 +47,7 @@ from train.config import (
     on_equal_terms,
 )
 from train.memory import free_megabytes, needed_megabytes
-from train.runs import ProgressWriter, Run, write_whole
+from train.run_folder import ProgressWriter, Run, write_whole
 
 ROOT = Path(__file__).parent
 # A host can put them elsewhere, on a larger disk for instance.

@@ -10,13 +10,13 @@ import numpy as np
 import streamlit as st
 from onnxruntime import InferenceSession
 
-from models import lab
 from models.catalogue import Card, ModelError, read_card, read_catalogue
-from models.denoiser import Denoiser, DigitReader, load_denoiser, load_reader, open_network
-from models.inside import Inside, load_inside
-from models.photo import PhotoDenoiser
-from models.workbench import Workbench
-from pages.components.shelf import Shelf
+from models.inspection.network import Inside, load_inside
+from models.photo_predictor import PhotoDenoiser
+from models.picture_queue import Workbench
+from models.predictor import Denoiser, DigitReader, load_denoiser, load_reader, open_network
+from models.studies import lab
+from pages.components.picture_cache import Shelf
 from pages.components.thumbnails import make_thumbnails
 
 

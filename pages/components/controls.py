@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import streamlit as st
 
-from imaging.digits import fit_drawing
+from imaging.digit_fit import fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.strokes import PEN, render
 from models.catalogue import Card

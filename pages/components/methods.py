@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imaging.classical import CLASSICAL, with_digit_curve
+from imaging.filters import CLASSICAL, with_digit_curve
 from imaging.noise import NoiseKind
 from models.catalogue import Card, ModelError
 from pages.components.cached import get_denoiser

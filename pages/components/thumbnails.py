@@ -4,8 +4,8 @@ import base64
 
 import numpy as np
 
-from models.inside import Inside
-from models.lab import CodeMap
+from models.inspection.network import Inside
+from models.studies.lab import CodeMap
 from pages.components.gallery import png
 
 CELLS = 16  # to a side of the map, one thumbnail in each at most

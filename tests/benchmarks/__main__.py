@@ -7,7 +7,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.benchmarks import measure, measure_photo, measure_training, report
 from tests.chromium import find_chromium, launch
-from train.report import read_between, write_between
+from train.evaluate.tables import read_between, write_between
 
 IN_A_BROWSER = {
     "start": measure.start_up,

@@ -11,7 +11,7 @@ import numpy as np
 from playwright.sync_api import Browser, Locator, Page
 
 from models.catalogue import load_catalogue
-from models.denoiser import load_denoiser, load_reader
+from models.predictor import load_denoiser, load_reader
 from tests.app_server import ROOT, AppServer
 from tests.benchmarks.report import Budget, Row
 from tests.chromium import wait_until_idle

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, expect
 
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import find_card
-from models.denoiser import open_network
-from models.photo import open_for_photos
+from models.photo_predictor import open_for_photos
+from models.predictor import open_network
 from tests.benchmarks.measure import resident_megabytes, serving
 from tests.benchmarks.report import Budget, Row
 from tests.chromium import wait_until_idle
@@ -69,7 +69,7 @@ def _write_dncnn(path: Path) -> None:
     import keras
     from keras import layers
 
-    from train.export import to_onnx
+    from train.export.ship import to_onnx
 
     image = keras.Input((None, None, 3), name="image")
     values = layers.Conv2D(64, 3, padding="same", activation="relu")(image)

@@ -19,7 +19,7 @@ from tests.chromium import wait_until_idle
 from train.jobs import Limits
 from train.memory import needed_megabytes
 from train.recipes import recipe
-from train.runs import Run
+from train.run_folder import Run
 
 RECIPE, EPOCHS = "conv-32-32", 3  # The first epoch also compiles, and does not count.
 STARTS, STOPS, EPOCHS_WATCHED = 3, 5, 20

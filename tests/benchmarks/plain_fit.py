@@ -14,12 +14,12 @@ import numpy as np
 
 from models.architectures import build
 from train.config import TrainConfig
-from train.data import split_and_spoil, spoil, to_unit
-from train.loop import make_optimizer, psnr
+from train.fit.data import split_and_spoil, spoil, to_unit
+from train.fit.loop import make_optimizer, psnr
 
 
 class Speed(keras.callbacks.Callback):
-    """Times the epochs, each with its validation, as ``train.callbacks.Report`` does."""
+    """Times the epochs, each with its validation, as ``train.fit.callbacks.Report`` does."""
 
     def __init__(self, pictures: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from train.report import cores, processor
+from train.evaluate.tables import cores, processor
 
 LIBRARIES = ("streamlit", "onnxruntime", "numpy")
 AGAIN = "Some rows were measured again, each group in a run of its own, on:"

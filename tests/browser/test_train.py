@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from imaging.digits import fit_drawing
+from imaging.digit_fit import fit_drawing
 from imaging.strokes import render
 from tests.chromium import wait_until_idle
 

@@ -4,7 +4,7 @@ from PIL import Image
 from scipy.fft import dctn, idctn
 
 from imaging import metrics, specialists
-from imaging.classical import CLASSICAL
+from imaging.filters import CLASSICAL
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.specialists import SPECIALISTS, jpeg_quality, specialists_for
 from tests.imaging.spoiled_photos import PHOTOS, STRENGTHS, clean_photo, corrupt

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import KDTree
 
 from imaging import strokes
-from imaging.digits import fit_drawing
+from imaging.digit_fit import fit_drawing
 from imaging.strokes import STROKES, fabric_drawing, outline, render
 
 SIZE = 280

@@ -43,7 +43,7 @@ def means(size: int = 28) -> onnx.ModelProto:
 
 
 def ship(folder: Path, name: str, network: onnx.ModelProto, **changes: object) -> Card:
-    """Write a model folder as ``train.export`` does, and return its card."""
+    """Write a model folder as ``train.export.ship`` does, and return its card."""
     target = folder / name
     target.mkdir(parents=True)
     (target / "model.onnx").write_bytes(network.SerializeToString())

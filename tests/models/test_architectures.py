@@ -8,7 +8,7 @@ import pytest
 
 from models.architectures import ARCHITECTURES, build
 from train.config import DIGIT_SETS
-from train.export import to_onnx
+from train.export.ship import to_onnx
 from train.recipes import RECIPES
 
 # Every network that a recipe trains, once.

@@ -15,7 +15,7 @@ from models.catalogue import (
     read_catalogue,
     sha256_of,
 )
-from models.denoiser import load_denoiser, load_reader
+from models.predictor import load_denoiser, load_reader
 from tests.models.networks import identity, means, ship
 
 AT_HALF = Measurement("gaussian", 0.5, 100, 18.0, 0.8, 9.4, 0.4)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from models import __main__ as command_line
 from models.catalogue import find_card, load_catalogue, read_card, read_catalogue
-from models.denoiser import load_denoiser
+from models.predictor import load_denoiser
 from tests.models.networks import identity, means, ship
 
 ROOT = Path(__file__).resolve().parents[2]

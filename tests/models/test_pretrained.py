@@ -9,8 +9,8 @@ from imaging import metrics
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.architectures import build
 from models.catalogue import load_catalogue, sha256_of
-from models.denoiser import load_denoiser, load_reader
-from train.evaluate import noisy_pictures
+from models.predictor import load_denoiser, load_reader
+from train.evaluate.measure import noisy_pictures
 from train.recipes import RECIPES
 
 SHIPPED = list(load_catalogue().values())

@@ -11,9 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from imaging.noise import NOISE_KINDS
 from models.catalogue import load_catalogue
-from pages.components import blind, comparison, link, measurements, trust
-from pages.components import comparison_charts as charts
-from pages.components import comparison_table as table
+from pages.components import draw_settings, link
+from pages.components.compare import blind_test, charts, measurements, selection, table, trust_map
 from pages.components.methods import Method, Result, method_names
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
@@ -82,12 +81,12 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[comparison.Chosen]:
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[selection.Chosen]:
     """What the charts of the page were given, the newest last."""
     seen = []
     draw = charts.show_ranking
 
-    def remember(chosen: comparison.Chosen) -> None:
+    def remember(chosen: selection.Chosen) -> None:
         seen.append(chosen)
         draw(chosen)
 
@@ -95,14 +94,14 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[comparison.Chosen]:
     return seen
 
 
-def here(noise: str, strength: float, model: str) -> comparison.Here:
-    return comparison.Here(noise, strength, 0, model, "3", None)
+def here(noise: str, strength: float, model: str) -> draw_settings.Here:
+    return draw_settings.Here(noise, strength, 0, model, "3", None)
 
 
 # Measured
 
 
-@pytest.mark.parametrize("view", comparison.VIEWS)
+@pytest.mark.parametrize("view", selection.VIEWS)
 def test_every_view_opens_and_has_nothing_to_worry_about(view):
     page = visit(compare=view)
     assert not page.exception
@@ -117,7 +116,7 @@ def test_every_model_and_filter_is_measured_for_every_noise_or_named_as_missing(
     missing = measurements.unmeasured(measurements.read_measurements(), CARDS)
     for name in method_names(CARDS):
         on_digits = name not in CARDS or CARDS[name].data == "mnist"
-        expected = comparison.measured_name(name, list(rows["method"]))
+        expected = selection.measured_name(name, list(rows["method"]))
         if on_digits and CARDS.get(name) is not None and CARDS[name].title in missing:
             continue
         assert (expected in set(rows["method"])) == on_digits
@@ -180,7 +179,7 @@ def test_the_page_begins_with_the_noise_of_the_draw_page_and_goes_along_with_it(
 
 def test_without_a_visit_to_the_draw_page_its_arrival_is_taken():
     draw = AppTest.from_file(str(Path(PAGE).with_name("draw.py")), default_timeout=60).run()
-    arrival = comparison._arrival(CARDS)
+    arrival = draw_settings.arrival(CARDS)
     for name in ("noise", "strength", "seed", "model", "drawing"):
         assert draw.session_state[name] == getattr(arrival, name)
     assert draw.session_state.start == arrival.digit
@@ -332,54 +331,54 @@ def test_reset_brings_the_arrival_back_and_stays_in_the_view():
 # The blind test
 
 
-def played(left: float, right: float, names: tuple[str, str] = ("a", "b")) -> blind.Round:
+def played(left: float, right: float, names: tuple[str, str] = ("a", "b")) -> blind_test.Round:
     """A round whose answers are off by these values, on a picture with some structure."""
     clean = np.tile(np.linspace(0.2, 0.8, 28, dtype=np.float32), (28, 1))[..., np.newaxis]
     results = [
         Result(Method(name, name.upper(), lambda noisy, sigma: noisy), clean + np.float32(off), 1)
         for name, off in zip(names, (left, right), strict=True)
     ]
-    return blind.Round(clean, clean, "Snow, 0.5", *results)
+    return blind_test.Round(clean, clean, "Snow, 0.5", *results)
 
 
 def test_the_score_counts_rounds_in_which_both_saw_a_difference():
-    sitting = blind.Sitting(1)
+    sitting = blind_test.Sitting(1)
     sitting.rounds = [played(0.1, 0.2), played(0.1, 0.2), played(0.2, 0.1), played(0.1, 0.1)]
-    sitting.picks = [blind.LEFT, blind.RIGHT, blind.EQUAL, blind.LEFT]
+    sitting.picks = [blind_test.LEFT, blind_test.RIGHT, blind_test.EQUAL, blind_test.LEFT]
     # The first agrees, the second does not; in the third the visitor saw none, in the fourth
     # there was none.
     assert sitting.agreement("psnr") == (1, 2)
 
 
 def test_the_picked_methods_are_counted():
-    sitting = blind.Sitting(1)
+    sitting = blind_test.Sitting(1)
     sitting.rounds = [played(0.1, 0.2, ("a", "b")), played(0.1, 0.2, ("a", "c"))]
-    sitting.picks = [blind.LEFT, blind.RIGHT]
-    picked, rounds = blind.as_tables(sitting)
+    sitting.picks = [blind_test.LEFT, blind_test.RIGHT]
+    picked, rounds = blind_test.as_tables(sitting)
     assert picked.values.tolist() == [["C", 1, 1], ["A", 1, 2], ["B", 0, 1]]
     assert rounds["PSNR"].tolist() == ["left", "left"]
 
 
 def test_ten_rounds_have_ten_pairs_and_the_same_seed_asks_the_same():
-    cards = comparison.fitting(CARDS)
+    cards = draw_settings.fitting(CARDS)
     rounds, used = [], set()
-    for number in range(blind.ROUNDS):
-        rounds.append(blind.draw_round(5, number, cards, used))
+    for number in range(blind_test.ROUNDS):
+        rounds.append(blind_test.draw_round(5, number, cards, used))
         used.add(rounds[-1].pair)
-    assert len(used) == blind.ROUNDS
-    again = blind.draw_round(5, 0, cards, set())
+    assert len(used) == blind_test.ROUNDS
+    again = blind_test.draw_round(5, 0, cards, set())
     assert again.left.method.name == rounds[0].left.method.name
     assert np.array_equal(again.noisy, rounds[0].noisy)
-    other = blind.draw_round(6, 0, cards, set())
+    other = blind_test.draw_round(6, 0, cards, set())
     assert not np.array_equal(other.noisy, rounds[0].noisy)
     gaps = [abs(one.quality("left").psnr - one.quality("right").psnr) for one in rounds]
-    assert max(gaps) <= blind.CLOSE
+    assert max(gaps) <= blind_test.CLOSE
 
 
 def test_the_names_are_told_after_the_pick_and_the_score_after_ten_rounds():
     page = visit(compare="blind", blind_seed="3")
     titles = [card.title for card in CARDS.values()] + ["classical"]
-    for number in range(1, blind.ROUNDS + 1):
+    for number in range(1, blind_test.ROUNDS + 1):
         before = "\n".join(box.value for box in page.markdown)
         assert not [title for title in titles if f"**{title}**" in before]
         page.button(key=f"blind-left-{number}").click().run()
@@ -405,15 +404,15 @@ def test_where_all_pairs_are_used_no_round_is_made_up():
     names = method_names({})
     everything = {frozenset((a, b)) for a in names for b in names}
     with pytest.raises(ValueError, match="no pair"):
-        blind.draw_round(1, 0, {}, everything)
+        blind_test.draw_round(1, 0, {}, everything)
 
 
 # The trust map
 
 
-def trust_of(answers: np.ndarray, digits: list[int]) -> trust.Trust:
+def trust_of(answers: np.ndarray, digits: list[int]) -> trust_map.Trust:
     readings = [(digit, 0.9) for digit in digits]
-    return trust.Trust(np.zeros((2, 2, 1)), answers, answers, readings, (3, 0.9), (3, 0.9))
+    return trust_map.Trust(np.zeros((2, 2, 1)), answers, answers, readings, (3, 0.9), (3, 0.9))
 
 
 def test_the_map_is_the_standard_deviation_of_the_answers():
@@ -428,7 +427,7 @@ def test_the_map_is_the_standard_deviation_of_the_answers():
 
 
 def test_the_scale_of_the_map_is_fixed_and_gets_brighter():
-    colours = trust.heat(np.linspace(0, 0.5, 11).reshape(1, 11, 1))
+    colours = trust_map.heat(np.linspace(0, 0.5, 11).reshape(1, 11, 1))
     assert (colours[0, 0] * 255).tolist() == pytest.approx([0, 0, 4])
     assert (colours[0, -1] * 255).tolist() == pytest.approx([252, 255, 164])
     # Luma of BT.601.
@@ -437,19 +436,19 @@ def test_the_scale_of_the_map_is_fixed_and_gets_brighter():
 
 @pytest.mark.parametrize("name", method_names(CARDS))
 def test_without_noise_all_draws_agree_for_every_method(name):
-    cards = comparison.fitting(CARDS)
-    clean = blind.draw_round(1, 0, cards, set()).clean
-    found = trust.find_trust(name, cards, NOISE_KINDS["gaussian"], 0.0, clean, 0)
-    assert found.answers.shape == (trust.DRAWS, 28, 28, 1)
+    cards = draw_settings.fitting(CARDS)
+    clean = blind_test.draw_round(1, 0, cards, set()).clean
+    found = trust_map.find_trust(name, cards, NOISE_KINDS["gaussian"], 0.0, clean, 0)
+    assert found.answers.shape == (trust_map.DRAWS, 28, 28, 1)
     assert found.spread.max() < 1e-6
-    assert max(found.counts.values()) == trust.DRAWS
+    assert max(found.counts.values()) == trust_map.DRAWS
 
 
 def test_draws_differ_from_each_other_and_are_the_same_for_a_seed():
-    cards = comparison.fitting(CARDS)
-    clean = blind.draw_round(1, 0, cards, set()).clean
+    cards = draw_settings.fitting(CARDS)
+    clean = blind_test.draw_round(1, 0, cards, set()).clean
     one, same, other = (
-        trust.find_trust("unet", cards, NOISE_KINDS["gaussian"], 0.5, clean, seed)
+        trust_map.find_trust("unet", cards, NOISE_KINDS["gaussian"], 0.5, clean, seed)
         for seed in (1, 1, 2)
     )
     assert np.array_equal(one.answers, same.answers)
@@ -459,10 +458,10 @@ def test_draws_differ_from_each_other_and_are_the_same_for_a_seed():
 
 @pytest.mark.parametrize("kind", NOISE_KINDS.values(), ids=NOISE_KINDS)
 def test_pure_noise_is_never_a_black_picture(kind):
-    cards = comparison.fitting(CARDS)
-    invented = trust.invent("dense", cards, kind, kind.default, 0)
+    cards = draw_settings.fitting(CARDS)
+    invented = trust_map.invent("dense", cards, kind, kind.default, 0)
     assert invented.noisy.any()
-    assert len(invented.answers) == len(invented.readings) == trust.INVENTED
+    assert len(invented.answers) == len(invented.readings) == trust_map.INVENTED
 
 
 def test_where_a_noise_leaves_black_as_it_is_the_one_in_its_place_is_named():
@@ -487,7 +486,7 @@ def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
     page.session_state["drawing"] = drawing
     page.run()
     assert not page.exception
-    assert page.session_state.trust_digit == comparison.DRAWING
+    assert page.session_state.trust_digit == selection.DRAWING
     elsewhere = visit(**dict(page.query_params.items()))
     assert np.array_equal(elsewhere.session_state.trust_drawing, drawing)
     assert "drawing" not in elsewhere.session_state

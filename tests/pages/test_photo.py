@@ -13,8 +13,8 @@ from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import load_catalogue
 from pages.components import cached
-from pages.components.photo_batch import denoise_all
-from pages.components.photo_methods import (
+from pages.components.photo.batch import denoise_all
+from pages.components.photo.methods import (
     FILTERS,
     load_photo_method,
     photo_method_names,

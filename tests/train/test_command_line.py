@@ -8,7 +8,7 @@ import pytest
 from train.__main__ import main
 from train.config import TrainConfig, gaussian_only
 from train.recipes import RECIPES, TRAPS
-from train.runs import Run
+from train.run_folder import Run
 
 pytestmark = pytest.mark.usefixtures("strokes")
 
@@ -91,7 +91,7 @@ def test_a_stopped_run_says_how_it_goes_on_and_does(run, tmp_path):
 
 
 def test_a_run_that_diverged_says_what_to_try(run, tmp_path, monkeypatch):
-    from train import loop
+    from train.fit import loop
 
     folder = Run.create(tmp_path / "run", CONFIG).folder
     monkeypatch.setattr(loop, "train", lambda *_, **__: "diverged")
@@ -102,7 +102,7 @@ def test_a_run_that_diverged_says_what_to_try(run, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_while_loading_ends_with_a_sentence(run, tmp_path, monkeypatch):
-    from train import loop
+    from train.fit import loop
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt

@@ -21,7 +21,7 @@ import pytest
 from models.catalogue import find_card
 from train import jobs
 from train.config import TrainConfig, gaussian_only
-from train.runs import Run
+from train.run_folder import Run
 
 MINE, YOURS = "my token", "your token"
 CONFIG = TrainConfig(

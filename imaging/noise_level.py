@@ -1,0 +1,165 @@
+"""The noise level of a photo, for a network that must be told it.
+
+Fine texture looks like noise to ``imaging.filters.estimate_sigma``, and clipping hides noise
+from it.  Here noise is looked for where a photo has least of its own: in the colour differences
+of evenly coloured places in mid-tones.
+"""
+
+from collections.abc import Callable
+from math import gcd
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import dct
+from scipy.special import ndtr
+
+PATCH = 8
+# Patches looked at, spread evenly: enough for a percent, and no more in a large picture.
+_PATCHES = 30_000
+# The share of the evenest among them that counts, and its least number.
+_EVENEST, _AT_LEAST = 0.07, 400
+# What unevenness in all channels counts beside that in the colour differences.
+_ALL_CHANNELS = 0.4
+# What clipping must leave of the variance of a patch; where a quarter of the picture does not
+# fare so well, the least clipped quarter is used.
+_SPARED = 0.65
+_ROUNDS = 5
+# Frequencies of a patch, as a share of its highest, above which there is little but noise.
+_HIGH = 0.57
+# Red against blue, and green against both: a rotation, so that white noise stays what it is.
+_COLOUR_DIFFERENCES = np.float32([[1, 0, -1], [1, -2, 1]]) / np.sqrt(np.float32([[2], [6]]))
+
+
+def variance_kept(mean: np.ndarray, sigma: float) -> np.ndarray:
+    """Return the share of the variance ``sigma**2`` that is left after clipping to [0, 1].
+
+    ``mean`` is the mean of the clipped values, from which that before clipping is worked out,
+    taken to lie in [0, 1] too.
+    """
+    before = np.linspace(0, 1, 257)
+    to_black, to_white = -before / sigma, (1 - before) / sigma
+    inside = ndtr(to_white) - ndtr(to_black)
+    bell_black, bell_white = (
+        np.exp(-np.square(z) / 2) / np.sqrt(2 * np.pi) for z in (to_black, to_white)
+    )
+    # Moments in units of sigma, counted from the mean before clipping.
+    first = bell_black - bell_white + to_black * ndtr(to_black) + to_white * ndtr(-to_white)
+    second = (
+        inside
+        + to_black * bell_black
+        - to_white * bell_white
+        + np.square(to_black) * ndtr(to_black)
+        + np.square(to_white) * ndtr(-to_white)
+    )
+    return np.interp(mean, before + sigma * first, second - np.square(first))
+
+
+def estimate_level(
+    noisy: np.ndarray, kept: Callable[[np.ndarray, float], np.ndarray] = variance_kept
+) -> float:
+    """Return the standard deviation that the noise of ``(H, W, C)`` had before it was clipped.
+
+    ``noisy`` is ``uint8`` or floating point in [0, 1]; the level is in units of the full range.
+    The noise is taken to be white and alike in all pixels and channels.  Under noise that
+    depends on the brightness the level is a mean; of noise that is alike in neighbouring pixels,
+    as in a camera's JPEG, next to nothing is seen.  A picture without noise, and one of a single
+    pixel, has level 0.
+
+    ``kept(mean, level)`` says what share of its variance the noise keeps in a patch of that
+    mean; it differs for noise other than Gaussian.
+
+    The variance is a mean over fine details of 8x8 patches: of those directions among them, in
+    the evenest patches, in which the picture varies least.  What clipping took from it is given
+    back by a formula.
+
+    Source:
+        Directions: Chen, Zhu and Heng, ICCV 2015, doi:10.1109/ICCV.2015.62.  Colour differences:
+        Nakamura and Kobayashi, 2019, arXiv:1904.02566.  Even patches: Liu, Tanaka and Okutomi,
+        IEEE TIP 2013, doi:10.1109/TIP.2013.2283400; here they are chosen by their coarse
+        details, which do not depend on the noise in the fine ones.  Clipping: Foi, Signal
+        Processing 2009, doi:10.1016/j.sigpro.2009.04.035.
+    """
+    patches = _sample(noisy)
+    rows, columns = patches.shape[-2:]
+    frequency = np.add.outer(np.arange(rows), np.arange(columns))
+    high = frequency > _HIGH * frequency.max()
+    low = (frequency > 0) & ~high
+    if not high.any() or patches.shape[1] == 0:
+        return 0.0
+
+    if np.all(patches == patches[0]):  # Grey, with the same noise in every channel.
+        patches = patches[:1]
+    mix = _COLOUR_DIFFERENCES if len(patches) == 3 else np.eye(len(patches), dtype=np.float32)
+    brightness = patches.mean(axis=(-2, -1))
+    spectrum = _dct(patches)
+    coarse, details = spectrum[..., low], np.tensordot(mix, spectrum[..., high], 1)
+    unevenness = _energy(np.tensordot(mix, coarse, 1)) + _ALL_CHANNELS * _energy(coarse)
+    noise_alone = np.count_nonzero(low) * (len(mix) + _ALL_CHANNELS * len(patches))
+
+    share = np.where((brightness > 0.1) & (brightness < 0.9), 1.0, 0.0)
+    level = 0.0
+    for _ in range(_ROUNDS):
+        # More even than noise alone leaves it, a patch is by chance, and of less noise.
+        uneven = np.maximum(unevenness, noise_alone * level**2)
+        chosen = _even_and_spared(uneven, share.min(axis=0))
+        by_plane = np.square(mix) @ share[:, chosen] if level else np.ones((len(mix), 1))
+        variances = [_noise_variance(plane[chosen]) for plane in details]
+        level = float(np.sqrt(np.mean(variances / by_plane.mean(axis=1))))
+        if level < 1e-6:
+            return 0.0
+        share = kept(brightness, level)
+    return level
+
+
+def _sample(noisy: np.ndarray) -> np.ndarray:
+    """Patches ``(C, N, rows, columns)`` in [0, 1], spread evenly over the picture.
+
+    Those that are clipped all over are left out: they tell nothing.
+    """
+    height, width = noisy.shape[:2]
+    windows = sliding_window_view(noisy, (min(PATCH, height), min(PATCH, width)), axis=(0, 1))
+    rows, columns = windows.shape[:2]
+    # Along the rows, one after the other; a step that is prime to 8 and to the width meets the
+    # blocks of a JPEG, and the columns, at all their places.
+    step = -(-rows * columns // _PATCHES)
+    while gcd(step, 2 * columns) > 1 and step > 1:
+        step += 1
+    row, column = np.divmod(np.arange(0, rows * columns, step), columns)
+    patches = np.moveaxis(windows[row, column], 1, 0).astype(np.float32)
+    if noisy.dtype == np.uint8:
+        patches /= 255
+    return patches[:, np.any((patches > 0) & (patches < 1), axis=(0, 2, 3))]
+
+
+def _dct(patches: np.ndarray) -> np.ndarray:
+    """The discrete cosine transform of each patch, in units that keep the sum of squares."""
+    rows, columns = (dct(np.eye(side), axis=0, norm="ortho") for side in patches.shape[-2:])
+    return (rows.astype(np.float32) @ patches) @ columns.T.astype(np.float32)
+
+
+def _energy(details: np.ndarray) -> np.ndarray:
+    """The sum of squares in each patch of ``(C, N, D)``."""
+    return np.square(details).sum(axis=(0, 2))
+
+
+def _even_and_spared(unevenness: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Which patches to use: mid-tones, and of these the evenest."""
+    spared = kept >= min(_SPARED, np.quantile(kept, 0.75))
+    share = min(max(_EVENEST, _AT_LEAST / np.count_nonzero(spared)), 1)
+    return spared & (unevenness <= np.quantile(unevenness[spared], share))
+
+
+def _noise_variance(details: np.ndarray) -> float:
+    """The mean variance in the directions of ``(N, D)`` that noise alone fills.
+
+    Of noise alone, the eigenvalues of the covariance scatter, skew by up to D / N, so that their
+    median lies about as much below their mean, give or take 1 / sqrt(N).  Where it lies lower,
+    the picture has a part in the largest, and they are left out.
+    """
+    count, directions = details.shape
+    values = np.linalg.eigvalsh((details.T @ details / count).astype(np.float64)).clip(0)
+    least = 1 - directions / count - count**-0.5
+    for left in range(directions, 1, -1):
+        if np.median(values[:left]) >= np.mean(values[:left]) * least:
+            return float(np.mean(values[:left]))
+    return float(values[0])

@@ -1,0 +1,62 @@
+"""Noise and quality of pictures too large to be turned into floats as a whole.
+
+Pictures are ``uint8 (H, W, 1)`` or ``(H, W, 3)`` and are worked on in strips of rows.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from imaging import metrics
+from imaging.files import to_image, to_pixels
+from imaging.metrics import SSIM_RADIUS, Quality
+from imaging.noise import NoiseKind
+
+STRIP_PIXELS = 2**20
+# JPEG stores blocks of 16 rows: a strip that ends elsewhere would show.
+_ROWS = 16
+
+
+def corrupt_pixels(kind: NoiseKind, pixels: np.ndarray, strength: float, seed: int) -> np.ndarray:
+    """Return the picture with noise, clipped and rounded to 8 bits.
+
+    The pattern follows from the seed; a larger strength scales the same one.
+    """
+    noisy = np.empty_like(pixels)
+    for number, rows in enumerate(_strips(*pixels.shape[:2])):
+        rng = np.random.default_rng((seed, number) if number else seed)
+        noisy[rows] = to_pixels(kind.corrupt(to_image(pixels[rows]), strength, rng))
+    return noisy
+
+
+def rms_pixels(clean: np.ndarray, noisy: np.ndarray) -> float:
+    """Return the root of the mean squared error, in units of the full range."""
+    height, width = clean.shape[:2]
+    squared = sum(
+        metrics.mse(to_image(clean[rows]), to_image(noisy[rows])) * (rows.stop - rows.start)
+        for rows in _strips(height, width)
+    )
+    return (squared / height) ** 0.5
+
+
+def measure_pixels(clean: np.ndarray, other: np.ndarray) -> Quality:
+    """Return PSNR, SSIM and MSE of ``other``; equal to ``metrics.measure`` of the whole."""
+    height, width = clean.shape[:2]
+    if min(height, width) <= 2 * SSIM_RADIUS or height * width <= STRIP_PIXELS:
+        return metrics.measure(to_image(clean), to_image(other))
+    similar = 0.0
+    for rows in _strips(height, width):
+        # The window of SSIM needs some rows above and below those that are counted.
+        first, last = max(rows.start, SSIM_RADIUS), min(rows.stop, height - SSIM_RADIUS)
+        if first < last:
+            wide = slice(first - SSIM_RADIUS, last + SSIM_RADIUS)
+            similarity = metrics.ssim(to_image(clean[wide]), to_image(other[wide]))
+            similar += similarity * (last - first)
+    mse = rms_pixels(clean, other) ** 2
+    return Quality(float(metrics.decibel(mse)), similar / (height - 2 * SSIM_RADIUS), mse)
+
+
+def _strips(height: int, width: int) -> Iterator[slice]:
+    step = max(_ROWS, STRIP_PIXELS // width // _ROWS * _ROWS)
+    for top in range(0, height, step):
+        yield slice(top, min(top + step, height))

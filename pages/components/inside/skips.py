@@ -1,0 +1,175 @@
+"""The section "Skip connections": the U-Net with a switch at each of its bridges.
+
+``noisy (28, 28, 1), switches -> denoised, what is left of the error, PSNR``
+"""
+
+from collections.abc import Sequence
+from itertools import product
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from imaging import metrics
+from models.inspection.network import Inside
+from pages.components.cached import get_inside
+from pages.components.explain import PSNR, explain
+from pages.components.gallery import Entry, show_gallery
+from pages.components.inside.shared import SKIPS, card_of, pick_noisy
+from pages.components.layout import GREY, let_pictures_leave
+from pages.components.scores import decibel
+
+NETWORK = "unet"
+WORDS = (
+    "On its way down a U-Net pools three times, so that its bottom sees the whole digit but only "
+    "4 × 4 places of it. A skip connection takes the maps from before a pooling and hands them to "
+    "the way back, where they are joined to the maps that come from below. Switch one off and "
+    "zeros arrive in its place. The outermost one carries the fine detail: without it the strokes "
+    "come out faint and blurred. The network was trained with all of them and never "
+    "learned to do without, so what you see is how much it relies on each, not the best that a "
+    "network without it could do."
+)
+TERMS = {
+    "Skip connection": "A way around the middle of a network: maps of the way down are joined to "
+    "the maps of the same size on the way up.",
+    "Encoder and decoder": "The way down, on which maps get smaller and more, and the way back up.",
+    "Residual": "The difference of two pictures. Here: the answer minus the original, that is, "
+    "the error that is left. Grey is no error, white is too bright, black too dark.",
+    "PSNR": PSNR,
+}
+SOURCE = (
+    "Ronneberger, Fischer and Brox, U-Net, MICCAI 2015, doi:10.1007/978-3-319-24574-4_28; the "
+    "network here is ours, with fewer filters"
+)
+SIZES = {"skip_1": "28 × 28, the finest", "skip_2": "14 × 14", "skip_3": "7 × 7, the coarsest"}
+
+
+def show(digit: np.ndarray) -> None:
+    """Write the section for this clean digit."""
+    # Ask
+    network = get_inside(card_of(NETWORK))
+    on = pick_switches(network.skips)
+    noisy, noise = pick_noisy(digit)
+
+    # Compute
+    settings = list(product((True, False), repeat=len(SKIPS)))
+    answers = {setting: _denoise(network, noisy, setting) for setting in settings}
+    trained, chosen = settings[0], tuple(name in on for name in SKIPS)
+
+    # Show
+    show_answers(digit, noisy, answers[trained], answers[chosen], on, noise)
+    let_pictures_leave()
+    show_ranking({each: metrics.psnr(digit, made) for each, made in answers.items()}, chosen)
+    explain(WORDS, TERMS, SOURCE)
+
+
+def pick_switches(names: Sequence[str]) -> list[str]:
+    """Ask which skip connections are to be on; return their names."""
+    st.markdown("**Skip connections**")
+    on = []
+    with st.container(horizontal=True, gap="medium"):
+        for name in SKIPS:
+            key = f"inside_{name}"
+            st.session_state[key] = name in st.session_state.skips_on
+            if st.toggle(
+                SIZES[name],
+                key=key,
+                on_change=_take_switches,
+                help=f"The maps of {SIZES[name].split(',')[0]} that go around the middle.",
+            ):
+                on.append(name)
+    return on
+
+
+def show_answers(
+    clean: np.ndarray,
+    noisy: np.ndarray,
+    trained: np.ndarray,
+    switched: np.ndarray,
+    on: Sequence[str],
+    noise: str,
+) -> None:
+    """Draw the digit, its noisy version, both answers, and the error of the second."""
+    words = _words(on)
+    gain = metrics.psnr(clean, switched) - metrics.psnr(clean, trained)
+    error = np.clip(0.5 + (switched - clean) / 2, 0, 1)
+    show_gallery(
+        [
+            Entry("Original", clean, (), "The digit without noise"),
+            Entry("Noisy", noisy, (_quality(clean, noisy),), f"The digit with {noise}"),
+            Entry(
+                "As trained",
+                trained,
+                (_quality(clean, trained),),
+                f"What the U-Net makes of it with all skip connections, {_quality(clean, trained)}",
+            ),
+            Entry(
+                "With your switches",
+                switched,
+                (_quality(clean, switched), f"{gain:+.1f} dB" if len(on) < len(SKIPS) else ""),
+                f"What the U-Net makes of it with {words}, {_quality(clean, switched)}",
+                chosen=True,
+            ),
+            Entry(
+                "Residual",
+                error.astype(np.float32),
+                ("answer minus original", "grey is no error"),
+                f"The error of the answer with {words}: grey is none, white too bright, black "
+                "too dark",
+            ),
+        ]
+    )
+
+
+def show_ranking(quality: dict[tuple[bool, ...], float], chosen: tuple[bool, ...]) -> None:
+    """Draw the PSNR of all eight settings of the switches, the best first."""
+    table = pd.DataFrame(
+        {
+            "switches": _words([name for name, on in zip(SKIPS, each, strict=True) if on]),
+            "psnr": psnr,
+            "chosen": each == chosen,
+        }
+        for each, psnr in quality.items()
+    ).sort_values("psnr", ascending=False)
+    names = alt.Axis(labelLimit=220, labelOverlap=False)
+    bars = alt.Chart(table).encode(
+        x=alt.X("psnr:Q", title="PSNR on this picture, dB"),
+        y=alt.Y("switches:N", sort=list(table["switches"]), title=None, axis=names),
+        tooltip=["switches", alt.Tooltip("psnr", title="PSNR, dB", format=".2f")],
+    )
+    listed = "; ".join(
+        f"{row.switches}: {row.psnr:.1f} dB" for row in table.itertuples(index=False)
+    )
+    st.altair_chart(
+        alt.layer(
+            bars.transform_filter(alt.datum.chosen).mark_bar(),
+            bars.transform_filter(~alt.datum.chosen).mark_bar(color=GREY),
+        ).properties(height=alt.Step(30)),
+        key="inside-skips",
+        width="stretch",
+        alt=f"PSNR of this picture with each setting of the switches, the best first. {listed}.",
+    )
+
+
+def _denoise(network: Inside, noisy: np.ndarray, setting: Sequence[bool]) -> np.ndarray:
+    factors = {name: float(on) for name, on in zip(SKIPS, setting, strict=True)}
+    return network.denoise(noisy[np.newaxis], factors)[0]
+
+
+def _quality(clean: np.ndarray, other: np.ndarray) -> str:
+    return f"PSNR {decibel(metrics.psnr(clean, other))}"
+
+
+def _words(on: Sequence[str]) -> str:
+    """Which skip connections are on, in words."""
+    if len(on) == len(SKIPS):
+        return "all on"
+    if not on:
+        return "all off"
+    return "only " + " and ".join(SIZES[name].split(",")[0] for name in on)
+
+
+def _take_switches() -> None:
+    """Keep what the switches say; a callback."""
+    st.session_state.skips_on = [name for name in SKIPS if st.session_state[f"inside_{name}"]]

@@ -1,0 +1,183 @@
+"""What there is to see and to say about a denoised photo."""
+
+import time
+
+import numpy as np
+import streamlit as st
+
+from imaging.files import to_image
+from imaging.metrics import Quality
+from imaging.residual import (
+    CORRELATED,
+    EXPLAIN,
+    NOTHING,
+    SHIFTED,
+    STRUCTURED,
+    WHITE,
+    check_residual,
+    residual_picture,
+)
+from imaging.strips import measure_pixels
+from models.catalogue import Card, ModelError
+from models.picture_queue import Watch
+from pages.components.gallery import Entry, show_gallery
+from pages.components.photo.methods import PhotoMethod, load_photo_method, photo_method_names
+from pages.components.photo.source import Picture
+from pages.components.photo.work import ask_for
+from pages.components.scores import decibel, show_measured
+from pages.components.viewer import compare
+
+# More pixels than these are shown as a section: three pictures without loss are many megabytes.
+SHOWN_PIXELS = 2_000_000
+SECTION = 900, 1300
+# All methods on so much of a picture take a few seconds.
+SAMPLE = 384, 512
+REMOVED_GAIN = 4
+VERDICT_ICONS = {
+    NOTHING: "check_indeterminate_small",
+    WHITE: "verified",
+    CORRELATED: "grain",
+    STRUCTURED: "warning",
+    SHIFTED: "warning",
+}
+
+
+def show_pictures(
+    clean: np.ndarray | None, noisy: np.ndarray, denoised: np.ndarray | None, method: PhotoMethod
+) -> tuple[slice, slice]:
+    """Draw the viewer; of a very large picture a section that the visitor chooses.  Return it."""
+    place = _pick_section(noisy)
+    noisy = noisy[place]
+    waiting = denoised is None
+    denoised = noisy // 3 if waiting else denoised[place]
+    pictures = {"Original": clean[place]} if clean is not None else {}
+    pictures |= {"Noisy": noisy, "Denoised": denoised}
+    if clean is None:
+        pictures["Removed"] = residual_picture(noisy, noisy if waiting else denoised, REMOVED_GAIN)
+    captions = {"Denoised": "in work …" if waiting else method.title}
+    alt = {"Denoised": "In work" if waiting else f"What {method.title} makes of it"}
+    if clean is None:
+        captions["Removed"] = f"noisy less denoised, {REMOVED_GAIN} times, around grey"
+        alt["Removed"] = "What was taken away, around mid-grey; it should look like mere grain"
+    compare(pictures, key="photo-viewer", captions=captions, alt=alt)
+    return place
+
+
+def show_quality(
+    clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray, method: PhotoMethod
+) -> None:
+    """Draw the numbers of what is shown, and say so if it became worse."""
+    before, after = measure_pixels(clean, noisy), measure_pixels(clean, denoised)
+    show_measured(before, after)
+    if after.mse > before.mse:
+        st.warning(
+            "Denoising made it worse: the noisy picture is closer to the original than what "
+            f"{method.title} made of it.",
+            icon=":material/trending_down:",
+        )
+
+
+def show_residual(noisy: np.ndarray, denoised: np.ndarray) -> None:
+    """Say whether what was removed looks like noise: nothing else can be said without original."""
+    check = check_residual(noisy, denoised)
+    with st.container(border=True):
+        st.markdown(f":material/{VERDICT_ICONS[check.verdict]}: {EXPLAIN[check.verdict]}")
+        st.caption(
+            f"Removed: {check.rms * 255:.1f} of 255 (root mean square). Correlation of "
+            f"neighbouring pixels in it: {check.correlation:+.2f}. Edges softened as by a blur of "
+            f"{check.structure:.2f} pixels. Fine texture that is gone without a trace looks like "
+            "noise to this check, and there is no clean original, so no PSNR and SSIM are shown."
+        )
+
+
+def show_all_methods(
+    picture: Picture,
+    clean: np.ndarray | None,
+    noisy: np.ndarray,
+    level: float,
+    cards: dict[str, Card],
+) -> None:
+    """On request, draw what every method makes of the middle of the picture, with its time."""
+    st.subheader("All methods on this very picture", anchor=False)
+    if not st.toggle(
+        "Run all of them",
+        key="photo_all",
+        help=f"On the middle {SAMPLE[1]} × {SAMPLE[0]} pixels. The level is the one set above.",
+    ):
+        return
+    place = _middle(noisy, SAMPLE)
+    noisy = noisy[place]
+    methods = []
+    for name in photo_method_names(cards):
+        try:
+            methods.append(load_photo_method(name, cards))
+        except ModelError:
+            continue  # The picker says so to whoever chooses it.
+    name = (picture.name, "all", hash(noisy.tobytes()), round(level, 6))
+    answers = ask_for("photo_all_job", name, lambda watch: _run_all(methods, noisy, level, watch))
+    if answers is None:
+        return
+    before = None if clean is None else measure_pixels(clean[place], noisy)
+    entries = []
+    for method, (denoised, seconds) in zip(methods, answers, strict=True):
+        after = None if clean is None else measure_pixels(clean[place], denoised)
+        megapixels = noisy.shape[0] * noisy.shape[1] / 1e6
+        lines = [*_gain(before, after), f"{seconds / megapixels:.1f} s per megapixel"]
+        entry = Entry(
+            method.title, to_image(denoised), tuple(lines), alt=f"Denoised by {method.title}"
+        )
+        entries.append((after.psnr if after else 0, entry))
+    entries.sort(key=lambda pair: -pair[0])
+    show_gallery((entry for _, entry in entries), photos=True)
+
+
+def _run_all(
+    methods: list[PhotoMethod], noisy: np.ndarray, level: float, watch: Watch
+) -> list[tuple[np.ndarray, float]]:
+    answers = []
+    for index, method in enumerate(methods):
+        watch(index, len(methods))
+        start = time.perf_counter()
+        denoised = method.denoise(noisy, level, lambda done, total: None)
+        answers.append((denoised, time.perf_counter() - start))
+    return answers
+
+
+def _gain(before: Quality | None, after: Quality | None) -> list[str]:
+    if before is None or after is None:
+        return []
+    gain = "" if before.mse == 0 else f" ({after.psnr - before.psnr:+.1f})"
+    return [f"{decibel(after.psnr)}{gain}"]
+
+
+def _pick_section(pixels: np.ndarray) -> tuple[slice, slice]:
+    """Ask which part of a very large picture to show."""
+    height, width = pixels.shape[:2]
+    if height * width <= SHOWN_PIXELS:
+        return np.s_[:, :]
+    rows, columns = min(SECTION[0], height), min(SECTION[1], width)
+    # Of a narrow picture a longer piece.
+    rows, columns = (
+        min(height, SHOWN_PIXELS // max(columns, 1)) if columns == width else rows,
+        min(width, SHOWN_PIXELS // max(rows, 1)) if rows == height else columns,
+    )
+    st.caption(
+        f"The picture has {width:,} × {height:,} pixels. A section of {columns:,} × {rows:,} is "
+        "shown at full size, and what is measured is measured on it; downloads are the whole."
+    )
+    with st.container(horizontal=True):
+        across = _pick_place("From the left", "photo_across") if columns < width else 0
+        down = _pick_place("From the top", "photo_down") if rows < height else 0
+    top, left = round((height - rows) * down / 100), round((width - columns) * across / 100)
+    return np.s_[top : top + rows, left : left + columns]
+
+
+def _pick_place(label: str, key: str) -> int:
+    return st.slider(label, 0, 100, 50, step=5, format="%d %%", key=key)
+
+
+def _middle(pixels: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
+    starts = [
+        max(0, (side - wanted) // 2) for side, wanted in zip(pixels.shape, size, strict=False)
+    ]
+    return tuple(slice(start, start + wanted) for start, wanted in zip(starts, size, strict=True))

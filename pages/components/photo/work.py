@@ -1,0 +1,154 @@
+"""Long work on photos: asked for by a page, done on the bench, kept on the shelf."""
+
+from collections.abc import Callable, Hashable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from imaging.noise import NoiseKind
+from imaging.noise_level import estimate_level
+from imaging.strips import corrupt_pixels
+from models.photo_predictor import level_of
+from models.picture_queue import Full, Job, Watch
+from pages.components.cached import get_shelf, get_workbench
+from pages.components.photo.methods import PhotoMethod
+from pages.components.photo.source import Picture, owner
+
+Noise = tuple[NoiseKind, float, int]  # kind, strength, seed
+
+SOON = 0.8  # seconds that a page waits before it shows progress
+REFRESH = 0.5
+SLOW = 4_000_000  # values, from which on noise takes a time that one notices
+
+
+def with_noise(
+    picture: Picture, kind: NoiseKind, strength: float, seed: int
+) -> tuple[np.ndarray, float]:
+    """Return the picture with noise, and its level in units of the full range."""
+    clean = picture.photo.pixels
+
+    def make() -> tuple[np.ndarray, float]:
+        noisy = corrupt_pixels(kind, clean, strength, seed)
+        return noisy, level_of(kind.name, strength, clean, noisy)
+
+    with st.spinner("Adding noise …") if clean.size > SLOW else nullcontext():
+        return get_shelf().get_or_make(
+            owner(),
+            (picture.name, kind.name, strength, seed),
+            make,
+            lambda made: made[0].nbytes,
+        )
+
+
+def own_noise(picture: Picture) -> tuple[np.ndarray, float]:
+    """Return the picture as it is, and the level of its noise as estimated."""
+    pixels = picture.photo.pixels
+    level = get_shelf().get_or_make(
+        owner(), (picture.name, "level"), lambda: estimate_level(pixels), lambda level: 8
+    )
+    return pixels, level
+
+
+def denoise(
+    picture: Picture,
+    noise: Noise | None,
+    noisy: np.ndarray,
+    method: PhotoMethod,
+    level: float,
+) -> np.ndarray | None:
+    """Return the denoised pixels; None while they are worked on, which the page then shows."""
+    added = noise and (noise[0].name, *noise[1:])
+    name = (picture.name, added, method.name, method.card and method.card.sha256, round(level, 6))
+    return ask_for("photo_job", name, lambda watch: method.denoise(noisy, level, watch))
+
+
+def ask_for(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | None:
+    """Return what ``work`` makes; None, and progress on the page, while it is not there yet.
+
+    Each ``slot`` has one job at a time: asking for another ``name`` gives the old one up.
+    """
+    kept = get_shelf().get(owner(), name)
+    if kept is not None:
+        return kept
+    asked, job = st.session_state.get(slot, (None, None))
+    if asked != name:
+        give_up(slot)
+        try:
+            job = get_workbench().submit(work)
+        except Full as problem:
+            st.warning(str(problem), icon=":material/hourglass:")
+            st.button("Try again", key=f"{slot}-again")
+            return None
+        st.session_state[slot] = name, job
+    if job.pending:
+        job.wait(SOON)
+    if job.pending:
+        _show_progress(slot, job)
+        return None
+    if job.state == "cancelled" and not st.session_state.get(_stopped(slot)):
+        # Given up while another page was shown: nobody asked for that.
+        give_up(slot)
+        return ask_for(slot, name, work)
+    if job.state == "done":
+        del st.session_state[slot]
+        get_shelf().put(owner(), name, job.result, _size(job.result))
+        return job.result
+    if job.state == "failed":
+        st.error(
+            "This picture could not be worked on. Try another method, or a smaller picture.",
+            icon=":material/error:",
+        )
+    else:
+        st.info("Cancelled.", icon=":material/cancel:")
+    st.button("Start again", key=f"{slot}-restart", on_click=give_up, args=(slot,))
+    return None
+
+
+def give_up(slot: str) -> None:
+    """Cancel and forget the slot's job, if there is one; a callback."""
+    st.session_state.pop(_stopped(slot), None)
+    _, job = st.session_state.pop(slot, (None, None))
+    if job is not None:
+        job.cancel()
+
+
+def _stop(slot: str, job: Job) -> None:
+    """Cancel the job because the visitor says so; a callback."""
+    st.session_state[_stopped(slot)] = True
+    job.cancel()
+
+
+def _stopped(slot: str) -> str:
+    return f"{slot} stopped"
+
+
+def _size(result: Any) -> int:
+    """The bytes of pictures and files, in lists and pairs too."""
+    if isinstance(result, list | tuple):
+        return sum(map(_size, result))
+    if isinstance(result, np.ndarray):
+        return result.nbytes
+    return len(result) if isinstance(result, bytes | str) else 8
+
+
+def _show_progress(slot: str, job: Job) -> None:
+    @st.fragment(run_every=REFRESH)
+    def progress() -> None:
+        if not job.pending:
+            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(job.progress, _progress_text(job))
+            st.button("Cancel", key=f"{slot}-cancel", on_click=_stop, args=(slot, job))
+
+    progress()
+
+
+def _progress_text(job: Job) -> str:
+    if job.state == "waiting":
+        ahead = job.place
+        others = f"{ahead} before it" if ahead else "it is the next"
+        return f"Waiting: other pictures are being worked on, {others}."
+    left = job.seconds_left
+    return "Denoising …" if left is None else f"Denoising … about {max(1, round(left))} s left"

@@ -1,0 +1,183 @@
+"""What the Train page shows of one run: how it is doing, its curves, what one can take away."""
+
+import csv
+import io
+
+import streamlit as st
+
+from pages.components.training import probes
+from pages.components.training.curves import (
+    History,
+    pick_view,
+    show_learning_rate,
+    show_loss,
+    show_psnr,
+)
+from train import jobs
+from train.config import TrainConfig
+from train.run_folder import Run
+
+WORDS = {
+    jobs.WAITING: "Waiting",
+    jobs.STARTING: "Starting TensorFlow",
+    jobs.TRAINING: "Training",
+    jobs.FINISHED: "Finished",
+    jobs.PAUSED: "Paused",
+    jobs.STOPPED: "Stopped",
+    jobs.DIVERGED: "Diverged",
+    jobs.FAILED: "Failed",
+}
+ICONS = {
+    jobs.WAITING: ":material/hourglass_top:",
+    jobs.STARTING: ":material/rocket_launch:",
+    jobs.TRAINING: ":material/model_training:",
+    jobs.FINISHED: ":material/check_circle:",
+    jobs.PAUSED: ":material/pause_circle:",
+    jobs.STOPPED: ":material/stop_circle:",
+    jobs.DIVERGED: ":material/trending_up:",
+    jobs.FAILED: ":material/error:",
+}
+COLUMNS = [
+    "event",
+    "step",
+    "epoch",
+    "seconds",
+    "loss",
+    "val_loss",
+    "psnr",
+    "val_psnr",
+    "mse",
+    "val_mse",
+    "learning_rate",
+    "images_per_second",
+]
+
+
+def history_of(run: Run) -> History:
+    """Return what is known of the run, after reading what is new in its file."""
+    # A run that was reset begins a new file.
+    rounds = jobs.owner(run).get("round", 0)
+    key = f"history-{run.folder.name}"
+    if key not in st.session_state or st.session_state[key][0] != rounds:
+        st.session_state[key] = rounds, jobs.EventReader(run), History()
+    _, reader, history = st.session_state[key]
+    history.add(reader.read_new())
+    return history
+
+
+def show_progress(run: Run, config: TrainConfig, status: jobs.Status, history: History) -> None:
+    """Draw how far the run is."""
+    text = WORDS[status.state]
+    if status.state == jobs.WAITING and status.ahead:
+        text = f"Waiting: {status.ahead} before this one"
+    elif status.state in (jobs.WAITING, jobs.STARTING):
+        text = "Starting TensorFlow and loading the pictures: some seconds"
+    elif status.state == jobs.TRAINING:
+        text = f"Training: epoch {int(history.progress) + 1} of {config.epochs}"
+    elif status.state in (jobs.PAUSED, jobs.STOPPED, jobs.DIVERGED):
+        text = f"{text} after {history.progress:.1f} of {config.epochs} epochs"
+    st.progress(min(1.0, history.progress / config.epochs), text=text)
+
+
+def show_why(status: jobs.Status) -> None:
+    """Say why the run ended, where it did not simply reach its end."""
+    why = f"{status.detail[:1].upper()}{status.detail[1:]}"
+    if status.state == jobs.FAILED:
+        st.error(why, icon=":material/error:")
+    elif status.state == jobs.DIVERGED:
+        st.error(
+            f"{why}. The steps were too large and overshot further and further. What it had "
+            "learned after the last whole epoch is kept.",
+            icon=":material/trending_up:",
+        )
+    elif status.state == jobs.STOPPED and status.detail not in ("", "asked", "interrupted"):
+        st.warning(f"The run stopped: {status.detail}.", icon=":material/front_hand:")
+    elif status.state == jobs.FINISHED and status.detail:
+        st.info(f"{why}.", icon=":material/flag:")
+
+
+def show_numbers(config: TrainConfig, status: jobs.Status, history: History) -> None:
+    """Draw the newest numbers."""
+    with st.container(horizontal=True):
+        last = history.epochs[-1] if history.epochs else {}
+        psnr, loss = last.get("val_psnr"), last.get("val_loss")
+        st.metric("Validation PSNR", "–" if psnr is None else f"{psnr:.2f} dB")
+        st.metric("Validation loss", "–" if loss is None else f"{loss:.4f}")
+        st.metric("Trained for", _duration(history.seconds))
+        if status.state == jobs.TRAINING and history.progress:
+            left = history.seconds * (config.epochs / history.progress - 1)
+            st.metric("Time left", _duration(left))
+        speed = last.get("images_per_second")
+        st.metric("Pictures per second", f"{speed:,.0f}" if speed else "–")
+
+
+def show_curves(history: History) -> None:
+    """Draw loss, PSNR and learning rate."""
+    if not history.places:
+        return
+    view = pick_view(history)
+    show_loss(history, view)
+    if history.epochs:
+        psnr_box, rate_box = st.columns(2)
+        with psnr_box:
+            show_psnr(history, view)
+        with rate_box:
+            show_learning_rate(history, view)
+
+
+def show_probes(run: Run, history: History) -> None:
+    """Draw what the network made of the same few pictures after each epoch."""
+    if not history.probes:
+        if not run.drawing.exists():
+            st.caption(
+                "Draw a digit on the Draw page first, and you can watch your own become clean."
+            )
+        return
+    probes.show_probes(run, [event["epoch"] for event in history.probes])
+    yours = "Your own drawing comes first. " if run.drawing.exists() else ""
+    st.caption(
+        f"{yours}The last column is nothing but noise: what shows up there is invented. None of "
+        "these pictures was trained on."
+    )
+
+
+def show_take_away(run: Run, history: History) -> None:
+    """Draw the downloads of a run and the command that repeats it."""
+    with st.popover("Download", icon=":material/download:"):
+        files = {
+            "Network (Keras)": (run.model if run.model.exists() else run.checkpoint, "model.keras"),
+            "Network (ONNX)": (run.folder / "model.onnx", "model.onnx"),
+            "Settings (JSON)": (run.folder / "config.json", "config.json"),
+            "Your pictures (NumPy)": (run.own, "own.npz"),
+        }
+        for label, (path, name) in files.items():
+            if path.exists():
+                _button(label, path.read_bytes, name)
+        if history.epochs:
+            _button("Curves (CSV)", lambda: to_csv(run), "curves.csv")
+        if history.probes:
+            epochs = [event["epoch"] for event in history.probes]
+            _button("Film (animated GIF)", lambda: probes.to_gif(run, epochs), "film.gif")
+        own = ", and your pictures," if run.own.exists() else ""
+        st.caption(f"The same run on your own machine: put the settings{own} into a folder, and")
+        st.code("python -m train run FOLDER", language="bash")
+
+
+def to_csv(run: Run) -> str:
+    """Return all batches and epochs of a run as CSV."""
+    file = io.StringIO()
+    table = csv.DictWriter(file, COLUMNS, extrasaction="ignore", restval="")
+    table.writeheader()
+    for event in run.events():
+        if event["event"] in ("batch", "epoch"):
+            table.writerow(event)
+    return file.getvalue()
+
+
+def _button(label: str, make, name: str) -> None:
+    st.download_button(label, make, name, on_click="ignore", key=f"take-{name}", width="stretch")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

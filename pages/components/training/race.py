@@ -1,0 +1,177 @@
+"""Races and comparisons: several runs in one chart, one table, one film."""
+
+import streamlit as st
+
+from pages.components.training import run_list
+from pages.components.training.curves import History, show_overlay
+from pages.components.training.form import Asked, in_words, own_pictures, title_of
+from pages.components.training.probes import show_probes_together
+from pages.components.training.progress import history_of, show_progress
+from train import jobs
+from train.config import TrainConfig, count_parameters, differences, on_equal_terms
+from train.run_folder import Run
+
+
+def pick_race(asked: Asked, token: str | None) -> None:
+    """Ask for the networks of a race and start it."""
+    with st.expander("A fair race", icon=":material/flag:"):
+        st.caption(
+            "Two or three networks learn from the same batches with the same noise and seed, one "
+            "after the other. Set one up above, add it, change the settings, add the next."
+        )
+        racers = st.session_state.setdefault("racers", [])
+        for index, (name, _) in enumerate(racers):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"{index + 1}. {name}", width="stretch")
+                st.button("Remove", key=f"remove-{index}", on_click=racers.pop, args=(index,))
+        st.button(
+            "Add these settings",
+            icon=":material/add:",
+            on_click=_add,
+            args=(asked,),
+            disabled=bool(asked.problem) or len(racers) == max(jobs.RACERS),
+            width="stretch",
+        )
+        if racers and on_equal_terms(asked.config, racers[0][1]) != asked.config:
+            st.caption("It will run with the data, noise, batch, epochs and seed of the first.")
+        st.button(
+            "Start the race",
+            icon=":material/flag:",
+            on_click=_start,
+            args=(token,),
+            disabled=token is None or len(racers) < min(jobs.RACERS),
+            width="stretch",
+        )
+
+
+def _add(asked: Asked) -> None:
+    racers, name, count = st.session_state.racers, asked.name, 2
+    while name in [other for other, _ in racers]:
+        name, count = f"{asked.name} ({count})", count + 1
+    racers.append((name, asked.config))
+
+
+def _start(token: str) -> None:
+    try:
+        runs = jobs.start_race(
+            st.session_state.racers,
+            token,
+            drawing=st.session_state.get("drawing"),
+            pictures=own_pictures(),
+        )
+    except (jobs.Refused, OSError) as problem:
+        st.session_state.refused = run_list.reason(problem)
+        return
+    st.session_state.racers = []
+    run_list.open_comparison(runs)
+
+
+def comparable(ids: str) -> list[Run]:
+    """Return the runs that a link names, those that exist and can be read."""
+    runs = []
+    for run_id in list(dict.fromkeys(ids.split(",")))[: run_list.MOST_COMPARED]:
+        run = run_list.find_run(run_id)
+        if run is None:
+            continue
+        try:
+            run.read_config()
+        except ValueError:
+            continue
+        runs.append(run)
+    return runs
+
+
+def show_comparison(runs: list[Run], token: str | None) -> None:
+    """Draw several runs beside each other; called anew every second while one is active."""
+    elsewhere = "compare" not in st.query_params
+    if elsewhere or [jobs.is_alive(run) for run in runs] != st.session_state.watching:
+        st.rerun()  # The page around it has to know: it starts and ends the seconds.
+    named = _by_name(runs)
+    configs = {name: run.read_config() for name, run in named.items()}
+    histories = {name: history_of(run) for name, run in named.items()}
+    statuses = {name: jobs.status(run) for name, run in named.items()}
+    for name, run in named.items():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            with st.container(width="stretch", gap=None):
+                st.markdown(f"**{name}**")
+                show_progress(run, configs[name], statuses[name], histories[name])
+            st.button("Open", key=f"open-one-{run.folder.name}", on_click=run_list.open_run,
+                      args=(run,))  # fmt: skip
+    mine = [run for run in runs if token and jobs.controls(token, run)]
+    if any(statuses[name].active and run in mine for name, run in named.items()):
+        st.button("Stop all and keep", icon=":material/stop:", on_click=_stop_all, args=(mine,))
+    if any(history.epochs for history in histories.values()):
+        _show_charts(configs, histories)
+    _show_table(configs, histories)
+    epochs = _common_epochs(histories)
+    if epochs and not show_probes_together(named, epochs):
+        st.caption("These runs saw different noise or pictures: no probes beside each other.")
+
+
+def _stop_all(runs: list[Run]) -> None:
+    for run in reversed(runs):  # The last in line first, so that none starts in between.
+        if jobs.status(run).active:
+            jobs.stop(run)
+
+
+def _by_name(runs: list[Run]) -> dict[str, Run]:
+    """The runs by their names, told apart by a number where two are called the same."""
+    named: dict[str, Run] = {}
+    for run in runs:
+        name, count = jobs.name_of(run), 2
+        while name in named:
+            name, count = f"{jobs.name_of(run)} ({count})", count + 1
+        named[name] = run
+    return named
+
+
+def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:
+    same_loss = len({config.loss for config in configs.values()}) == 1
+    psnr_box, loss_box = st.columns(2) if same_loss else (st.container(), None)
+    with psnr_box:
+        show_overlay(histories, "val_psnr", "validation PSNR (dB)", log_scale=False)
+    if loss_box is not None:
+        with loss_box:
+            show_overlay(histories, "val_loss", "validation loss", log_scale=True)
+    else:
+        st.caption("The losses are of different kinds and cannot be compared; PSNR can.")
+
+
+def _show_table(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:
+    """What differs, and what came of it."""
+    rows = {
+        title_of(setting): [in_words(value) for value in values]
+        for setting, values in differences(list(configs.values())).items()
+    }
+    rows["parameters"] = [_parameters(config) for config in configs.values()]
+    rows["epochs trained"] = [f"{history.progress:.1f}" for history in histories.values()]
+    rows["best validation PSNR"] = [_best(history) for history in histories.values()]
+    rows["seconds"] = [f"{history.seconds:.0f}" for history in histories.values()]
+    lines = [
+        f"| | {' | '.join(_cell(name) for name in configs)} |",
+        f"|---|{'---|' * len(configs)}",
+        *(f"| {name} | {' | '.join(map(_cell, values))} |" for name, values in rows.items()),
+    ]
+    st.markdown("\n".join(lines))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _parameters(config: TrainConfig) -> str:
+    try:
+        return f"{count_parameters(config.architecture, config.settings):,}"
+    except ValueError:
+        return "–"
+
+
+def _best(history: History) -> str:
+    values = history.of_epochs("val_psnr")
+    return f"{values[:, 1].max():.2f} dB" if len(values) else "–"
+
+
+def _common_epochs(histories: dict[str, History]) -> list[int]:
+    """The epochs after which all runs have pictures."""
+    seen = [{event["epoch"] for event in history.probes} for history in histories.values()]
+    return sorted(set.intersection(*seen)) if seen else []

@@ -1,0 +1,137 @@
+"""The visitor's runs: open, name, pin, delete, choose some to compare."""
+
+from contextlib import suppress
+
+import streamlit as st
+
+from pages.components.training.progress import ICONS, WORDS
+from train import jobs
+from train.run_folder import Run
+
+SHOWN = 6
+MOST_COMPARED = 4
+
+
+def show_runs(token: str) -> None:
+    """Draw the list of the runs that the token controls."""
+    own = jobs.runs_of(token)
+    if not own:
+        return
+    st.subheader("Your runs", anchor=False)
+    for run in own[:SHOWN]:
+        _show_row(run)
+    if len(own) > SHOWN:
+        with st.expander(f"{len(own) - SHOWN} older runs"):
+            for run in own[SHOWN:]:
+                _show_row(run)
+    if len(own) > 1:
+        names = {run.folder.name: jobs.name_of(run) for run in own}
+        # A run that was deleted cannot stay chosen.
+        chosen = [name for name in st.session_state.get("compared", []) if name in names]
+        st.session_state.compared = chosen
+        st.multiselect(
+            "Compare",
+            list(names),
+            format_func=names.get,
+            max_selections=MOST_COMPARED,
+            key="compared",
+            placeholder="Choose two or more runs",
+            on_change=_compare,
+        )
+
+
+def _show_row(run: Run) -> None:
+    run_id, said = run.folder.name, jobs.owner(run)
+    state = jobs.status(run).state
+    with st.container(horizontal=True, gap="small", wrap=False):
+        st.button(
+            f"{':material/keep: ' if said.get('pinned') else ''}{_plain(jobs.name_of(run))}",
+            icon=ICONS[state],
+            key=f"open-{run_id}",
+            on_click=open_run,
+            args=(run,),
+            help=WORDS[state],
+            width="stretch",
+        )
+        with st.popover("Edit", key=f"edit-{run_id}"):
+            st.text_input(
+                "Name",
+                jobs.name_of(run),
+                max_chars=jobs.LONGEST_NAME,
+                key=f"name-{run_id}",
+                on_change=_rename,
+                args=(run,),
+            )
+            st.toggle(
+                "Pin",
+                bool(said.get("pinned")),
+                key=f"pin-{run_id}",
+                on_change=_pin,
+                args=(run,),
+                help="A pinned run stays on top and is not deleted for its age.",
+            )
+            st.button(
+                "Delete",
+                icon=":material/delete:",
+                key=f"delete-{run_id}",
+                on_click=delete,
+                args=(run,),
+                disabled=state in jobs.ACTIVE,
+                width="stretch",
+            )
+
+
+def find_run(run_id: str) -> Run | None:
+    """Return the run that a link names, None if there is none."""
+    with suppress(OSError):  # No file has a name as long.
+        return jobs.find(run_id)
+    return None
+
+
+def reason(problem: Exception) -> str:
+    """Return why something cannot be done, without our folders."""
+    return getattr(problem, "strerror", None) or str(problem)
+
+
+def open_run(run: Run) -> None:
+    """Show one run; a callback."""
+    st.query_params.pop("compare", None)
+    st.query_params["run"] = run.folder.name
+
+
+def open_comparison(runs: list[Run]) -> None:
+    """Show several runs beside each other; a callback."""
+    st.query_params.pop("run", None)
+    st.query_params["compare"] = ",".join(run.folder.name for run in runs)
+
+
+def delete(run: Run) -> None:
+    """Delete a run and leave its page; a callback."""
+    try:
+        jobs.delete(run)
+    except jobs.Refused as problem:
+        st.session_state.refused = str(problem)
+        return
+    if st.query_params.get("run") == run.folder.name:
+        del st.query_params["run"]
+
+
+def _compare() -> None:
+    runs = [run for run_id in st.session_state.compared if (run := jobs.find(run_id))]
+    if len(runs) > 1:
+        open_comparison(runs)
+
+
+def _rename(run: Run) -> None:
+    with suppress(FileNotFoundError):  # Deleted in another window: it is in no list any more.
+        jobs.rename(run, st.session_state[f"name-{run.folder.name}"])
+
+
+def _pin(run: Run) -> None:
+    with suppress(FileNotFoundError):
+        jobs.change_owner(run, pinned=st.session_state[f"pin-{run.folder.name}"])
+
+
+def _plain(name: str) -> str:
+    """A name as it was typed, not as Markdown."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#$:~" else c for c in name)

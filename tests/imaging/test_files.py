@@ -1,0 +1,924 @@
+import io
+import struct
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
+
+from imaging import files as photo
+from imaging.files import (
+    FORMATS,
+    PhotoError,
+    blend,
+    png,
+    read_photo,
+    safe_name,
+    to_image,
+    to_pixels,
+)
+
+SHOWN_AS = Image.Transpose
+
+
+def colours(height=24, width=16, channels=3, seed=1):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def smooth(height=24, width=16):
+    """A picture that JPEG keeps within a few levels."""
+    down, across = np.mgrid[:height, :width]
+    return np.stack([8 * down, 12 * across, 200 - 5 * down], -1).clip(0, 255).astype(np.uint8)
+
+
+def file_of(image, kind="PNG", **options):
+    file = io.BytesIO()
+    (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(file, kind, **options)
+    return file.getvalue()
+
+
+def chunk(name, content):
+    body = name + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def png_file(width, height, bits, colour_type, rows=b"", before_data=b""):
+    """A PNG of which Pillow cannot write the kind; each row begins with a filter byte of 0."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + before_data
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def exif_of(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def refusal(data, name="photo.png"):
+    with pytest.raises(PhotoError) as caught:
+        read_photo(data, name)
+    text = str(caught.value)
+    assert text.endswith(".")
+    assert "\n" not in text
+    # What is wrong, and a way out.
+    assert text.count(". ") >= 1
+    return text
+
+
+# What is opened
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "tiff_deflate"}),
+        ("BMP", {}),
+    ],
+)
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (24, 16), (31, 33)])
+def test_a_lossless_file_is_opened_to_the_pixel(kind, options, size):
+    pixels = colours(*size)
+    opened = read_photo(file_of(pixels, kind, **options), "x")
+    np.testing.assert_array_equal(opened.pixels, pixels)
+    assert opened.pixels.dtype == np.uint8
+    assert opened.alpha is None
+    assert opened.notes == ()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_is_opened_as_pillow_decodes_it(progressive):
+    file = file_of(smooth(), "JPEG", progressive=progressive)
+    opened = read_photo(file, "x.jpg")
+    np.testing.assert_array_equal(opened.pixels, np.asarray(Image.open(io.BytesIO(file))))
+    assert opened.notes == ()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+def test_a_grey_file_has_one_channel(kind):
+    grey = np.tile(np.arange(16, dtype=np.uint8) * 4, (16, 1))
+    opened = read_photo(file_of(grey, kind), "x")
+    assert opened.pixels.shape == (16, 16, 1)
+    np.testing.assert_allclose(opened.pixels[..., 0].astype(int), grey, atol=2)
+
+
+def test_grey_that_was_saved_as_colour_stays_colour():
+    assert read_photo(file_of(np.full((4, 4, 3), 9, np.uint8)), "x").pixels.shape == (4, 4, 3)
+
+
+def test_one_bit_is_black_or_white():
+    bits = np.eye(9, dtype=bool)
+    opened = read_photo(file_of(Image.fromarray(bits)), "x")
+    np.testing.assert_array_equal(opened.pixels[..., 0], bits * 255)
+
+
+def test_a_picture_ten_thousand_pixels_long_is_opened():
+    for size in ((10_000, 1), (1, 10_000)):
+        pixels = colours(*size)
+        np.testing.assert_array_equal(read_photo(file_of(pixels), "x").pixels, pixels)
+
+
+def test_the_file_tells_its_kind_whatever_its_name():
+    pixels = colours()
+    assert read_photo(file_of(pixels, "BMP"), "x.jpg").name == "x"
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, io.BytesIO])
+def test_bytes_and_open_files_are_taken(wrap):
+    pixels = colours()
+    np.testing.assert_array_equal(read_photo(wrap(file_of(pixels)), "x").pixels, pixels)
+
+
+def test_an_open_file_is_read_from_its_start_and_left_open():
+    file = io.BytesIO(file_of(colours()))
+    file.seek(0, io.SEEK_END)
+    read_photo(file, "x")
+    read_photo(file, "x")
+    assert not file.closed
+
+
+def test_a_stream_that_cannot_seek_is_taken():
+    class Stream(io.BytesIO):
+        def seekable(self):
+            return False
+
+        def seek(self, *_):
+            raise io.UnsupportedOperation
+
+    pixels = colours()
+    np.testing.assert_array_equal(read_photo(Stream(file_of(pixels)), "x").pixels, pixels)
+
+
+def test_a_path_is_taken(tmp_path):
+    path = tmp_path / "holiday.png"
+    path.write_bytes(file_of(colours()))
+    opened = read_photo(path, path.name)
+    assert opened.name == "holiday"
+    np.testing.assert_array_equal(opened.pixels, colours())
+
+
+def test_of_several_visitors_pictures_one_is_decoded_at_a_time(monkeypatch):
+    pictures = [colours(seed=seed) for seed in range(6)]
+    files = [file_of(picture) for picture in pictures]
+    opened = [None] * len(files)
+    decoding, most = [], []
+    crop = Image.Image.crop
+
+    def slow(image, *arguments):
+        decoding.append(image)
+        time.sleep(0.01)
+        most.append(len(decoding))
+        decoding.pop()
+        return crop(image, *arguments)
+
+    def visit(index):
+        opened[index] = read_photo(files[index], "x").pixels
+
+    monkeypatch.setattr(Image.Image, "crop", slow)
+    visits = [threading.Thread(target=visit, args=(index,)) for index in range(len(files))]
+    for each in visits:
+        each.start()
+    for each in visits:
+        each.join()
+    np.testing.assert_array_equal(opened, pictures)
+    assert most == [1] * len(files)
+
+
+# Upright
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {}),
+        ("PNG", {}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+    ],
+)
+def test_a_picture_is_turned_upright_as_pillow_turns_it(kind, options, orientation):
+    file = file_of(smooth(), kind, exif=exif_of(orientation), **options)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(file)))
+    opened = read_photo(file, "x")
+    np.testing.assert_array_equal(opened.pixels, np.asarray(expected))
+    assert opened.notes == ()
+
+
+def test_what_a_camera_turned_to_the_left_recorded_is_turned_right():
+    # Orientation 6: the first row is the right side, the first column the top.
+    pixels = colours(2, 3)
+    opened = read_photo(file_of(pixels, exif=exif_of(6)), "x")
+    np.testing.assert_array_equal(opened.pixels[:, -1], pixels[0])
+    np.testing.assert_array_equal(opened.pixels[0, ::-1], pixels[:, 0])
+
+
+def test_opacity_is_turned_with_the_picture():
+    pixels = colours(5, 3, 4)
+    opened = read_photo(file_of(pixels, exif=exif_of(8)), "x")
+    np.testing.assert_array_equal(opened.pixels, np.rot90(pixels[..., :3]))
+    np.testing.assert_array_equal(opened.alpha, np.rot90(pixels[..., 3]))
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0garbage",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x63\0\0\0\0\0\0",
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x01x\0\0\0\0\0\0\0",
+        b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03\xff\xff\xff\xff\0\x06\0\0",
+    ],
+    ids=["no header", "nowhere", "99", "a letter", "endless"],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_broken_exif_is_no_reason_to_refuse_a_picture(kind, exif):
+    opened = read_photo(file_of(smooth(), kind, exif=exif), "x")
+    plain = Image.open(io.BytesIO(file_of(smooth(), kind)))
+    np.testing.assert_array_equal(opened.pixels, np.asarray(plain))
+
+
+def test_exif_at_which_pillow_gives_up_is_no_reason_to_refuse_a_picture():
+    # A resolution that is a letter instead of a fraction.
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory.tagtype[0x011A] = 2
+    directory[0x011A] = "1"
+    directory[0x0128] = 2
+    exif = io.BytesIO()
+    directory.save(exif)
+    file = file_of(smooth(), "JPEG", exif=b"Exif\0\0" + exif.getvalue())
+    with pytest.raises(Image.UnidentifiedImageError):
+        Image.open(io.BytesIO(file))
+    plain = Image.open(io.BytesIO(file_of(smooth(), "JPEG")))
+    np.testing.assert_array_equal(read_photo(file, "x").pixels, np.asarray(plain))
+
+
+# Colour, depth and opacity
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_opacity_is_kept_apart(kind):
+    pixels = colours(channels=4)
+    opened = read_photo(file_of(pixels, kind, lossless=True, exact=True), "x")
+    np.testing.assert_array_equal(opened.pixels, pixels[..., :3])
+    np.testing.assert_array_equal(opened.alpha, pixels[..., 3])
+
+
+def test_opacity_of_a_grey_picture_is_kept_apart():
+    pixels = colours(channels=2)
+    opened = read_photo(file_of(Image.fromarray(pixels, "LA")), "x")
+    np.testing.assert_array_equal(opened.pixels, pixels[..., :1])
+    np.testing.assert_array_equal(opened.alpha, pixels[..., 1])
+
+
+def test_opacity_that_lets_nothing_shine_through_is_dropped():
+    pixels = np.dstack([colours(), np.full((24, 16), 255, np.uint8)])
+    assert read_photo(file_of(pixels), "x").alpha is None
+
+
+def palette_picture():
+    image = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4), "P")
+    image.putpalette(colours(1, 256).tobytes())
+    return image
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "GIF"])
+def test_a_palette_is_looked_up(kind):
+    opened = read_photo(file_of(palette_picture(), kind), "x")
+    np.testing.assert_array_equal(opened.pixels, colours(1, 256)[0, :12].reshape(3, 4, 3))
+
+
+@pytest.mark.parametrize(
+    ("transparency", "alpha"),
+    [(2, [255, 255, 0, 255]), (bytes([0, 70, 255]), [0, 70, 255, 255])],
+    ids=["one colour", "bytes"],
+)
+def test_a_palette_may_be_transparent(transparency, alpha):
+    opened = read_photo(file_of(palette_picture(), transparency=transparency), "x")
+    np.testing.assert_array_equal(opened.pixels, colours(1, 256)[0, :12].reshape(3, 4, 3))
+    np.testing.assert_array_equal(opened.alpha[0], alpha)
+
+
+def test_one_colour_may_be_transparent():
+    pixels = colours(3, 3)
+    opened = read_photo(file_of(pixels, transparency=tuple(pixels[1, 2].tolist())), "x")
+    expected = np.full((3, 3), 255)
+    expected[1, 2] = 0
+    np.testing.assert_array_equal(opened.alpha, expected)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_of_grey_are_rounded_to_eight(kind):
+    # White is 65535 = 255 * 257.
+    deep = np.array([[0, 128, 129, 257, 32768, 65406, 65407, 65535]], np.uint16)
+    opened = read_photo(file_of(deep, kind), "x")
+    np.testing.assert_array_equal(opened.pixels[..., 0], [[0, 0, 1, 1, 128, 254, 255, 255]])
+    assert opened.notes == ("Its 16 bits per channel were rounded to 8.",)
+
+
+def test_sixteen_bits_are_read_in_either_order_of_bytes():
+    values = np.array([[0, 257, 65535]], ">u2")
+    header = struct.pack(">2sHI", b"MM", 42, 8)
+    entries = [(256, 3, 3), (257, 3, 1), (258, 3, 16), (259, 3, 1), (262, 3, 1)]
+    entries += [(273, 3, 122), (277, 3, 1), (278, 3, 1), (279, 3, 6)]
+    directory = struct.pack(">H", len(entries))
+    directory += b"".join(struct.pack(">HHIHH", tag, kind, 1, v, 0) for tag, kind, v in entries)
+    file = header + directory + struct.pack(">I", 0)
+    file += bytes(122 - len(file)) + values.tobytes()
+    np.testing.assert_array_equal(read_photo(file, "x").pixels[..., 0], [[0, 1, 255]])
+
+
+@pytest.mark.parametrize("colour_type", [2, 6], ids=["RGB", "RGBA"])
+def test_sixteen_bits_of_colour_are_reduced_to_eight(colour_type):
+    channels = {2: 3, 6: 4}[colour_type]
+    deep = np.random.default_rng(1).integers(0, 65536, (1, 5, channels)).astype(">u2")
+    opened = read_photo(png_file(5, 1, 16, colour_type, b"\0" + deep.tobytes()), "x")
+    # Pillow drops the lower byte: up to one level less than rounding.
+    np.testing.assert_allclose(opened.pixels, deep[..., :3] / 257, atol=1)
+    assert opened.notes == ("Its 16 bits per channel were rounded to 8.",)
+    if channels == 4:
+        np.testing.assert_allclose(opened.alpha, deep[..., 3] / 257, atol=1)
+
+
+@pytest.mark.parametrize(("colour_type", "colour"), [(0, (513,)), (2, (513, 0, 65535))])
+def test_a_transparent_colour_of_sixteen_bits_is_ignored(colour_type, colour):
+    transparent = chunk(b"tRNS", struct.pack(f">{len(colour)}H", *colour))
+    row = b"\0" + np.array(colour * 2, ">u2").tobytes()
+    opened = read_photo(png_file(2, 1, 16, colour_type, row, transparent), "x")
+    assert opened.alpha is None
+    assert opened.pixels.shape == (1, 2, len(colour))
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_not_taken_for_one_of_eight():
+    transparent = chunk(b"tRNS", struct.pack(">3H", 5, 0, 255))
+    row = b"\0" + np.array([5 * 257, 0, 255 * 257], ">u2").tobytes()
+    opened = read_photo(png_file(1, 1, 16, 2, row, transparent), "x")
+    np.testing.assert_array_equal(opened.pixels, [[[5, 0, 255]]])
+    assert opened.alpha is None
+
+
+def test_whole_numbers_beyond_sixteen_bits_are_scaled_by_their_range():
+    values = np.array([[-1000, 0, 1000, 99_000]], np.int32)
+    opened = read_photo(file_of(values, "TIFF"), "x")
+    # Black is -1000 and white 99000: 2 / 100 of 255 is 5.1.
+    np.testing.assert_array_equal(opened.pixels[..., 0], [[0, 3, 5, 255]])
+    assert opened.notes == ("Its values from -1000 to 99000 were scaled to black and white.",)
+
+
+def test_floats_from_0_to_1_are_taken_as_they_are():
+    values = np.array([[0.2, 0.25, 0.5, 0.8]], np.float32)
+    opened = read_photo(file_of(values, "TIFF"), "x")
+    np.testing.assert_array_equal(opened.pixels[..., 0], [[51, 64, 128, 204]])
+    assert opened.notes == ()
+
+
+def test_other_floats_are_scaled_by_their_range():
+    values = np.array([[-3, 1, 7]], np.float32)
+    opened = read_photo(file_of(values, "TIFF"), "x")
+    # (1 + 3) / (7 + 3) * 255 = 102.
+    np.testing.assert_array_equal(opened.pixels[..., 0], [[0, 102, 255]])
+    assert opened.notes == ("Its values from -3 to 7 were scaled to black and white.",)
+
+
+def test_floats_as_large_as_can_be_are_scaled_too():
+    largest = np.finfo(np.float32).max
+    opened = read_photo(file_of(np.array([[-largest, 0, largest]], np.float32), "TIFF"), "x")
+    np.testing.assert_array_equal(opened.pixels[..., 0], [[0, 128, 255]])
+
+
+def test_a_float_picture_of_one_value_is_black_or_white_where_it_is_off_the_range():
+    for value, level in ((7, 255), (-7, 0), (0.4, 102)):
+        opened = read_photo(file_of(np.full((2, 2), value, np.float32), "TIFF"), "x")
+        assert np.all(opened.pixels == level)
+
+
+def test_floats_that_are_no_numbers_are_replaced_with_a_note():
+    values = np.array([[np.nan, np.inf, -np.inf, 2, 4, 3]], np.float32)
+    opened = read_photo(file_of(values, "TIFF"), "x")
+    np.testing.assert_array_equal(opened.pixels[..., 0], [[0, 255, 0, 0, 255, 128]])
+    assert opened.notes == (
+        "3 of its values were no finite numbers and were replaced.",
+        "Its values from 2 to 4 were scaled to black and white.",
+    )
+
+
+def test_a_float_picture_without_a_number_is_refused():
+    assert "no numbers" in refusal(file_of(np.full((2, 2), np.nan, np.float32), "TIFF"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_printing_colours_become_light(kind):
+    # Ink takes light away: no ink is white, cyan takes red away.
+    ink = np.zeros((16, 16, 4), np.uint8)
+    ink[8:, :, 0] = 255
+    opened = read_photo(file_of(Image.fromarray(ink, "CMYK"), kind, quality=100), "x")
+    np.testing.assert_allclose(opened.pixels[0, 0], [255, 255, 255], atol=3)
+    np.testing.assert_allclose(opened.pixels[-1, 0], [0, 255, 255], atol=3)
+    assert opened.notes == ("Its printing colours (CMYK) were converted to red, green and blue.",)
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "LAB"])
+def test_other_colours_are_converted(mode):
+    # Greys: brightness, then two colour channels at their middle.
+    image = Image.merge(mode, [Image.new("L", (4, 4), level) for level in (255, 128, 128)])
+    opened = read_photo(file_of(image, "TIFF"), "x")
+    # LAB holds its colour channels shifted by half their range, in which 128 is not quite 0.
+    np.testing.assert_allclose(opened.pixels[0, 0], [255, 255, 255], atol=4)
+    assert bool(opened.notes) == (mode == "LAB")
+
+
+def icc_profile(red, green, blue, curve=(512,)):
+    """A colour profile of three primaries in the XYZ of daylight D50.
+
+    ``curve`` holds the light of equally spaced levels, of 65535, or a gamma times 256.
+    """
+
+    def xyz(values):
+        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * value) for value in values))
+
+    curve = b"curv\0\0\0\0" + struct.pack(f">I{len(curve)}H", len(curve), *curve)
+    curve += bytes(-len(curve) % 4)
+    text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78)
+    tags = {b"desc": text + bytes(-len(text) % 4), b"wtpt": xyz((0.9642, 1, 0.8249))}
+    tags |= {b"rXYZ": xyz(red), b"gXYZ": xyz(green), b"bXYZ": xyz(blue)}
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, content = struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        table += struct.pack(">4sII", name, 128 + 4 + 12 * len(tags) + len(content), len(value))
+        content += value
+    body = table + content
+    header = struct.pack(
+        ">I4sI4s4s4s", 128 + len(body), b"test", 0x02100000, b"mntr", b"RGB ", b"XYZ "
+    )
+    header += struct.pack(">6H4s", 2000, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
+    header += struct.pack(">3i", 63190, 65536, 54061)
+    return header + bytes(128 - len(header)) + body
+
+
+SRGB_RED, SRGB_GREEN, SRGB_BLUE = (
+    (0.4360, 0.2225, 0.0139),
+    (0.3851, 0.7169, 0.0971),
+    (0.1431, 0.0606, 0.7139),
+)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_colour_profile_is_applied(kind):
+    # A profile whose red is what sRGB calls green, and the other way round.
+    profile = icc_profile(SRGB_GREEN, SRGB_RED, SRGB_BLUE)
+    file = file_of(np.full((8, 8, 3), [255, 0, 0], np.uint8), kind, icc_profile=profile)
+    np.testing.assert_allclose(read_photo(file, "x").pixels[3, 3], [0, 255, 0], atol=3)
+
+
+def test_a_colour_profile_leaves_opacity_alone():
+    profile = icc_profile(SRGB_GREEN, SRGB_RED, SRGB_BLUE)
+    file = file_of(np.full((2, 2, 4), [255, 0, 0, 70], np.uint8), icc_profile=profile)
+    opened = read_photo(file, "x")
+    np.testing.assert_allclose(opened.pixels[0, 0], [0, 255, 0], atol=2)
+    assert np.all(opened.alpha == 70)
+
+
+def srgb_in_steps(steps):
+    """The profile of sRGB with a table for its curve, as cameras write it."""
+    level = np.linspace(0, 1, steps)
+    light = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    curve = np.rint(light * 65535).astype(int).tolist()
+    return icc_profile(SRGB_RED, SRGB_GREEN, SRGB_BLUE, curve)
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), srgb_in_steps(256)],
+    ids=["exact", "rounded"],
+)
+def test_a_profile_of_srgb_changes_no_pixel(profile):
+    pixels = colours(64, 64)
+    opened = read_photo(file_of(pixels, icc_profile=profile), "x")
+    np.testing.assert_array_equal(opened.pixels, pixels)
+
+
+@pytest.mark.parametrize("profile", [b"garbage", b"\0" * 400, bytes(range(256))])
+def test_a_broken_profile_is_ignored(profile):
+    pixels = colours()
+    opened = read_photo(file_of(pixels, icc_profile=profile), "x")
+    np.testing.assert_array_equal(opened.pixels, pixels)
+
+
+def test_a_profile_of_other_colours_than_the_picture_has_is_ignored():
+    profile = icc_profile(SRGB_GREEN, SRGB_RED, SRGB_BLUE)
+    grey = colours(channels=1)[..., 0]
+    np.testing.assert_array_equal(
+        read_photo(file_of(grey, icc_profile=profile), "x").pixels[..., 0], grey
+    )
+
+
+# Several pictures in a file
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {})],
+)
+def test_the_first_of_several_pictures_is_opened_with_a_note(kind, options):
+    first, second = (Image.new("RGB", (8, 6), colour) for colour in ("red", "blue"))
+    file = file_of(first, kind, save_all=True, append_images=[second], **options)
+    opened = read_photo(file, "x")
+    assert np.all(opened.pixels == [255, 0, 0])
+    assert opened.notes == ("This file holds several pictures; the first one was opened.",)
+
+
+def test_the_second_picture_in_a_phones_jpeg_is_not_mentioned():
+    first, second = (Image.new("RGB", (8, 6), colour) for colour in ("red", "blue"))
+    file = file_of(first, "MPO", save_all=True, append_images=[second])
+    opened = read_photo(file, "x")
+    np.testing.assert_allclose(opened.pixels[0, 0], [255, 0, 0], atol=3)
+    assert opened.notes == ()
+
+
+# Large pictures
+
+
+@pytest.fixture
+def opens_few_pixels(monkeypatch):
+    monkeypatch.setattr(photo, "OPENED_PIXELS", 5_000)
+
+
+@pytest.fixture
+def decoded_sizes(monkeypatch):
+    """The sizes that pictures have once they are decoded, filled in while they are opened."""
+    sizes = []
+    crop = Image.Image.crop
+
+    def spy(image, *arguments):
+        sizes.append(image.size)
+        return crop(image, *arguments)
+
+    monkeypatch.setattr(Image.Image, "crop", spy)
+    return sizes
+
+
+@pytest.mark.parametrize("strip", [1, 700, 10_000_000])
+def test_a_large_picture_is_reduced_in_strips_as_it_would_be_as_a_whole(
+    opens_few_pixels, monkeypatch, strip
+):
+    monkeypatch.setattr(photo, "_STRIP_PIXELS", strip)
+    pixels = colours(120, 97)
+    opened = read_photo(file_of(pixels), "x")
+    # The factor is sqrt(5000 / (120 * 97)) = 0.6554.
+    assert opened.pixels.shape == (78, 63, 3)
+    whole = Image.fromarray(pixels).resize((63, 78), Image.Resampling.LANCZOS)
+    # Where a result lies half-way between two levels, the last bit of a weight decides.
+    np.testing.assert_allclose(opened.pixels, np.asarray(whole).astype(int), atol=1)
+    assert opened.notes == (
+        "Reduced from 97 × 120 to 63 × 78 pixels: more than 1 megapixels take too much memory "
+        "here.",
+    )
+
+
+def test_the_sizes_in_a_note_are_those_of_the_upright_picture(opens_few_pixels):
+    for kind in ("JPEG", "PNG", "TIFF"):
+        opened = read_photo(file_of(smooth(90, 60), kind, exif=exif_of(6)), "x")
+        # The factor is sqrt(5000 / 5400) = 0.9623.
+        assert opened.pixels.shape == (57, 86, 3)
+        assert opened.notes[0].startswith("Reduced from 90 × 60 to 86 × 57 pixels")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
+def test_large_pictures_of_every_kind_are_reduced(opens_few_pixels, mode):
+    # A flat picture stays flat, to the rounding of a level, whatever was done to it.
+    values = {"1": 1, "I;16": 128 * 257, "F": 0.5, "CMYK": (127, 127, 127, 0), "P": 3}
+    grey = values.get(mode, (128,) * len(Image.new(mode, (1, 1)).getbands()))
+    image = Image.new(mode, (200, 100), grey)
+    if mode == "P":
+        image.putpalette([128] * 768)
+    opened = read_photo(file_of(image, "TIFF"), "x")
+    assert opened.pixels.shape[:2] == (50, 100)
+    level = 255 if mode == "1" else 128
+    np.testing.assert_allclose(opened.pixels, level, atol=1)
+    if mode.endswith("A"):
+        np.testing.assert_allclose(opened.alpha, 128, atol=1)
+
+
+@pytest.mark.parametrize("size", [(60_000, 1), (1, 60_000), (30_000, 2), (3, 9_999)])
+def test_a_long_and_narrow_picture_is_reduced_to_what_may_be_opened(opens_few_pixels, size):
+    opened = read_photo(file_of(Image.new("L", size, 7)), "x")
+    height, width, _ = opened.pixels.shape
+    assert 4_000 <= height * width <= 5_000
+    assert np.all(opened.pixels == 7)
+
+
+def test_a_jpeg_of_48_megapixels_is_never_decoded_in_full(decoded_sizes):
+    opened = read_photo(file_of(Image.new("L", (8000, 6000), 90), "JPEG"), "x.jpg")
+    assert opened.pixels.shape == (3000, 4000, 1)
+    assert set(decoded_sizes) == {(4000, 3000)}
+    assert opened.notes == (
+        "Reduced from 8,000 × 6,000 to 4,000 × 3,000 pixels: more than 12 megapixels take too "
+        "much memory here.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [
+        ((80, 62), (80, 62)),
+        ((100, 100), (100, 100)),
+        ((101, 100), (51, 50)),
+        ((401, 40), (201, 20)),
+    ],
+)
+def test_a_jpeg_is_decoded_in_full_up_to_twice_what_is_opened(
+    opens_few_pixels, decoded_sizes, size, decoded
+):
+    opened = read_photo(file_of(Image.new("RGB", size), "JPEG"), "x.jpg")
+    assert set(decoded_sizes) == {decoded}
+    assert 2_500 <= opened.pixels.shape[0] * opened.pixels.shape[1] <= 5_000
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "megapixels"),
+    [(10_001, 10_000, "101"), (50_000, 50_000, "2,500"), (2**31 - 1, 1, "2,148")],
+)
+def test_a_picture_of_too_many_pixels_is_refused_from_its_header(width, height, megapixels):
+    text = refusal(png_file(width, height, 8, 2))
+    assert text == (
+        f"This picture has {megapixels} megapixels, and at most 100 can be opened here. "
+        "Make it smaller and try again."
+    )
+
+
+def test_a_picture_that_takes_too_much_memory_is_refused_from_its_header():
+    # The header of a lossless WebP of 6000 x 6000: a signature byte, then 14 bits each.
+    bits = struct.pack("<I", 5999 | 5999 << 14)
+    content = b"VP8L" + struct.pack("<I", 10) + b"\x2f" + bits + bytes(5)
+    text = refusal(b"RIFF" + struct.pack("<I", 4 + len(content)) + b"WEBP" + content)
+    assert text == (
+        "This picture has 36 megapixels, and at most 25 can be opened here from a file of its "
+        "kind. Make it smaller, or save it as a plain JPEG, and try again."
+    )
+
+
+def test_a_progressive_jpeg_is_refused_where_its_coefficients_fill_the_memory(monkeypatch):
+    full = smooth(64, 64)
+    progressive = file_of(full, "JPEG", progressive=True, subsampling=0)
+    # 4 bytes for each decoded pixel, and 3 coefficients of 2 bytes that wait.
+    monkeypatch.setattr(photo, "LARGEST_MEMORY", 64 * 64 * 10)
+    read_photo(progressive, "x")
+    monkeypatch.setattr(photo, "LARGEST_MEMORY", 64 * 64 * 10 - 1)
+    refusal(progressive)
+    read_photo(file_of(full, "JPEG", progressive=True, subsampling=2), "x")
+    read_photo(file_of(full, "JPEG", subsampling=0), "x")
+
+
+def test_a_jpeg_of_endless_scans_is_refused():
+    file = file_of(smooth(), "JPEG", progressive=True)
+    last_scan = file[file.rindex(b"\xff\xda") : -2]
+    many = file[:-2] + 250 * last_scan + file[-2:]
+    assert refusal(many) == photo.NO_PICTURE
+
+
+def test_a_large_file_is_refused_unread(monkeypatch):
+    monkeypatch.setattr(photo, "LARGEST_FILE", 2_000_000)
+    assert refusal(bytes(3_500_000)) == (
+        "This file has 4 MB, and at most 2 can be opened here. "
+        "Make the picture smaller, or save it as JPEG."
+    )
+
+
+def test_where_memory_runs_out_the_visitor_is_told(monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "crop", fail)
+    assert refusal(file_of(colours())) == photo.NO_MEMORY
+
+
+# What is refused
+
+
+def test_a_text_is_no_picture_whatever_its_name():
+    assert refusal(b"Dear diary,\ntoday I drew a seven.\n", "diary.png") == photo.NO_PICTURE
+
+
+def test_an_empty_file_is_refused():
+    assert refusal(b"") == photo.EMPTY
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    assert refusal(tmp_path / "no.png") == photo.UNREADABLE
+    assert refusal(Path(tmp_path)) == photo.UNREADABLE
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_of_which_half_is_missing_is_refused(kind):
+    file = file_of(Image.fromarray(colours(64, 64)), kind)
+    assert refusal(file[: len(file) // 2]) in (photo.CUT_OFF, photo.NO_PICTURE)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF"])
+def test_a_picture_that_is_cut_off_is_called_so(kind):
+    file = file_of(Image.fromarray(colours(64, 64)), kind)
+    # A TIFF may have its directory at the end; Pillow writes it first.
+    assert refusal(file[: len(file) * 3 // 4]) == photo.CUT_OFF
+
+
+@pytest.mark.parametrize("width", [0, 5])
+def test_a_picture_without_pixels_is_refused(width):
+    assert refusal(png_file(width, 0, 8, 2)) == photo.NO_PICTURE
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_a_phones_new_formats_are_named(brand):
+    text = refusal(struct.pack(">I", 24) + b"ftyp" + brand + bytes(200), "IMG_1.HEIC")
+    assert text == photo.PHONE_FORMAT
+
+
+@pytest.mark.parametrize("kind", ["PPM", "ICO", "EPS", "PDF", "TGA", "SGI"])
+def test_no_other_decoder_sees_a_file(kind):
+    assert refusal(file_of(Image.new("RGB", (32, 32), "red"), kind)) == photo.NO_PICTURE
+
+
+def test_text_in_a_png_that_unpacks_to_gigabytes_is_not_unpacked():
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Comment", " " * 3_000_000, zip=True)
+    assert refusal(file_of(colours(), pnginfo=texts)) == photo.NO_PICTURE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        struct.error("x"),
+        SyntaxError("x"),
+        OverflowError("x"),
+        KeyError("x"),
+        TypeError("x"),
+        IndexError("x"),
+        zlib.error("x"),
+        ZeroDivisionError("x"),
+        AttributeError("x"),
+        RecursionError("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_a_decoder_raises_is_a_sentence_to_the_visitor(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Image.Image, "crop", fail)
+    assert refusal(file_of(colours())) == photo.NO_PICTURE
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("file_name", "name"),
+    [
+        ("holiday.jpg", "holiday"),
+        ("IMG_1234.JPG", "IMG_1234"),
+        ("Ile de Ré.v2.jpeg", "Ile-de-Ré-v2"),
+        ("写真.png", "写真"),
+        ("\N{LATIN SMALL LIGATURE FI}lm\N{FULLWIDTH LESS-THAN SIGN}b.png", "film-b"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\cat.png", "cat"),
+        ("<img src=x onerror=alert(1)>.png", "img-src-x-onerror-alert-1"),
+        ("</script>.png", "script"),
+        ("a\x00b\r\nc\x1b[31m.png", "a-b-c-31m"),
+        ("photo\u202egnp.exe", "photo-gnp-exe"),
+        ("**bold** :red[x] $y$ `z` ~t~.png", "bold-red-x-y-z-t"),
+        ("_slanted_ __bold__.png", "slanted-bold"),
+        ("# title.png", "title"),
+        ("www.example.com.png", "www-example-com"),
+        ("\N{COMBINING ACUTE ACCENT}e.png", "e"),
+        ("\udcff.png", "photo"),
+        ("CON", "photo-CON"),
+        ("lpt1.png", "photo-lpt1"),
+        ("console.png", "console"),
+        (".png", "photo"),
+        (".", "photo"),
+        ("..", "photo"),
+        ("", "photo"),
+        ("🙂.png", "photo"),
+        ("a" * 300 + ".png", "a" * 60),
+    ],
+)
+def test_a_name_keeps_what_is_safe(file_name, name):
+    assert safe_name(file_name) == name
+    assert read_photo(file_of(colours(1, 1)), file_name).name == name
+
+
+# Writing
+
+
+def test_every_level_survives_as_a_float_and_back():
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    image = to_image(pixels)
+    assert image.dtype == np.float32
+    assert image.min() == 0
+    assert image.max() == 1
+    np.testing.assert_array_equal(to_pixels(image), pixels)
+
+
+def test_pixels_are_rounded_clipped_and_never_undefined():
+    image = np.float32([-0.3, 1.7, np.nan, np.inf, -np.inf, 0.5, 1.4 / 255, 1.6 / 255])
+    pixels = to_pixels(image.reshape(2, 4, 1))
+    # 127.5 lies half-way and goes to the even level.
+    np.testing.assert_array_equal(pixels.ravel(), [0, 255, 0, 255, 0, 128, 1, 2])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("see_through", [False, True])
+def test_a_written_png_holds_the_pixels(channels, see_through):
+    pixels = colours(channels=channels)
+    alpha = colours(channels=1, seed=2)[..., 0] if see_through else None
+    file = png(pixels, alpha)
+    image = Image.open(io.BytesIO(file))
+    assert image.format == "PNG"
+    assert len(image.getbands()) == channels + see_through
+    opened = read_photo(file, "x")
+    np.testing.assert_array_equal(opened.pixels, pixels)
+    np.testing.assert_array_equal(opened.alpha, alpha)
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8)]
+)
+def test_what_are_no_pixels_is_not_written(pixels):
+    with pytest.raises(ValueError, match="pixels must be uint8"):
+        png(pixels)
+
+
+# Blending
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_all_of_the_denoising_is_the_denoised_picture_and_none_the_noisy_one(channels):
+    noisy, denoised = colours(60, 50, channels), colours(60, 50, channels, seed=2)
+    np.testing.assert_array_equal(blend(noisy, denoised, 1, 1), denoised)
+    np.testing.assert_array_equal(blend(noisy, denoised, 0, 0), noisy)
+    np.testing.assert_array_equal(noisy, colours(60, 50, channels))
+
+
+def test_brightness_alone_moves_all_channels_by_the_mean_change():
+    noisy, denoised = np.uint8([[[100, 100, 100]]]), np.uint8([[[110, 130, 60]]])
+    # The changes are 10, 30 and -40: their mean is 0, all of it is colour.
+    np.testing.assert_array_equal(blend(noisy, denoised, 1, 0), noisy)
+    np.testing.assert_array_equal(blend(noisy, denoised, 0, 1), denoised)
+    denoised = np.uint8([[[110, 130, 70]]])
+    # 10, 30, -30: a mean of 3.33.
+    np.testing.assert_array_equal(blend(noisy, denoised, 1, 0), [[[103, 103, 103]]])
+    np.testing.assert_array_equal(blend(noisy, denoised, 0, 1), [[[107, 127, 67]]])
+
+
+def test_a_share_lies_between():
+    noisy, denoised = np.uint8([[[100, 50, 0]]]), np.uint8([[[200, 60, 0]]])
+    np.testing.assert_array_equal(blend(noisy, denoised, 0.5, 0.5), [[[150, 55, 0]]])
+    # The changes are 100, 10, 0 with a mean of 36.67; a quarter of it is 9.17, and of what
+    # differs from it, 63.33, -26.67 and -36.67, three quarters are 47.5, -20 and -27.5.
+    np.testing.assert_array_equal(blend(noisy, denoised, 0.25, 0.75), [[[157, 39, 0]]])
+
+
+def test_a_blend_stays_within_the_levels():
+    noisy, denoised = (
+        np.uint8([[[0, 0, 0], [255, 255, 255]]]),
+        np.uint8([[[0, 0, 90], [255, 255, 0]]]),
+    )
+    # Colour alone: -30, -30, 60 and 85, 85, -170.
+    np.testing.assert_array_equal(blend(noisy, denoised, 0, 1), [[[0, 0, 60], [255, 255, 85]]])
+
+
+def test_a_grey_picture_takes_the_share_of_brightness():
+    noisy, denoised = np.full((2, 2, 1), 100, np.uint8), np.full((2, 2, 1), 200, np.uint8)
+    assert np.all(blend(noisy, denoised, 0.3, 0.9) == 130)
+
+
+@pytest.mark.parametrize("size", [(700, 800), (1, 300_000), (300_000, 1), (1, 1)])
+def test_the_strips_of_a_large_picture_cover_it(size):
+    noisy, denoised = colours(*size), colours(*size, seed=2)
+    difference = blend(noisy, denoised, 0.5, 0.5).astype(float) - (noisy / 2 + denoised / 2)
+    assert np.abs(difference).max() <= 0.5
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_outside_0_to_1_is_refused(share):
+    with pytest.raises(ValueError, match=r"luminance must be from 0 to 1, got"):
+        blend(colours(), colours(), share, 1)
+    with pytest.raises(ValueError, match=r"colour must be from 0 to 1, got"):
+        blend(colours(), colours(), 1, share)
+
+
+def test_pictures_of_different_shape_are_not_blended():
+    with pytest.raises(ValueError, match=r"one shape, got \(24, 16, 3\) and \(24, 16, 1\)"):
+        blend(colours(), colours(channels=1), 1, 1)

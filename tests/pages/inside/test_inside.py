@@ -1,0 +1,328 @@
+"""The Inside page without a browser: layers, one window, skip connections, the checkerboard."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from imaging import metrics
+from imaging.spectrum import period_two_share
+from models.catalogue import load_catalogue
+from models.inspection.window import Place, convolution_at
+from pages.components import controls, link
+from pages.components.cached import get_inside
+from pages.components.inside import checkerboard, shared, skips, window
+from pages.components.inside import layers as inside_layers
+from pages.components.inside.layer_diagram import boxes_of, bridges_of, words_of
+from train.config import count_parameters
+
+PAGE = str(Path(__file__).parents[3] / "pages" / "inside.py")
+CARDS = load_catalogue()
+SECTIONS = ["layers", "window", "skips", "checkerboard"]
+ON_DIGITS = [name for name, card in CARDS.items() if not card.for_photos]
+
+
+def visit(**params: str) -> AppTest:
+    """Open the page with these settings in its link."""
+    page = AppTest.from_file(PAGE, default_timeout=120)
+    page.query_params.update(params)
+    return page.run()
+
+
+def said(page: AppTest) -> str:
+    """Everything the page says in boxes."""
+    return "\n".join(box.value for box in [*page.warning, *page.error, *page.info])
+
+
+def html(page: AppTest) -> str:
+    """All HTML that the page writes itself."""
+    return "\n".join(element.proto.body for element in page.get("html"))
+
+
+def alts(page: AppTest) -> list[str]:
+    return re.findall(r'<img alt="([^"]*)"', html(page))
+
+
+# All sections
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_opens_with_pictures_text_and_source_and_nothing_to_worry_about(section):
+    page = visit(inside=section)
+    assert not page.exception
+    assert said(page) == ""
+    assert alts(page)
+    assert all(len(alt) > 10 for alt in alts(page))
+    assert any(box.value.startswith("Source: ") for box in page.caption)
+
+
+@pytest.mark.parametrize("module", [inside_layers, window, skips, checkerboard])
+def test_a_section_explains_itself_in_three_to_eight_sentences_with_terms(module):
+    sentences = re.findall(r"[.:](?:\s|$)", module.WORDS)
+    assert 3 <= len(sentences) <= 8
+    assert module.TERMS
+    assert all(text.endswith(".") for text in module.TERMS.values())
+
+
+def test_on_arrival_the_link_is_empty():
+    assert dict(visit().query_params) == {}
+
+
+def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
+    page = AppTest.from_file(PAGE, default_timeout=120)
+    drawing = np.zeros((28, 28, 1), np.float32)
+    drawing[5:20, 14] = 1
+    page.session_state["drawing"] = drawing
+    page.session_state["noise"] = "block"
+    page.session_state["strength"] = 0.4
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="inside_noise").value == "block"
+    assert page.slider(key="inside_strength").value == 0.4
+    assert page.pills(key="inside_digit").value == shared.DRAWING
+    elsewhere = visit(**dict(page.query_params.items()))
+    assert np.array_equal(elsewhere.session_state.inside_drawing, drawing)
+
+
+def test_a_link_opens_the_same_settings_and_reset_forgets_them():
+    page = visit(inside="skips", skips_on="skip_1 skip_3", inside_digit="7", inside_seed="5")
+    assert [page.toggle(key=f"inside_{name}").value for name in shared.SKIPS] == [True, False, True]
+    assert page.pills(key="inside_digit").value == "7"
+    page.button(key="inside_reset").click().run()
+    assert all(page.toggle(key=f"inside_{name}").value for name in shared.SKIPS)
+    assert dict(page.query_params) == {"inside": "skips"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"inside": "nowhere"},
+        {"inside_layer": "nowhere"},
+        {"skips_on": "skip_9"},
+        {"inside_model": "photo"},
+        {"window_filter": "0"},
+    ],
+)
+def test_a_wrong_link_is_said_and_the_page_still_works(wrong):
+    page = visit(**wrong)
+    assert not page.exception
+    assert "The link asks for" in said(page)
+    assert alts(page)
+
+
+def test_back_opens_what_the_address_says_and_nothing_else(monkeypatch):
+    page = visit(inside="skips", inside_digit="7", inside_seed="5", skips_on="none")
+    monkeypatch.setattr(link, "came_back", lambda: True)
+    page.query_params.clear()
+    page.query_params.update({"inside": "checkerboard", "inside_digit": "8"})
+    page.run()
+    assert not page.exception
+    assert page.pills(key="inside").value == "checkerboard"
+    assert page.pills(key="inside_digit").value == "8"
+    assert page.number_input(key="inside_seed").value == 0
+    assert dict(page.query_params) == {"inside": "checkerboard", "inside_digit": "8"}
+
+
+def test_back_sets_the_sliders_of_the_code_too(monkeypatch):
+    page = visit(inside="code")
+    before = page.slider(key="code_4").value
+    page.slider(key="code_4").set_value(1.5).run()
+    monkeypatch.setattr(link, "came_back", lambda: True)
+    del page.query_params["code_values"]
+    page.run()
+    assert not page.exception
+    assert page.slider(key="code_4").value == before
+
+
+BAD_LINKS = [
+    {"inside": "<script>alert(1)</script>"},
+    {"inside_model": "conv-16-8-8", "inside_layer": "bottom_relu_2"},
+    {"inside": "window", "window_filter": "99999", "window_row": "1e9"},
+    {"inside_strength": "nan"},
+    {"inside_strength": "inf"},
+    {"inside_strength": "-1"},
+    {"inside_seed": "1e99"},
+    {"inside_seed": "9" * 5000},
+    {"inside_digit": "drawing", "inside_drawing": "garbage"},
+    {"inside_digit": "drawing", "inside_drawing": "A" * 100_000},
+]
+
+
+@pytest.mark.parametrize("wrong", BAD_LINKS, ids=lambda wrong: " ".join(wrong))
+def test_a_link_that_was_edited_by_hand_gets_a_sentence_and_pictures(wrong):
+    page = visit(**wrong)
+    assert not page.exception
+    assert re.search("The link asks for|The drawing in the link is damaged", said(page))
+    assert alts(page)
+    assert not set(wrong) & set(page.query_params) - {"inside", "inside_model"}
+
+
+# Layers
+
+
+@pytest.mark.parametrize("name", ON_DIGITS)
+def test_every_network_shows_its_layers_and_its_maps(name):
+    page = visit(inside_model=name)
+    assert not page.exception
+    assert said(page) == ""
+    assert len(page.selectbox(key="inside_layer").options) == len(get_inside(CARDS[name]).layers)
+
+
+@pytest.mark.parametrize("name", [name for name in ON_DIGITS if CARDS[name].denoises])
+def test_the_parameters_of_the_layers_add_up_to_those_of_the_network(name):
+    layers = get_inside(CARDS[name]).layers.values()
+    expected = count_parameters(CARDS[name].architecture, CARDS[name].settings)
+    assert sum(layer.parameters for layer in layers) == expected
+
+
+@pytest.mark.parametrize("scale", shared.SCALES)
+@pytest.mark.parametrize("layer", ["image", "encoder_1_conv_1", "bottom_relu_2", "denoised"])
+def test_every_kind_of_layer_is_shown_on_every_scale(layer, scale):
+    page = visit(inside_layer=layer, inside_scale=scale)
+    assert not page.exception
+    assert any(f"**{scale.title()}**" in box.value for box in page.caption)
+
+
+def test_the_ten_numbers_of_a_code_are_bars():
+    page = visit(inside_model="conv-code-10", inside_layer="code")
+    assert not page.exception
+    assert len(page.get("vega_lite_chart")) == 1
+
+
+def test_maps_are_shown_the_strongest_first():
+    maps = np.zeros((2, 4, 4, 3), np.float32)
+    maps[..., 0], maps[..., 1], maps[..., 2] = 0.1, -0.9, 0.5
+    assert inside_layers.strongest_first(maps) == [1, 2, 0]
+
+
+def test_a_scale_says_which_value_is_white():
+    maps = {"a": np.array([[0.0, 2.0]]), "b": np.array([[-3.0, 1.0]])}
+    assert inside_layers.find_shades("unit", "a", maps) == inside_layers.Shades(0, 1)
+    assert inside_layers.find_shades("layer", "a", maps) == inside_layers.Shades(0, 2)
+    assert inside_layers.find_shades("global", "a", maps) == inside_layers.Shades(0, 3)
+    grey = inside_layers.find_shades("layer", "b", maps).of(np.array([-3.0, 0.0, 3.0, 9.0]))
+    assert grey.tolist() == [0, 0.5, 1, 1]
+
+
+def test_all_maps_can_be_asked_for():
+    page = visit(inside_layer="bottom_relu_2")
+    assert len(alts(page)) == inside_layers.FEW
+    page.toggle(key="inside_all").set_value(True).run()
+    assert len(alts(page)) == 128
+
+
+@pytest.mark.parametrize("name", ON_DIGITS)
+def test_the_diagram_has_every_layer_once_and_none_on_top_of_another(name):
+    network = get_inside(CARDS[name])
+    boxes = boxes_of(network)
+    assert list(boxes) == list(network.layers)
+    edges = [(box.x, box.x + box.width) for box in boxes.values()]
+    assert all(left[1] < right[0] for left, right in pairwise(edges))
+    assert len(bridges_of(network, boxes)) == len(network.skips)
+    for name, box in boxes.items():
+        assert name in words_of(box.layer)
+
+
+# One window
+
+
+@pytest.mark.parametrize("kind", window.KINDS)
+@pytest.mark.parametrize(
+    "name", [name for name in ON_DIGITS if CARDS[name].architecture != "dense"]
+)
+def test_what_is_worked_out_is_what_onnxruntime_has(name, kind):
+    page = visit(inside="window", inside_model=name, window_kind=kind, window_row="10")
+    assert not page.exception
+    rows = re.findall(r"<td>([^<]*)</td><td>([^<]*)</td>", html(page))
+    *_, (_, worked), (end, there) = rows
+    assert end == window.IN_THE_MAP
+    assert float(worked) == pytest.approx(float(there), abs=2e-4)
+
+
+def test_the_steps_add_up_to_the_value():
+    network = get_inside(CARDS["unet"])
+    picture = controls.ready_digit("3")
+    worked = convolution_at(network, picture, Place("decoder_1_conv_2", 12, 14, 3))
+    steps = dict(window.steps_of(worked, 5, worked.value))
+    assert float(steps["Sum of the 9 products"]) == pytest.approx(worked.sums[5], abs=1e-4)
+    assert float(steps["= sum"]) == pytest.approx(worked.sums.sum(), abs=1e-4)
+    assert float(steps[window.IN_THE_MAP]) == pytest.approx(worked.value, abs=1e-4)
+
+
+def test_what_is_one_number_is_not_added_up():
+    network = get_inside(CARDS["unet"])
+    worked = convolution_at(network, controls.ready_digit("3"), Place("encoder_1_conv_1", 8, 12, 7))
+    assert (len(worked.sums), worked.scale is None) == (1, False)
+    assert "= sum" not in dict(window.steps_of(worked, 0, worked.value))
+
+
+def test_all_paddings_and_strides_are_shown_with_their_sizes():
+    page = visit(inside="window")
+    for size in ("28 × 28", "14 × 14", "26 × 26", "13 × 13"):
+        assert size in html(page)
+
+
+def test_no_number_is_a_negative_zero():
+    assert "-0.000" not in html(visit(inside="window"))
+
+
+def test_a_place_outside_of_a_smaller_map_moves_to_its_edge():
+    page = visit(inside="window", window_layer="bottom_conv_1", window_row="28")
+    assert page.slider(key="window_row").value == 4
+    assert not page.exception
+
+
+def test_a_window_is_framed_where_it_is():
+    picture = window.framed(np.zeros((4, 4), np.float32), (0, 1), (2, 2))
+    pixel, edge = window.PIXEL, 2
+    frame = np.all(picture == window.FRAME, axis=-1)
+    rows, columns = np.flatnonzero(frame.any(axis=1)), np.flatnonzero(frame.any(axis=0))
+    assert rows[0] == pixel * edge - 3
+    assert rows[-1] == pixel * (edge + 2) + 2
+    assert columns[0] == pixel * (edge + 1) - 3
+    assert columns[-1] == pixel * (edge + 3) + 2
+    # Nothing under the window is hidden.
+    assert not frame[pixel * edge : pixel * (edge + 2), pixel * 3 : pixel * 5].any()
+
+
+# Skip connections
+
+
+def test_a_switch_changes_the_answer_and_the_link():
+    page = visit(inside="skips")
+    before = alts(page)
+    page.toggle(key="inside_skip_1").set_value(False).run()
+    assert not page.exception
+    assert page.query_params["skips_on"] == "skip_2 skip_3"
+    changed = [alt for alt in alts(page) if alt not in before]
+    assert len(changed) == 2  # The answer with these switches, and its residual.
+
+
+def test_all_switches_off_travel_in_the_link_too():
+    page = visit(inside="skips", skips_on="none")
+    assert not any(page.toggle(key=f"inside_{name}").value for name in shared.SKIPS)
+
+
+def test_without_its_finest_skip_connection_the_network_is_worse():
+    network = get_inside(CARDS["unet"])
+    clean = controls.ready_digit("5")
+    noisy = shared.corrupt(clean, shared.NOISE_KINDS["gaussian"], 0.5, 0)[np.newaxis]
+    trained, cut = network.denoise(noisy), network.denoise(noisy, {"skip_1": 0.0})
+    assert metrics.psnr(clean, trained[0]) > metrics.psnr(clean, cut[0]) + 3
+
+
+# The checkerboard
+
+
+@pytest.mark.parametrize("digit", controls.DIGITS)
+def test_only_transposed_convolution_leaves_a_checkerboard_in_its_last_maps(digit):
+    noisy = shared.corrupt(controls.ready_digit(digit), shared.NOISE_KINDS["gaussian"], 0.5, 0)
+    resized, transposed = (
+        period_two_share(checkerboard.last_maps(get_inside(CARDS[name]), noisy)[0])
+        for name in checkerboard.NETWORKS
+    )
+    assert resized < 0.02
+    assert transposed > 0.1

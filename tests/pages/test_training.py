@@ -1,0 +1,447 @@
+"""The Train page without a browser: what it asks, starts and says."""
+
+import errno
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from pages.components.training import recorded_result, run_list
+from train import jobs
+from train.config import TrainConfig, gaussian_only
+from train.recipes import EXPECT, TRAPS
+from train.run_folder import Run
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "training.py")
+TOKEN = "mine"
+CONFIG = TrainConfig(architecture="dense", noise=gaussian_only(0.5), epochs=2)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the runs of this test; no worker is ever sent."""
+    find, runs_of, start, race = jobs.find, jobs.runs_of, jobs.start, jobs.start_race
+    monkeypatch.setattr(jobs, "find", lambda run_id: find(run_id, tmp_path))
+    monkeypatch.setattr(jobs, "runs_of", lambda token: runs_of(token, tmp_path))
+    monkeypatch.setattr(jobs, "start", lambda *a, **k: start(*a, **k, runs=tmp_path))
+    monkeypatch.setattr(jobs, "start_race", lambda *a, **k: race(*a, **k, runs=tmp_path))
+    monkeypatch.setattr(jobs, "_send_worker", lambda run, limits: None)
+    monkeypatch.setattr(jobs, "free_megabytes", lambda: 10_000)
+    return tmp_path
+
+
+def make(
+    runs: Path, name: str, *events: dict, token: str = TOKEN, config: TrainConfig = CONFIG, **said
+) -> Run:
+    """A run folder with these events, without a worker."""
+    run = Run.create(runs / name, config)
+    owner = {"token": jobs._hashed(token), "name": name, "made": time.time()} | said
+    (run.folder / "owner.json").write_text(json.dumps(owner))
+    lines = [{"time": float(at), "step": at} | event for at, event in enumerate(events)]
+    run.progress.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return run
+
+
+def epoch(number: int, psnr: float = 15.0) -> dict:
+    values = {"loss": 0.2, "val_loss": 0.1, "psnr": psnr, "val_psnr": psnr, "learning_rate": 0.001}
+    return {"event": "epoch", "epoch": number, "images_per_second": 1000.0} | values
+
+
+def probe(run: Run, number: int, noise: int = 100) -> None:
+    (run.folder / "probes").mkdir(exist_ok=True)
+    sheet = np.zeros((84, 28), np.uint8)
+    sheet[28:56] = noise
+    sheet[56:] = number
+    Image.fromarray(sheet).save(run.folder / "probes" / f"epoch-{number:04d}.png")
+    with run.progress.open("a") as file:
+        event = {"event": "probe", "time": 9.0, "step": number, "epoch": number}
+        file.write(json.dumps(event) + "\n")
+
+
+TRAINED = (
+    {"event": "status", "status": "training", "batches_an_epoch": 1, "epochs": 2},
+    {"event": "batch", "loss": 0.5, "learning_rate": 0.001},
+    epoch(1),
+    {"event": "batch", "loss": 0.4},
+    epoch(2),
+)
+FINISHED = {"event": "status", "status": "finished"}
+
+
+def visit(token: str | None = TOKEN, **link: str) -> AppTest:
+    page = AppTest.from_file(PAGE, default_timeout=60)
+    if token:
+        page.session_state.visitor_token = token
+    for name, value in link.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def said(page: AppTest) -> str:
+    boxes = [*page.warning, *page.error, *page.info, *page.caption]
+    return "\n".join(box.value for box in boxes)
+
+
+def press(page: AppTest, label: str) -> None:
+    next(button for button in page.button if button.label == label).click()
+    page.run()
+    assert not page.exception
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+# The form
+
+
+def test_arrival_offers_a_tutorials_recipe_with_what_to_expect(runs):
+    page = visit()
+    assert page.selectbox(key="recipe-Tutorials").value == "dense-tutorial"
+    assert EXPECT["dense-tutorial"] in said(page)
+
+
+RECORD = {
+    "recipe": "dense-tutorial",
+    "outcome": "finished",
+    "why": "",
+    "parameters": 101_200,
+    "epochs": [{"seconds": 30.0} | {k: v for k, v in epoch(n).items() if k != "event"}
+               for n in (1, 2)],
+    "batches": [[0.5, 0.4], [1.5, 0.2]],
+    "test": {"pictures": 10_000, "psnr": 18.08, "ssim": 0.757, "read": 0.932},
+    "made": {"processor": "Some CPU", "cores": 2},
+}  # fmt: skip
+
+
+def keep(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    kept = {"dense-tutorial": RECORD | changes}
+    monkeypatch.setattr(recorded_result, "read_record", kept.get)
+
+
+def test_arrival_shows_what_the_recipe_gave_when_it_was_run_in_full(runs, monkeypatch):
+    keep(monkeypatch)
+    page = visit()
+    assert [box.value for box in page.metric] == ["18.08 dB", "0.757", "93.2%", "101,200"]
+    assert "2 epochs in 1.0 minutes on 2 cores (Some CPU)" in said(page)
+    page.selectbox(key="recipe-Tutorials").select("conv-16-8-8-tutorial").run()
+    assert not page.metric  # Nothing is kept of this one.
+
+
+def test_a_trap_that_was_run_shows_how_it_ended(runs, monkeypatch):
+    keep(monkeypatch, outcome="diverged", why="no number", epochs=[], test={}, parameters=None)
+    assert "It diverged: no number." in said(visit())
+
+
+def test_ones_own_run_takes_the_place_of_the_kept_one(runs, monkeypatch):
+    keep(monkeypatch)
+    make(runs, "a", *TRAINED, FINISHED)
+    assert "Not yours" not in said(visit(run="a"))
+
+
+def started(page: AppTest, runs: Path) -> TrainConfig:
+    """Press Train and return the settings of the run that was made."""
+    press(page, "Train")
+    (folder,) = [path for path in runs.iterdir() if path.is_dir()]
+    return Run(folder).read_config()
+
+
+def test_a_recipe_is_started_as_it_is(runs):
+    config = started(visit(), runs)
+    assert config.settings == {"hidden": 64}
+    assert (config.epochs, config.optimizer, config.fresh_noise) == (10, "adam", False)
+
+
+def test_every_trap_can_be_loaded_and_says_why_it_fails(runs):
+    page = visit()
+    page.segmented_control(key="recipe-group").set_value("Traps").run()
+    for name in TRAPS:
+        page.selectbox(key="recipe-Traps").select(name).run()
+        assert not page.exception
+        assert EXPECT[name] in said(page)
+
+
+def test_settings_of_a_network_are_asked_for_and_counted(runs):
+    page = visit()
+    page.selectbox(key="dense-tutorial-architecture").select("unet").run()
+    assert "483,857 parameters" in said(page)
+    page.segmented_control(key="dense-tutorial-unet-filters-depth").set_value(2).run()
+    page.number_input(key="dense-tutorial-unet-filters-2").set_value(8).run()
+    page.toggle(key="dense-tutorial-unet-skips").set_value(False).run()
+    config = started(page, runs)
+    assert config.architecture == "unet"
+    assert config.settings == {"filters": [16, 8], "skips": False}
+
+
+def test_a_code_can_be_put_into_the_middle(runs):
+    page = visit()
+    page.selectbox(key="dense-tutorial-architecture").select("convolutional").run()
+    page.toggle(key="dense-tutorial-convolutional-code-on").set_value(True).run()
+    page.number_input(key="dense-tutorial-convolutional-code").set_value(3).run()
+    assert started(page, runs).settings == {"code": 3}
+
+
+def test_a_network_that_is_too_large_is_refused_before_it_is_started(runs):
+    page = visit()
+    page.selectbox(key="dense-tutorial-architecture").select("unet").run()
+    page.segmented_control(key="dense-tutorial-unet-filters-depth").set_value(5).run()
+    for level in (4, 5):
+        page.number_input(key=f"dense-tutorial-unet-filters-{level}").set_value(256).run()
+    assert "at most 2,000,000 are possible here" in said(page)
+    assert next(button for button in page.button if button.label == "Train").disabled
+
+
+def test_weights_to_begin_with_are_those_of_the_same_network(runs):
+    page = visit()
+    (begin,) = [box for box in page.selectbox if box.label == "Begin with"]
+    assert begin.options[0] == "random weights"
+    assert all(option.startswith("the weights of Dense") for option in begin.options[1:])
+    assert len(begin.options) == 3
+    page.number_input(key="dense-tutorial-dense-hidden").set_value(63).run()
+    (begin,) = [box for box in page.selectbox if box.label == "Begin with"]
+    assert begin.disabled
+
+
+def test_loss_optimizer_and_patience_reach_the_run(runs):
+    page = visit()
+    page.selectbox(key="dense-tutorial-loss").select("ssim").run()
+    page.selectbox(key="dense-tutorial-optimizer").select("adadelta").run()
+    assert "barely learns" in said(page)
+    page.number_input(key="dense-tutorial-patience").set_value(3).run()
+    config = started(page, runs)
+    assert (config.loss, config.optimizer, config.patience) == ("ssim", "adadelta", 3)
+    assert config.learning_rate == 0.001
+
+
+def test_own_pictures_are_asked_for_before_a_start(runs):
+    page = visit()
+    page.selectbox(key="dense-tutorial-data").select("own").run()
+    assert "Upload a ZIP" in said(page)
+    pictures = np.random.default_rng(0).integers(0, 256, (80, 28, 28, 1), np.uint8)
+    page.session_state.own_pictures = pictures
+    page.run()
+    assert not page.exception
+    assert started(page, runs).data == "own"
+    (run,) = [Run(path) for path in runs.iterdir() if path.is_dir()]
+    with np.load(run.own) as kept:
+        assert np.array_equal(kept["pictures"], pictures)
+
+
+# One run
+
+
+def test_a_worker_that_died_is_shown_with_what_is_known(runs):
+    make(runs, "a")
+    page = visit(run="a")
+    assert any("out of memory" in box.value for box in page.error)
+    assert {"Continue", "Reset", "Delete"} <= set(labels(page))
+
+
+def test_settings_edited_into_nonsense_are_a_sentence(runs):
+    run = make(runs, "a")
+    (run.folder / "config.json").write_text('{"architecture": "dense", "epochs": "many"}')
+    page = visit(run="a")
+    assert any("settings of this run cannot be read" in box.value for box in page.error)
+    assert str(runs) not in said(page)
+
+
+def test_a_finished_run_shows_its_numbers_and_no_continue(runs):
+    make(runs, "a", *TRAINED, FINISHED)
+    page = visit(run="a")
+    assert page.metric[0].value == "15.00 dB"
+    assert "Continue" not in labels(page)
+
+
+def test_an_early_stop_says_why(runs):
+    reason = "the validation loss has not fallen for 3 epochs; the weights of epoch 1 are kept"
+    make(runs, "a", *TRAINED, FINISHED | {"reason": reason})
+    assert "The validation loss has not fallen for 3 epochs" in said(visit(run="a"))
+
+
+def test_a_training_that_diverged_can_be_tried_again_with_smaller_steps(runs):
+    reason = "the loss is no number any more; try a smaller learning rate"
+    stop = {"event": "stop", "reason": reason, "outcome": "diverged"}
+    make(runs, "a", *TRAINED, stop)
+    page = visit(run="a")
+    assert "The loss is no number any more" in said(page)
+    assert "Continue" not in labels(page)
+    press(page, "Try again at 0.0001")
+    (again,) = [Run(path) for path in runs.iterdir() if path.is_dir() and path.name != "a"]
+    assert again.read_config().learning_rate == pytest.approx(0.0001)
+
+
+def test_a_paused_run_says_how_far_it_got(runs):
+    make(runs, "a", *TRAINED[:-2], {"event": "stop", "reason": "paused"})
+    page = visit(run="a")
+    assert "Continue" in labels(page)
+    assert not page.error
+
+
+def test_nothing_is_forgotten_by_who_presses_stop_twice(runs):
+    run = make(runs, "a", *TRAINED[:-2], {"event": "stop", "reason": "asked"})
+    (run.folder / "card.json").touch()
+    page = visit(run="a")
+    steering = labels(page)[labels(page).index("Continue") :]
+    # The second button was "Stop and keep".
+    assert steering == ["Continue", "Use on the Draw page", "Reset", "Delete"]
+
+
+def test_a_reset_forgets_the_curves_but_not_the_run(runs):
+    run = make(runs, "a", *TRAINED, FINISHED)
+    run.checkpoint.write_text("weights")
+    page = visit(run="a")
+    press(page, "Reset")
+    assert not run.checkpoint.exists()
+    assert run.read_config() == CONFIG
+    assert page.metric[0].value == "–"
+    assert jobs.name_of(run) == "a"
+
+
+def test_somebody_else_may_look_and_not_steer(runs):
+    make(runs, "a", *TRAINED, FINISHED)
+    page = visit("yours", run="a")
+    assert "somebody else's run" in said(page)
+    assert not {"Reset", "Delete", "Continue"} & set(labels(page))
+    assert page.get("download_button") == []
+    assert page.metric[0].value == "15.00 dB"
+
+
+def test_a_refused_click_is_said(runs, monkeypatch):
+    make(runs, "a", *TRAINED, {"event": "stop", "reason": "asked"})
+    page = visit(run="a")
+    monkeypatch.setattr(jobs, "free_megabytes", lambda: 1.0)
+    press(page, "Continue")
+    assert "memory, and this host has 1 MB left" in said(page)
+
+
+@pytest.mark.parametrize("label", ["Continue", "Reset", "Delete"])
+def test_a_run_that_another_window_has_deleted_is_said_to_be_gone(runs, label):
+    make(runs, "a", *TRAINED[:-2], {"event": "stop", "reason": "asked"})
+    page = visit(run="a")
+    shutil.rmtree(runs / "a")
+    press(page, label)
+    assert str(runs) not in said(page)
+    if label != "Delete":  # It is what was asked for.
+        assert "does not exist any more" in said(page)
+
+
+def test_a_disk_that_is_full_is_said_without_our_folders(runs, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(runs))
+
+    monkeypatch.setattr(jobs, "start", full)
+    page = visit()
+    press(page, "Train")
+    assert "No space left on device" in said(page)
+    assert str(runs) not in said(page)
+
+
+# The list of runs
+
+
+def test_a_row_of_a_run_that_another_window_has_deleted_goes(runs):
+    make(runs, "a", FINISHED)
+    page = visit()
+    shutil.rmtree(runs / "a")
+    page.text_input(key="name-a").set_value("b")
+    page.toggle(key="pin-a").set_value(True).run()
+    assert not page.exception
+    assert "a" not in labels(page)
+
+
+def test_runs_are_renamed_pinned_and_deleted(runs):
+    make(runs, "a", FINISHED)
+    newer = make(runs, "b", FINISHED)
+    page = visit()
+    assert [each for each in labels(page) if each in "ab"] == ["b", "a"]
+    page.text_input(key="name-a").set_value("  My   *best*  ").run()
+    assert jobs.name_of(Run(runs / "a")) == "My *best*"
+    page.toggle(key="pin-a").set_value(True).run()
+    assert not page.exception
+    rows = [button.label for button in page.button if button.key and button.key[:5] == "open-"]
+    assert rows == [r":material/keep: My \*best\*", "b"]
+    page.button(key="delete-b").click().run()
+    assert not newer.folder.exists()
+
+
+def test_runs_are_compared_by_what_differs_and_by_what_came_of_it(runs):
+    make(runs, "small", *TRAINED, FINISHED, config=TrainConfig("dense", {"hidden": 8}, epochs=2))
+    make(runs, "large", *TRAINED[:3], epoch(2, 17.5), FINISHED)
+    page = visit()
+    page.multiselect(key="compared").set_value(["small", "large"]).run()
+    assert not page.exception
+    assert page.query_params["compare"] == "small,large"
+    (table,) = [text.value for text in page.markdown if "| hidden |" in text.value]
+    assert "| hidden | 8 | 64 |" in table
+    assert "| parameters | 13,336 | 101,200 |" in table
+    assert "| best validation PSNR | 15.00 dB | 17.50 dB |" in table
+
+
+def test_probes_of_the_same_noise_stand_beside_each_other(runs):
+    for name, noise in (("a", 100), ("b", 100), ("c", 90)):
+        run = make(runs, name, *TRAINED)
+        probe(run, 1, noise)
+    assert "no probes beside" not in said(visit(compare="a,b"))
+    assert "no probes beside" in said(visit(compare="a,c"))
+
+
+def test_a_comparison_of_runs_that_are_gone_says_so(runs):
+    assert "does not exist any more" in said(visit(compare="x,../y"))
+    assert "does not exist any more" in said(visit(run="../../etc"))
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "\0", "..", "a/../a", "%2e%2e", "owner.json"])
+def test_a_name_that_no_run_can_have_gets_a_sentence(runs, name):
+    make(runs, "a", FINISHED)
+    assert "does not exist any more" in said(visit(run=name))
+    assert "does not exist any more" in said(visit(compare=f"{name},a"))
+
+
+def test_a_run_that_a_link_names_twice_is_compared_once(runs):
+    make(runs, "a", *TRAINED)
+    make(runs, "b", *TRAINED)
+    page = visit(compare="a,a,b,a")
+    opened = [button.key for button in page.button if (button.key or "").startswith("open-one-")]
+    assert opened == ["open-one-a", "open-one-b"]
+
+
+def test_no_more_runs_are_compared_than_a_chart_can_hold(runs):
+    names = [make(runs, f"run{n}", *TRAINED).folder.name for n in range(6)]
+    page = visit(compare=",".join(names))
+    opened = [button for button in page.button if (button.key or "").startswith("open-one-")]
+    assert len(opened) == run_list.MOST_COMPARED
+
+
+# A race
+
+
+def test_a_race_is_run_on_equal_terms(runs):
+    page = visit()
+    press(page, "Add these settings")
+    page.selectbox(key="recipe-Tutorials").select("conv-16-8-8-tutorial").run()
+    page.number_input(key="conv-16-8-8-tutorial-seed").set_value(7).run()
+    assert "It will run with the data, noise, batch, epochs and seed of the first" in said(page)
+    press(page, "Add these settings")
+    press(page, "Start the race")
+    ids = page.query_params["compare"].split(",")
+    configs = [Run(runs / run_id).read_config() for run_id in ids]
+    assert [config.architecture for config in configs] == ["dense", "convolutional"]
+    assert [config.seed for config in configs] == [0, 0]
+    racers = jobs.race_of(Run(runs / ids[1]))
+    assert [racer.folder.name for racer in racers] == ids
+
+
+def test_one_network_is_no_race(runs):
+    page = visit()
+    press(page, "Add these settings")
+    assert next(b for b in page.button if b.label == "Start the race").disabled
+    press(page, "Remove")
+    assert "Remove" not in labels(page)

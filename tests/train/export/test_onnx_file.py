@@ -1,0 +1,48 @@
+"""An ONNX graph keeps what its outputs need, and its weights are found by their values."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from train.export.onnx_file import contents, drop_unused, weights_by_contents
+
+KERNEL, BIAS, IDLE = (np.float32(values) for values in ([[1, 2], [3, 4]], [5, 6], [7]))
+
+
+@pytest.fixture
+def graph():
+    """A layer, ``image @ kernel + bias``, and two nodes that nobody needs the values of."""
+    return helper.make_graph(
+        [
+            helper.make_node("MatMul", ["image", "kernel"], ["product"]),
+            helper.make_node("Mul", ["product", "idle"], ["scaled"]),
+            helper.make_node("Add", ["product", "bias"], ["answer"]),
+            helper.make_node("Neg", ["scaled"], ["nobody's"]),
+        ],
+        "layer",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 2])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 2])],
+        [
+            numpy_helper.from_array(array, name)
+            for name, array in (("idle", IDLE), ("kernel", KERNEL), ("bias", BIAS))
+        ],
+    )
+
+
+def test_what_no_output_needs_is_dropped_and_the_rest_stays_in_order(graph):
+    drop_unused(graph)
+    assert [node.op_type for node in graph.node] == ["MatMul", "Add"]
+    assert [weights.name for weights in graph.initializer] == ["kernel", "bias"]
+
+
+def test_a_weight_that_is_itself_an_output_stays(graph):
+    graph.output.append(helper.make_tensor_value_info("idle", TensorProto.FLOAT, [1]))
+    drop_unused(graph)
+    assert [weights.name for weights in graph.initializer] == ["idle", "kernel", "bias"]
+
+
+def test_weights_are_found_by_shape_and_values_however_they_lie_in_memory(graph):
+    found = weights_by_contents(graph)
+    assert found[contents(np.asfortranarray(KERNEL))].name == "kernel"
+    assert contents(KERNEL.reshape(-1)) not in found
+    assert contents(KERNEL.T) not in found

@@ -1,0 +1,191 @@
+"""Measures networks and filters on photos: Kodak24 with noise added, PolyU with a camera's own.
+
+All methods see the same noisy pictures and are told the same level.  Kodak24 is never trained on;
+of PolyU only the scenes that ``train.fit.photos`` keeps back are measured.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from PIL import Image
+
+from imaging import metrics
+from imaging.files import to_pixels
+from imaging.filters import CLASSICAL
+from imaging.noise import PHOTO_NOISE_KINDS
+from imaging.noise_level import estimate_level
+from imaging.specialists import SPECIALISTS
+from models.catalogue import Card, Measurement, find_card
+from models.photo_predictor import level_of
+from models.predictor import load_denoiser
+from train.config import data_folder
+from train.evaluate.measure import SEED, Row, write_card
+from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
+from train.fit.photos import held_out_pairs
+
+ALL, SOME = 24, 8  # pictures; every third where a whole slider is measured
+# Of each slider, where all pictures are measured.
+HEADLINES = {
+    "gaussian": [sigma / 255 for sigma in PAPER_SIGMAS],
+    "poisson": [0.183],  # 30 photons at white
+    "speckle": [0.25],
+    "salt-and-pepper": [0.05],
+    "jpeg": [80],
+}
+REST = {
+    "gaussian": [5 / 255, 75 / 255],
+    "poisson": [0.05, 0.1, 0.3, 0.5],
+    "speckle": [0.05, 0.1, 0.4, 0.6],
+    "salt-and-pepper": [0.01, 0.2, 0.35, 0.5],
+    "jpeg": [10, 40, 60, 90, 95],
+}
+
+Denoise = Callable[[np.ndarray, float], np.ndarray]
+
+
+def conditions() -> Iterator[tuple[str, float, int]]:
+    """Yield noise, strength and how many pictures are measured there."""
+    for sigma in PAPER_SIGMAS:
+        yield UNCLIPPED, round(sigma / 255, 6), ALL
+    for table, count in ((HEADLINES, ALL), (REST, SOME)):
+        for noise, strengths in table.items():
+            for strength in strengths:
+                yield noise, round(strength, 6), count
+
+
+def kodak24() -> list[np.ndarray]:
+    """Load the 24 photos, ``float32 (500, 500, 3)``.
+
+    Raises:
+        OSError: if they are not there.
+    """
+    folder = data_folder()
+    files = sorted((folder / "photos" / "kodak24").glob("*.*")) if folder else []
+    if not files:
+        raise OSError("Kodak24 is looked for in photos/kodak24 of DENOISE_DATA_DIR")
+    return [_open(path) for path in files]
+
+
+def spoil(clean: np.ndarray, noise: str, strength: float, index: int) -> np.ndarray:
+    """Return picture number ``index`` with the noise that every method is measured on."""
+    seed = (SEED, round(strength * 1e6), index)
+    if noise == UNCLIPPED:
+        return clean + np.float32(strength) * np.random.default_rng(seed).standard_normal(
+            clean.shape, np.float32
+        )
+    noisy = PHOTO_NOISE_KINDS[noise].corrupt(clean, strength, np.random.default_rng(seed))
+    return np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / np.float32(255)
+
+
+def evaluate_kodak24(
+    names: list[str], filters: bool, say: Callable[[str], None] = print
+) -> list[Row]:
+    """Measure the named networks and, if wanted, all filters; write the cards; return the rows."""
+    cards = [find_card(name) for name in names]
+    methods = _methods(cards, filters)
+    photos = kodak24()
+    rows: list[Row] = []
+    for noise, strength, count in conditions():
+        chosen = photos[:: ALL // count]
+        pairs = [(clean, spoil(clean, noise, strength, i)) for i, clean in enumerate(chosen)]
+        levels = [
+            strength
+            if noise == UNCLIPPED
+            else level_of(noise, strength, to_pixels(clean), to_pixels(noisy))
+            for clean, noisy in pairs
+        ]
+        rows += _measure(methods, pairs, levels, "kodak24", noise, strength)
+        say(_line(rows[-len(methods) :]))
+    _write_cards(cards, rows)
+    return rows
+
+
+def evaluate_polyu(
+    names: list[str], filters: bool, say: Callable[[str], None] = print
+) -> list[Row]:
+    """Measure on camera noise, whose level nobody knows: it is estimated for all alike."""
+    cards = [find_card(name) for name in names]
+    methods = _methods(cards, filters)
+    pairs = held_out_pairs()
+    levels = [estimate_level(noisy) for _, noisy in pairs]
+    rows = _measure(methods, pairs, levels, "polyu", "camera", 0)
+    say(_line(rows))
+    _write_cards(cards, rows)
+    return rows
+
+
+def _methods(cards: list[Card], filters: bool) -> dict[tuple[str, str], Denoise]:
+    methods: dict[tuple[str, str], Denoise] = {("noisy", "none"): lambda noisy, level: noisy}
+    for card in cards:
+        methods[card.name, "network"] = load_denoiser(card).denoise
+    for classical in [*CLASSICAL.values(), *SPECIALISTS.values()] if filters else []:
+        methods[classical.name, "filter"] = classical.denoise
+    return methods
+
+
+def _measure(
+    methods: dict[tuple[str, str], Denoise],
+    pairs: list[tuple[np.ndarray, np.ndarray]],
+    levels: list[float],
+    data: str,
+    noise: str,
+    strength: float,
+) -> list[Row]:
+    rows = []
+    for (name, family), denoise in methods.items():
+        quality, seconds = [], []
+        for (clean, noisy), level in zip(pairs, levels, strict=True):
+            start = time.perf_counter()
+            denoised = denoise(noisy, level)
+            seconds.append(time.perf_counter() - start)
+            quality.append((metrics.psnr(clean, denoised), metrics.ssim(clean, denoised)))
+        psnr, ssim = np.mean(quality, axis=0)
+        rows.append(
+            Row(
+                method=name,
+                family=family,
+                data=data,
+                noise=noise,
+                strength=strength,
+                pictures=len(pairs),
+                psnr=round(float(psnr), 3),
+                ssim=round(float(ssim), 4),
+                read=None,
+                seconds_per_picture=float(f"{np.median(seconds):.3g}"),
+            )
+        )
+    return rows
+
+
+def _line(rows: list[Row]) -> str:
+    values = ", ".join(f"{row.method} {row.psnr:.2f}" for row in rows)
+    return f"{rows[0].noise} {rows[0].strength:g}, {rows[0].pictures} photos: {values}"
+
+
+def _write_cards(cards: list[Card], rows: list[Row]) -> None:
+    """Put the new measurements in place of those of the same noise."""
+    noisy = {(row.noise, row.strength): row for row in rows if row.method == "noisy"}
+    kinds = {row.noise for row in rows}
+    for card in cards:
+        kept = [row for row in card.quality if row.noise not in kinds]
+        new = [
+            Measurement(
+                noise=row.noise,
+                strength=row.strength,
+                pictures=row.pictures,
+                psnr=row.psnr,
+                ssim=row.ssim,
+                noisy_psnr=noisy[row.noise, row.strength].psnr,
+                noisy_ssim=noisy[row.noise, row.strength].ssim,
+            )
+            for row in rows
+            if row.method == card.name
+        ]
+        write_card(dataclasses.replace(card, quality=(*kept, *new)))
+
+
+def _open(path) -> np.ndarray:
+    with Image.open(path) as file:
+        return np.asarray(file.convert("RGB"), np.float32) / np.float32(255)

@@ -1,0 +1,127 @@
+"""Makes the ONNX file of a photo network small and quick, and reads its weights back.
+
+tf2onnx computes at run time how much a transposed convolution must be cropped; where kernel and
+stride are equal that is nothing, and the crop is only a copy of the largest maps.  Weights are
+stored in half precision, which ONNX turns back when it loads, under the names of their layers.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from train.export.onnx_file import contents, drop_unused, weights_by_contents
+
+STORED = "float16"
+
+
+def to_stored_precision(model: keras.Model) -> None:
+    """Round the weights of a model to what the file will hold, so that both are one network."""
+    model.set_weights([weights.astype(STORED).astype("float32") for weights in model.get_weights()])
+
+
+def compact(path: Path, model: keras.Model) -> None:
+    """Rewrite the ONNX file of a model made of convolutions without bias.
+
+    Raises:
+        ValueError: if a kernel of the model is not found in the file.
+    """
+    file = onnx.load(path)
+    graph = file.graph
+    _skip_idle_crops(graph)
+    drop_unused(graph)
+    stored = weights_by_contents(graph)
+    for layer, kernel in _kernels(model):
+        weights = stored.pop(contents(kernel), None)
+        if weights is None:
+            raise ValueError(f"{path} has no weights of the layer {layer}")
+        _store_half(graph, weights, layer, kernel)
+    onnx.checker.check_model(file)
+    onnx.save(file, path)
+
+
+def read_kernels(path: Path) -> dict[str, np.ndarray]:
+    """Return the kernels of a compact file by layer name, as ``float32`` in ONNX's layout."""
+    stored = {weights.name: weights for weights in onnx.load(path).graph.initializer}
+    return {
+        name: numpy_helper.to_array(weights).astype(np.float32)
+        for name, weights in stored.items()
+        if weights.data_type == onnx.TensorProto.FLOAT16
+    }
+
+
+def set_kernels(model: keras.Model, kernels: dict[str, np.ndarray]) -> None:
+    """Give a model the kernels that ``read_kernels`` returned.
+
+    A model with more filters begins as the narrower network: its further maps are random, but
+    nothing that was there before reads them yet.
+
+    Raises:
+        ValueError: if names or shapes do not fit.
+
+    Source:
+        That a wider network may go on from a narrower one is Net2Net's (Chen et al., ICLR 2016,
+        arXiv:1511.05641); there the further maps are copies.
+    """
+    own = dict(_kernels(model))
+    if own.keys() != kernels.keys() or not _can_hold([*own.values()], [kernels[n] for n in own]):
+        raise ValueError("the network is built otherwise than the one whose weights were given")
+    for name, kernel in own.items():
+        layer, (first, second) = model.get_layer(name), kernels[name].shape[:2]
+        grown = kernel.copy()
+        if isinstance(layer, keras.layers.Conv2DTranspose):  # (in, out, H, W)
+            grown[first:, :second] = 0
+        else:
+            grown[:first, second:] = 0
+        grown[:first, :second] = kernels[name]
+        layer.set_weights([grown.transpose(2, 3, 1, 0)])
+
+
+def _can_hold(wide: list[np.ndarray], narrow: list[np.ndarray]) -> bool:
+    """Whether each kernel is as wide as the other's or wider; pictures keep their channels."""
+    shapes = [(a.shape, b.shape) for a, b in zip(wide, narrow, strict=True)]
+    # Of the first kernel that is what it reads, of the last, a transposed one, what it writes.
+    same_pictures = all(a[1] == b[1] for a, b in (shapes[0], shapes[-1]))
+    return same_pictures and all(
+        a[2:] == b[2:] and a[0] >= b[0] and a[1] >= b[1] for a, b in shapes
+    )
+
+
+def _kernels(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield layer name and kernel of every convolution; (in, out) swap in a transposed one.
+
+    Keras has (H, W, in, out), and (H, W, out, in) in a transposed convolution; ONNX has
+    (out, in, H, W) and (in, out, H, W): the same permutation.
+    """
+    for layer in model.layers:
+        if layer.weights:
+            yield layer.name, layer.get_weights()[0].transpose(3, 2, 0, 1)
+
+
+def _skip_idle_crops(graph: onnx.GraphProto) -> None:
+    """Let whoever reads a cropped and padded transposed convolution read it directly."""
+    crops = {node.input[0]: node for node in graph.node if node.op_type == "Slice"}
+    pads = {node.input[0]: node for node in graph.node if node.op_type == "Pad"}
+    replaced = {}
+    for node in graph.node:
+        if node.op_type == "ConvTranspose":
+            given = {each.name: each for each in node.attribute}
+            crop = crops.get(node.output[0])
+            pad = pads.get(crop.output[0]) if crop else None
+            if pad and [*given["kernel_shape"].ints] == [*given["strides"].ints]:
+                replaced[pad.output[0]] = node.output[0]
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = replaced.get(name, name)
+
+
+def _store_half(
+    graph: onnx.GraphProto, weights: onnx.TensorProto, layer: str, kernel: np.ndarray
+) -> None:
+    name = weights.name
+    weights.CopyFrom(numpy_helper.from_array(kernel.astype(STORED), layer))
+    cast = helper.make_node("Cast", [layer], [name], to=onnx.TensorProto.FLOAT)
+    graph.node.insert(0, cast)

@@ -1,0 +1,269 @@
+"""Ships a run: makes ``models/pretrained/NAME`` of its network, with a card.
+
+The numbers on the card are not written here but by ``train.evaluate.measure``.
+"""
+
+import dataclasses
+import platform
+import warnings
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnxruntime as ort
+
+from models.architectures import build
+from models.catalogue import PRETRAINED, Card, read_card, sha256_of
+from models.live import write_packed
+from train.config import PHOTO_SETS, TrainConfig
+from train.evaluate.measure import write_card
+from train.export.compact import STORED, compact, to_stored_precision
+from train.export.describe import macs
+from train.export.inspectable import make_inspectable, opened
+from train.fit.data import load_pictures, to_unit
+from train.fit.loop import psnr
+from train.recipes import Recipe
+from train.run_folder import Run, write_whole
+
+AGREEMENT = 1e-4
+NOTICES = {
+    "photos": "Trained on photos of BSDS500 and ImageNet, which are licensed for research.",
+    "polyu": "Tuned on the PolyU data set, which is licensed for non-commercial use.",
+}
+KEEP_KERAS_BELOW = 4_000_000  # bytes
+
+
+def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
+    """Write ``model.onnx``, ``card.json`` and, where small, ``model.keras`` of a run.
+
+    ``recipe`` gives name, title, purpose and source; the settings come from the run itself.
+
+    Raises:
+        ValueError: if the run has no network or is of another recipe, or if the ONNX file does
+            not answer as Keras does.  What was shipped before then stays as it is.
+    """
+    config = run.read_config()
+    for name in ("architecture", "settings", "data", "target"):
+        trained, wanted = getattr(config, name), getattr(recipe.config, name)
+        if trained != wanted:
+            raise ValueError(f"{recipe.name} has {name} {wanted}, {run.folder} has {trained}")
+    model, epochs = _load_trained(run)
+    target = folder / recipe.name
+    target.mkdir(parents=True, exist_ok=True)
+
+    weights = target / "model.onnx"
+    write_whole(weights, lambda unfinished: _write_onnx(model, unfinished, config))
+    write_whole(target / "model.keras", model.save)
+    if (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
+        (target / "model.keras").unlink()
+    about = {name: getattr(recipe, name) for name in ("name", "title", "purpose", "source")}
+    card = _write_card(target, config, model, epochs, about)
+    _pack_for_browser(card)
+    return card
+
+
+def refresh(card: Card) -> Card:
+    """Write the ONNX file of a shipped digit model anew from its ``model.keras``.
+
+    The weights are the same, and so are the measured numbers, which stay on the card.
+
+    Raises:
+        ValueError: if the model has no ``model.keras`` or is for photos, or if the new file does
+            not answer as Keras does.  What was shipped before then stays as it is.
+    """
+    path = card.folder / "model.keras"
+    if card.for_photos or not path.is_file():
+        raise ValueError(f"only digit models with a model.keras can be written anew: {card.name}")
+    model = keras.saving.load_model(path, compile=False)
+
+    def write(unfinished: Path) -> None:
+        _write_inspectable(model, unfinished)
+        require_agreement(model, unfinished, [_noisy_test_pictures(card.data)])
+
+    write_whole(card.weights, write)
+    card = dataclasses.replace(card, sha256=sha256_of(card.weights))
+    write_card(card)
+    _pack_for_browser(card)
+    return card
+
+
+def _pack_for_browser(card: Card) -> None:
+    """Renew what the live preview loads of a shipped digit network."""
+    if card.folder.parent == PRETRAINED and not card.for_photos:
+        write_packed(card)
+
+
+def can_export() -> bool:
+    """Whether this backend can write ONNX: tf2onnx starts from TensorFlow's graphs."""
+    return keras.backend.backend() == "tensorflow"
+
+
+def make_usable(run: Run, title: str) -> Card:
+    """Write ``model.onnx`` and ``card.json`` into the run folder, so that the screens can use it.
+
+    Raises:
+        ValueError: if the run has no network, or the ONNX file does not answer as Keras does.
+    """
+    config = run.read_config()
+    model, epochs = _load_trained(run)
+    write_whole(
+        run.folder / "model.onnx", lambda unfinished: _write_onnx(model, unfinished, config)
+    )
+    about = {
+        "name": run.folder.name,
+        "title": title,
+        "purpose": "A network that you trained here.",
+        "source": "Denoise Lab",
+    }
+    return _write_card(run.folder, config, model, epochs, about)
+
+
+def _load_trained(run: Run) -> tuple[keras.Model, int]:
+    """Load the network of a run that is finished or stopped; also how many epochs it saw."""
+    config = run.read_config()
+    if run.model.exists():
+        path = run.model
+    elif run.checkpoint.exists():
+        path = run.checkpoint  # Of a run that was stopped; the card says after how many epochs.
+    else:
+        raise ValueError(f"{run.folder} has no trained network yet")
+    try:
+        model = keras.saving.load_model(path, {"psnr": psnr}, compile=config.average > 0)
+    except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if config.average and path == run.checkpoint:
+        # What Keras does itself at the end of a training.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    if config.precision != "float32":
+        keras.config.set_dtype_policy("float32")
+        trained, model = model, build(config.architecture, **config.settings)
+        model.set_weights(trained.get_weights())
+    # Fewer than planned where it was stopped, or stopped early by itself.
+    return model, _epochs_trained(run) or (config.epochs if path == run.model else 0)
+
+
+def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
+    if config.data in PHOTO_SETS:
+        to_stored_precision(model)
+        to_onnx(model, path)
+        compact(path, model)
+        rng = np.random.default_rng(0)
+        noisy, level = rng.random((4, 96, 64, 3), np.float32), rng.random((4, 1, 1, 1), np.float32)
+        inputs = [noisy, np.broadcast_to(level, (4, 96, 64, 1)).copy()]
+    else:
+        _write_inspectable(model, path)
+        inputs = [_noisy_test_pictures(config.data)]
+    require_agreement(model, path, inputs)
+
+
+def _write_inspectable(model: keras.Model, path: Path) -> None:
+    to_onnx(opened(model), path)
+    make_inspectable(path, model)
+
+
+def _write_card(
+    folder: Path, config: TrainConfig, model: keras.Model, epochs: int, about: dict[str, str]
+) -> Card:
+    """Write the card of the network whose ``model.onnx`` lies in the folder."""
+    photos = config.data in PHOTO_SETS
+    multiple = 2 ** len(config.settings["filters"]) if photos else 1
+    size, _, channels = model.inputs[0].shape[1:]
+    card = Card(
+        **about,
+        architecture=config.architecture,
+        settings=config.settings,
+        size=size or 0,
+        channels=channels,
+        multiple=multiple,
+        storage=STORED if photos else "float32",
+        crop=config.crop if photos else 0,
+        epoch_batches=config.epoch_batches if photos else 0,
+        start=config.start,
+        notice=NOTICES.get(config.data, ""),
+        target=config.target,
+        noise=tuple(vars(entry) for entry in config.noise),
+        fresh_noise=config.fresh_noise,
+        data=config.data,
+        loss=config.loss,
+        optimizer=config.optimizer,
+        learning_rate=config.learning_rate,
+        schedule=config.schedule,
+        batch=config.batch,
+        epochs=epochs,
+        seed=config.seed,
+        parameters=model.count_params(),
+        macs_per_pixel=round(macs(model, size or multiple) / (size or multiple) ** 2, 1),
+        sha256=sha256_of(folder / "model.onnx"),
+        made_with=_versions(),
+    )
+    write_whole(folder / "card.json", lambda path: path.write_text(card.to_json() + "\n"))
+    return read_card(folder)
+
+
+def to_onnx(model: keras.Model, path: Path) -> None:
+    """Write the network as ONNX for batches of any size; the first input is ``image``."""
+    names = ["image", *(each.name for each in model.inputs[1:])]
+    signature = [
+        keras.InputSpec(shape=each.shape, dtype="float32", name=name)
+        for each, name in zip(model.inputs, names, strict=True)
+    ]
+    if len(signature) > 1:
+        signature = [signature]  # Keras calls the model with one list.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Keras looks for np.object.
+        model.export(path, format="onnx", verbose=False, input_signature=signature)
+
+
+def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray]) -> float:
+    """Return the largest difference between Keras and ONNX on these inputs.
+
+    Raises:
+        ValueError: if it is above 1e-4.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # It warns of inputs that have a usual value: ours are meant.
+    session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    answer = session.get_outputs()[0].name
+    (from_onnx,) = session.run([answer], dict(zip(names, inputs, strict=True)))
+    given = inputs if len(inputs) > 1 else inputs[0]
+    from_keras = keras.ops.convert_to_numpy(model(given, training=False))
+    difference = float(np.abs(from_onnx - from_keras).max())
+    if difference > AGREEMENT:
+        raise ValueError(
+            f"ONNX and Keras must agree to {AGREEMENT:g}, they differ by {difference:.2g}"
+        )
+    return difference
+
+
+def _noisy_test_pictures(data: str) -> np.ndarray:
+    pictures = to_unit(load_pictures(data)[1][0][:256])
+    noise = np.random.default_rng(0).standard_normal(pictures.shape, np.float32)
+    return np.clip(pictures + np.float32(0.5) * noise, 0, 1)
+
+
+def _epochs_trained(run: Run) -> int:
+    return max((event["epoch"] for event in run.events() if event["event"] == "epoch"), default=0)
+
+
+def _versions() -> dict[str, str]:
+    backend = keras.backend.backend()
+    package = next(
+        name for name in (f"{backend}-cpu", f"{backend}_cpu", backend) if _installed(name)
+    )
+    names = ("keras", package, "numpy", "onnx", "onnxruntime", "tf2onnx")
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in names if _installed(name)},
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except ModuleNotFoundError:
+        return False
+    return True

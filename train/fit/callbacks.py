@@ -1,0 +1,225 @@
+"""What a training does besides learning: report, keep, show, and stop when asked."""
+
+import math
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from PIL import Image
+
+from train.fit.data import TrainingBatches
+from train.fit.distributed import on_every_device
+from train.fit.photos import PhotoBatches
+from train.run_folder import ProgressWriter, Run, write_whole
+
+RATES_AN_EPOCH = 20  # how often the learning rate is written down
+
+
+class TellEpoch(keras.callbacks.Callback):
+    """Tells the batches which epoch it is: Keras counts a ``fit`` that goes on from 0 again."""
+
+    def __init__(self, batches: TrainingBatches | PhotoBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
+
+
+class Report(keras.callbacks.Callback):
+    """Writes every batch and epoch to ``progress.jsonl``."""
+
+    def __init__(self, progress: ProgressWriter, batches: TrainingBatches | PhotoBatches) -> None:
+        super().__init__()
+        self.progress, self.batches = progress, batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._rate_every = max(1, self.batches.batches_an_epoch // RATES_AN_EPOCH)
+        self._started = time.monotonic()
+        self._pictures, self._sum = 0, 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        # Keras reports the mean over the epoch's pictures so far; the difference is this batch's.
+        before, self._pictures = self._pictures, self.batches.pictures_up_to(batch)
+        total = logs["loss"] * self._pictures
+        loss, self._sum = (total - self._sum) / (self._pictures - before), total
+        values = {"loss": round(loss, 6)}
+        if batch % self._rate_every == 0:
+            values["learning_rate"] = self._learning_rate()
+        self.progress.write("batch", step_of(self.model), **values)
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = step_of(self.model)
+        seconds = time.monotonic() - self._started
+        self.progress.write(
+            "epoch",
+            step,
+            epoch=epoch + 1,
+            seconds=round(seconds, 2),
+            images_per_second=round(self._pictures / seconds, 1),
+            learning_rate=self._learning_rate(),
+            **{name: round(float(value), 6) for name, value in logs.items()},
+        )
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+
+class EpochFinished(Exception):
+    """Leaves ``fit`` after an epoch that a stop had broken."""
+
+
+class LeaveAfterEpoch(keras.callbacks.Callback):
+    """Leaves ``fit`` after its epoch by a back door: the front door ends the whole training.
+
+    At the end of ``fit`` Keras puts the averaged weights in place of the trained ones.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        raise EpochFinished
+
+
+class TrainingStopped(Exception):
+    """Leaves ``fit`` between two batches."""
+
+
+class TrainingDiverged(TrainingStopped):
+    """Leaves ``fit`` when loss or weights are no numbers any more."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} any more; try a smaller learning rate")
+
+
+class PatienceLost(Exception):
+    """Leaves ``fit`` when the validation loss has not fallen for too long."""
+
+
+class StopEarly(keras.callbacks.Callback):
+    """Ends the training when the validation loss has not fallen for ``patience`` epochs.
+
+    The network of the best epoch is kept.  Earlier epochs are read from the events of the run,
+    so that a training that was stopped goes on as if it had not been.
+    """
+
+    def __init__(self, run: Run, patience: int) -> None:
+        super().__init__()
+        self.run, self.patience = run, patience
+        self._losses = {
+            event["epoch"]: event["val_loss"]
+            for event in run.events()
+            if event["event"] == "epoch" and event.get("val_loss") is not None
+        }
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch with the lowest validation loss so far, the first of several."""
+        return min(self._losses, key=lambda epoch: (self._losses[epoch], epoch), default=0)
+
+    def on_train_begin(self, logs=None):
+        self._judge(max(self._losses, default=0))
+
+    def on_epoch_end(self, epoch, logs=None):
+        # As it is written down, or a training that goes on might judge otherwise.
+        self._losses[epoch + 1] = round(float(logs["val_loss"]), 6)
+        if self.best_epoch == epoch + 1:
+            write_whole(self.run.best, self.model.save)
+        self._judge(epoch + 1)
+
+    def _judge(self, epoch: int) -> None:
+        if epoch - self.best_epoch >= self.patience:
+            raise PatienceLost(
+                f"the validation loss has not fallen for {self.patience} "
+                f"{'epoch' if self.patience == 1 else 'epochs'}"
+            )
+
+
+class Keep(keras.callbacks.Callback):
+    """Saves network and optimizer after each epoch, and touches the heartbeat."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run, self._beat = run, 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if now - self._beat > 1:
+            self.run.heartbeat.touch()
+            self._beat = now
+
+    def on_epoch_end(self, epoch, logs=None):
+        save_checkpoint(self.model, self.run)
+
+
+class StopWhenAsked(keras.callbacks.Callback):
+    """Ends the training after the current batch: when asked, in time, or when it diverges.
+
+    ``agree`` is told after each batch whether this worker wants to stop, and says whether all do.
+    """
+
+    def __init__(
+        self, run: Run, minutes: float | None = None, agree: Callable[[bool], bool] = bool
+    ) -> None:
+        super().__init__()
+        self.run, self.reason, self.minutes, self.agree = run, None, minutes, agree
+        self._deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
+
+    def ask(self, reason: str) -> None:
+        """Stop after the current batch."""
+        self.reason = self.reason or reason
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise TrainingDiverged("the loss is no number")
+        if why := self.run.why_stop():
+            self.ask(why)
+        if time.monotonic() > self._deadline:
+            self.ask(f"it reached the limit of {self.minutes:g} minutes; it can be continued")
+        if self.agree(bool(self.reason)):
+            save_checkpoint(self.model, self.run)
+            # Keras's own stop_training would first validate and count the epoch as whole.
+            raise TrainingStopped(self.reason or "another worker was asked to")
+
+
+class Probes(keras.callbacks.Callback):
+    """After each epoch, saves what the network makes of a few fixed pictures."""
+
+    def __init__(
+        self,
+        run: Run,
+        progress: ProgressWriter,
+        given: np.ndarray | tuple[np.ndarray, np.ndarray],
+        clean: np.ndarray,
+    ) -> None:
+        super().__init__()
+        self.run, self.progress, self.given, self.clean = run, progress, given, clean
+        self.noisy = given[0] if isinstance(given, tuple) else given
+        (run.folder / "probes").mkdir(exist_ok=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        denoised = keras.ops.convert_to_numpy(
+            self.model(on_every_device(self.given), training=False)
+        )
+        rows = [np.concatenate(list(row), axis=1) for row in (self.clean, self.noisy, denoised)]
+        sheet = np.rint(np.clip(np.concatenate(rows, axis=0), 0, 1) * 255).astype(np.uint8)
+        sheet = sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet
+        path = self.run.folder / "probes" / f"epoch-{epoch + 1:04d}.png"
+        write_whole(path, Image.fromarray(sheet).save)
+        self.progress.write("probe", step_of(self.model), epoch=epoch + 1, file=path.name)
+
+
+def step_of(model: keras.Model) -> int:
+    """How many batches the model has been trained on."""
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def save_checkpoint(model: keras.Model, run: Run) -> None:
+    """Save network, optimizer and step so that the run can go on from here.
+
+    Raises:
+        TrainingDiverged: if a weight is no number; the checkpoint then stays as it is.
+    """
+    # TensorFlow's fused ReLU turns NaN to 0: the loss may look well when the weights are not.
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise TrainingDiverged("the weights are no numbers")
+    write_whole(run.checkpoint, model.save)

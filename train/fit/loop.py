@@ -1,0 +1,311 @@
+"""The training itself: seed, data, model, compile, fit, save."""
+
+import errno
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from models.architectures import build
+from models.catalogue import find_card
+from train.config import PHOTO_SETS, TrainConfig, gaussian_only
+from train.export.compact import read_kernels, set_kernels
+from train.fit.callbacks import (
+    EpochFinished,
+    Keep,
+    LeaveAfterEpoch,
+    PatienceLost,
+    Probes,
+    Report,
+    StopEarly,
+    StopWhenAsked,
+    TellEpoch,
+    TrainingDiverged,
+    TrainingStopped,
+    step_of,
+)
+from train.fit.data import WATCH, TrainingBatches, split_and_spoil, spoil, to_unit
+from train.fit.distributed import SharedBatches, StopTogether, Team
+from train.fit.losses import psnr_loss, ssim_loss
+from train.fit.photos import PhotoBatches, split_photos
+from train.run_folder import ProgressWriter, Run, write_whole
+
+PROBES = 10
+PURE_NOISE = gaussian_only(0.5)  # Where the training noise leaves a black picture black.
+LOSSES = {"psnr": psnr_loss, "ssim": ssim_loss}  # Keras knows the others by name.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+Batches = TrainingBatches | PhotoBatches
+
+
+def train(
+    run: Run,
+    show_progress: bool = False,
+    minutes: float | None = None,
+    team: Team | None = None,
+) -> str:
+    """Train the run to its end, or until it is stopped; go on where it was stopped before.
+
+    A ``stop`` file that lies there already stops it after its first batch: whoever starts the
+    training removes an old one.  After ``minutes`` the training stops by itself.  The workers of
+    a ``team`` train together, each with a folder of its own.
+
+    Returns "finished"; "stopped" when somebody asked for it, the weights being kept as they
+    are; or "diverged" when the loss is no number any more, the last epoch's being kept.
+
+    Raises:
+        ValueError: if the settings or the checkpoint make no sense.
+        OSError: if the data cannot be had, or the folder cannot be written.
+    """
+    config = run.read_config()
+    step = max((event["step"] for event in run.events()), default=0)
+    progress = ProgressWriter(run.progress)
+    try:
+        progress.write("status", step, status="loading", backend=keras.backend.backend())
+        return _train(run, config, progress, show_progress, minutes, team or Team())
+    except Exception as error:
+        with suppress(OSError):  # On a full disk there may be no room for this line either.
+            progress.write("error", step, message=_in_words(error))
+        raise
+    finally:
+        with suppress(OSError):
+            progress.close()
+
+
+def _train(
+    run: Run,
+    config: TrainConfig,
+    progress: ProgressWriter,
+    show_progress: bool,
+    minutes: float | None,
+    team: Team,
+) -> str:
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    photos = config.data in PHOTO_SETS
+    if photos:
+        batches, validation = split_photos(config)
+    else:
+        batches, validation = split_and_spoil(config, own=run.own)
+    model = resume_or_build(run, config, batches.batches_an_epoch)
+    require_fit(model, batches)
+    team.require_fair(batches)
+    seed_random_layers(model, config.seed)
+    epoch, batches.first_batch = divmod(step_of(model), batches.batches_an_epoch)
+
+    stopper = StopWhenAsked(run, minutes, StopTogether(team))
+    callbacks = [TellEpoch(batches), Report(progress, batches), Keep(run)]
+    if config.target == "clean":
+        callbacks.append(Probes(run, progress, *probe_pictures(run, config, *validation)))
+    if config.average:
+        callbacks.append(keras.callbacks.SwapEMAWeights())  # Validate what will be kept.
+    callbacks.append(stopper)  # Last, so that what the others keep is kept.
+    early = StopEarly(run, config.patience) if config.patience else None
+    if early:
+        callbacks.append(early)
+
+    # A bar on a terminal, a line an epoch in a log.
+    verbosity = 0 if not show_progress else 1 if sys.stdout.isatty() else 2
+    progress.write(
+        "status",
+        step_of(model),
+        status="training",
+        epochs=config.epochs,
+        batches_an_epoch=batches.batches_an_epoch,
+    )
+    reason = ""
+    try:
+        with _stop_on_interrupt(stopper), team.losses_in_words():
+            for first, last in _stretches(epoch, batches, config.epochs):
+                broken = [LeaveAfterEpoch()] if last < config.epochs else []
+                with suppress(EpochFinished):
+                    model.fit(
+                        SharedBatches(batches, team),
+                        validation_data=team.share(validation),
+                        validation_batch_size=16 if photos else 500,
+                        initial_epoch=first,
+                        epochs=last,
+                        shuffle=False,  # They are shuffled, in an order that can be resumed.
+                        callbacks=callbacks + broken,
+                        verbose=verbosity,
+                    )
+                batches.first_batch = 0
+    except PatienceLost as end:
+        reason = f"{end}; "
+    except TrainingStopped as stop:
+        outcome = "diverged" if isinstance(stop, TrainingDiverged) else "stopped"
+        progress.write("stop", step_of(model), reason=str(stop), outcome=outcome)
+        return outcome
+
+    if early:
+        reason += f"the weights of epoch {early.best_epoch}, the best, are kept"
+        model.set_weights(_load(run.best).get_weights())
+    if config.average and epoch >= config.epochs:
+        # No fit ran, at whose end Keras puts the averaged weights in place.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    write_whole(run.model, model.save)
+    progress.write("status", step_of(model), status="finished", reason=reason)
+    return "finished"
+
+
+def probe_pictures(
+    run: Run,
+    config: TrainConfig,
+    given: np.ndarray | tuple[np.ndarray, np.ndarray],
+    clean: np.ndarray,
+) -> tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Return the pictures to watch, ``(input, clean)``.
+
+    First the visitor's own one, if any; last, for networks of digits, nothing but noise.
+    """
+    clean = clean[:PROBES]
+    if isinstance(given, tuple):
+        return tuple(part[:PROBES] for part in given), clean
+    noisy = given[:PROBES]
+    rng = np.random.default_rng((config.seed, WATCH))
+    if run.drawing.exists():
+        with Image.open(run.drawing) as file:
+            own = to_unit(np.asarray(file.convert("L").resize(clean.shape[1:3])))[None, ..., None]
+        noisy = np.concatenate([spoil(own, config.noise, rng), noisy])
+        clean = np.concatenate([own, clean])
+    nothing = np.zeros_like(clean[:1])
+    noise = spoil(nothing, config.noise, rng)
+    if not noise.any():
+        noise = spoil(nothing, PURE_NOISE, rng)
+    return np.concatenate([noisy, noise]), np.concatenate([clean, nothing])
+
+
+def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> keras.Model:
+    """Load the run's checkpoint, or build and compile its network where there is none."""
+    if run.checkpoint.exists():
+        model = _load(run.checkpoint, compile=True)
+        model.jit_compile = use_xla()  # Another backend may have saved it.
+        return model
+    model = build(config.architecture, **config.settings)
+    if config.start:
+        start_from(model, config.start)
+    model.compile(
+        optimizer=make_optimizer(config, config.epochs * batches_an_epoch),
+        loss=LOSSES.get(config.loss, config.loss),
+        metrics=["accuracy"] if config.target == "label" else ["mse", psnr],
+        jit_compile=use_xla(),
+    )
+    return model
+
+
+def use_xla() -> bool:
+    """JAX is slow without XLA; TensorFlow's small convolutions on a CPU are three times as fast."""
+    return keras.backend.backend() == "jax"
+
+
+def _load(path: Path, compile: bool = False) -> keras.Model:
+    try:
+        return keras.saving.load_model(path, compile=compile)
+    except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} cannot be read; remove it to start anew: {reason}") from error
+
+
+def start_from(model: keras.Model, name: str) -> None:
+    """Give the model the weights of the shipped model called ``name``.
+
+    Raises:
+        ValueError: if there is none, it is built otherwise, or only its ONNX file was shipped.
+    """
+    try:
+        card = find_card(name)
+        if card.for_photos:
+            set_kernels(model, read_kernels(card.weights))
+        else:
+            trained = keras.saving.load_model(card.folder / "model.keras", compile=False)
+            model.set_weights(trained.get_weights())
+    except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
+        raise ValueError(f"cannot start from {name}: {error}") from error
+
+
+def require_fit(model: keras.Model, batches: Batches) -> None:
+    """Raise ``ValueError`` where the network does not take the pictures or answers otherwise."""
+    photos = isinstance(batches, PhotoBatches)
+    if photos != (len(model.inputs) == 2):
+        raise ValueError(
+            f"networks for photos take a picture and a level, others a picture; {model.name} takes "
+            f"{' and '.join(each.name for each in model.inputs)}, the data is {batches.config.data}"
+        )
+    picture, shape = batches.picture_shape, model.inputs[0].shape[1:]
+    if any(side not in (None, wanted) for side, wanted in zip(shape, picture, strict=True)):
+        raise ValueError(f"the network takes {shape}, the pictures are {picture}")
+    if photos and batches.config.crop % 2 ** len(batches.config.settings.get("filters", (0,) * 4)):
+        raise ValueError(f"the network cannot halve crops of {batches.config.crop} to its bottom")
+    wants_pictures = batches.config.target == "clean"
+    if (model.output_shape == model.inputs[0].shape) != wants_pictures:
+        wanted = "pictures" if wants_pictures else "labels"
+        raise ValueError(f"the target is {wanted}, but the network's is {model.output_shape[1:]}")
+
+
+def seed_random_layers(model: keras.Model, seed: int) -> None:
+    """Give dropout the state that it has at this step of an unbroken run; files do not keep it."""
+    for index, layer in enumerate(model.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            own = np.random.default_rng((seed, index)).integers(2**31)
+            generator.state.assign([own, step_of(model)])
+
+
+def make_optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
+    """Make the optimizer; a cosine schedule rises for 3 % of the steps and then falls to zero."""
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = float(config.learning_rate)
+    if config.schedule == "cosine":
+        warm_up = max(1, steps * 3 // 100)
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=config.learning_rate / 10,
+            warmup_target=config.learning_rate,
+            warmup_steps=warm_up,
+            decay_steps=max(1, steps - warm_up),
+        )
+    settings: dict = {"learning_rate": rate}
+    if config.clip:
+        settings["global_clipnorm"] = config.clip
+    if config.average:
+        settings |= {"use_ema": True, "ema_momentum": config.average}
+    return keras.optimizers.get({"class_name": config.optimizer, "config": settings})
+
+
+@keras.saving.register_keras_serializable(package="denoise_lab")
+def psnr(clean, denoised):
+    """Peak signal-to-noise ratio of each picture in dB, for values in [0, 1]."""
+    error = keras.ops.mean(keras.ops.square(clean - denoised), axis=(1, 2, 3))
+    return -10.0 * keras.ops.log10(keras.ops.maximum(error, 1e-10))
+
+
+def _stretches(epoch: int, batches: Batches, epochs: int) -> Iterator[tuple[int, int]]:
+    """Yield the (first, last) epochs of each ``fit``: a broken epoch is finished on its own."""
+    if batches.first_batch and epoch < epochs:
+        yield epoch, epoch + 1
+        epoch += 1
+    if epoch < epochs:
+        yield epoch, epochs
+
+
+@contextmanager
+def _stop_on_interrupt(stopper: StopWhenAsked) -> Iterator[None]:
+    """Turn Ctrl-C and a polite kill into a stop after the current batch."""
+    names = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(name, lambda *_: stopper.ask("interrupted")) for name in names]
+    try:
+        yield
+    finally:
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(name, handler)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return (
+            "OSError: the disk is full; what was saved before stays as it is, and the run can go "
+            "on once there is room"
+        )
+    return f"{type(error).__name__}: {error}"
