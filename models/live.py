@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from models.catalogue import Card
-from models.inside import Inside, Layer, load_inside
-from models.layers import paddings
+from models.inspection.arithmetic import paddings
+from models.inspection.network import Inside, Layer, load_inside
 
 STATIC = Path(__file__).resolve().parents[1] / "static" / "live"
 

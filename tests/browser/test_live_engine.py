@@ -10,9 +10,9 @@ from scipy.special import ndtr
 
 from imaging.noise import NOISE_KINDS
 from models.catalogue import find_card, load_catalogue
-from models.denoiser import load_denoiser, load_reader
-from models.inside import load_inside
+from models.inspection.network import load_inside
 from models.live import STATIC, packed_name
+from models.predictor import load_denoiser, load_reader
 from pages.components.controls import ready_digit
 
 CARDS = [card for card in load_catalogue().values() if not card.for_photos]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.catalogue import find_card
-from models.inside import load_inside
+from models.inspection.network import load_inside
 from models.live import FORMAT, make_plan, pack, packed_name, write_packed
 
 
