@@ -10,7 +10,7 @@ ARGS ?=
 
 # Three processes for two cores, since browser and job tests wait for much of their time; one
 # process a file, in the order of tests/conftest.py.
-TOGETHER := -n 3 --dist loadgroup --no-loadscope-reorder
+TOGETHER := -n 3 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 PY := $(VENV)/bin/python

@@ -27,23 +27,23 @@ from streamlit import config  # noqa: E402
 config.set_option("client.showErrorDetails", "full")
 
 ROOT = Path(__file__).parent
-# Each file of tests stays in one process, which makes its fixtures once.  Files that take half a
-# minute or more start first, so that no process is left alone with one at the end.
+# `make test` keeps each file in one process, which makes its fixtures once.  Files that take half
+# a minute or more start first, so that no process is left alone with one at the end.
 LONG_FIRST = (
-    "train/test_distributed.py",
+    "train/fit/test_distributed.py",
     "browser/test_viewer.py",
     "browser/test_inside.py",
     "browser/test_train.py",
     "train/test_jobs.py",
-    "train/test_loop.py",
+    "train/fit/test_loop.py",
     "browser/test_draw.py",
     "browser/test_photo.py",
     "browser/test_compare.py",
     "pages/test_photo.py",
-    "models/test_photo.py",
-    "train/test_export.py",
+    "models/test_photo_predictor.py",
+    "train/export/test_ship.py",
     "pages/test_compare.py",
-    "train/test_lab.py",
+    "train/studies/test_lab.py",
 )
 # CPU seconds that a test may take which is not marked as slow; CI allows more.
 MOST_SECONDS = float(os.environ.get("TEST_SECONDS", "20"))
@@ -81,13 +81,10 @@ def mnist_test(data_dir: Path) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
-@pytest.hookimpl(trylast=True)  # after tests/browser has marked its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file together for ``--dist loadgroup``, the long ones first."""
+    """Run the long files first; the others keep their order."""
     first = {ROOT / name: place for place, name in enumerate(LONG_FIRST)}
     items.sort(key=lambda item: first.get(item.path, len(first)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,7 +22,7 @@ KERAS_LOADERS = {
     "mnist": ("mnist.npz", keras.datasets.mnist.load_data),
     "fashion-mnist": ("fashion_mnist.npz", keras.datasets.fashion_mnist.load_data),
 }
-VALIDATION = 2000  # of the 60,000 training pictures, the last ones
+MOST_VALIDATION = 2000
 PART = 2000  # Pictures that are spoiled at once where all are spoiled beforehand.
 DRAWN, DRAWN_TO_TEST = 20_000, 2_000
 
@@ -231,6 +231,14 @@ def _spoil_once(pictures: np.ndarray, config: TrainConfig) -> np.ndarray:
     return noisy
 
 
+def validation_count(pictures: int) -> int:
+    """Return how many of the training pictures, the last ones, are kept back for validation.
+
+    These are 2,000, or a fifth where there are few.
+    """
+    return min(MOST_VALIDATION, pictures // 5)
+
+
 def split_and_spoil(
     config: TrainConfig, first_epoch: int = 0, first_batch: int = 0, own: Path | None = None
 ) -> tuple[TrainingBatches, tuple[np.ndarray, np.ndarray]]:
@@ -240,7 +248,7 @@ def split_and_spoil(
     ``own`` is the file with the visitor's own pictures, where they are the data.
     """
     (pictures, labels), _ = load_pictures(config.data, own)
-    kept_back = min(VALIDATION, len(pictures) // 5) if config.data == "own" else VALIDATION
+    kept_back = validation_count(len(pictures))
     batches = TrainingBatches(
         pictures[:-kept_back], labels[:-kept_back], config, first_epoch, first_batch
     )

@@ -50,7 +50,7 @@ from train.config import TrainConfig
 from train.evaluate.measure import noisy_pictures
 from train.evaluate.tables import cores, processor
 from train.export.ship import require_agreement, to_onnx
-from train.fit.data import VALIDATION, load_pictures, to_unit
+from train.fit.data import load_pictures, to_unit, validation_count
 from train.fit.loop import train
 from train.recipes import recipe
 from train.run_folder import Run, write_whole
@@ -100,7 +100,8 @@ def make_autoencoders(folder: Path, runs: Path) -> dict:
     """Train the autoencoders, fit PCA, and measure both on the test digits."""
     trained = {width: dense_network(train_autoencoder(width, runs)) for width in WIDTHS}
     (pictures, _), (test, labels) = load_pictures("mnist")
-    pca = fit_pca(to_unit(pictures[:-VALIDATION]), max(WIDTHS))
+    trained_on = pictures[: -validation_count(len(pictures))]
+    pca = fit_pca(to_unit(trained_on), max(WIDTHS))
     arrays = {"mean": pca.mean, "components": pca.components}
     for width, network in trained.items():
         arrays |= network_arrays(f"dense-{width}", network)

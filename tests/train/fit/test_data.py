@@ -8,7 +8,15 @@ from imaging.synthetic_digits import draw_digits
 from tests.train.conftest import TEST, TRAINING, VALIDATION
 from train.config import Noise, TrainConfig, every_kind, gaussian_only
 from train.fit import data
-from train.fit.data import TrainingBatches, augment, load_pictures, split_and_spoil, spoil, to_unit
+from train.fit.data import (
+    TrainingBatches,
+    augment,
+    load_pictures,
+    split_and_spoil,
+    spoil,
+    to_unit,
+    validation_count,
+)
 
 CONFIG = TrainConfig("dense", noise=gaussian_only(0.5), batch=32, seed=3)
 GREY = np.full((200, 28, 28, 1), 0.5, np.float32)
@@ -409,6 +417,14 @@ def test_validation_pictures_are_never_trained_on(strokes):
     assert len(batches.pictures) == TRAINING
     assert len(validation) == VALIDATION
     assert trained_on.isdisjoint(picture.tobytes() for picture in validation)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "kept_back"),
+    [(60_000, 2000), (20_000, 2000), (10_000, 2000), (9_999, 1999), (64, 12)],
+)
+def test_validation_has_2000_pictures_or_a_fifth_of_fewer(pictures, kept_back):
+    assert validation_count(pictures) == kept_back
 
 
 def test_test_pictures_are_in_neither(strokes):

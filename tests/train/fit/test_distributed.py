@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -231,12 +232,13 @@ def test_the_others_do_not_go_on_long_when_one_has_failed(pretend, monkeypatch, 
 
 # Real workers
 
-SMALL = ("recipe", "conv-16-8-8", "--epochs", "3", "--seed", "5")
-STEPS = 3 * 5  # 600 pictures in batches of 128
+SMALL = ("recipe", "dense", "--seed", "5", "--out")
+EPOCHS, STEPS = 3, 3 * 5  # 600 pictures in batches of 128
+TWO = ("--workers", "2")
 
 
-def command(folder: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "train", *SMALL, "--out", str(folder), *more]
+def command(folder: Path, *more: str, epochs: int = EPOCHS) -> list[str]:
+    return [sys.executable, "-m", "train", *SMALL, str(folder), "--epochs", str(epochs), *more]
 
 
 def trained(folder: Path, *more: str, status: int = 0) -> subprocess.CompletedProcess:
@@ -257,40 +259,53 @@ def weights_of(folder: Path) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def together(strokes, tmp_path_factory) -> Path:
+def untrained(strokes, tmp_path_factory) -> Callable[[str], Path]:
+    """Make a run that nobody has trained yet; all have the same first weights.
+
+    Another backend would draw other weights from the same seed.
+    """
+    folder = tmp_path_factory.mktemp("runs")
+    config = dataclasses.replace(recipe("dense").config, epochs=EPOCHS, seed=5)
+    keras.utils.set_random_seed(5)
+    model = resume_or_build(Run(folder), config, batches_an_epoch=5)
+    model.optimizer.build(model.trainable_variables)
+
+    def make(name: str) -> Path:
+        run = Run.create(folder / name, config)
+        model.save(run.checkpoint)
+        return run.folder
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def together(untrained) -> Path:
     """A run of two workers; tests look, and leave it as it is."""
-    folder = tmp_path_factory.mktemp("together") / "run"
-    trained(folder, "--workers", "2")
+    folder = untrained("together")
+    trained(folder, *TWO)
     return folder
 
 
 @needs_jax
 @pytest.mark.slow
-def test_two_workers_learn_what_one_learns(together, tmp_path):
-    trained(tmp_path / "alone", "--workers", "1")
+def test_two_workers_learn_what_one_learns(together, untrained):
+    alone = untrained("alone")
+    trained(alone, "--workers", "1")
     for name in ("loss", "val_loss", "psnr", "val_psnr"):
         # The same sums in another order, in float32, over fifteen steps.
-        alone = epochs_of(tmp_path / "alone", name)
-        np.testing.assert_allclose(epochs_of(together, name), alone, rtol=1e-4)
-    for one, two in zip(weights_of(tmp_path / "alone"), weights_of(together), strict=True):
+        np.testing.assert_allclose(epochs_of(together, name), epochs_of(alone, name), rtol=1e-4)
+    for one, two in zip(weights_of(alone), weights_of(together), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-4)
 
 
 @needs_jax
 @pytest.mark.slow
-def test_the_curve_is_that_of_the_plain_command_from_the_same_first_weights(strokes, tmp_path):
-    config = dataclasses.replace(recipe("conv-16-8-8").config, epochs=3, seed=5)
-    # Another backend draws other weights from the same seed.
-    for name in ("plain", "together"):
-        run = Run.create(tmp_path / name, config)
-        keras.utils.set_random_seed(5)
-        resume_or_build(run, config, batches_an_epoch=5).save(run.checkpoint)
-    trained(tmp_path / "plain")
-    trained(tmp_path / "together", "--workers", "2")
+def test_the_curve_is_that_of_the_plain_command_from_the_same_first_weights(together, untrained):
+    plain = untrained("plain")
+    assert main([*SMALL, str(plain), "--epochs", str(EPOCHS)]) == 0
     for name in ("loss", "val_loss"):
-        plain, together = (epochs_of(tmp_path / each, name) for each in ("plain", "together"))
         # Two engines round otherwise, and Adam divides by small numbers.
-        np.testing.assert_allclose(together, plain, rtol=0.01)
+        np.testing.assert_allclose(epochs_of(together, name), epochs_of(plain, name), rtol=0.01)
 
 
 @needs_jax
@@ -322,38 +337,20 @@ def steps_of(folder: Path) -> int:
     return sum(event["event"] == "batch" for event in Run(folder).events())
 
 
-def assert_goes_on_exactly(folder: Path, unbroken: Path) -> None:
-    trained(folder, "--workers", "2")
-    for one, two in zip(weights_of(folder), weights_of(unbroken), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-5)
-
-
 @needs_jax
 @pytest.mark.slow
-def test_stopped_workers_go_on_exactly(together, tmp_path):
-    folder = tmp_path / "run"
-    worker = subprocess.Popen(command(folder, "--workers", "2"), cwd=ROOT)
-    wait_for(lambda: steps_of(folder) > 0)
-    worker.send_signal(signal.SIGINT)
-    assert worker.wait(300) == 1
-    (stop,) = (event for event in Run(folder).events() if event["event"] == "stop")
-    assert stop["reason"] == "interrupted"
-    assert stop["step"] < STEPS
-    assert_goes_on_exactly(folder, together)
-
-
-@needs_jax
-@pytest.mark.slow
-def test_workers_stopped_in_the_middle_of_an_epoch_go_on_exactly(together, tmp_path):
-    run = Run(tmp_path / "run")
-    worker = subprocess.Popen(command(run.folder, "--workers", "2"), cwd=ROOT)
+def test_workers_stopped_in_the_middle_of_an_epoch_go_on_exactly(together, untrained):
+    run = Run(untrained("stopped"))
+    worker = subprocess.Popen(command(run.folder, *TWO), cwd=ROOT)
     # They have met, and the first batch takes seconds: JAX translates the network for it.
     wait_for(lambda: any(run.events()))
     run.stop.touch()
     assert worker.wait(300) == 1
     (stop,) = (event for event in run.events() if event["event"] == "stop")
-    assert 0 < stop["step"] < STEPS / 3
-    assert_goes_on_exactly(run.folder, together)
+    assert 0 < stop["step"] < STEPS / EPOCHS
+    trained(run.folder, *TWO)
+    for one, two in zip(weights_of(run.folder), weights_of(together), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
 
 
 def process_of(folder: Path, worker: int) -> int:
@@ -368,24 +365,44 @@ def process_of(folder: Path, worker: int) -> int:
     raise AssertionError("no such worker")
 
 
+def last_step(run: Run) -> int:
+    return max(event["step"] for event in run.events())
+
+
 @needs_jax
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_worker_that_dies_ends_the_run_with_a_sentence(strokes, tmp_path, monkeypatch, victim):
-    folder, temporary = tmp_path / "run", tmp_path / "temporary"
+def test_workers_that_are_interrupted_or_die_end_the_run_and_it_goes_on(
+    strokes, tmp_path, monkeypatch
+):
+    run, temporary = Run(tmp_path / "run"), tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    arguments = command(folder, "--workers", "2", "--epochs", "2000")
-    run = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: steps_of(folder) > 5)
-    os.kill(process_of(folder, victim), signal.SIGKILL)
-    _, said = run.communicate(timeout=300)
-    assert run.returncode == 2
-    ours = [line for line in said.splitlines() if line.startswith("train: ")]
-    assert f"worker {victim} ended with SIGKILL, and the others cannot go on" in ours[-1]
-    assert Run(folder).checkpoint.exists()
-    assert not Run(folder).model.exists()
-    assert list(temporary.iterdir()) == []
+    arguments = command(run.folder, *TWO, epochs=2000)
+
+    worker = subprocess.Popen(arguments, cwd=ROOT)
+    wait_for(lambda: steps_of(run.folder) > 5)
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(300) == 1
+    (stop,) = (event for event in run.events() if event["event"] == "stop")
+    assert stop["reason"] == "interrupted"
+    kept = last_step(run)
+    assert stop["step"] == kept
+
+    for victim in (0, 1):
+        team = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda before=kept: last_step(run) > before + 10)
+        os.kill(process_of(run.folder, victim), signal.SIGKILL)
+        _, said = team.communicate(timeout=300)
+        assert team.returncode == 2
+        ours = [line for line in said.splitlines() if line.startswith("train: ")]
+        assert f"worker {victim} ended with SIGKILL, and the others cannot go on" in ours[-1]
+        # It has gone on from what was kept.
+        resumed = [event["step"] for event in run.events() if event["event"] == "batch"]
+        assert kept + 1 in resumed
+        assert run.checkpoint.exists()
+        assert not run.model.exists()
+        assert list(temporary.iterdir()) == []
+        kept = max(event["step"] for event in run.events() if event["event"] == "epoch")
 
 
 @needs_jax
@@ -393,6 +410,6 @@ def test_a_worker_that_dies_ends_the_run_with_a_sentence(strokes, tmp_path, monk
 def test_a_worker_that_cannot_start_ends_the_others_with_its_reason(tmp_path, monkeypatch):
     (tmp_path / "mnist.npz").write_text("no archive")
     monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path))
-    done = trained(tmp_path / "run", "--workers", "2", status=2)
+    done = trained(tmp_path / "run", *TWO, status=2)
     assert "mnist.npz cannot be read" in done.stderr
     assert "Traceback" not in done.stderr

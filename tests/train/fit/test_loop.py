@@ -264,13 +264,13 @@ def test_weights_of_another_network_are_refused(tmp_path, name, says):
 
 
 def test_drawn_digits_need_no_download(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "DRAWN", 2200)
+    monkeypatch.setattr(data, "DRAWN", 250)  # a fifth for validation, 200 to train on
     monkeypatch.setattr(data, "DRAWN_TO_TEST", 10)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.delenv("DENOISE_DATA_DIR")
     run, outcome = train(tmp_path / "run", dataclasses.replace(DENSE, data="drawn", epochs=1))
     assert outcome == "finished"
-    assert len(events_of(run, "batch")) == 4  # 200 pictures in batches of 60
+    assert len(events_of(run, "batch")) == 4  # of 60
 
 
 def test_a_visitors_own_pictures_lie_in_the_run_folder(tmp_path, rng):
