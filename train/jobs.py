@@ -60,6 +60,10 @@ DIVERGED, FAILED = "diverged", "failed"
 ACTIVE = (WAITING, STARTING, TRAINING)
 CAN_GO_ON = (PAUSED, STOPPED, FAILED)
 LONGEST_NAME = 60
+# Folders of runs that were started from a page; others in the same place are somebody's own.
+OURS = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+DELETED = ".deleted-"  # in front of the name of a folder while it is being deleted
+TO_GET_AN_OWNER = 600  # seconds
 RACERS = (2, 3)
 
 
@@ -239,7 +243,7 @@ def delete(run: Run) -> None:
     if status(run).active:
         raise Refused("Stop the run before it is deleted.")
     _wait_for_end(run)
-    shutil.rmtree(run.folder, ignore_errors=True)
+    _remove(run.folder)
 
 
 def rename(run: Run, name: str) -> None:
@@ -380,8 +384,33 @@ def clear_old(limits: Limits = Limits(), runs: Path = RUNS) -> None:
         said = owner(run)
         too_old = time.time() - said.get("made", 0) > limits.days * 86_400
         if (too_old and not said.get("pinned")) or total > limits.kept_megabytes * 1e6:
-            shutil.rmtree(run.folder, ignore_errors=True)
+            _remove(run.folder)
             total -= size
+    for folder in _left_over(runs):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a run's folder, which nobody finds under its name from the first instant.
+
+    Whoever still means to write into it, to note the end of its worker, then finds no folder.
+    """
+    doomed = folder.with_name(f"{DELETED}{folder.name}")
+    with suppress(FileNotFoundError):  # Somebody else was faster.
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)  # What is left is cleared the next time.
+
+
+def _left_over(runs: Path) -> Iterator[Path]:
+    """What a crash has left: runs that were being deleted, or that never got their owner."""
+    if not runs.is_dir():
+        return
+    for folder in runs.iterdir():
+        unowned = OURS.fullmatch(folder.name) and not (folder / "owner.json").exists()
+        if folder.name.startswith(DELETED) or unowned:
+            with suppress(FileNotFoundError):
+                if time.time() - folder.stat().st_mtime > TO_GET_AN_OWNER:
+                    yield folder
 
 
 def _send_worker(run: Run, limits: Limits) -> None:

@@ -1,10 +1,16 @@
-"""Workers and their queue: real processes on small data."""
+"""Workers and their queue.
+
+Three tests train with real workers on small data; the others, which are about the queue, send
+workers that only pretend to train (``stand_in_worker.py``).
+"""
 
 import dataclasses
 import fcntl
 import json
 import os
 import resource
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,21 +38,62 @@ LONG = TrainConfig(
 )
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory):
+    """A folder with small pictures to train on, 100 and 25 for validation."""
+    folder = tmp_path_factory.mktemp("data")
+    pictures = np.random.default_rng(1).integers(0, 256, (125, 28, 28), np.uint8)
+    labels = np.zeros(125, np.uint8)
+    np.savez(folder / "mnist.npz", x_train=pictures, y_train=labels, x_test=pictures, y_test=labels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENOISE_DATA_DIR", str(folder))
+        yield folder
+
+
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator):
-    """A folder for runs, with small pictures to train on; no worker outlives the test."""
-    # 2,000 of the training pictures are set aside for validation.
-    pictures = rng.integers(0, 256, (2100, 28, 28), np.uint8)
-    labels = np.zeros(2100, np.uint8)
-    np.savez(
-        tmp_path / "mnist.npz", x_train=pictures, y_train=labels, x_test=pictures, y_test=labels
-    )
-    monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path))
+def runs(tmp_path: Path, data: Path):
+    """A folder for runs; no worker outlives the test."""
     folder = tmp_path / "runs"
     folder.mkdir()
     yield folder
     for path in folder.glob("*/alive"):
         kill(Run(path.parent))
+
+
+def program(folder: Path, before: str = "") -> str:
+    """A program that takes the place of Python where workers are started."""
+    path = folder / "stand-in"
+    worker = Path(__file__).with_name("stand_in_worker.py")
+    path.write_text(
+        f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(jobs.ROOT.parent))}\n{before}\n"
+        f'exec {shlex.quote(sys.executable)} {shlex.quote(str(worker))} "$@"\n'
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def pretending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Workers only pretend to train; returns the program that is started for one."""
+    stand_in = program(tmp_path)
+    monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=stand_in))
+    return stand_in
+
+
+@pytest.fixture(scope="module")
+def stopped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that trained really, and stopped by itself when its minutes were over."""
+    run = jobs.start(
+        LONG, MINE, "dense", jobs.Limits(minutes=0.01), tmp_path_factory.mktemp("stopped")
+    )
+    wait_for(lambda: state(run) == jobs.STOPPED and not jobs.is_alive(run))
+    return run
+
+
+@pytest.fixture
+def copied(stopped: Run, runs: Path) -> Run:
+    """A copy of the run that stopped, for one test."""
+    return Run(shutil.copytree(stopped.folder, runs / stopped.folder.name))
 
 
 def kill(run: Run) -> None:
@@ -74,6 +121,7 @@ def state(run: Run) -> str:
     return jobs.status(run).state
 
 
+@pytest.mark.slow
 def test_a_run_trains_to_its_end_in_a_process_of_its_own(runs):
     run = jobs.start(CONFIG, MINE, "dense", runs=runs)
     assert jobs.status(run).active
@@ -93,20 +141,24 @@ def test_a_run_trains_to_its_end_in_a_process_of_its_own(runs):
     ]
 
 
-def test_stop_is_obeyed_in_the_middle_of_an_epoch_and_the_run_can_go_on(runs):
-    run = jobs.start(LONG, MINE, "dense", runs=runs)
-    wait_for(lambda: state(run) == jobs.TRAINING)
-    jobs.stop(run)
-    assert wait_for(lambda: state(run) == jobs.STOPPED) < 10
-    assert run.checkpoint.exists()
-    step = list(run.events())[-1]["step"]
-    jobs.resume(run)
-    wait_for(lambda: state(run) == jobs.TRAINING)
-    first = next(e for e in run.events() if e["event"] == "batch" and e["step"] > step)
+@pytest.mark.slow
+def test_a_training_stops_by_itself_when_its_minutes_are_over(stopped):
+    assert "limit of 0.01 minutes" in jobs.status(stopped).detail
+    assert stopped.checkpoint.exists()
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_with_the_next_batch_and_obeys_in_mid_epoch(copied):
+    step = list(copied.events())[-1]["step"]
+    jobs.resume(copied)
+    wait_for(lambda: state(copied) == jobs.TRAINING)
+    first = next(e for e in copied.events() if e["event"] == "batch" and e["step"] > step)
     assert first["step"] == step + 1
+    jobs.stop(copied)
+    assert wait_for(lambda: state(copied) == jobs.STOPPED) < 10
 
 
-def test_one_run_trains_and_the_others_wait_for_their_turn_in_order(runs):
+def test_one_run_trains_and_the_others_wait_for_their_turn_in_order(runs, pretending):
     first = jobs.start(LONG, MINE, "first", runs=runs)
     wait_for(lambda: state(first) == jobs.TRAINING)
     second = jobs.start(CONFIG, YOURS, "second", runs=runs)
@@ -122,10 +174,8 @@ def test_one_run_trains_and_the_others_wait_for_their_turn_in_order(runs):
 
 
 def test_a_worker_that_is_slow_to_start_is_not_taken_for_dead(runs, tmp_path, monkeypatch):
-    slow = tmp_path / "slow-python"
-    slow.write_text(f'#!/bin/sh\nsleep 3\nexec {sys.executable} "$@"\n')
-    slow.chmod(0o755)
-    monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=str(slow)))
+    slow = program(tmp_path, before="sleep 2")
+    monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=slow))
     run = jobs.start(CONFIG, MINE, "dense", runs=runs)
     assert jobs.status(run) == jobs.Status(jobs.WAITING, ahead=0)
     with pytest.raises(jobs.Refused, match="being trained already"):
@@ -161,7 +211,7 @@ def test_as_many_runs_train_at_once_as_is_set(tmp_path, monkeypatch, places):
     assert got == [True] * places + [False] * (3 - places)
 
 
-def test_a_killed_worker_is_seen_and_frees_the_place(runs):
+def test_a_killed_worker_is_seen_and_frees_the_place(runs, pretending):
     run = jobs.start(LONG, MINE, "dense", runs=runs)
     wait_for(lambda: state(run) == jobs.TRAINING)
     kill(run)
@@ -174,13 +224,7 @@ def test_a_killed_worker_is_seen_and_frees_the_place(runs):
     wait_for(lambda: state(after) == jobs.FINISHED)
 
 
-def test_a_training_stops_by_itself_when_its_minutes_are_over(runs):
-    run = jobs.start(LONG, MINE, "dense", jobs.Limits(minutes=0.01), runs)
-    wait_for(lambda: state(run) == jobs.STOPPED)
-    assert "limit of 0.01 minutes" in jobs.status(run).detail
-
-
-def test_a_pause_is_called_one_and_two_tabs_may_press_the_same_buttons(runs):
+def test_a_pause_is_called_one_and_two_tabs_may_press_the_same_buttons(runs, pretending):
     run = jobs.start(LONG, MINE, "dense", runs=runs)
     wait_for(lambda: state(run) == jobs.TRAINING)
     jobs.pause(run)
@@ -199,14 +243,15 @@ def test_a_pause_is_called_one_and_two_tabs_may_press_the_same_buttons(runs):
     assert not run.folder.exists()
 
 
-def test_a_run_survives_the_server_that_started_it(runs):
-    program = (
+def test_a_run_survives_the_server_that_started_it(runs, pretending):
+    server = (
         "import sys; from pathlib import Path; from train import jobs; "
+        "jobs.sys = type('Stub', (), {'executable': sys.argv[4]}); "
         "from train.config import TrainConfig; "
         "config = TrainConfig.from_json(sys.argv[2]); "
         "print(jobs.start(config, sys.argv[3], 'dense', runs=Path(sys.argv[1])).folder)"
     )
-    command = [sys.executable, "-c", program, str(runs), LONG.to_json(), MINE]
+    command = [sys.executable, "-c", server, str(runs), LONG.to_json(), MINE, pretending]
     told = subprocess.run(command, cwd=jobs.ROOT.parent, capture_output=True, check=True, text=True)
     (run,) = jobs.runs_of(MINE, runs)
     assert told.stdout.strip() == str(run.folder)
@@ -215,7 +260,8 @@ def test_a_run_survives_the_server_that_started_it(runs):
     wait_for(lambda: state(run) == jobs.STOPPED)
 
 
-def test_a_damaged_checkpoint_is_a_sentence_and_a_reset_is_the_way_out(runs):
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_a_sentence_and_a_reset_is_the_way_out(runs, tmp_path, monkeypatch):
     run = finished(runs, "a")
     run.progress.unlink()
     run.checkpoint.write_bytes(b"no network")
@@ -224,11 +270,12 @@ def test_a_damaged_checkpoint_is_a_sentence_and_a_reset_is_the_way_out(runs):
     said = jobs.status(run).detail
     assert said.startswith("checkpoint.keras cannot be read; remove it to start anew")
     assert str(runs) not in said
+    monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=program(tmp_path)))
     jobs.reset(run)
     wait_for(lambda: state(run) == jobs.FINISHED)
 
 
-def test_settings_edited_while_the_run_waits_are_a_sentence(runs):
+def test_settings_edited_while_the_run_waits_are_a_sentence(runs, pretending):
     first = jobs.start(LONG, MINE, "first", runs=runs)
     wait_for(lambda: state(first) == jobs.TRAINING)
     second = jobs.start(CONFIG, MINE, "second", runs=runs)
@@ -240,33 +287,61 @@ def test_settings_edited_while_the_run_waits_are_a_sentence(runs):
     assert said == "config.json: batch must be a whole number from 1 to 4096, got -1"
 
 
-def test_data_that_cannot_be_had_is_a_sentence_with_a_way_out(runs, monkeypatch):
-    (runs.parent / "fashion_mnist.npz").write_text("torn")
-    run = jobs.start(dataclasses.replace(CONFIG, data="fashion-mnist"), MINE, "clothes", runs=runs)
-    wait_for(lambda: state(run) == jobs.FAILED)
-    assert jobs.status(run).detail.startswith("fashion_mnist.npz cannot be read")
-
-
-def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_saved(runs):
-    run = jobs.start(LONG, MINE, "dense", runs=runs)
-    wait_for(lambda: state(run) == jobs.TRAINING)
-    jobs.stop(run)
-    wait_for(lambda: state(run) == jobs.STOPPED and not jobs.is_alive(run))
-    saved = run.checkpoint.read_bytes()
+@pytest.mark.slow
+def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_saved(copied):
+    saved = copied.checkpoint.read_bytes()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # The worker inherits the limit: its files may grow by so much, which is less than a network.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (run.progress.stat().st_size + 20_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (copied.progress.stat().st_size + 20_000, before[1]))
     try:
-        jobs.resume(run)
+        jobs.resume(copied)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    wait_for(lambda: not jobs.status(run).active)
-    assert jobs.status(run).state == jobs.FAILED
-    assert run.checkpoint.read_bytes() == saved
-    jobs.resume(run)  # There is room again.
-    wait_for(lambda: state(run) == jobs.TRAINING)
-    jobs.stop(run)
-    wait_for(lambda: state(run) == jobs.STOPPED)
+    wait_for(lambda: not jobs.status(copied).active)
+    assert jobs.status(copied).state == jobs.FAILED
+    assert copied.checkpoint.read_bytes() == saved
+    jobs.resume(copied)  # There is room again.
+    wait_for(lambda: state(copied) == jobs.TRAINING)
+
+
+def test_an_end_that_is_noted_late_leaves_nothing_of_a_deleted_run(runs, pretending, monkeypatch):
+    noted, may_note = threading.Event(), threading.Event()
+    write_end = jobs._note_end
+
+    def late(worker, run):
+        worker.wait()
+        may_note.wait(10)
+        write_end(worker, run)
+        noted.set()
+
+    monkeypatch.setattr(jobs, "_note_end", late)
+    remove = os.rmdir
+
+    def remove_late(folder, **more):
+        if Path(folder).is_absolute():  # The run's own, after all that is in it.
+            may_note.set()
+            assert noted.wait(10)
+        remove(folder, **more)
+
+    run = jobs.start(CONFIG, MINE, "dense", runs=runs)
+    wait_for(lambda: state(run) == jobs.FINISHED)
+    monkeypatch.setattr(os, "rmdir", remove_late)
+    jobs.delete(run)
+    assert [path.name for path in runs.iterdir() if path.is_dir()] == []
+    jobs.delete(run)  # From a tab that had not heard yet.
+
+
+def test_what_a_crash_left_of_runs_is_cleared_and_runs_of_recipes_are_not(tmp_path):
+    left = [tmp_path / ".deleted-20260101-120000-abcdef", tmp_path / "20260101-120000-abcdef"]
+    kept = [tmp_path / "unet", finished(tmp_path, "20260101-130000-abcdef").folder]
+    young = tmp_path / "20260101-140000-abcdef"  # Its owner is being written.
+    for folder in (*left, kept[0], young):
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        if folder != young:
+            os.utime(folder, (1e9, 1e9))
+    jobs.clear_old(runs=tmp_path)
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} == {*kept, young}
 
 
 def finished(runs: Path, name: str, token: str = MINE, made: float | None = None) -> Run:
@@ -400,7 +475,7 @@ def last_words(run: Run, *, log: str = "", ended: str = "", **event) -> jobs.Sta
     return jobs.status(run)
 
 
-def test_what_is_known_of_a_dead_worker_is_said(tmp_path, monkeypatch):
+def test_what_is_known_of_a_dead_worker_is_said(tmp_path, tmp_path_factory, monkeypatch):
     run = finished(tmp_path, "a")
     assert "out of memory, or was restarted" in last_words(run).detail
     assert "The system killed the worker" in last_words(run, ended="-9").detail
@@ -410,6 +485,10 @@ def test_what_is_known_of_a_dead_worker_is_said(tmp_path, monkeypatch):
     path = run.folder / "checkpoint.keras"
     said = last_words(run, event="error", message=f"ValueError: {path} cannot be read; remove it")
     assert said == jobs.Status(jobs.FAILED, detail="checkpoint.keras cannot be read; remove it")
+    pictures = tmp_path_factory.mktemp("pictures")
+    monkeypatch.setenv("DENOISE_DATA_DIR", str(pictures))
+    said = last_words(run, event="error", message=f"OSError: {pictures}/mnist.npz is torn")
+    assert said.detail == "mnist.npz is torn"
     monkeypatch.setattr(jobs.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     assert "The disk of this host is full" in last_words(run).detail
 
