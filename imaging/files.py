@@ -1,57 +1,77 @@
-"""Photos: opening the picture files that strangers upload, and writing pictures back.
+"""Opening the image files that strangers bring: one reader for pages, ZIPs and command lines.
 
 A file may be anything: rotated by a tag, in printing colours, 16 bits deep, cut off, hostile.
-``read_photo`` returns 8-bit pixels, grey or red-green-blue, or raises a ``PhotoError`` whose
-text is for the visitor.  It is built for a host of 1 GB: what would take too much memory is
-refused from the file's header, a large JPEG is decoded reduced, one file is decoded at a time,
-and pictures are converted in strips of rows, so that a photo of 12 megapixels exists twice at
-most, once as decoded and once as the result.
+``read_photo`` returns 8-bit pixels for a screen, grey or red-green-blue, and where the file has
+more than that, its own values too; or it raises a ``PhotoError`` whose text is for the visitor.
+It is built for a host of 1 GB: what would take too much memory is refused from the file's
+header, a large JPEG is decoded reduced, one file is decoded at a time, and images are converted
+in strips of rows, so that a photo of 12 megapixels exists twice at most, once as decoded and
+once as the result.
 """
 
 import io
 import math
 import re
+import struct
 import threading
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, TiffImagePlugin, WebPImagePlugin  # noqa: F401
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-OPENED_PIXELS = 12_000_000  # Larger pictures are opened reduced.
-LARGEST_PIXELS = 100_000_000  # Larger ones are refused before decoding.
-LARGEST_FILE = 100_000_000  # In bytes.
-# Bytes that decoding may take: with the result of it and the app itself, what the host has.
-LARGEST_MEMORY = 400_000_000
+from imaging import limits, metadata
+from imaging.colour import cmyk_to_rgb, to_srgb
+from imaging.limits import PhotoError, millions, require_affordable, too_many_pixels
+from imaging.pixels import strips, to_8_bits
+from imaging.png import SIGNATURE as PNG_START
+from imaging.png import Png, read_chunks, sixteen_bits
+from imaging.pnm import read_pnm
+from imaging.stored import Stored
+from imaging.value_range import find_range, full_range, in_whole_numbers
 
-# No other plugin of Pillow sees a stranger's bytes.  The last two are imported above, as Pillow
-# would otherwise load all of its forty to find them.
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
-
-NO_PICTURE = (
-    "This file is no picture, or a damaged one. "
-    "Try to open it in a picture program and save it again as PNG."
-)
-CUT_OFF = "This picture is cut off: its end is missing. Copy or download the file again."
-EMPTY = "This file is empty. Choose another one."
-UNREADABLE = "This file cannot be read. Choose another one."
-PHONE_FORMAT = (
-    "Pictures in the HEIC and AVIF formats cannot be opened here. "
-    "Save it as JPEG or PNG and try again."
-)
-NO_NUMBERS = "This picture holds no numbers, only gaps. Save it again with values from 0 to 1."
-NO_MEMORY = (
-    "This picture takes more memory than there is at the moment. "
-    "Make it smaller, or try again in a minute."
+# The endings of all files that are opened; what a file is, its first bytes say.
+ENDINGS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".dib"),
+    *(".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpx", ".ico", ".tga"),
+    *(".pgm", ".ppm", ".pbm", ".pnm", ".pfm"),
 )
 
-_ORIENTATION_TAG = 0x0112
-# By EXIF orientation: the picture as it is stored, as a view of the one to be shown.
+# No other plugin of Pillow sees a stranger's bytes.
+_PLUGINS = {
+    "JPEG": "JpegImagePlugin",
+    "PNG": "PngImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "GIF": "GifImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "AVIF": "AvifImagePlugin",
+    "JPEG2000": "Jpeg2KImagePlugin",
+    "ICO": "IcoImagePlugin",
+    "PPM": "PpmImagePlugin",
+    "TGA": "TgaImagePlugin",
+}
+_STARTS = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"BM", "BMP"),
+    (b"GIF8", "GIF"),
+    (b"RIFF", "WEBP"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
+    (b"\xff\x4f\xff\x51", "JPEG2000"),
+    (b"\0\0\1\0", "ICO"),
+    *((b"P%d" % kind, "PPM") for kind in range(1, 7)),
+    (b"Pf", "PPM"),
+    (b"PF", "PPM"),
+)
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIU\0", b"IIRO", b"MMOR")
+_AVIF_BRANDS = (b"avif", b"avis")
+
+# By EXIF orientation: the image as it is stored, as a view of the one to be shown.
 _STORED_IN_SHOWN: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda shown: shown,
     2: np.fliplr,
@@ -66,61 +86,92 @@ _LYING = (5, 6, 7, 8)
 
 # Pillow's names of how pixels are stored.
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
-_DEEP_MODES = (*_SIXTEEN_BITS, "I", "F")
-_GREY_MODES = ("1", "L", "LA", "La", *_DEEP_MODES)
+_GREY_MODES = ("1", "L", "LA", "La", *_SIXTEEN_BITS, "I", "F")
 _BYTES_OF_MODE = {"1": 1, "L": 1, "P": 1} | dict.fromkeys(_SIXTEEN_BITS, 2)  # All others 4.
-_WHITE_OF_16_BITS = 65535
 _CONVERTED = {
     "CMYK": "Its printing colours (CMYK) were converted to red, green and blue.",
     "LAB": "Its CIELAB colours were converted to red, green and blue.",
 }
 
-_JPEG_START = b"\xff\xd8"
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_SCAN = b"\xff\xda"
-_MOST_SCANS = 200  # Encoders write about ten; thousands take hours to decode.
-
-_STRIP_PIXELS = 100_000
 _LANCZOS_RADIUS = 3
-_PNG_LEVEL = 1  # Several times as fast as Pillow's 6, for files a little larger.
+_CELL = 8  # Pixels that are hidden take the colour of what is seen around them, in such steps.
 
-_SUFFIX = re.compile(r"\.(jpe?g|jpe|jfif|png|webp|tiff?|bmp|gif)$", re.IGNORECASE)
+_SUFFIX = re.compile(
+    rf"({'|'.join(re.escape(ending) for ending in sorted(ENDINGS, key=len, reverse=True))})$",
+    re.IGNORECASE,
+)
 _LONGEST_NAME = 60  # At most 240 bytes; file systems take 255, and a suffix follows.
 # Windows keeps these names for devices, with any suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin|conout|com\d|lpt\d)", re.IGNORECASE)
 _UNNAMED = "photo"
 
-# Pillow's decoders warn through a filter list that all threads share, and two large pictures at
+_DEEP = "Its 16 bits per channel were rounded to 8"
+_CUT = "This file is cut off or damaged: what could be read of it is shown."
+_DAMAGED = "Checksums in this file are wrong: parts of the image may be damaged."
+_SEVERAL = "This file holds several images; the first one was opened."
+
+# Pillow's decoders warn through a filter list that all threads share, and two large images at
 # once would not fit into memory.
 _one_at_a_time = threading.Lock()
 
 
-class PhotoError(ValueError):
-    """A file that cannot be opened; the text says why, and what the visitor can do."""
-
-
 @dataclass(frozen=True)
 class Photo:
-    """An opened picture.
+    """An opened image.
 
-    ``pixels`` is ``(H, W, 1)`` or ``(H, W, 3)`` uint8, ``alpha`` its opacity ``(H, W)`` uint8, or
-    None where nothing shines through.  ``name`` is safe as a file's stem and on a page.
-    ``notes`` are plain sentences on what was changed to open it.
+    ``pixels`` is ``(H, W, 1)`` or ``(H, W, 3)`` uint8 in sRGB, ``alpha`` its opacity ``(H, W)``
+    uint8, or None where nothing shines through; pixels that nobody sees have the colour of those
+    around them.  ``own`` are the values of the file where these are finer, ``uint16``, or mean
+    other colours: those of ``profile``.  ``name`` is safe as a file's stem and on a page.
+    ``notes`` are plain sentences on what was changed to open it.  Of ``planes`` images in the
+    file it is number ``plane``.  ``faint`` says that it is nearly black and can be stretched.
     """
 
     pixels: np.ndarray
     name: str
     alpha: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    own: np.ndarray | None = None
+    profile: bytes | None = None
+    exif: bytes = b""
+    dpi: tuple[float, float] | None = None
+    planes: int = 1
+    plane: int = 0
+    faint: bool = False
+
+    @property
+    def best(self) -> np.ndarray:
+        """The values to work on: those of the file where they are finer, else ``pixels``."""
+        return self.pixels if self.own is None else self.own
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return sum(each.nbytes for each in (self.pixels, self.alpha, self.own) if each is not None)
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """Return values like those of ``best`` as uint8 in sRGB, for a screen."""
+        values = to_8_bits(values)
+        if self.own is None:
+            return values
+        convert = to_srgb(self.profile, values.shape[2])
+        return values if convert is None else convert(values).reshape(values.shape)
 
 
 def read_photo(
-    data: bytes | Path | BinaryIO, file_name: str, opened_pixels: int | None = None
+    data: bytes | Path | BinaryIO,
+    file_name: str,
+    opened_pixels: int | None = None,
+    plane: int = 0,
+    stretch: bool = False,
 ) -> Photo:
-    """Open a picture file: upright, in sRGB, with 8 bits, the first frame if there are several.
+    """Open an image file: upright, the first frame, or number ``plane`` of a stack.
 
     Of more than ``opened_pixels``, or else ``OPENED_PIXELS``, a reduced one is returned, and a
-    note says so.  JPEG, PNG, WebP, TIFF, BMP and GIF are taken, whatever ``file_name`` ends
-    with.
+    note says so.  What a file is, its first bytes say; only TGA is known by ``file_name``.  With
+    ``stretch`` an image that is nearly black is stretched to its range.
 
     Raises:
         PhotoError: for a visitor to read, where this cannot be done.
@@ -128,19 +179,19 @@ def read_photo(
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _read(data, safe_name(file_name), opened_pixels or OPENED_PIXELS)
+            return _read(data, file_name, opened_pixels, plane, stretch)
         except PhotoError:
             raise
         except Image.DecompressionBombError as error:
             count = re.search(r"\d+", str(error))
-            raise _too_many_pixels(int(count[0]) if count else 2 * LARGEST_PIXELS) from None
+            raise too_many_pixels(int(count[0]) if count else 2 * 10**8) from None
         except MemoryError:
-            raise PhotoError(NO_MEMORY) from None
-        # Pillow's plugins meet a damaged file with whatever comes: struct.error, SyntaxError,
-        # KeyError, OverflowError, zlib.error ...
+            raise PhotoError(limits.NO_MEMORY) from None
+        # Decoders meet a damaged file with whatever comes: struct.error, SyntaxError, KeyError,
+        # OverflowError, zlib.error ...
         except Exception as error:
             ended = isinstance(error, EOFError) or "truncated" in str(error).lower()
-            raise PhotoError(CUT_OFF if ended else NO_PICTURE) from error
+            raise PhotoError(limits.CUT_OFF if ended else limits.NO_PICTURE) from error
 
 
 def safe_name(file_name: str) -> str:
@@ -161,128 +212,285 @@ def safe_name(file_name: str) -> str:
     return f"{_UNNAMED}-{kept}" if _DEVICE.fullmatch(kept) else kept or _UNNAMED
 
 
-def to_image(pixels: np.ndarray) -> np.ndarray:
-    """Return uint8 pixels as float32 in [0, 1]."""
-    return np.divide(pixels, np.float32(255), dtype=np.float32)
-
-
-def to_pixels(image: np.ndarray) -> np.ndarray:
-    """Return values in [0, 1] as uint8, rounded; outside they are clipped, NaN becomes black."""
-    pixels = np.empty(image.shape, np.uint8)
-    for rows in _strips(*image.shape[:2]):
-        scaled = np.clip(image[rows], 0, 1) * np.float32(255)
-        pixels[rows] = np.rint(np.nan_to_num(scaled, copy=False))
-    return pixels
-
-
-def png(pixels: np.ndarray, alpha: np.ndarray | None = None) -> bytes:
-    """Return a PNG file of uint8 ``(H, W, 1 or 3)`` pixels and their opacity ``(H, W)``."""
-    _require_pixels(pixels)
-    if alpha is not None:
-        pixels = np.concatenate([pixels, alpha[..., np.newaxis]], axis=-1)
-    file = io.BytesIO()
-    plain = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-    Image.fromarray(plain).save(file, "PNG", compress_level=_PNG_LEVEL)
-    return file.getvalue()
-
-
-def blend(noisy: np.ndarray, denoised: np.ndarray, luminance: float, colour: float) -> np.ndarray:
-    """Take over a share of the denoising, for brightness and for colour apart.
-
-    Both pictures are uint8 ``(H, W, 1 or 3)``; a share of 0 keeps the noisy picture, 1 gives the
-    denoised one.  Brightness is the mean of red, green and blue, the first axis of the opponent
-    space in which the classical filters work too; colour is what differs from it.  A grey
-    picture has no colour, and that share is ignored.
-
-    Raises:
-        ValueError: if a share is outside [0, 1], or the pictures are not alike.
-    """
-    _require_pixels(noisy)
-    _require_pixels(denoised)
-    if noisy.shape != denoised.shape:
-        raise ValueError(
-            f"the pictures must have one shape, got {noisy.shape} and {denoised.shape}"
-        )
-    for name, share in (("luminance", luminance), ("colour", colour)):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} must be from 0 to 1, got {share}")
-    channels = noisy.shape[2]
-    if luminance == 1 and (colour == 1 or channels == 1):
-        return denoised
-    # Of a change of colour: its share, and what its mean over the channels gets beyond that.
-    shares = colour * np.eye(channels) + (luminance - colour) / channels
-    shares = shares.astype(np.float32)
-    blended = np.empty_like(noisy)
-    for rows in _strips(*noisy.shape[:2]):
-        values = noisy[rows].astype(np.float32)
-        values += (denoised[rows] - values) @ shares
-        blended[rows] = np.clip(np.rint(values, out=values), 0, 255, out=values)
-    return blended
-
-
-def _require_pixels(pixels: np.ndarray) -> None:
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
-        raise ValueError(
-            f"pixels must be uint8 (H, W, 1) or (H, W, 3), got {pixels.dtype} {pixels.shape}"
-        )
-
-
-def _strips(height: int, width: int) -> Iterator[slice]:
-    """Rows from top to bottom, a handful of megabytes at a time."""
-    step = max(1, _STRIP_PIXELS // max(1, width))
-    for top in range(0, height, step):
-        yield slice(top, min(top + step, height))
-
-
-def _read(data: bytes | Path | BinaryIO, name: str, opened_pixels: int) -> Photo:
+def _read(
+    data: bytes | Path | BinaryIO,
+    file_name: str,
+    opened_pixels: int | None,
+    plane: int,
+    stretch: bool,
+) -> Photo:
     if isinstance(data, Path):
         try:
             file = data.open("rb")
         except OSError:
-            raise PhotoError(UNREADABLE) from None
+            raise PhotoError(limits.UNREADABLE) from None
         with file:
-            return _read(file, name, opened_pixels)
+            return _read(file, file_name, opened_pixels, plane, stretch)
     file = _seekable(data)
     size = file.seek(0, io.SEEK_END)
     if size == 0:
-        raise PhotoError(EMPTY)
-    if size > LARGEST_FILE:
+        raise PhotoError(limits.EMPTY)
+    if size > limits.LARGEST_FILE:
         raise PhotoError(
-            f"This file has {_millions(size)} MB, and at most {_millions(LARGEST_FILE)} can be "
-            "opened here. Make the picture smaller, or save it as JPEG."
+            f"This file has {millions(size)} MB, and at most {millions(limits.LARGEST_FILE)} can "
+            "be opened here. Make the image smaller, or save it as JPEG."
         )
-    with _open(file) as image:
-        size_in_file = image.size
-        _require_affordable(image, opened_pixels)
-        _require_few_scans(image, file)
-        return _decode(image, size_in_file, name, opened_pixels)
+    wanted = opened_pixels or limits.OPENED_PIXELS
+    deep = opened_pixels or limits.DEEP_PIXELS
+    stored = _decode(file, file_name, wanted, plane, stretch)
+    return _finish(stored, safe_name(file_name), wanted, deep)
 
 
 def _seekable(data: bytes | BinaryIO) -> BinaryIO:
     if isinstance(data, bytes | bytearray | memoryview):
         return io.BytesIO(data)
-    return data if data.seekable() else io.BytesIO(data.read(LARGEST_FILE + 1))
+    return data if data.seekable() else io.BytesIO(data.read(limits.LARGEST_FILE + 1))
 
 
-def _open(file: BinaryIO) -> Image.Image:
-    """Read the header; of a JPEG without its metadata, where it is these that are broken."""
+def _decode(file: BinaryIO, file_name: str, wanted: int, plane: int, stretch: bool) -> Stored:
+    """Find out what a file is, and decode it."""
+    file.seek(0)
+    start = file.read(32)
+    if start.startswith(PNG_START):
+        return _decode_png(read_chunks(file), stretch)
+    if start.startswith(_TIFF_STARTS):
+        return _decode_tiff(file, wanted, plane, stretch)
+    if start[4:8] == b"ftyp":
+        avif = any(start[at : at + 4] in _AVIF_BRANDS for at in range(8, 32, 4))
+        return _decode_avif(file, wanted) if avif else _decode_heif(file)
+    if start.startswith((b"P5", b"P6", b"Pf", b"PF")):
+        stored = read_pnm(file, stretch)
+        if stored is not None:
+            return stored
+    kind = next((kind for first, kind in _STARTS if start.startswith(first)), None)
+    if kind is None and file_name.lower().endswith(".tga"):
+        kind = "TGA"
+    if kind is None:
+        raise PhotoError(limits.NO_PICTURE)
+    if kind == "ICO":
+        return _decode_icon(file, wanted, stretch)
+    return _decode_pillow(file, kind, wanted)
+
+
+# PNG
+
+
+def _decode_png(png: Png, stretch: bool) -> Stored:
+    notes = [_SEVERAL] if png.animated else []
+    if png.damaged:
+        notes.append(_DAMAGED)
+    if png.is_deep_colour:
+        values, cut = sixteen_bits(png)
+        key = png.key
+        channels = png.channels
+        colours = values[..., :channels]
+        alpha = values[..., channels] if values.shape[-1] > channels else None
+        if key is not None:
+            alpha = np.where((colours == key).all(axis=-1), 0, 65535).astype(np.uint16)
+        found = find_range(colours, full_range("u", 16), stretch=stretch)
+    else:
+        image = _opened(png.plain(), "PNG")
+        cut = _load(image)
+        if png.bits == 16:
+            colours = np.array(image)[..., np.newaxis]
+            alpha = None
+            if png.key is not None:
+                alpha = np.where(colours[..., 0] == png.key[0], 0, 65535).astype(np.uint16)
+            channels, found = 1, find_range(colours, full_range("u", 16), stretch=stretch)
+        else:
+            stored = _of_image(image, notes)
+            if png.key is not None:
+                _hide_key(stored, png.key * 255 // (2**png.bits - 1))
+    if png.bits == 16:
+
+        def rows(first: int, last: int) -> np.ndarray:
+            part = colours[first:last]
+            if stretch and found.faint:
+                part = in_whole_numbers(found.shares(part), deep=True)
+            if alpha is None:
+                return part
+            return np.concatenate([part, alpha[first:last, :, np.newaxis]], axis=-1)
+
+        stored = Stored(png.width, png.height, channels, rows, alpha is not None, deep=True)
+        stored.faint = found.faint
+        stored.notes = notes + found.notes
+    if cut or png.cut:
+        _refuse_empty(stored)
+        stored.notes.append(_CUT)
+    exif = metadata.open_exif(png.exif)
+    stored.profile, stored.exif, stored.dpi = png.colours(), metadata.kept(exif), png.dpi
+    stored.orientation = metadata.orientation_of(exif)
+    return stored
+
+
+def _hide_key(stored: Stored, key: np.ndarray) -> None:
+    """Make one grey or colour transparent."""
+    opaque = stored.rows
+
+    def rows(first: int, last: int) -> np.ndarray:
+        colours = opaque(first, last)
+        seen = np.where((colours == key).all(axis=-1), 0, 255).astype(np.uint8)
+        return np.concatenate([colours, seen[..., np.newaxis]], axis=-1)
+
+    stored.rows, stored.has_alpha = rows, True
+
+
+# TIFF
+
+
+def _decode_tiff(file: BinaryIO, wanted: int, plane: int, stretch: bool) -> Stored:
+    from imaging import tiff
+
+    page, planes = tiff.find_page(file, plane)
+    require_affordable(page.width * page.height, 0)
+    stored = tiff.read_page(file, page, planes, plane, stretch)
+    if stored is None:
+        stored = _decode_pillow(file, "TIFF", wanted, page.index)
+        plane = min(max(plane, 0), planes - 1)
+        stored.planes, stored.plane = planes, plane
+        if planes > 1:
+            stored.notes.insert(
+                0, f"This file holds {planes:,} images; number {plane + 1:,} is shown."
+            )
+    exif = Image.Exif()
     try:
-        return Image.open(file, formats=FORMATS)
-    except (Image.DecompressionBombError, MemoryError):
+        file.seek(0)
+        exif.load_from_fp(file)
+        stored.exif = metadata.kept(exif)
+    except Exception:  # Metadata are no reason to refuse an image.
+        stored.exif = b""
+    return stored
+
+
+# HEIC and AVIF
+
+
+def _decode_heif(file: BinaryIO) -> Stored:
+    import pi_heif  # 4 MB that most visitors do without.
+
+    pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
+    pi_heif.options.DECODE_THREADS = 1
+    file.seek(0)
+    try:
+        opened = pi_heif.open_heif(file, convert_hdr_to_8bit=False)
+        picture = opened[opened.primary_index]
+        width, height = picture.size
+        # The planes of the decoder, those that it turned to colours, and its copy of them.
+        require_affordable(width * height, width * height * (9 if "16" in picture.mode else 6) * 2)
+        values = np.asarray(picture)
+    except PhotoError:
         raise
     except Exception as error:
-        file.seek(0)
-        start = file.read(12)
-        if start[4:8] == b"ftyp":
-            raise PhotoError(PHONE_FORMAT) from error
-        if not start.startswith(_JPEG_START):
+        raise PhotoError(limits.PHONE_FORMAT) from error
+    values = values.reshape(*values.shape[:2], -1)
+    width = min(width, values.shape[1])
+    samples = values.shape[2]
+    channels = 1 if samples < 3 else 3
+    stored = Stored(
+        width,
+        values.shape[0],
+        channels,
+        lambda first, last: values[first:last, :width],
+        has_alpha=samples in (2, 4),
+        deep=values.dtype == np.uint16,
+        profile=picture.info.get("icc_profile"),
+        exif=metadata.kept(metadata.open_exif(picture.info.get("exif") or b"")),
+    )
+    if len(opened) > 1:
+        stored.notes.append(_SEVERAL)
+    return stored  # The decoder has turned it upright.
+
+
+def _decode_avif(file: BinaryIO, wanted: int) -> Stored:
+    try:
+        return _decode_pillow(file, "AVIF", wanted)
+    except (PhotoError, MemoryError, Image.DecompressionBombError):
+        raise
+    except Exception as error:
+        raise PhotoError(limits.PHONE_FORMAT) from error
+
+
+# All others
+
+
+def _decode_icon(file: BinaryIO, wanted: int, stretch: bool) -> Stored:
+    """Decode the largest image of an icon."""
+    file.seek(4)
+    count = min(int.from_bytes(file.read(2), "little"), 256)
+    entries = [file.read(16) for _ in range(count)]
+    entries = [struct.unpack("<BBBBHHII", entry) for entry in entries if len(entry) == 16]
+    if not entries:
+        raise PhotoError(limits.NO_PICTURE)
+    best = max(entries, key=lambda entry: ((entry[0] or 256) * (entry[1] or 256), entry[5]))
+    file.seek(best[7])
+    content = file.read(min(best[6], limits.LARGEST_FILE))
+    if content.startswith(PNG_START):
+        return _decode_png(read_chunks(io.BytesIO(content)), stretch)
+    if len(content) < 12:
+        raise PhotoError(limits.CUT_OFF)
+    across, down = struct.unpack_from("<ii", content, 4)
+    require_affordable(abs(across * down), 8 * abs(across * down))
+    return _decode_pillow(file, "ICO", wanted)
+
+
+def _decode_pillow(file: BinaryIO, kind: str, wanted: int, frame: int = 0) -> Stored:
+    image = _open(file, kind)
+    if frame:
+        image.seek(frame)
+    size_in_file = image.size
+    _require_affordable(image, wanted)
+    _require_few_scans(image, file)
+    notes = []
+    # A phone keeps a second image, for brighter screens, beside the photo; that is no news.
+    if getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF"):
+        notes.append(_SEVERAL)
+    rounded = any(";16" in str(tile.args) for tile in image.tile)
+    extents = image.tile[0].extents if image.format == "GIF" and image.tile else None
+    cut = _load(image)
+    if cut and isinstance(image, JpegImageFile):
+        image = _with_an_end(file, image)
+    stored = _of_image(image, notes)
+    if rounded and not stored.deep:
+        stored.notes.append(f"{_DEEP}.")
+    stored.whole = size_in_file
+    if extents is not None and extents != (0, 0, *image.size):
+        _show_only(stored, extents)
+    if cut:
+        _refuse_empty(stored)
+        stored.notes.append(_CUT)
+    exif = _exif_of(image)
+    stored.orientation = metadata.orientation_of(exif)
+    if kind != "TIFF":
+        stored.exif = metadata.kept(exif)
+    if image.mode not in ("CMYK", "LAB"):
+        stored.profile = image.info.get("icc_profile") or None
+    stored.dpi = _dpi_of(image)
+    return stored
+
+
+def _opened(file: BinaryIO, kind: str) -> Image.Image:
+    """Read a header with the one plugin of Pillow that is for such files."""
+    # Pillow would otherwise load all of its forty plugins to find this one.
+    __import__(f"PIL.{_PLUGINS[kind]}")
+    file.seek(0)
+    return Image.open(file, formats=[kind])
+
+
+def _open(file: BinaryIO, kind: str) -> Image.Image:
+    """Read the header; of a JPEG without its metadata, where it is these that are broken."""
+    try:
+        return _opened(file, kind)
+    except (Image.DecompressionBombError, MemoryError):
+        raise
+    except Exception:
+        if kind != "JPEG":
             raise
         file.seek(0)
-        return Image.open(io.BytesIO(_without_metadata(file.read())), formats=FORMATS)
+        return _opened(io.BytesIO(_without_metadata(file.read())), kind)
 
 
 def _without_metadata(jpeg: bytes) -> bytes:
-    """The file without the segments of EXIF, XMP, colour profile and further pictures."""
+    """The file without the segments of EXIF, XMP, colour profile and further images."""
     kept, at = [_JPEG_START], len(_JPEG_START)
     while jpeg[at : at + 1] == b"\xff" and jpeg[at : at + 2] != _JPEG_SCAN and at < len(jpeg) - 4:
         following = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
@@ -292,27 +500,18 @@ def _without_metadata(jpeg: bytes) -> bytes:
     return b"".join([*kept, jpeg[at:]])
 
 
-def _require_affordable(image: Image.Image, opened_pixels: int) -> None:
+def _require_affordable(image: Image.Image, wanted: int) -> None:
     """Refuse what would take too much memory; of a large JPEG, choose what is decoded."""
     count = image.width * image.height
-    if count == 0:
-        raise PhotoError(NO_PICTURE)
-    if count > LARGEST_PIXELS:
-        raise _too_many_pixels(count)
+    require_affordable(count, 0)
     if isinstance(image, JpegImageFile):
         # Decoding 2, 4 or 8 times fewer pixels in each direction costs less than all of them.
         # What has up to twice as many as are opened is decoded in full: half would be too few.
         fewer = 1
-        while count > 2 * opened_pixels * fewer**2:
+        while count > 2 * wanted * fewer**2:
             fewer *= 2
         image.draft(None, (max(1, image.width // fewer), max(1, image.height // fewer)))
-    needed = _decoding_memory(image, count)
-    if needed > LARGEST_MEMORY:
-        raise PhotoError(
-            f"This picture has {_millions(count)} megapixels, and at most "
-            f"{count * LARGEST_MEMORY // needed // 1_000_000} can be opened here from a file of "
-            "its kind. Make it smaller, or save it as a plain JPEG, and try again."
-        )
+    require_affordable(count, _decoding_memory(image, count))
 
 
 def _decoding_memory(image: Image.Image, count: int) -> int:
@@ -320,7 +519,11 @@ def _decoding_memory(image: Image.Image, count: int) -> int:
     decoded = image.width * image.height * _BYTES_OF_MODE.get(image.mode, 4)
     if image.format == "WEBP":  # Two canvases, the frame that comes out of them, and its copy.
         return 16 * count
-    if image.format in ("TIFF", "GIF"):  # The whole picture may be one compressed strip.
+    if image.format == "JPEG2000":  # Each value as 4 bytes, twice, and the result.
+        return decoded + 8 * len(image.getbands()) * count
+    if image.format == "AVIF":
+        return 3 * decoded
+    if image.format in ("TIFF", "GIF"):  # The whole image may be one compressed strip.
         return 2 * decoded
     if isinstance(image, JpegImageFile) and image.info.get("progressive"):
         # All coefficients, of 2 bytes, wait for the last scan.
@@ -336,85 +539,208 @@ def _require_few_scans(image: Image.Image, file: BinaryIO) -> None:
     file.seek(0)
     # Compressed data has a zero after each byte 0xff: what looks like a marker is one.
     scans = sum(part.count(_JPEG_SCAN) for part in iter(lambda: file.read(2**20), b""))
-    if scans > _MOST_SCANS:
-        raise PhotoError(NO_PICTURE)
+    if scans > limits.MOST_SCANS:
+        raise PhotoError(limits.NO_PICTURE)
 
 
-def _too_many_pixels(count: int) -> PhotoError:
-    return PhotoError(
-        f"This picture has {_millions(count)} megapixels, and at most "
-        f"{_millions(LARGEST_PIXELS)} can be opened here. Make it smaller and try again."
+def _load(image: Image.Image) -> bool:
+    """Decode; return whether the file ended, or broke, before the image was complete."""
+    try:
+        image.load()
+        return False
+    except (OSError, SyntaxError, EOFError, struct.error):
+        image.tile = []  # What was decoded stays.
+        image.im  # noqa: B018  Raises where nothing was.
+        return True
+
+
+def _with_an_end(file: BinaryIO, cut: Image.Image) -> Image.Image:
+    """Decode a JPEG again as if it ended where it was cut off, as browsers do."""
+    file.seek(0)
+    image = _opened(io.BytesIO(file.read() + _JPEG_END), "JPEG")
+    if cut.size != image.size:
+        image.draft(None, cut.size)
+    try:
+        _load(image)
+        return image if image.size == cut.size else cut
+    except Exception:
+        return cut
+
+
+def _refuse_empty(stored: Stored) -> None:
+    """Refuse what is cut off where nothing of the image was read: it has one value everywhere."""
+    first = stored.rows(0, 1)[:1, :1]
+    for rows in strips(stored.height, stored.width):
+        if np.any(stored.rows(rows.start, rows.stop) != first):
+            return
+    raise PhotoError(limits.CUT_OFF)
+
+
+def _of_image(image: Image.Image, notes: list[str]) -> Stored:
+    """A decoded image of Pillow, whose values are taken from it a few rows at a time."""
+    if image.mode in (*_SIXTEEN_BITS, "I", "F"):
+        values = np.array(image)[..., np.newaxis]
+        found = find_range(values, full_range("f" if image.mode == "F" else "u", 16))
+        return Stored(
+            *image.size,
+            1,
+            lambda first, last: in_whole_numbers(found.shares(values[first:last]), deep=True),
+            deep=True,
+            notes=notes + found.notes,
+        )
+    if image.mode in _CONVERTED:
+        notes = [*notes, _CONVERTED[image.mode]]
+    mode = "L" if image.mode in _GREY_MODES else "RGB"
+    if image.has_transparency_data:
+        mode += "A"
+    convert = (
+        cmyk_to_rgb(image.info.get("icc_profile"))
+        if image.mode == "CMYK"
+        else lambda part: part.convert(mode)
     )
 
+    def rows(first: int, last: int) -> np.ndarray:
+        part = np.asarray(convert(image.crop((0, first, image.width, last))))
+        return part.reshape(*part.shape[:2], -1)
 
-def _millions(count: int) -> str:
-    return f"{math.ceil(count / 1e6):,}"
-
-
-def _decode(
-    image: Image.Image, size_in_file: tuple[int, int], name: str, opened_pixels: int
-) -> Photo:
-    """Turn an opened file into a photo, a strip of rows at a time."""
-    notes = []
-    # A phone keeps a second picture, for brighter screens, beside the photo; that is no news.
-    if getattr(image, "is_animated", False) and image.format != "MPO":
-        notes.append("This file holds several pictures; the first one was opened.")
-    # "RGB;16B" is Pillow's name for 16 bits of which 8 are decoded.
-    deep = any(";16" in str(tile.args) for tile in image.tile)
-    image.load()
-    if deep:
-        notes.append("Its 16 bits per channel were rounded to 8.")
-        image.info.pop("transparency", None)  # A colour, still of 16 bits.
-
-    mode, convert, notes_on_colour = _conversion(image)
-    size = _opened_size(*image.size, opened_pixels)
-    orientation = _orientation(image)
-    lying = orientation in _LYING
-    rows_and_columns = size if lying else size[::-1]
     channels = 1 if mode.startswith("L") else 3
-    pixels = np.empty((*rows_and_columns, channels), np.uint8)
-    alpha = np.empty(rows_and_columns, np.uint8) if mode.endswith("A") else None
-    stored = _STORED_IN_SHOWN[orientation]
-    for rows in _strips(size[1], size[0]):
-        strip = np.asarray(_resized_rows(image, rows, size, convert))
-        strip = strip.reshape(*strip.shape[:2], -1)
-        stored(pixels)[rows] = strip[..., :channels]
+    return Stored(*image.size, channels, rows, has_alpha=mode.endswith("A"), notes=notes)
+
+
+def _show_only(stored: Stored, extents: tuple[int, int, int, int]) -> None:
+    """Make transparent what the first image of an animation does not cover."""
+    left, top, right, bottom = extents
+    covered = stored.rows
+
+    def rows(first: int, last: int) -> np.ndarray:
+        part = covered(first, last)
+        seen = np.zeros((*part.shape[:2], 1), np.uint8)
+        inside = slice(max(0, top - first), max(0, bottom - first))
+        seen[inside, left:right] = 255
+        if stored_alpha:
+            seen = np.minimum(seen, part[..., -1:])
+        return np.concatenate([part[..., : stored.channels], seen], axis=-1)
+
+    stored_alpha = stored.has_alpha
+    stored.rows, stored.has_alpha = rows, True
+
+
+def _exif_of(image: Image.Image) -> Image.Exif:
+    try:
+        return image.getexif()
+    except Exception:
+        return Image.Exif()
+
+
+def _dpi_of(image: Image.Image) -> tuple[float, float] | None:
+    try:
+        across, down = (float(value) for value in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    sensible = all(1 < value < 100_000 for value in (across, down))
+    return (across, down) if sensible else None
+
+
+# From what was decoded to a photo
+
+
+def _finish(stored: Stored, name: str, wanted: int, deep_pixels: int) -> Photo:
+    """Turn upright, reduce, and bring to the colours of a screen, a strip of rows at a time."""
+    size = _opened_size(stored.width, stored.height, wanted)
+    lying = stored.orientation in _LYING
+    shape = size if lying else size[::-1]
+    channels = stored.channels
+    deep = stored.deep and size[0] * size[1] <= deep_pixels
+    convert = to_srgb(stored.profile, channels)
+    pixels = np.empty((*shape, channels), np.uint8)
+    alpha = np.empty(shape, np.uint8) if stored.has_alpha else None
+    own = None
+    if deep or convert is not None:
+        own = np.empty((*shape, channels), np.uint16 if deep else np.uint8)
+    turned = _STORED_IN_SHOWN[stored.orientation]
+    for rows in strips(size[1], size[0]):
+        strip = _resized_rows(stored, rows, size)
+        if not deep:
+            strip = to_8_bits(strip)
         if alpha is not None:
-            stored(alpha)[rows] = strip[..., channels]
+            turned(alpha)[rows] = to_8_bits(strip[..., channels])
+        values = strip[..., :channels]
+        if own is not None:
+            turned(own)[rows] = values
+        values = to_8_bits(values)
+        if convert is not None:
+            values = convert(values).reshape(values.shape)
+        turned(pixels)[rows] = values
     if alpha is not None and alpha.min(initial=255) == 255:
         alpha = None
+    if alpha is not None:
+        for each in (pixels, own):
+            if each is not None:
+                _fill_hidden(each, alpha)
 
-    notes += notes_on_colour
-    if size != size_in_file:
+    notes = list(stored.notes)
+    if stored.deep and not deep:
+        notes.append(
+            f"{_DEEP}: more than {millions(deep_pixels)} megapixels of 16 take too much memory "
+            "here."
+        )
+    whole = stored.whole or (stored.width, stored.height)
+    if size != whole:
         before, after = (
             f"{across:,} × {down:,}"
-            for across, down in (one[::-1] if lying else one for one in (size_in_file, size))
+            for across, down in (one[::-1] if lying else one for one in (whole, size))
         )
         notes.append(
             f"Reduced from {before} to {after} pixels: more than "
-            f"{_millions(opened_pixels)} megapixels take too much memory here."
+            f"{millions(wanted)} megapixels take too much memory here."
         )
-    return Photo(pixels, name, alpha, tuple(notes))
+    return Photo(
+        pixels,
+        name,
+        alpha,
+        tuple(notes),
+        own,
+        stored.profile,
+        stored.exif,
+        stored.dpi if size == whole else None,
+        stored.planes,
+        stored.plane,
+        stored.faint,
+    )
 
 
-def _resized_rows(
-    image: Image.Image,
-    rows: slice,
-    size: tuple[int, int],
-    convert: Callable[[Image.Image], Image.Image],
-) -> Image.Image:
-    """Some rows of the converted picture at another size, as if all of it had been resized."""
-    if size == image.size:
-        return convert(image.crop((0, rows.start, image.width, rows.stop)))
-    scale = image.height / size[1]
+def _resized_rows(stored: Stored, rows: slice, size: tuple[int, int]) -> np.ndarray:
+    """Some rows at another size, as if all of the image had been resized."""
+    if size == (stored.width, stored.height):
+        return stored.rows(rows.start, rows.stop)
+    scale = stored.height / size[1]
     top, bottom = rows.start * scale, rows.stop * scale
     reach = _LANCZOS_RADIUS * scale + 1
-    first, last = max(0, math.floor(top - reach)), min(image.height, math.ceil(bottom + reach))
-    return convert(image.crop((0, first, image.width, last))).resize(
-        (size[0], rows.stop - rows.start),
-        Image.Resampling.LANCZOS,
-        box=(0, top - first, image.width, min(bottom - first, last - first)),
+    first = max(0, math.floor(top - reach))
+    last = min(stored.height, math.ceil(bottom + reach))
+    values = stored.rows(first, last)
+    box = (0, top - first, stored.width, min(bottom - first, last - first))
+    to = (size[0], rows.stop - rows.start)
+    if values.dtype == np.uint8:
+        # Pillow weighs colours by their opacity, as it has to be.
+        picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+        resized = np.asarray(picture.resize(to, Image.Resampling.LANCZOS, box=box))
+        return resized.reshape(*resized.shape[:2], -1)
+    weights = values[..., stored.channels :].astype(np.float32) / 65535
+    layers = values.astype(np.float32)
+    if stored.has_alpha:
+        layers[..., : stored.channels] *= weights
+    resized = np.stack(
+        [
+            np.asarray(Image.fromarray(layer).resize(to, Image.Resampling.LANCZOS, box=box))
+            for layer in np.ascontiguousarray(layers.transpose(2, 0, 1))
+        ],
+        axis=-1,
     )
+    if stored.has_alpha:
+        seen = resized[..., stored.channels :] / 65535
+        resized[..., : stored.channels] /= np.where(seen > 1e-4, seen, 1)
+    return np.rint(np.clip(resized, 0, 65535)).astype(np.uint16)
 
 
 def _opened_size(width: int, height: int, opened_pixels: int) -> tuple[int, int]:
@@ -426,92 +752,45 @@ def _opened_size(width: int, height: int, opened_pixels: int) -> tuple[int, int]
     return tuple(max(1, min(int(side * factor), opened_pixels)) for side in (width, height))
 
 
-def _orientation(image: Image.Image) -> int:
-    try:
-        orientation = image.getexif().get(_ORIENTATION_TAG)
-    # Metadata are no reason to refuse a picture, whatever is wrong with them.
-    except Exception:
-        return 1
-    return orientation if orientation in _STORED_IN_SHOWN else 1
+def _fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> None:
+    """Give the pixels that nobody sees, in place, the colour of what is seen around them.
+
+    Whatever was left there must not be denoised into the edges of what is seen.
+    """
+    height, width, channels = pixels.shape
+    seen = alpha > 0
+    if seen.all():
+        return
+    if not seen.any():
+        pixels[:] = 0
+        return
+    rows, columns = -(-height // _CELL), -(-width // _CELL)
+    sums = np.zeros((rows, columns, channels + 1), np.float64)
+    for row in range(rows):
+        part = np.s_[row * _CELL : (row + 1) * _CELL]
+        weights = seen[part].astype(np.float64)
+        values = np.concatenate(
+            [pixels[part] * weights[..., np.newaxis], weights[..., np.newaxis]], axis=-1
+        ).sum(axis=0)
+        edges = np.arange(0, width, _CELL)
+        sums[row] = np.add.reduceat(values, edges, axis=0)
+    colours = _of_coarser_cells(sums)
+    for row in range(rows):
+        part = np.s_[row * _CELL : (row + 1) * _CELL]
+        filled = np.repeat(colours[row], _CELL, axis=0)[:width]
+        hidden = ~seen[part]
+        spread = np.broadcast_to(filled, (hidden.shape[0], *filled.shape))
+        pixels[part][hidden] = np.rint(spread[hidden]).astype(pixels.dtype)
 
 
-def _conversion(
-    image: Image.Image,
-) -> tuple[str, Callable[[Image.Image], Image.Image], list[str]]:
-    """The mode to open a picture in, a function that brings rows of it there, and notes."""
-    if image.mode in _DEEP_MODES:
-        low, high, notes = _levels(image)
-        return "L", lambda rows: _eight_bits(rows, low, high), notes
-    notes = [_CONVERTED[image.mode]] if image.mode in _CONVERTED else []
-    mode = "L" if image.mode in _GREY_MODES else "RGB"
-    if image.has_transparency_data:
-        mode += "A"
-    profile = _to_srgb(image)
-    if profile is None:
-        return mode, lambda rows: rows.convert(mode), notes
-
-    def convert(rows: Image.Image) -> Image.Image:
-        colours = profile.apply(rows.convert(profile.input_mode))
-        if mode == "RGBA":
-            colours.putalpha(rows.convert("RGBA").getchannel("A"))
+def _of_coarser_cells(sums: np.ndarray) -> np.ndarray:
+    """Divide sums by their weights; where there is no weight, take four cells together."""
+    weights = sums[..., -1:]
+    colours = sums[..., :-1] / np.where(weights > 0, weights, 1)
+    if (weights > 0).all():
         return colours
-
-    return mode, convert, notes
-
-
-def _levels(image: Image.Image) -> tuple[float, float, list[str]]:
-    """The values of black and white in a picture of one deep channel, and notes on them."""
-    if image.mode.startswith("I;16"):
-        return 0, _WHITE_OF_16_BITS, []
-    lowest, highest, gaps = math.inf, -math.inf, 0
-    for rows in _strips(image.height, image.width):
-        values = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
-        finite = values[np.isfinite(values)]
-        gaps += values.size - finite.size
-        if finite.size:
-            lowest, highest = min(lowest, finite.min()), max(highest, finite.max())
-    if lowest > highest:
-        raise PhotoError(NO_NUMBERS)
-    notes = [f"{gaps:,} of its values were no finite numbers and were replaced."] if gaps else []
-    white = 1 if image.mode == "F" else _WHITE_OF_16_BITS
-    if (lowest >= 0 and highest <= white) or lowest == highest:
-        return 0, white, notes
-    notes.append(f"Its values from {lowest:g} to {highest:g} were scaled to black and white.")
-    return float(lowest), float(highest), notes
-
-
-def _eight_bits(rows: Image.Image, low: float, high: float) -> Image.Image:
-    values = np.nan_to_num(np.asarray(rows, np.float64), nan=low, posinf=high, neginf=low)
-    share = (values - low) / (high - low)
-    return Image.fromarray(np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image):
-    """A transform by the picture's colour profile; None without one, or if it is sRGB itself."""
-    profile = image.info.get("icc_profile")
-    mode = "CMYK" if image.mode == "CMYK" else "RGB"
-    if not profile or image.mode in _GREY_MODES or image.mode == "LAB":
-        return None
-    # The library is optional, and a profile is a program of a stranger: without, colours are a
-    # little off, but there is a picture.
-    try:
-        from PIL import ImageCms
-
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        transform = ImageCms.buildTransform(
-            source,
-            ImageCms.createProfile("sRGB"),
-            mode,
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-        if mode == "RGB":
-            steps = np.arange(0, 256, 51, dtype=np.uint8)
-            colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
-            moved = np.asarray(transform.apply(Image.fromarray(colours)))
-            if np.abs(moved.astype(int) - colours).max() <= 1:
-                return None
-        return transform
-    except Exception:
-        return None
+    rows, columns = sums.shape[:2]
+    even = np.pad(sums, ((0, rows % 2), (0, columns % 2), (0, 0)))
+    four = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2, -1).sum(axis=(1, 3))
+    coarse = _of_coarser_cells(four).repeat(2, axis=0).repeat(2, axis=1)[:rows, :columns]
+    return np.where(weights > 0, colours, coarse)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from imaging import metrics
-from imaging.files import to_image, to_pixels
 from imaging.metrics import SSIM_RADIUS, Quality
 from imaging.noise import NoiseKind
+from imaging.pixels import to_image, to_pixels
 
 STRIP_PIXELS = 2**20
 # JPEG stores blocks of 16 rows: a strip that ends elsewhere would show.

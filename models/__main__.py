@@ -7,16 +7,20 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from imaging.files import LARGEST_PIXELS, blend, png, read_photo, to_pixels
+from imaging.files import ENDINGS, Photo, read_photo
+from imaging.limits import LARGEST_PIXELS
+from imaging.pixels import blend, to_image, to_pixels
+from imaging.writing import FORMATS, USUAL_QUALITY, format_of, on_ground, write, write_result
 from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
 from models.live import write_packed
 from models.photo_predictor import PhotoDenoiser
 from models.predictor import Denoiser, load_denoiser
 
 HIGHEST_SIGMA = 75
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+# What Macs leave beside each file on other people's disks.
+LEFT_BY_MACS = ("._", ".DS_Store")
+LUMINANCE = np.float32([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("denoise", help="denoise a picture or a folder of pictures")
     command.add_argument("input", type=Path, metavar="IN", help="a picture or a folder")
-    command.add_argument("output", type=Path, metavar="OUT", help="a PNG file or a folder")
+    command.add_argument("output", type=Path, metavar="OUT", help="a file or a folder")
     command.add_argument("--model", required=True, metavar="NAME", help="see: list")
     command.add_argument(
         "--sigma",
@@ -56,6 +60,31 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         metavar="0..1",
         help="how much of the denoising is taken over (default: 1)",
+    )
+    command.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="of the results (default: as OUT ends, or else png; png and tiff keep 16 bits)",
+    )
+    command.add_argument(
+        "--quality",
+        type=_quality,
+        default=USUAL_QUALITY,
+        metavar="1..100",
+        help=f"of JPEG and WebP; a WebP of 100 is lossless (default: {USUAL_QUALITY})",
+    )
+    command.add_argument(
+        "--plane",
+        type=int,
+        default=1,
+        metavar="N",
+        help="which image of a TIFF that holds several (default: 1)",
+    )
+    command.add_argument(
+        "--stretch", action="store_true", help="stretch an image that is nearly black to its range"
+    )
+    command.add_argument(
+        "--no-location", action="store_true", help="leave out where a photo was taken"
     )
     command.set_defaults(command=_denoise)
 
@@ -72,6 +101,13 @@ def _sigma(text: str) -> float | None:
     if not 0 <= sigma <= HIGHEST_SIGMA:
         raise ValueError
     return sigma / 255
+
+
+def _quality(text: str) -> int:
+    quality = int(text)
+    if not 1 <= quality <= 100:
+        raise ValueError
+    return quality
 
 
 def _share(text: str) -> float:
@@ -107,7 +143,7 @@ def _denoise(options: argparse.Namespace) -> int:
     if options.sigma is not None and not card.for_photos:
         raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")
     denoiser = load_denoiser(card)
-    jobs = list(_jobs(options.input, options.output))
+    jobs = list(_jobs(options.input, options.output, options.format))
     failures = []
     for number, (source, target) in enumerate(jobs, start=1):
         _show_progress(number - 1, len(jobs), source)
@@ -115,10 +151,12 @@ def _denoise(options: argparse.Namespace) -> int:
             if target.exists() and target.samefile(source):
                 raise ValueError("would overwrite the picture itself; give another OUT")
             if card.for_photos:
-                file = _denoise_photo(denoiser, source, options, number, len(jobs))
+                file, notes = _denoise_photo(denoiser, source, target, options, number, len(jobs))
             else:
-                file = _denoise_digit(denoiser, card, source, options.strength)
+                file, notes = _denoise_digit(denoiser, card, source, target, options)
             _write_whole(target, file)
+            for note in notes:
+                print(f"{source}: {note}")
         except Exception as error:  # Pillow raises what a broken file makes it stumble over.
             failures.append(f"{source}: {_reason(error)}")
     _show_progress(len(jobs), len(jobs), None)
@@ -130,37 +168,45 @@ def _denoise(options: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Pair each input picture with the PNG it becomes; names inside a folder are kept.
+def _jobs(source: Path, target: Path, kind: str | None) -> list[tuple[Path, Path]]:
+    """Pair each input picture with the file it becomes; names inside a folder are kept.
 
     Raises:
-        ValueError: if there is nothing to do, or the output would be unclear or lossy.
+        ValueError: if there is nothing to do, or the output would be unclear.
     """
+    ending = FORMATS[kind or "png"].ending
     if source.is_dir():
         if target.exists() and not target.is_dir():
             raise ValueError(f"{source} is a folder, so {target} must be one")
         if target.resolve() == source.resolve():
             raise ValueError(f"{target} holds the pictures themselves; give another OUT")
-        found = sorted(
-            path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in PICTURES
-        )
+        found = sorted(path for path in source.rglob("*") if _is_picture(path))
         if source.resolve() in target.resolve().parents:
             # Results of an earlier call are not denoised again.
             found = [path for path in found if target.resolve() not in path.resolve().parents]
         if not found:
             raise ValueError(f"no pictures in {source}")
-        return list(zip(found, _targets(found, source, target), strict=True))
+        return list(zip(found, _targets(found, source, target, ending), strict=True))
     if not source.exists():
         raise ValueError(f"there is no {source}")
     if target.is_dir():
-        target /= f"{source.stem}.png"
-    if target.suffix.lower() != ".png":
-        raise ValueError(f"results are lossless, so OUT must end in .png, got {target.name}")
+        target /= f"{source.stem}{ending}"
+    named = format_of(target.suffix)
+    if named is None or (kind is not None and kind != named):
+        endings = ", ".join(FORMATS[each].ending for each in ([kind] if kind else FORMATS))
+        raise ValueError(f"OUT must end in {endings}, got {target.name}")
     return [(source, target)]
 
 
-def _targets(found: list[Path], source: Path, target: Path) -> list[Path]:
-    """Name the results as their pictures, with the ending where names differ in nothing else.
+def _is_picture(path: Path) -> bool:
+    """Whether a file of a folder ends as pictures do."""
+    return (
+        not path.name.startswith(LEFT_BY_MACS) and path.suffix.lower() in ENDINGS and path.is_file()
+    )
+
+
+def _targets(found: list[Path], source: Path, target: Path, ending: str) -> list[Path]:
+    """Name the results as their pictures, with the old ending where names differ in nothing else.
 
     Raises:
         ValueError: if two results would still have one name.
@@ -169,30 +215,47 @@ def _targets(found: list[Path], source: Path, target: Path) -> list[Path]:
     results: dict[Path, Path] = {}
     for path in found:
         alone = stems[path.with_suffix("")] == 1
-        name = f"{path.stem}.png" if alone else f"{path.stem}-{path.suffix[1:]}.png"
-        result = target / path.relative_to(source).with_name(name)
+        name = path.stem if alone else f"{path.stem}-{path.suffix[1:]}"
+        result = target / path.relative_to(source).with_name(name + ending)
         if result in results:
             raise ValueError(f"{results[result]} and {path} would both become {result}")
         results[result] = path
     return list(results)
 
 
+def _read(source: Path, options: argparse.Namespace) -> Photo:
+    return read_photo(source, source.name, LARGEST_PIXELS, options.plane - 1, options.stretch)
+
+
 def _denoise_photo(
-    denoiser: PhotoDenoiser, source: Path, options: argparse.Namespace, number: int, count: int
-) -> bytes:
-    """Return the denoised photo as a PNG file, at its full size and with its transparency."""
-    photo = read_photo(source, source.name, opened_pixels=LARGEST_PIXELS)
+    denoiser: PhotoDenoiser,
+    source: Path,
+    target: Path,
+    options: argparse.Namespace,
+    number: int,
+    count: int,
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return the denoised photo as a file, with all its bits and metadata, and notes on it."""
+    photo = _read(source, options)
 
     def watch(done: int, total: int) -> None:
         _show_progress(number - 1 + done / total, count, source)
 
-    denoised = denoiser.denoise(photo.pixels, options.sigma, watch)
-    return png(blend(photo.pixels, denoised, options.strength, options.strength), photo.alpha)
+    denoised = denoiser.denoise(photo.best, options.sigma, watch)
+    result = blend(photo.best, denoised, options.strength, options.strength)
+    kind = format_of(target.suffix)
+    place = not options.no_location
+    return write_result(photo, result, kind, options.quality, place), photo.notes
 
 
-def _denoise_digit(denoiser: Denoiser, card: Card, source: Path, strength: float) -> bytes:
-    noisy = _read_picture(source, card.channels)
-    return png(to_pixels(noisy + strength * (denoiser.denoise(noisy) - noisy)))
+def _denoise_digit(
+    denoiser: Denoiser, card: Card, source: Path, target: Path, options: argparse.Namespace
+) -> tuple[bytes, tuple[str, ...]]:
+    photo = _read(source, options)
+    noisy = _image_of(photo, card.channels)
+    denoised = noisy + options.strength * (denoiser.denoise(noisy) - noisy)
+    file = write(to_pixels(denoised), format_of(target.suffix), quality=options.quality)
+    return file, photo.notes
 
 
 def _write_whole(target: Path, file: bytes) -> None:
@@ -205,20 +268,24 @@ def _write_whole(target: Path, file: bytes) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _read_picture(path: Path, channels: int) -> np.ndarray:
-    """Read a picture as float32 ``(H, W, channels)`` in [0, 1], upright as its camera says."""
-    with Image.open(path) as file:
-        picture = ImageOps.exif_transpose(file)
-    if picture.mode.startswith("I;16"):  # Pillow would cut 16 bits off at 255, not scale them.
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    pixels = np.asarray(picture, np.float32) / 255
-    return pixels.reshape(*pixels.shape[:2], channels)
+def _image_of(photo: Photo, channels: int) -> np.ndarray:
+    """Return a photo as float32 ``(H, W, channels)`` in [0, 1], ink on transparent as on paper."""
+    pixels = photo.pixels
+    if photo.alpha is not None:
+        # White ink is on black paper.
+        seen = np.average(pixels.mean(axis=2), weights=photo.alpha) if photo.alpha.any() else 0
+        pixels = on_ground(pixels, photo.alpha, 255 if seen < 128 else 0)
+    elif photo.own is not None and photo.profile is None:
+        pixels = photo.own  # All its bits.
+    image = to_image(pixels)
+    if image.shape[2] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=2)
+    return (image @ LUMINANCE)[..., np.newaxis]
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture, or a damaged one"
     return (str(error) or type(error).__name__).splitlines()[0]
 
 

@@ -17,6 +17,7 @@ import onnxruntime as ort
 
 from imaging.impulses import impulse_levels, map_of_levels, without_impulses
 from imaging.noise_level import estimate_level
+from imaging.pixels import to_image, to_pixels
 from imaging.strips import rms_pixels
 from models.tiles import TILE_PIXELS, Watch, Work, in_tiles
 
@@ -42,7 +43,7 @@ class PhotoDenoiser:
         watch: Watch | None = None,
         tile_pixels: int = TILE_PIXELS,
     ) -> np.ndarray:
-        """Denoise one picture, ``float32`` in [0, 1] or 8-bit, ``(H, W, 1)`` or ``(H, W, 3)``.
+        """Denoise one picture, ``float32`` in [0, 1] or of 8 or 16 bits, ``(H, W, 1 or 3)``.
 
         The result has the type and shape of the picture and is clipped to [0, 1].  ``sigma`` is
         the standard deviation of the noise, in units of the full range; at 0 the picture comes
@@ -57,6 +58,9 @@ class PhotoDenoiser:
         """
         if noisy.ndim != 3 or noisy.shape[2] not in (1, 3) or 0 in noisy.shape:
             raise ValueError(f"expected a picture of shape (H, W, 1 or 3), got {noisy.shape}")
+        if noisy.dtype == np.uint16:
+            denoised = self.denoise(to_image(noisy), sigma, watch, tile_pixels)
+            return to_pixels(denoised, np.uint16)
         if sigma is None:
             sigma = estimate_level(noisy)
         if not sigma >= 0:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from imaging.files import blend
+from imaging.pixels import blend
 from models.catalogue import ModelError
 from pages.components.cached import get_cards
 from pages.components.layout import page_footer, page_setup

@@ -1,18 +1,24 @@
 """Files that nobody meant to be opened: cut off, overwritten, made up."""
 
 import io
+import os
 import re
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imaging import files
-from imaging.files import PhotoError, png, read_photo, safe_name
+from imaging import limits
+from imaging.files import read_photo, safe_name
+from imaging.limits import PhotoError
+from imaging.pixels import png
+from tests.imaging.test_formats import HEIC
 
 # What a visitor must not meet: names of errors, of code and of this machine.
 JARGON = re.compile(r"Error|Exception|Traceback|None|0x|<|>|/|\{|b'|PIL")
@@ -39,6 +45,13 @@ MAGIC = {
     "BMP": b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0",
     "GIF": b"GIF89a",
     "HEIC": b"\0\0\0\x18ftypheic",
+    "AVIF": b"\0\0\0\x18ftypavif",
+    "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "codestream": b"\xff\x4f\xff\x51",
+    "ICO": b"\0\0\1\0\1\0",
+    "PGM": b"P5 9 7 65535 ",
+    "PFM": b"PF 9 7 -1.0 ",
+    "BigTIFF, big": b"MM\0+\0\x08\0\0\0\0\0\0\0\0\0\x10",
     "nothing": b"",
 }
 
@@ -49,9 +62,10 @@ quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCh
 def small_limits():
     """Limits that no made-up file must wait for; they are reached as often as the others."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "OPENED_PIXELS", 3_000)
-        patch.setattr(files, "LARGEST_PIXELS", 1_000_000)
-        patch.setattr(files, "LARGEST_MEMORY", 8_000_000)
+        patch.setattr(limits, "OPENED_PIXELS", 3_000)
+        patch.setattr(limits, "DEEP_PIXELS", 2_000)
+        patch.setattr(limits, "LARGEST_PIXELS", 1_000_000)
+        patch.setattr(limits, "LARGEST_MEMORY", 8_000_000)
         yield
 
 
@@ -95,6 +109,44 @@ def pictures(draw):
     return file.getvalue()
 
 
+DEEP = ["u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"]
+
+
+@st.composite
+def deep_tiffs(draw):
+    """A TIFF as science writes them: any type, in strips, tiles or planes, one or several."""
+    channels = draw(st.sampled_from([1, 2, 3, 4, 5]))
+    size = draw(st.tuples(st.integers(1, 3), st.integers(1, 60), st.integers(1, 60)))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    values = rng.integers(0, 120, (*size, channels)).astype(draw(st.sampled_from(DEEP)))
+    colour = channels in (3, 4) and draw(st.booleans())
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        values if channels > 1 else values[..., 0],
+        photometric="rgb" if colour else draw(st.sampled_from(["minisblack", "miniswhite"])),
+        planarconfig="contig" if channels > 1 else None,
+        compression=draw(st.sampled_from([None, "zlib"])),
+        tile=draw(st.sampled_from([None, (16, 16), (32, 16)])),
+        bigtiff=draw(st.booleans()),
+        byteorder=draw(st.sampled_from("<>")),
+    )
+    return file.getvalue()
+
+
+def rare_files():
+    """One of each kind that is seldom brought."""
+    colours = picture("RGB", 40, 30, 2)
+    files = {"HEIC": HEIC}
+    for kind in ("AVIF", "JPEG2000", "ICO", "TGA", "PPM"):
+        file = io.BytesIO()
+        colours.save(file, kind)
+        files[kind] = file.getvalue()
+    files["PGM"] = b"P5 30 40 4095\n" + np.random.default_rng(1).bytes(2 * 30 * 40)
+    files["PFM"] = b"PF\n30 40\n-1.0\n" + np.zeros((40, 30, 3), "<f4").tobytes()
+    return files
+
+
 def open_or_refuse(data, name="upload"):
     """The photo, or None where it is refused with a sentence that a visitor can read."""
     try:
@@ -130,24 +182,31 @@ def test_a_picture_of_any_kind_mode_and_size_is_opened(file):
 
 
 @quick
+@given(deep_tiffs(), st.integers(-1, 9))
+def test_a_tiff_of_any_type_and_layout_is_opened(file, plane):
+    opened = read_photo(file, "scan.tif", plane=plane)
+    assert 0 <= opened.plane < opened.planes <= 5
+
+
+@quick
 @given(pictures(), st.data())
 def test_a_picture_may_be_cut_off_anywhere(file, data):
     open_or_refuse(file[: data.draw(st.integers(0, len(file) - 1))])
 
 
 @quick
-@given(pictures(), st.data())
+@given(pictures() | deep_tiffs() | st.sampled_from(sorted(rare_files().values())), st.data())
 def test_any_bytes_of_a_picture_may_be_wrong(file, data):
     broken = bytearray(file)
     # The header decides most, so it is hit as often as all the rest.
     places = st.integers(0, min(200, len(file) - 1)) | st.integers(0, len(file) - 1)
     for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
         broken[place] = value
-    open_or_refuse(bytes(broken))
+    open_or_refuse(bytes(broken), data.draw(st.sampled_from(["upload", "upload.tga"])))
 
 
 @quick
-@given(pictures(), st.data())
+@given(pictures() | deep_tiffs() | st.sampled_from(sorted(rare_files().values())), st.data())
 def test_a_part_of_a_picture_may_be_missing_or_doubled(file, data):
     start, end = sorted(data.draw(st.lists(st.integers(0, len(file)), min_size=2, max_size=2)))
     open_or_refuse(file[:start] + file[end:])
@@ -205,3 +264,21 @@ def test_any_name_becomes_a_safe_one(file_name):
     assert name[0] not in "-_"
     assert name[-1] not in "-_"
     assert safe_name(name) == name
+
+
+CASES = (
+    Path(os.environ.get("DENOISE_DATA_DIR") or "nowhere").expanduser().parent / "cases" / "files"
+)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs the cases beside DENOISE_DATA_DIR")
+@quick
+@given(st.data())
+def test_damaged_copies_of_the_cases_are_opened_or_refused(data):
+    paths = sorted(path for path in CASES.rglob("*") if path.is_file())
+    path = data.draw(st.sampled_from(paths))
+    broken = bytearray(path.read_bytes())
+    places = st.integers(0, min(300, len(broken) - 1)) | st.integers(0, len(broken) - 1)
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
+        broken[place] = value
+    open_or_refuse(bytes(broken[: data.draw(st.integers(1, len(broken)))]), path.name)

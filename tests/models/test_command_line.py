@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from models import __main__ as command_line
@@ -178,7 +179,7 @@ def test_a_bad_picture_is_named_at_the_end_and_the_others_are_denoised(run, tmp_
         grey(tmp_path / "in" / name)
     good = (tmp_path / "in" / "c.png").read_bytes()
     (tmp_path / "in" / "b-text.png").write_text("no picture")
-    (tmp_path / "in" / "b-torn.png").write_bytes(good[: len(good) // 2])
+    (tmp_path / "in" / "b-torn.png").write_bytes(good[:40])
     (tmp_path / "in" / "b-empty.jpg").write_bytes(b"")
     status, out, err = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
     assert status == 1
@@ -196,7 +197,7 @@ def test_a_folder_with_nothing_but_a_bad_picture_fails_like_any_folder(run, tmp_
     status, out, err = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
     assert status == 1
     assert "0 of 1" in out
-    assert "bad.png: not a picture" in err
+    assert "bad.png: This file is not an image" in err
 
 
 @pytest.mark.parametrize(
@@ -207,14 +208,14 @@ def test_whatever_a_picture_makes_a_reader_raise_the_others_are_denoised(
 ):
     for name in ("a.png", "b.png"):
         grey(tmp_path / "in" / name)
-    read = command_line._read_picture
+    read = command_line._read
 
-    def stumble(path, channels):
+    def stumble(path, options):
         if path.name == "a.png":
             raise error
-        return read(path, channels)
+        return read(path, options)
 
-    monkeypatch.setattr(command_line, "_read_picture", stumble)
+    monkeypatch.setattr(command_line, "_read", stumble)
     status, _, err = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
     assert status == 1
     assert err.count("\n") == 1
@@ -225,7 +226,7 @@ def test_whatever_a_picture_makes_a_reader_raise_the_others_are_denoised(
 def test_a_single_bad_picture_is_bad_input(run, tmp_path):
     (tmp_path / "in.png").write_text("no picture")
     outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
-    assert_refused(outcome, tmp_path / "in.png", "not a picture")
+    assert_refused(outcome, tmp_path / "in.png", "not an image")
     assert not (tmp_path / "out.png").exists()
 
 
@@ -291,10 +292,104 @@ def test_a_folder_is_never_denoised_into_itself(run, tmp_path, grey):
     assert len(files_in(tmp_path / "in")) == 1
 
 
-def test_a_result_that_would_lose_quality_is_refused(run, tmp_path, grey):
+@pytest.mark.parametrize("format", [[], ["--format", "jpeg"]])
+def test_a_result_that_ends_in_no_format_is_refused(run, tmp_path, grey, format):
     grey(tmp_path / "in.png")
-    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.jpg", "--model", "echo")
-    assert_refused(outcome, ".png", "out.jpg")
+    arguments = ["denoise", tmp_path / "in.png", tmp_path / "out.bmp", "--model", "echo"]
+    assert_refused(run(*arguments, *format), ".jpg", "out.bmp")
+
+
+def test_an_ending_that_is_not_that_of_the_format_is_refused(run, tmp_path, grey):
+    grey(tmp_path / "in.png")
+    arguments = ["denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo"]
+    assert_refused(run(*arguments, "--format", "tiff"), ".tif", "out.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "written"),
+    [
+        ("out.jpg", None, "JPEG"),
+        ("out.tiff", None, "TIFF"),
+        ("out.webp", "webp", "WEBP"),
+        ("", "tiff", "TIFF"),
+    ],
+)
+def test_the_format_of_a_result_is_that_of_its_ending_or_as_asked(
+    run, tmp_path, grey, name, format, written
+):
+    grey(tmp_path / "in.png")
+    (tmp_path / "out").mkdir()
+    asked = ["--format", format] if format else []
+    arguments = ["denoise", tmp_path / "in.png", tmp_path / "out" / name, "--model", "echo"]
+    status, _, err = run(*arguments, *asked)
+    assert (status, err) == (0, "")
+    (path,) = files_in(tmp_path / "out")
+    with Image.open(path) as file:
+        assert file.format == written
+
+
+def test_a_folder_gets_results_of_one_format(run, tmp_path, grey):
+    for name in ("a.png", "b.bmp"):
+        grey(tmp_path / "in" / name)
+    arguments = ["denoise", tmp_path / "in", tmp_path / "out", "--model", "echo"]
+    assert run(*arguments, "--format", "jpeg", "--quality", "70")[0] == 0
+    assert [path.name for path in files_in(tmp_path / "out")] == ["a.jpg", "b.jpg"]
+
+
+def test_every_ending_is_taken_from_a_folder_and_what_macs_leave_there_is_not(run, tmp_path, rng):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture = Image.fromarray(rng.integers(0, 256, (28, 28), dtype=np.uint8))
+    for name, kind in (("a.jfif", "JPEG"), ("b.JPE", "JPEG"), ("c.gif", "GIF"), ("d.png", "PNG")):
+        picture.save(folder / name, kind)
+    (folder / "._d.png").write_bytes(b"\0\5\x16\7")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    status, out, err = run("denoise", folder, tmp_path / "out", "--model", "echo")
+    assert (status, err) == (0, "")
+    assert "4 of 4 pictures" in out
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda digit: (digit / 255).astype(np.float32),
+        lambda digit: digit.astype(np.int32) * 257,
+        lambda digit: digit.astype(np.uint16) * 257,
+        lambda digit: digit.astype(np.float64),
+    ],
+    ids=["f4", "i4", "u2", "f8 to 255"],
+)
+def test_a_digit_is_the_same_in_whatever_numbers_it_comes(run, tmp_path, rng, values):
+    digit = rng.integers(0, 256, (28, 28), dtype=np.uint8)
+    digit[0, :2] = 0, 255
+    tifffile.imwrite(tmp_path / "in.tif", values(digit))
+    assert run("denoise", tmp_path / "in.tif", tmp_path / "out.png", "--model", "echo")[0] == 0
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), digit)
+
+
+def test_ink_on_transparent_is_ink_on_paper(run, tmp_path, grey):
+    ink = grey(tmp_path / "ink.png")
+    for name, colour, expected in (("black", 0, 255 - ink), ("white", 255, ink)):
+        pixels = np.dstack([np.full((28, 28, 3), colour, np.uint8), ink])
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        run("denoise", tmp_path / f"{name}.png", tmp_path / f"{name}-out.png", "--model", "echo")
+        np.testing.assert_allclose(pixels_of(tmp_path / f"{name}-out.png"), expected, atol=1)
+
+
+def test_of_a_stack_the_plane_that_was_asked_for_is_denoised(run, tmp_path, rng):
+    stack = rng.integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", stack, photometric="minisblack")
+    arguments = ["denoise", tmp_path / "in.tif", tmp_path / "out.png", "--model", "echo"]
+    status, out, _ = run(*arguments, "--plane", "2")
+    assert status == 0
+    assert "holds 3 images; number 2 is shown" in out
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), stack[1])
+
+
+def test_what_was_changed_to_open_a_picture_is_said(run, tmp_path, rng):
+    tifffile.imwrite(tmp_path / "in.tif", rng.normal(1000, 300, (28, 28)).astype(np.float32))
+    _, out, _ = run("denoise", tmp_path / "in.tif", tmp_path / "out.png", "--model", "echo")
+    assert "in.tif: Its values from" in out
 
 
 def test_a_folder_cannot_become_a_file(run, tmp_path, grey):

@@ -157,7 +157,6 @@ def test_pictures_of_any_size_and_kind_are_opened(shape):
     [
         ("text.png", b"this is no picture"),
         ("empty.png", b""),
-        ("cut.png", png(noisy_grey())[:-200]),
         ("../../etc/passwd.png", b"\x89PNG\r\n\x1a\n"),
         ("<img src=x onerror=alert(1)>.png", b"<svg/>"),
     ],

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from imaging import metrics
-from imaging.files import to_pixels
 from imaging.filters import CLASSICAL
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
+from imaging.pixels import to_pixels
 from imaging.specialists import SPECIALISTS
 from models.catalogue import Card, Measurement, find_card
 from models.photo_predictor import level_of

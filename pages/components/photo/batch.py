@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from imaging.files import Photo, PhotoError, blend, png
+from imaging.files import Photo
+from imaging.limits import PhotoError
 from imaging.noise_level import estimate_level
+from imaging.pixels import blend, png
 from models.picture_queue import Watch
 from pages.components.link import quoted
 from pages.components.photo.methods import PhotoMethod

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from imaging.files import png
+from imaging.pixels import png
 from pages.components.photo.source import Picture
 
 

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import streamlit as st
 
-from imaging.files import to_image
 from imaging.metrics import Quality
+from imaging.pixels import to_image
 from imaging.residual import (
     CORRELATED,
     EXPLAIN,

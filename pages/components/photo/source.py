@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from imaging.files import Photo, PhotoError, read_photo
+from imaging.files import Photo, read_photo
+from imaging.limits import PhotoError
 from imaging.photo_samples import PHOTO_SAMPLES
 from pages.components.cached import get_shelf
 from pages.components.link import quoted
@@ -117,7 +118,7 @@ def _open(file) -> Picture | None:
     name = f"file {hashlib.file_digest(file, 'blake2b').hexdigest()[:32]}"
     try:
         photo = get_shelf().get_or_make(
-            owner(), name, lambda: open_file(file), lambda photo: photo.pixels.nbytes
+            owner(), name, lambda: open_file(file), lambda photo: photo.size
         )
     except PhotoError as problem:
         st.error(f"{quoted(file.name)}: {problem}", icon=":material/broken_image:")

@@ -1,0 +1,521 @@
+"""TIFF: the files of scanners, microscopes and maps.
+
+``find_page`` walks through the directories of a file with limits, and chooses the image in it.
+``read_page`` decodes what Pillow cannot, or not rightly: any number of bits, integers and floats,
+colour by planes, ranges and gaps that the file names.  tifffile reads the tags; segments are
+unpacked here, with the codecs of zlib and of Pillow's libtiff.
+"""
+
+import io
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from imaging.limits import (
+    CUT_OFF,
+    LARGEST_TAG,
+    LARGEST_TAGS,
+    MOST_PAGES,
+    MOST_TAGS,
+    NO_PICTURE,
+    RAW,
+    PhotoError,
+    require_affordable,
+)
+from imaging.pixels import strips
+from imaging.stored import Stored
+from imaging.value_range import Range, find_range, full_range, in_whole_numbers
+
+_MOST_SEGMENTS = 2**16
+_TAG_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)  # By the type of a tag.
+_SHORT, _LONG, _LONG8 = 3, 4, 16
+_SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _PHOTOMETRIC, _DNG = 254, 255, 256, 257, 262, 50706
+_REDUCED, _MASK = 1, 4  # Bits of NewSubfileType.
+
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
+_OF_A_SENSOR = (32803, 34892)
+_PLAIN, _LZW, _PACKBITS, _ZSTD, _LZMA = 1, 5, 32773, 50000, 34925
+_DEFLATE = (8, 32946)
+_OF_LIBTIFF = (_LZW, _PACKBITS, _ZSTD, _LZMA)
+_LOSSLESS = (_PLAIN, *_DEFLATE, *_OF_LIBTIFF)
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+_PREMULTIPLIED, _OPACITY = 1, 2
+
+_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+@dataclass(frozen=True)
+class Page:
+    """One image of a file: its place in the chain of directories."""
+
+    index: int
+    width: int
+    height: int
+    subfile: int
+    photometric: int
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is neither a smaller copy nor a mask."""
+        return self.width > 0 and self.height > 0 and not self.subfile & (_REDUCED | _MASK)
+
+
+def find_page(file: BinaryIO, plane: int) -> tuple[Page, int]:
+    """Return the image number ``plane`` of a file, and how many there are.
+
+    Thumbnails and masks are not counted.
+
+    Raises:
+        PhotoError: if the file is no TIFF, a camera's raw file, or has too many tags.
+    """
+    pages = _pages(file)
+    if not pages:
+        raise PhotoError(CUT_OFF)
+    images = [page for page in pages if page.is_image] or [
+        page for page in pages if page.width and page.height
+    ]
+    if not images:
+        raise PhotoError(NO_PICTURE)
+    if len(images) > 1 and _is_thumbnail(images[0], images[1]):
+        del images[0]
+    page = images[min(max(plane, 0), len(images) - 1)]
+    if page.photometric in _OF_A_SENSOR:
+        raise PhotoError(RAW)
+    return page, len(images)
+
+
+def _is_thumbnail(first: Page, second: Page) -> bool:
+    scale = second.width / first.width
+    return scale >= 2 and abs(first.height * scale / second.height - 1) < 0.05
+
+
+def _pages(file: BinaryIO) -> list[Page]:
+    """All directories of the main chain; nothing is read but what the limits allow."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    header = file.read(16)
+    order = {b"II": "<", b"MM": ">"}.get(header[:2])
+    if order is None or len(header) < 8:
+        raise PhotoError(NO_PICTURE)
+    version = struct.unpack(order + "H", header[2:4])[0]
+    if version not in (42, 43):
+        raise PhotoError(RAW if header[:4] in (b"IIU\0", b"IIRO", b"MMOR") else NO_PICTURE)
+    big = version == 43
+    count_form, entry_form, offset_form = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
+    entry_size = struct.calcsize(order + entry_form)
+    at = struct.unpack_from(order + offset_form, header.ljust(16, b"\0"), 8 if big else 4)[0]
+    pages, seen, total = [], set(), 0
+    while at and at not in seen and at < size and len(pages) < MOST_PAGES:
+        seen.add(at)
+        file.seek(at)
+        start = file.read(8 if big else 2)
+        if len(start) < (8 if big else 2):
+            break
+        count = struct.unpack(order + count_form, start)[0]
+        if count > MOST_TAGS:
+            raise PhotoError(NO_PICTURE)
+        table = file.read(count * entry_size)
+        tags = {}
+        for entry in range(len(table) // entry_size):
+            tag, kind, many, value = struct.unpack_from(
+                order + entry_form, table, entry * entry_size
+            )
+            needed = many * _TAG_BYTES[kind] if kind < len(_TAG_BYTES) else 0
+            total += needed
+            if needed > LARGEST_TAG or total > LARGEST_TAGS:
+                raise PhotoError(NO_PICTURE)
+            form = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}.get(kind)
+            if form and many and struct.calcsize(form) <= len(value):
+                tags[tag] = struct.unpack_from(order + form, value)[0]
+            elif tag == _DNG:
+                tags[tag] = 1
+        if _DNG in tags:
+            raise PhotoError(RAW)
+        subfile = tags.get(_SUBFILE, _REDUCED if tags.get(_OLD_SUBFILE) == 2 else 0)
+        photometric = tags.get(_PHOTOMETRIC, _BLACK_IS_ZERO)
+        pages.append(
+            Page(len(pages), tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0), subfile, photometric)
+        )
+        following = file.read(8 if big else 4)
+        if len(following) < (8 if big else 4):
+            break
+        at = struct.unpack(order + offset_form, following)[0]
+    return pages
+
+
+def read_page(file: BinaryIO, page: Page, planes: int, plane: int, stretch: bool) -> Stored | None:
+    """Decode an image; None where Pillow is the one to do it.
+
+    Pillow is good at 8 bits and less in black-and-white, colour, printing colours and palettes,
+    and at JPEG inside.
+
+    Raises:
+        PhotoError: if it is of a kind that cannot be decoded, damaged or too large.
+    """
+    import tifffile  # 10 MB that most visitors do without.
+
+    file.seek(0)
+    with tifffile.TiffFile(file, _multifile=False) as tiff:
+        return _read(file, tiff.pages[page.index], planes, plane, stretch)
+
+
+def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Stored | None:
+    bits = page.bitspersample
+    kind = int(page.sampleformat or _UNSIGNED)
+    photometric, compression = int(page.photometric), int(page.compression)
+    samples = int(page.samplesperpixel)
+    grey_or_rgb = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
+    deep_palette = photometric == _PALETTE and bits == 16
+    named = _named_range(page)
+    gap = _gap(page)
+    plain = (
+        bits in (1, 8)
+        and kind == _UNSIGNED
+        and named is None
+        and gap is None
+        and samples <= 4
+        and int(page.planarconfig) == 1
+        and (photometric == _RGB) == (samples >= 3)
+        and not page.parent.is_bigtiff
+    )
+    if compression not in _LOSSLESS or not (grey_or_rgb or deep_palette) or plain:
+        _require_of_pillow(page, bits, photometric)
+        return None
+    if page.imagedepth > 1:
+        raise _unknown("an image with depth")
+    if bits not in range(1, 33) and bits != 64:
+        raise _unknown(f"{bits} bits per sample")
+    if (kind == _FLOAT and bits not in (16, 32, 64)) or kind not in (_UNSIGNED, _SIGNED, _FLOAT):
+        raise _unknown(f"{bits} bits per sample of sample format {kind}")
+    if kind == _SIGNED and bits not in (8, 16, 32, 64):
+        raise _unknown(f"signed samples of {bits} bits")
+    dtype = _dtype(bits, kind)
+    count = page.imagewidth * page.imagelength
+    require_affordable(count, 2 * count * samples * dtype.itemsize)
+
+    wanted, plane = plane, min(max(plane, 0), planes - 1)
+    shift = 0
+    if planes == 1 and (stacked := _imagej_stack(page, dtype)) > 1:
+        planes, plane = stacked, min(max(wanted, 0), stacked - 1)
+        shift = plane * count * samples * dtype.itemsize
+    values, cut = _decoded(file, page, dtype, bits, shift)
+
+    notes = ["This image is cut off: what is missing of it is black."] if cut else []
+    if deep_palette:
+        return _of_palette(values[..., 0], page, planes, plane, notes)
+    extra = [int(each) for each in page.extrasamples]
+    channels = 3 if photometric == _RGB and samples >= 3 else 1
+    opacity = next(
+        (i for i, each in enumerate(extra, samples - len(extra)) if each in (1, 2)), None
+    )
+    if channels == 1 and samples - (opacity is not None) > 1:
+        # Channels of a microscope, each an image of its own.
+        chosen = 0
+        if planes == 1:
+            planes, plane = samples, min(max(wanted, 0), samples - 1)
+            chosen = plane
+        else:
+            notes.append(f"Of its {samples} channels the first is shown.")
+        colours, opacity = values[..., chosen : chosen + 1], None
+    else:
+        colours = values[..., :channels]
+    alpha = None if opacity is None else values[..., opacity]
+    premultiplied = opacity is not None and extra[opacity - (samples - len(extra))] == 1
+
+    hidden = None if gap is None else _equal(colours, gap)
+    full = full_range(dtype.kind, bits)
+    if channels == 3 and _is_imagej(page):
+        named = None  # That of one channel.
+    found = find_range(colours, full, hidden, named, _is_imagej(page), stretch)
+    notes += found.notes
+    if planes > 1:
+        notes.insert(0, f"This file holds {planes:,} images; number {plane + 1:,} is shown.")
+    deep = bits > 8
+    to_shares = Range(found.low, found.high, inverted=photometric == _WHITE_IS_ZERO)
+
+    def rows(first: int, last: int) -> np.ndarray:
+        share = to_shares.shares(colours[first:last])
+        shown = None
+        if alpha is not None:
+            shown = np.clip(np.nan_to_num(alpha[first:last] / np.float64(full[1])), 0, 1)
+            if premultiplied:
+                share /= np.where(shown > 0, shown, 1)[..., np.newaxis]
+        if hidden is not None:
+            shown = np.where(hidden[first:last], 0.0, 1.0 if shown is None else shown)
+        if shown is not None:
+            share = np.concatenate([share, shown[..., np.newaxis]], axis=-1)
+        return in_whole_numbers(share, deep)
+
+    return Stored(
+        page.imagewidth,
+        page.imagelength,
+        channels,
+        rows,
+        has_alpha=alpha is not None or hidden is not None,
+        deep=deep,
+        planes=planes,
+        plane=plane,
+        faint=found.faint,
+        notes=notes,
+        **_common(page),
+    )
+
+
+def _common(page) -> dict:
+    """The colour profile and the orientation of a page."""
+    profile = page.tags.get(34675)
+    orientation = page.tags.get(274)
+    value = orientation.value if orientation else 1
+    return {
+        "profile": bytes(profile.value) if profile and profile.value else None,
+        "orientation": value if isinstance(value, int) and 1 <= value <= 8 else 1,
+    }
+
+
+def _of_palette(indices: np.ndarray, page, planes: int, plane: int, notes: list[str]) -> Stored:
+    table = np.asarray(page.colormap)  # uint16 (3, 65536)
+    if table.shape != (3, 65536):
+        raise _unknown("a palette of another size")
+
+    def rows(first: int, last: int) -> np.ndarray:
+        return ((table[:, indices[first:last]].transpose(1, 2, 0).astype(int) + 128) // 257).astype(
+            np.uint8
+        )
+
+    return Stored(
+        page.imagewidth,
+        page.imagelength,
+        3,
+        rows,
+        planes=planes,
+        plane=plane,
+        notes=notes,
+        **_common(page),
+    )
+
+
+def _require_of_pillow(page, bits: int, photometric: int) -> None:
+    """Refuse what Pillow would open wrongly, or refuse without saying why."""
+    if photometric in _OF_A_SENSOR or int(page.compression) in (34713, 65000, 32767):
+        raise PhotoError(RAW)
+    known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB)
+    if photometric not in known:
+        raise _unknown(f"colours of kind {photometric}")
+    if bits > 8 and photometric != _CMYK:
+        raise _unknown(f"{bits} bits with this compression or kind of colour")
+
+
+def _unknown(what: str) -> PhotoError:
+    return PhotoError(
+        f"A TIFF of this kind cannot be opened here: {what}. "
+        "Save it with 8 or 16 bits per channel, in grey or RGB, and try again."
+    )
+
+
+def _dtype(bits: int, kind: int) -> np.dtype:
+    size = next(size for size in (8, 16, 32, 64) if bits <= size)
+    return np.dtype(f"{ {_UNSIGNED: 'u', _SIGNED: 'i', _FLOAT: 'f'}[kind] }{size // 8}")
+
+
+def _decoded(
+    file: BinaryIO, page, dtype: np.dtype, bits: int, shift: int
+) -> tuple[np.ndarray, bool]:
+    """Return the samples ``(H, W, S)``, and whether some were missing."""
+    height, width, samples = page.imagelength, page.imagewidth, int(page.samplesperpixel)
+    tiled = bool(page.is_tiled)
+    by_plane = int(page.planarconfig) == 2 and samples > 1
+    across, down = (
+        (page.tilewidth, page.tilelength) if tiled else (width, min(page.rowsperstrip, height))
+    )
+    if across < 1 or down < 1:
+        raise PhotoError(NO_PICTURE)
+    columns, lines = math.ceil(width / across), math.ceil(height / down)
+    together = 1 if by_plane else samples
+    planes = samples if by_plane else 1
+    offsets, sizes = page.dataoffsets, page.databytecounts
+    count = columns * lines * planes
+    if count > _MOST_SEGMENTS or across * down * together * dtype.itemsize > 2**31:
+        raise PhotoError(NO_PICTURE)
+    # A tile is as large as it says, wherever the image ends.
+    require_affordable(width * height, across * down * together * dtype.itemsize)
+    values = np.zeros((height, width, samples), dtype)
+    cut = len(offsets) < count
+    for number, (offset, size) in enumerate(zip(offsets[:count], sizes, strict=False)):
+        plane, place = divmod(number, columns * lines)
+        top, left = place // columns * down, place % columns * across
+        rows = down if tiled else min(down, height - top)
+        row_bytes = math.ceil(across * together * bits / 8)
+        file.seek(offset + shift)
+        packed = file.read(min(size, 2 * rows * row_bytes + 4096))
+        raw = _unpacked(packed, page, rows, row_bytes)
+        cut |= len(raw) < rows * row_bytes
+        raw = np.frombuffer(raw[: rows * row_bytes].ljust(rows * row_bytes, b"\0"), np.uint8)
+        segment = _samples(raw.reshape(rows, row_bytes), page, dtype, bits, across, together)
+        bottom, right = min(top + rows, height), min(left + across, width)
+        part = segment[: bottom - top, : right - left]
+        if by_plane:
+            values[top:bottom, left:right, plane] = part[..., 0]
+        else:
+            values[top:bottom, left:right] = part
+    return values, cut
+
+
+def _unpacked(packed: bytes, page, rows: int, row_bytes: int) -> bytes:
+    """The bytes of a segment; fewer where it is damaged."""
+    compression = int(page.compression)
+    if int(page.fillorder) == 2:
+        packed = packed.translate(_REVERSED_BITS)
+    if compression == _PLAIN:
+        return packed
+    if compression in _DEFLATE:
+        try:
+            return zlib.decompressobj().decompress(packed, rows * row_bytes)
+        except zlib.error:
+            return b""
+    return _by_libtiff(packed, compression, rows, row_bytes)
+
+
+def _by_libtiff(packed: bytes, compression: int, rows: int, row_bytes: int) -> bytes:
+    """Unpack a segment as if it were one of 8-bit grey, which Pillow's libtiff does."""
+    entries = [
+        (_WIDTH, row_bytes),
+        (_HEIGHT, rows),
+        (258, 8),
+        (259, compression),
+        (_PHOTOMETRIC, _BLACK_IS_ZERO),
+        (273, 8 + 2 + 9 * 12 + 4),
+        (277, 1),
+        (278, rows),
+        (279, len(packed)),
+    ]
+    table = b"".join(struct.pack("<HHII", tag, _LONG, 1, value) for tag, value in entries)
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(4)
+    with Image.open(io.BytesIO(head + packed), formats=["TIFF"]) as image:
+        try:
+            image.load()
+        except (OSError, SyntaxError):
+            return b""
+        return image.tobytes()
+
+
+def _samples(
+    raw: np.ndarray, page, dtype: np.dtype, bits: int, across: int, together: int
+) -> np.ndarray:
+    """Turn rows of bytes into samples ``(rows, across, together)``."""
+    rows = len(raw)
+    predictor = int(page.predictor)
+    if predictor == 3 and dtype.kind == "f":
+        # Bytes of the same weight lie together, each less the one before.
+        lanes = np.cumsum(raw.reshape(rows, -1, together), axis=1, dtype=np.uint8)
+        lanes = lanes.reshape(rows, dtype.itemsize, across * together).swapaxes(1, 2)
+        samples = np.ascontiguousarray(lanes).view(dtype.newbyteorder(">"))
+        return samples.reshape(rows, across, together).astype(dtype)
+    if bits in (8, 16, 32, 64):
+        order = page.parent.byteorder
+        samples = raw.view(dtype.newbyteorder(order)).reshape(rows, across, together)
+        samples = samples.astype(dtype)
+    else:
+        samples = _of_odd_bits(raw, dtype, bits, across * together)
+        samples = samples.reshape(rows, across, together)
+    if predictor == 2:
+        whole = np.dtype(f"u{dtype.itemsize}")
+        samples = np.cumsum(samples.view(whole), axis=1, dtype=whole)
+        if bits not in (8, 16, 32, 64):
+            samples &= whole.type(2**bits - 1)
+        samples = samples.view(dtype)
+    return samples
+
+
+def _of_odd_bits(raw: np.ndarray, dtype: np.dtype, bits: int, across: int) -> np.ndarray:
+    """Unpack samples of any number of bits, the highest first; rows begin at a byte."""
+    samples = np.empty((len(raw), across), dtype)
+    size = 8 * dtype.itemsize
+    for part in strips(len(raw), 8 * across):
+        single = np.unpackbits(raw[part], axis=1)[:, : across * bits].reshape(-1, bits)
+        padded = np.zeros((len(single), size), np.uint8)
+        padded[:, size - bits :] = single
+        whole = np.packbits(padded, axis=1).view(dtype.newbyteorder(">"))
+        samples[part] = whole.reshape(-1, across)
+    return samples
+
+
+def _named_range(page) -> tuple[float, float] | None:
+    """What the file calls black and white, where that is less than all of the range."""
+    if _is_imagej(page):
+        lines = _lines(page)
+        low, high = _number(lines.get("min")), _number(lines.get("max"))
+    else:
+        low, high = (
+            next((n for tag in tags if (n := _number(_tag(page, tag))) is not None), None)
+            for tags in ((340, 280), (341, 281))
+        )
+        low = low or 0.0
+    if low is None or high is None or high <= low or not isinstance(page.bitspersample, int):
+        return None
+    if int(page.sampleformat or _UNSIGNED) != _FLOAT:
+        kind = "i" if int(page.sampleformat or _UNSIGNED) == _SIGNED else "u"
+        full = full_range(kind, page.bitspersample)
+        if low <= full[0] and high >= full[1]:
+            return None
+    return low, high
+
+
+def _is_imagej(page) -> bool:
+    return str(page.description or "").startswith("ImageJ=")
+
+
+def _lines(page) -> dict[str, str]:
+    """The settings that ImageJ writes, a line each."""
+    text = str(page.description or "")[:5000]
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def _tag(page, code: int):
+    tag = page.tags.get(code)
+    value = None if tag is None else tag.value
+    return value[0] if isinstance(value, tuple) and value else value
+
+
+def _gap(page) -> float | None:
+    """The value that stands for "no data" in maps (GDAL_NODATA)."""
+    return _number(_tag(page, 42113), nan=True)
+
+
+def _number(value, nan: bool = False) -> float | None:
+    try:
+        number = float(str(value).strip("\0 "))
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) or nan else None
+
+
+def _equal(colours: np.ndarray, gap: float) -> np.ndarray | None:
+    """Where all channels hold the value; None if it is nowhere."""
+    equal = (
+        np.isnan(colours)
+        if math.isnan(gap)
+        else colours
+        == np.float64(gap).astype(colours.dtype if colours.dtype.kind == "f" else np.float64)
+    )
+    equal = equal.all(axis=-1)
+    return equal if equal.any() else None
+
+
+def _imagej_stack(page, dtype: np.dtype) -> int:
+    """How many images follow one another behind a single directory, as ImageJ writes them."""
+    if not _is_imagej(page) or int(page.compression) != _PLAIN:
+        return 1
+    images = int(_number(_lines(page).get("images")) or 1)
+    offsets, sizes = page.dataoffsets, page.databytecounts
+    one = page.imagewidth * page.imagelength * int(page.samplesperpixel) * dtype.itemsize
+    together = all(
+        offset + size == following
+        for offset, size, following in zip(offsets, sizes, offsets[1:], strict=False)
+    )
+    there = page.parent.filehandle.size - (offsets[0] if offsets else 0)
+    return max(1, min(images, there // max(1, one), MOST_PAGES)) if together else 1

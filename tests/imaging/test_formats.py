@@ -1,0 +1,350 @@
+"""The rarer kinds of files: phones', browsers', icons, Netpbm's; and what a PNG says beside it."""
+
+import base64
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from imaging import limits
+from imaging.files import ENDINGS, read_photo
+from imaging.limits import PhotoError
+
+GREY = np.ascontiguousarray(data.camera()[60:180, 200:380])
+COLOUR = np.ascontiguousarray(data.astronaut()[60:180, 160:340])
+
+# x and y of white, red, green and blue, times 100,000.
+SRGB_PLACES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+
+# 48 x 32 pixels, orientation 6 (its first row is the right side): red over green on the left,
+# blue on the right, before it is turned.  Made with pillow-heif.
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAchtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAA"
+    "AAAAAAAAAAAAADRpbG9jAAAAAERAAAIAAQAAAAAB7AABAAAAAAAAAGYAAgAAAAACUgABAAAAAAAAAFQAAAA4aWlu"
+    "ZgAAAAAAAgAAABVpbmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAAB"
+    "B2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMA"
+    "AAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkA"
+    "AAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAADAAAAABAAAAIAAAAAH////w"
+    "AAAAAv///+AAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAAABlpcG1hAAAAAAAAAAEAAQaBAgMFhIYAAAAa"
+    "aXJlZgAAAAAAAAAOY2RzYwACAAEAAQAAAMJtZGF0AAAAYigBrwngIzV5f/s7//+YHyHlheY3fP9PG7xev/4nDr7W"
+    "0V6pL9YXK/5ajtjb/dqvw2zsT9mMF/OB8f6gm75bNo90KpNmStL5E5vBG0cVel+h35XNv+xHldB6Lp+cs6SbrNuA"
+    "AAAABkV4aWYAAE1NACoAAAAIAAMBDwACAAAABgAAADIBEgADAAAAAQAGAACIJQAEAAAAAQAAADgAAAAATWFrZXIA"
+    "AAEAAQACAAAAAk4AAAAAAAAA"
+)
+
+
+def file_of(image, kind, **options):
+    file = io.BytesIO()
+    (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(file, kind, **options)
+    return file.getvalue()
+
+
+def chunk(name, content, right=True):
+    body = name + content
+    check = zlib.crc32(body) ^ (not right)
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", check)
+
+
+def with_chunks(png, *chunks):
+    """The PNG with these chunks behind its header."""
+    return png[:33] + b"".join(chunks) + png[33:]
+
+
+def png_of(values, bits, colour_type, *chunks):
+    """A PNG of whole numbers ``(H, W, channels)`` of 8 or 16 bits, unfiltered."""
+    rows = values.astype(f">u{bits // 8}")
+    rows = b"".join(b"\0" + row.tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", values.shape[1], len(values), bits, colour_type, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + b"".join(chunks)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+# What is not image in a PNG
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(40_000_000))),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b" " * 40_000_000)),
+        chunk(b"tEXt", b"Comment\0" + b"x" * 3_000_000),
+        chunk(b"tEXt", b"Comment\0x", right=False),
+        chunk(b"gAMA", struct.pack(">I", 100_000), right=False),
+        chunk(b"tIME", b"?", right=False),
+        chunk(b"iCCP", b"none\0\0" + zlib.compress(b"no profile")),
+        chunk(b"iCCP", b"none\0\0no deflate"),
+        chunk(b"pHYs", b"\0"),
+        chunk(b"eXIf", b"nothing"),
+        chunk(b"sBIT", b"\0" * 40),
+        chunk(b"acTL", struct.pack(">II", 2**31, 0)),
+        b"".join(chunk(b"tEXt", b"a\0b") for _ in range(5_000)),
+    ],
+    ids=range(13),
+)
+def test_what_is_beside_the_image_in_a_png_is_no_reason_to_refuse_it(extra):
+    opened = read_photo(with_chunks(file_of(COLOUR, "PNG"), extra), "x.png")
+    np.testing.assert_array_equal(opened.pixels, COLOUR)
+    assert opened.notes == ()
+
+
+def test_a_wrong_checksum_of_the_pixels_is_said():
+    file = bytearray(file_of(COLOUR, "PNG"))
+    file[-13] ^= 1  # The last byte of the checksum before IEND's twelve.
+    opened = read_photo(bytes(file), "x.png")
+    np.testing.assert_array_equal(opened.pixels, COLOUR)
+    assert "Checksums" in opened.notes[0]
+
+
+def test_a_png_of_too_many_chunks_is_cut_off():
+    file = with_chunks(file_of(COLOUR, "PNG"), chunk(b"tEXt", b"") * (limits.MOST_CHUNKS + 1))
+    with pytest.raises(PhotoError):
+        read_photo(file, "x.png")
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize("colour_type", [0, 2, 4, 6])
+def test_sixteen_bits_of_a_png_are_read_to_the_last(colour_type, interlaced):
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    # Nothing is quite transparent: what nobody sees would take another colour.
+    values = np.random.default_rng(3).integers(257, 65536, (8, 8, channels), dtype=np.uint16)
+    file = png_of(values, 16, colour_type)
+    if interlaced:
+        # Adam7: each pass as a small image of its own.
+        passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)]
+        passes += [(2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+        rows = b"".join(
+            b"\0" + row.astype(">u2").tobytes()
+            for top, left, down, across in passes
+            for row in values[top::down, left::across]
+        )
+        header = struct.pack(">IIBBBBB", 8, 8, 16, colour_type, 0, 0, 1)
+        file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+        file += chunk(b"IEND", b"")
+    opened = read_photo(file, "x.png")
+    colours = 1 if channels < 3 else 3
+    np.testing.assert_array_equal(opened.own, values[..., :colours])
+    if channels in (2, 4):
+        np.testing.assert_array_equal(opened.alpha, np.rint(values[..., -1] / 257))
+
+
+def to_srgb(linear):
+    """IEC 61966-2-1."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("values", [GREY[..., np.newaxis], COLOUR], ids=["grey", "colour"])
+@pytest.mark.parametrize("gamma", [1.0, 1 / 1.8, 0.7])
+def test_the_gamma_of_a_png_is_undone(values, gamma):
+    kind = 0 if values.shape[2] == 1 else 2
+    file = png_of(values, 8, kind, chunk(b"gAMA", struct.pack(">I", round(gamma * 1e5))))
+    # PNG, 12.2: the stored value is light to the power of gamma.
+    expected = to_srgb((values / 255) ** (1 / gamma)) * 255
+    opened = read_photo(file, "x.png")
+    # The profile in between holds gamma in steps of 1/256, and the library rounds.
+    np.testing.assert_allclose(opened.pixels, expected, atol=2.5)
+    np.testing.assert_array_equal(opened.own, values)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        (chunk(b"gAMA", struct.pack(">I", 45455)),),
+        (chunk(b"gAMA", struct.pack(">I", 100_000)), chunk(b"sRGB", b"\0")),
+        (chunk(b"gAMA", struct.pack(">I", 0)),),
+        (
+            chunk(b"gAMA", struct.pack(">I", 45455)),
+            chunk(
+                b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+            ),
+        ),
+        (chunk(b"cHRM", bytes(32)),),
+    ],
+    ids=["usual gamma", "sRGB wins", "no gamma", "sRGB's colours", "no colours"],
+)
+def test_a_png_in_srgb_stays_as_it_is(extra):
+    opened = read_photo(png_of(COLOUR, 8, 2, *extra), "x.png")
+    np.testing.assert_array_equal(opened.pixels, COLOUR)
+
+
+def test_the_primaries_of_a_png_are_those_of_its_colours():
+    # Red and green change their names: so do the channels.
+    white, red, green, blue = SRGB_PLACES[:2], SRGB_PLACES[2:4], SRGB_PLACES[4:6], SRGB_PLACES[6:]
+    places = struct.pack(">8I", *white, *green, *red, *blue)
+    file = png_of(COLOUR, 8, 2, chunk(b"cHRM", places))
+    opened = read_photo(file, "x.png")
+    np.testing.assert_allclose(opened.pixels, COLOUR[..., [1, 0, 2]].astype(int), atol=2)
+
+
+def test_a_large_profile_is_applied():
+    from tests.imaging.test_files import SRGB_BLUE, SRGB_GREEN, SRGB_RED, icc_profile
+
+    profile = icc_profile(SRGB_GREEN, SRGB_RED, SRGB_BLUE, (563,))
+    # Four bytes say how long a profile is; behind its tags there may be anything.
+    filler = np.random.default_rng(0).bytes(1_500_000 - len(profile))
+    profile = struct.pack(">I", 1_500_000) + profile[4:] + filler
+    file = png_of(COLOUR, 8, 2, chunk(b"iCCP", b"large\0\0" + zlib.compress(profile)))
+    opened = read_photo(file, "x.png")
+    # 563 of 256 is the power of 2.2.
+    expected = to_srgb((COLOUR[..., [1, 0, 2]] / 255) ** 2.2) * 255
+    np.testing.assert_allclose(opened.pixels, expected, atol=3)
+    assert opened.profile == profile
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_a_grey_profile_is_applied_to_grey(kind):
+    from imaging.colour import profile_of_png
+
+    profile = profile_of_png(1.0, None, 1)
+    file = file_of(GREY, kind, icc_profile=profile)
+    opened = read_photo(file, "x")
+    stored = np.asarray(Image.open(io.BytesIO(file)))
+    np.testing.assert_allclose(opened.pixels[..., 0], to_srgb(stored / 255) * 255, atol=2.5)
+    assert opened.pixels.shape == (*GREY.shape, 1)
+    np.testing.assert_array_equal(opened.own[..., 0], stored)
+
+
+def test_of_an_animated_png_the_first_frame_is_opened():
+    first, second = Image.fromarray(COLOUR), Image.fromarray(COLOUR[::-1])
+    file = file_of(first, "PNG", save_all=True, append_images=[second])
+    opened = read_photo(file, "x.png")
+    np.testing.assert_array_equal(opened.pixels, COLOUR)
+    assert "several images" in opened.notes[0]
+    # With an image for programs that know of no animations before the first frame.
+    file = file_of(Image.new("RGB", (180, 120)), "PNG", save_all=True, default_image=True,
+                   append_images=[first, second])  # fmt: skip
+    np.testing.assert_array_equal(read_photo(file, "x.png").pixels, COLOUR)
+
+
+# Phones and browsers
+
+
+def test_a_photo_of_an_iphone_is_opened_upright():
+    opened = read_photo(HEIC, "IMG_0001.HEIC")
+    assert opened.name == "IMG_0001"
+    assert opened.pixels.shape == (48, 32, 3)
+    # The left half of the stored picture is now the upper half, its lower part on the left.
+    for place, colour in (
+        ((6, 26), (200, 40, 40)),
+        ((6, 6), (40, 160, 60)),
+        ((40, 16), (50, 70, 190)),
+    ):
+        np.testing.assert_allclose(opened.pixels[place], colour, atol=12)
+    assert opened.notes == ()
+
+
+@pytest.mark.parametrize("end", [100, 400, 640])
+def test_a_heic_that_is_cut_off_is_refused_with_a_sentence(end):
+    with pytest.raises(PhotoError) as caught:
+        read_photo(HEIC[:end], "IMG_0001.HEIC")
+    assert str(caught.value) == limits.PHONE_FORMAT
+
+
+def test_an_avif_is_opened():
+    opened = read_photo(file_of(COLOUR, "AVIF", quality=95), "x.avif")
+    assert np.abs(opened.pixels.astype(int) - COLOUR).mean() < 3
+
+
+@pytest.mark.parametrize("boxed", [True, False])
+def test_a_jpeg_2000_is_opened(boxed):
+    file = file_of(COLOUR, "JPEG2000", irreversible=False, no_jp2=not boxed)
+    np.testing.assert_array_equal(read_photo(file, "x.jp2").pixels, COLOUR)
+
+
+def test_a_gif_whose_first_frame_is_smaller_is_transparent_around_it():
+    file = bytearray(file_of(Image.fromarray(COLOUR[:40, :60]).quantize(16), "GIF"))
+    struct.pack_into("<HH", file, 6, 180, 120)
+    place = file.index(b",\0\0\0\0")
+    struct.pack_into("<HH", file, place + 1, 30, 20)
+    opened = read_photo(bytes(file), "x.gif")
+    expected = np.zeros((120, 180), np.uint8)
+    expected[20:60, 30:90] = 255
+    np.testing.assert_array_equal(opened.alpha, expected)
+
+
+# Icons, Netpbm and Truevision
+
+
+@pytest.mark.parametrize("stored_as", ["png", "bmp"])
+def test_the_largest_image_of_an_icon_is_opened(stored_as):
+    picture = Image.fromarray(COLOUR[:64, :64]).convert("RGBA")
+    file = file_of(picture, "ICO", sizes=[(16, 16), (64, 64)], bitmap_format=stored_as)
+    np.testing.assert_array_equal(read_photo(file, "x.ico").pixels, COLOUR[:64, :64])
+
+
+def test_an_icon_that_hides_a_huge_image_is_refused():
+    inner = png_of(np.zeros((1, 1, 3), np.uint8), 8, 2)
+    inner = inner[:16] + struct.pack(">II", 60_000, 60_000) + inner[24:]
+    file = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(inner), 22) + inner
+    with pytest.raises(PhotoError, match="megapixels"):
+        read_photo(file, "x.ico")
+
+
+@pytest.mark.parametrize("most", [255, 1000, 4095, 65535])
+@pytest.mark.parametrize("values", [GREY[..., np.newaxis], COLOUR], ids=["grey", "colour"])
+def test_netpbm_is_opened_over_its_whole_range(values, most):
+    numbers = np.rint(values / 255 * most).astype(">u2" if most > 255 else "u1")
+    kind = b"P6" if values.shape[2] == 3 else b"P5"
+    file = kind + b"\n# made up\n180 120\n%d\n" % most + numbers.tobytes()
+    opened = read_photo(file, "x.pnm")
+    np.testing.assert_array_equal(opened.pixels, np.rint(numbers.astype(int) * 255 / most))
+    assert (opened.own is None) == (most == 255)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("values", [GREY[..., np.newaxis], COLOUR], ids=["grey", "colour"])
+def test_pfm_is_opened_from_its_last_row(values, order):
+    kind = b"PF" if values.shape[2] == 3 else b"Pf"
+    rows = (values[::-1] / 255).astype(order + "f4").tobytes()
+    file = kind + b"\n180 120\n%s\n" % (b"-1.0" if order == "<" else b"1.0") + rows
+    np.testing.assert_array_equal(read_photo(file, "x.pfm").pixels, values)
+
+
+def test_a_netpbm_of_huge_numbers_is_refused_unread():
+    for header in (
+        b"PF 99999 99999 1.0 ",
+        b"P6 999999999 999999999 65535 ",
+        b"P5 50000 50000 255 ",
+    ):
+        with pytest.raises(PhotoError):
+            read_photo(header + bytes(100), "x.ppm")
+
+
+def test_truevision_is_known_by_its_ending_alone():
+    file = file_of(COLOUR, "TGA")
+    np.testing.assert_array_equal(read_photo(file, "x.TGA").pixels, COLOUR)
+    with pytest.raises(PhotoError):
+        read_photo(file, "x.png")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_ending_is_no_part_of_a_name(ending):
+    assert read_photo(file_of(COLOUR, "PNG"), f"cat{ending}").name == "cat"
+
+
+# Transparency
+
+
+def test_what_nobody_sees_takes_the_colour_of_what_is_seen_around_it():
+    pixels = np.dstack([COLOUR, np.full(GREY.shape, 255, np.uint8)])
+    pixels[:, 90:, 3] = 0
+    pixels[:, 90:, :3] = np.random.default_rng(0).integers(0, 256, (120, 90, 3))
+    opened = read_photo(file_of(pixels, "PNG"), "x.png")
+    np.testing.assert_array_equal(opened.pixels[:, :90], COLOUR[:, :90])
+    hidden = opened.pixels[:, 96:].astype(int)
+    # Nothing of the junk is left: its neighbours differ by 85 in the mean.
+    assert np.abs(np.diff(hidden, axis=1)).mean() < 3
+
+
+def test_a_picture_of_which_nothing_is_seen_is_black():
+    opened = read_photo(file_of(np.dstack([COLOUR, 0 * GREY]), "PNG"), "x.png")
+    assert not opened.pixels.any()
+    assert not opened.alpha.any()
