@@ -12,6 +12,7 @@ from pages.components.draw import controls as pickers
 from pages.components.draw.canvas import SIDE
 from pages.components.draw.downloads import show_downloads
 from pages.components.layout import let_pictures_leave, page_footer, page_setup
+from pages.components.live import preview_of
 from pages.components.methods import load_method, run_all
 from pages.components.model_card import show_model_card
 from pages.components.viewer import compare
@@ -79,10 +80,17 @@ def lab() -> None:
     with viewer_box:
         noise = f"{kind.title} noise, strength {strength:g}"
         alt = {"Noisy": f"The same with {noise}", "Denoised": f"What {method.title} makes of it"}
-        compare(pictures, key="viewer", captions=scores.captions(readings), alt=alt)
+        reader = cards.get(scores.READER)
+        compare(
+            pictures,
+            key="viewer",
+            captions=scores.captions(pictures, readings),
+            alt=alt,
+            preview=preview_of("strength", kind, strength, seed, clean.shape, method.card, reader),
+        )
     let_pictures_leave()
     show_controls(controls_box, cards)
-    with view_box:
+    with view_box.container(key="settled_quality"):
         if reference is not None:
             scores.show_quality(reference, noisy, denoised)
         scores.show_warnings(method, kind, strength, reference, noisy, denoised, readings)
@@ -98,7 +106,8 @@ def lab() -> None:
         show_model_card(method.card)
         show_downloads(pictures, answers, reference, settings)
         st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(cards,))
-    scores.show_all_methods(answers, reference, noisy, chosen=name)
+    with st.container(key="settled_methods"):
+        scores.show_all_methods(answers, reference, noisy, chosen=name)
 
 
 def show_controls(box: DeltaGenerator, cards: dict[str, Card]) -> None:

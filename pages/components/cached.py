@@ -5,6 +5,7 @@ loaded anew.  A failure is not kept: the next visitor tries again.
 """
 
 import atexit
+import gzip
 
 import numpy as np
 import streamlit as st
@@ -12,6 +13,7 @@ from onnxruntime import InferenceSession
 
 from models.catalogue import Card, ModelError, read_card, read_catalogue
 from models.inspection.network import Inside, load_inside
+from models.live import pack_card
 from models.photo_predictor import PhotoDenoiser
 from models.picture_queue import Workbench
 from models.predictor import Denoiser, DigitReader, load_denoiser, load_reader, open_network
@@ -83,6 +85,14 @@ def get_thumbnails(card: Card, method: str) -> dict[int, str]:
     return _thumbnails(card.sha256, method, card)
 
 
+def get_packed(card: Card) -> bytes | None:
+    """Return the network of a card as the live preview loads it, None where that cannot be."""
+    try:
+        return _packed(card.sha256, card)
+    except (ModelError, ValueError):
+        return None
+
+
 def get_inside(card: Card) -> Inside:
     """Return the network of a card, opened; raise ``ModelError`` where that cannot be done."""
     return _inside(card.sha256, card)
@@ -116,6 +126,11 @@ def _denoiser(sha256: str, _card: Card) -> Denoiser | PhotoDenoiser:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _inside(sha256: str, _card: Card) -> Inside:
     return load_inside(_card, _network(sha256, _card))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _packed(sha256: str, _card: Card) -> bytes:
+    return gzip.compress(pack_card(_card), mtime=0)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -19,6 +19,7 @@ from pages.components.methods import method_names, method_title
 HIGHEST_SEED = 9999
 DIGITS = [*"0123456789"]
 DRAWING = "drawing"
+FINE = 0.01  # A step of the strength: small enough to be dragged smoothly.
 RENDERED = 280  # Pixels to a side of a ready digit, before it is fitted.
 
 
@@ -68,7 +69,7 @@ def pick_noise(prefix: str = "") -> tuple[NoiseKind, float]:
         f"Strength ({kind.unit})",
         kind.low,
         kind.high,
-        step=kind.step,
+        step=FINE,
         key=f"{prefix}strength",
         persist_state="session",
         help=kind.explain,

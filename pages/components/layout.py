@@ -19,6 +19,9 @@ STYLE = """
 /* The long hash on a model's card would push the table out of its box. */
 [data-testid="stPopoverBody"] [data-testid="stMarkdownContainer"] td + td {
   overflow-wrap: anywhere; min-width: 3.5rem}
+/* While a slider is dragged, the browser draws the pictures: what is of before is set back. */
+[class*="st-key-settled"] {transition: opacity .15s}
+:root[data-previewing] [class*="st-key-settled"] {opacity: .35}
 @media (max-width: 640px) {
   .stMainBlockContainer {padding-left: 1rem; padding-right: 1rem}
   /* Ten digits beside each other. */

@@ -31,9 +31,19 @@ def read_digits(pictures: dict[str, np.ndarray], cards: dict[str, Card]) -> dict
     }
 
 
-def captions(readings: dict[str, Reading]) -> dict[str, str]:
-    """Return the line below each picture in the viewer."""
-    return {title: f"reader: {words(reading)}" for title, reading in readings.items()}
+def captions(pictures: dict[str, np.ndarray], readings: dict[str, Reading]) -> dict[str, str]:
+    """Return the line below each picture in the viewer: PSNR, and what the reader reads.
+
+    The live preview writes the same (static/live/preview.js).
+    """
+    clean = pictures.get("Original")
+    lines: dict[str, list[str]] = {title: [] for title in pictures}
+    for title, picture in pictures.items():
+        if clean is not None and title != "Original":
+            lines[title].append(decibel(metrics.psnr(clean, picture)))
+        if title in readings:
+            lines[title].append(f"reader: {words(readings[title])}")
+    return {title: " · ".join(line) for title, line in lines.items()}
 
 
 def words(reading: Reading) -> str:

@@ -4,19 +4,22 @@
 
 The pixels travel without loss, and no picture is stretched: 0 is black and 1 is white
 in all of them.  What the visitor chose (mode, zoom, position) stays in the browser, so a
-new set of pictures under the same key appears in the same view.
+new set of pictures under the same key appears in the same view.  What the browser has from the
+time before is not sent again.  The scripts lie in ``static/viewer``.
 """
 
 import hashlib
 import io
 import json
 import struct
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from PIL import Image
+
+from pages.components.static_files import STATIC, joined, loader
 
 RAW_PIXELS = 256 * 256
 """Pictures up to this size are sent as they are: encoding would take longer than sending."""
@@ -24,14 +27,36 @@ RAW_PIXELS = 256 * 256
 WEBP_SIDE = 16383
 """The longest side that WebP can hold."""
 
-HERE = Path(__file__).parent
+SCRIPTS = [f"viewer/{name}.js" for name in ("pixels", "geometry", "gestures", "viewer")]
 
 _mount = st.components.v2.component(
     "denoise_lab_viewer",
-    html=(HERE / "viewer.html").read_text(encoding="utf-8"),
-    css=(HERE / "viewer.css").read_text(encoding="utf-8"),
-    js=(HERE / "viewer.js").read_text(encoding="utf-8"),
+    html='<div class="place-of-viewer" style="min-height: 12rem"></div>',
+    js=loader("viewer/viewer.js"),
 )
+
+# For a browser that cannot get the files.
+_mount_inline = st.components.v2.component(
+    "denoise_lab_viewer_inline",
+    html=(STATIC / "viewer" / "viewer.html").read_text(encoding="utf-8"),
+    css=(STATIC / "viewer" / "viewer.css").read_text(encoding="utf-8"),
+    js=joined(SCRIPTS),
+)
+
+
+BLOCKED = "static_files_blocked"
+"""Where the session notes that this browser gets no files of ours."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What static/live/preview.js needs to draw the pictures itself while a slider is dragged.
+
+    ``about`` is read there; ``parts`` are arrays and files by name, sent when they change.
+    """
+
+    about: Mapping[str, object]
+    parts: Mapping[str, np.ndarray | bytes]
 
 
 def compare(
@@ -41,6 +66,7 @@ def compare(
     alt: Mapping[str, str] | None = None,
     captions: Mapping[str, str] | None = None,
     height: int | None = None,
+    preview: Preview | None = None,
 ) -> None:
     """Draw the comparison viewer with these pictures, in this order.
 
@@ -54,7 +80,24 @@ def compare(
     Raises:
         ValueError: if there are no images, or one has another shape, type or range.
     """
-    _mount(key=key, data=to_bytes(images, key=key, alt=alt, captions=captions, height=height))
+    sent = f"{key}_sent"  # The versions that this visitor's browser has by now.
+    data = to_bytes(
+        images,
+        key=key,
+        alt=alt,
+        captions=captions,
+        height=height,
+        preview=preview,
+        known=st.session_state.get(sent, ()),
+    )
+    inline = st.session_state.get(BLOCKED, False)
+    (_mount_inline if inline else _mount)(
+        key=f"{key}_inline" if inline else key,
+        data=data,
+        on_missing_change=lambda: st.session_state.pop(sent, None),
+        on_blocked_change=lambda: _go_inline(sent),
+    )
+    st.session_state[sent] = _versions(data)
 
 
 def to_bytes(
@@ -64,13 +107,16 @@ def to_bytes(
     alt: Mapping[str, str] | None = None,
     captions: Mapping[str, str] | None = None,
     height: int | None = None,
+    preview: Preview | None = None,
+    known: Collection[str] = (),
 ) -> bytes:
     """Pack the arguments of `compare` into one value, in the form that viewer.js reads.
 
     The form is: length of the header (4 bytes, little-endian), header (JSON, UTF-8), then
     the pictures, one after the other, each ``raw`` (8-bit, row by row, channels
-    interleaved) or an ``image/webp`` or ``image/png`` file.  Equal pictures give an equal
-    ``version`` in the header, whatever their captions.
+    interleaved) or an ``image/webp`` or ``image/png`` file, then the parts of the preview.
+    Equal pictures give an equal ``version`` in the header, whatever their captions.  A picture
+    or part whose own version is ``known`` to the browser is left out: its length is 0.
 
     Raises:
         ValueError: as in `compare`.
@@ -78,12 +124,13 @@ def to_bytes(
     pixels = _quantised(images)
     first = next(iter(pixels.values()))
     alt, captions = alt or {}, captions or {}
-    pictures, payload, version = [], [], hashlib.blake2b(digest_size=8)
+    pictures, content, version = [], [], hashlib.blake2b(digest_size=8)
     for title, picture in pixels.items():
-        encoding, content = _encoded(picture)
-        version.update(f"{title}{picture.shape}".encode())
-        version.update(np.ascontiguousarray(picture))
-        payload.append(content)
+        own = _hash(np.ascontiguousarray(picture), picture.shape)
+        version.update(f"{title}{own}".encode())
+        encoding = _encoding(picture)
+        file = b"" if own in known else _encoded(picture, encoding)
+        content.append(file)
         pictures.append(
             {
                 "title": title,
@@ -91,20 +138,50 @@ def to_bytes(
                 "caption": captions.get(title, ""),
                 "channels": picture.shape[2],
                 "encoding": encoding,
-                "length": len(content),
+                "version": own,
+                "length": len(file),
             }
         )
-    header = json.dumps(
-        {
-            "key": key,
-            "version": version.hexdigest(),
-            "width": first.shape[1],
-            "height": first.shape[0],
-            "areaHeight": height,
-            "pictures": pictures,
-        }
-    ).encode()
-    return b"".join([struct.pack("<I", len(header)), header, *payload])
+    header = {
+        "key": key,
+        "version": version.hexdigest(),
+        "width": first.shape[1],
+        "height": first.shape[0],
+        "areaHeight": height,
+        "pictures": pictures,
+    }
+    if preview is not None:
+        header["preview"] = {**preview.about, "parts": []}
+        for name, part in preview.parts.items():
+            file = part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes()
+            own = _hash(file, name)
+            content.append(b"" if own in known else file)
+            about = {"name": name, "version": own, "length": len(content[-1])}
+            if not isinstance(part, bytes):
+                about["type"] = part.dtype.name
+            header["preview"]["parts"].append(about)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return b"".join([struct.pack("<I", len(text)), text, *content])
+
+
+def _go_inline(sent: str) -> None:
+    """Send the script with the pictures from now on; a callback."""
+    st.session_state[BLOCKED] = True
+    st.session_state.pop(sent, None)
+
+
+def _versions(data: bytes) -> frozenset[str]:
+    """Return the versions of all pictures and parts that packed data speaks of."""
+    (length,) = struct.unpack_from("<I", data)
+    header = json.loads(data[4 : 4 + length])
+    parts = [*header["pictures"], *header.get("preview", {}).get("parts", ())]
+    return frozenset(part["version"] for part in parts)
+
+
+def _hash(content: bytes | np.ndarray, about: object) -> str:
+    made = hashlib.blake2b(str(about).encode(), digest_size=8)
+    made.update(content)
+    return made.hexdigest()
 
 
 def _quantised(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -134,15 +211,22 @@ def _quantised(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return pixels
 
 
-def _encoded(picture: np.ndarray) -> tuple[str, bytes]:
-    """Return the encoding chosen for these 8-bit pixels, and the pixels in it."""
-    if picture.shape[0] * picture.shape[1] <= RAW_PIXELS:
-        return "raw", picture.tobytes()
+def _encoding(picture: np.ndarray) -> str:
+    """Return how these 8-bit pixels travel."""
+    height, width = picture.shape[:2]
+    if height * width <= RAW_PIXELS:
+        return "raw"
+    return "image/png" if max(height, width) > WEBP_SIDE else "image/webp"
+
+
+def _encoded(picture: np.ndarray, encoding: str) -> bytes:
+    if encoding == "raw":
+        return picture.tobytes()
     file = io.BytesIO()
     photo = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    if max(photo.size) > WEBP_SIDE:
+    if encoding == "image/png":
         photo.save(file, "PNG", compress_level=1)
-        return "image/png", file.getvalue()
-    # The least effort: noise does not get smaller with more, and a megapixel takes 50 ms.
-    photo.save(file, "WEBP", lossless=True, quality=0, method=0)
-    return "image/webp", file.getvalue()
+    else:
+        # The least effort: noise does not get smaller with more, and a megapixel takes 50 ms.
+        photo.save(file, "WEBP", lossless=True, quality=0, method=0)
+    return file.getvalue()

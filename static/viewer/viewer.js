@@ -7,21 +7,30 @@
  * the screen (device pixels) per pixel of the picture: at 100 % nothing is resampled, on
  * any screen.
  *
- *   bytes -> unpack -> pictures -> paint -> canvases
- *                       clicks, keys, pointers -> view -> layout, render
+ *   bytes -> pixels.js -> pictures -> paint -> canvases
+ *                         gestures.js -> view -> geometry.js -> layout, render
+ *
+ * A page may ask for a live preview (static/live/preview.js), which paints over the pictures
+ * until the server's next ones come.
  */
 
-const GAP = 12;
-const NARROWEST_SMALL = 96;
-const NARROWEST_PHOTO = 220;
-const SMALL_SIDE = 64;
-const SMALL_AREA = 420;
-const LEAST_HEIGHT = 200;
-const SHARE_OF_WINDOW = 0.72;
-const HEADER_HEIGHT = 48;
-const LARGEST_ZOOM = 32;
-const ZOOM_STEPS = [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
-const DRAG_THRESHOLD = 4;
+const { search } = new URL(import.meta.url); // The version, which all files share.
+const text = async (name) => (await fetch(new URL(name + search, import.meta.url))).text();
+const [
+  { decode, difference, toImageData, unpack },
+  { GAP, clamp, fitZoom, fitting, fullGrid, grid, heightFor, isPannable, isSmall, nextZoom,
+    pinned, placeOf, zoomOf, zoomRange },
+  { Gestures, WHEEL_KEY },
+  html,
+  css,
+] = await Promise.all([
+  import(`./pixels.js${search}`),
+  import(`./geometry.js${search}`),
+  import(`./gestures.js${search}`),
+  text("viewer.html"),
+  text("viewer.css"),
+]);
+
 const FIGURE_SPACE = "\u2007";
 
 /** The view chosen under each key: it outlives the element, as when a page is left. */
@@ -30,7 +39,10 @@ const views = new Map();
 /** The viewer that lives in each root element: Streamlit calls us again for new data. */
 const viewers = new WeakMap();
 
-export default function mount({ parentElement, data }) {
+/** Show `data`, what `to_bytes` in viewer.py wrote; return what to call when the element goes. */
+export function mount({ parentElement, data, setTriggerValue }) {
+  const place = parentElement.querySelector(".place-of-viewer");
+  if (place && !place.firstChild) place.innerHTML = `<style>${css}</style>${html}`;
   const root = parentElement.querySelector(".viewer");
   if (!root || !data) return undefined;
   let viewer = viewers.get(root);
@@ -38,7 +50,9 @@ export default function mount({ parentElement, data }) {
     viewer = new Viewer(root);
     viewers.set(root, viewer);
   }
-  viewer.update(data).catch((error) => viewer.fail(error));
+  const header = unpack(data);
+  if (header) viewer.update(header).catch((error) => viewer.fail(error));
+  else setTriggerValue("missing", true); // The server sends everything again.
   // Streamlit may run the clean-up of a call that a newer call has overtaken, so only a
   // root that has left the page is taken apart.
   return () => {
@@ -48,71 +62,7 @@ export default function mount({ parentElement, data }) {
   };
 }
 
-// ---------------------------------------------------------------------------- data
-
-/**
- * @param {Uint8Array} data what `to_bytes` in viewer.py wrote
- * @returns the header, with the `content` (Uint8Array) of each picture
- */
-function unpack(data) {
-  const start = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true) + 4;
-  const header = JSON.parse(new TextDecoder().decode(data.subarray(4, start)));
-  let offset = start;
-  for (const picture of header.pictures) {
-    picture.content = data.subarray(offset, offset + picture.length);
-    offset += picture.length;
-  }
-  return header;
-}
-
-/** Grey or colour bytes -> opaque RGBA. */
-function toImageData(content, width, height, channels) {
-  const rgba = new Uint8ClampedArray(4 * width * height);
-  const green = channels === 3 ? 1 : 0;
-  for (let from = 0, to = 0; to < rgba.length; from += channels, to += 4) {
-    rgba[to] = content[from];
-    rgba[to + 1] = content[from + green];
-    rgba[to + 2] = content[from + 2 * green];
-    rgba[to + 3] = 255;
-  }
-  return new ImageData(rgba, width, height);
-}
-
-/** Return something that can be painted: ImageData at once, or a promise of a bitmap. */
-function decode(picture, width, height) {
-  if (picture.encoding === "raw") {
-    return toImageData(picture.content, width, height, picture.channels);
-  }
-  const file = new Blob([picture.content], { type: picture.encoding });
-  return createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-}
-
-/**
- * Write `compared - reference` into `target` and measure it.
- *
- * Signed: mid-grey (128) plus `gain` times the difference.  Absolute: `gain` times its
- * size.  Both per channel, both cut off at black and white, never stretched to fit.
- */
-function difference(compared, reference, target, { signed, gain }) {
-  let sum = 0;
-  let largest = 0;
-  const [a, b, out] = [compared.data, reference.data, target.data];
-  for (let i = 0; i < out.length; i += 4) {
-    for (let c = i; c < i + 3; c += 1) {
-      const change = a[c] - b[c];
-      const size = Math.abs(change);
-      sum += size;
-      if (size > largest) largest = size;
-      out[c] = signed ? 128 + gain * change : gain * size;
-    }
-    out[i + 3] = 255;
-  }
-  return { mean: sum / (0.75 * out.length), largest };
-}
-
 // ------------------------------------------------------------------------- helpers
-
-const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 
 const percent = (zoom) => `${Math.round(100 * zoom)} %`;
 
@@ -124,8 +74,6 @@ function element(tag, className, text = "") {
 }
 
 const padded = (level) => String(level).padStart(3, FIGURE_SPACE);
-
-const WHEEL_KEY = /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl";
 
 const touchOnly = () => window.matchMedia("(hover: none)").matches;
 
@@ -139,15 +87,12 @@ class Viewer {
     this.panelsElement = this.find(".panels");
     this.handle = this.find(".handle");
     this.pictures = [];
-    this.pointers = new Map();
-    this.gesture = null;
     this.held = false;
-    this.armed = false;
     this.newest = 0;
     this.listeners = new AbortController();
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(root);
-    this.listen();
+    this.gestures = new Gestures(this);
   }
 
   find(selector) {
@@ -159,6 +104,7 @@ class Viewer {
   }
 
   destroy() {
+    this.preview?.stop();
     this.listeners.abort();
     this.observer.disconnect();
   }
@@ -171,28 +117,35 @@ class Viewer {
 
   // ------------------------------------------------------------------ new pictures
 
-  async update(data) {
+  async update(header) {
     const call = (this.newest += 1);
-    const header = unpack(data);
+    delete this.root.dataset.preview;
+    delete this.root.dataset.live;
     if (header.version === this.version && this.sameShape(header)) {
       this.describe(header);
       this.layout();
+      this.follow(header);
       return;
     }
     if (!this.pictures.length) this.prepare(header);
-    const decoded = header.pictures.map((p) => decode(p, header.width, header.height));
+    const same = this.sameShape(header);
+    const decoded = header.pictures.map((picture, i) =>
+      same && picture.version === this.pictures[i].version
+        ? null // It is painted already.
+        : decode(picture, header.width, header.height));
     // Raw pixels are painted before we return, hence in the frame in which they arrived.
     const drawables = decoded.some((d) => d instanceof Promise)
       ? await Promise.all(decoded)
       : decoded;
     if (call !== this.newest) {
-      for (const drawable of drawables) drawable.close?.();
+      for (const drawable of drawables) drawable?.close?.();
       return;
     }
     if (!this.sameShape(header)) this.prepare(header);
     this.describe(header);
-    this.paint(drawables, header.version);
+    this.paint(drawables, header);
     this.layout();
+    this.follow(header);
   }
 
   sameShape({ width, height, pictures }) {
@@ -234,11 +187,14 @@ class Viewer {
     this.panelsElement.append(panel);
     // The pixels are read again for the difference and the read-out.
     const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-    return { title, panel, caption, viewport, canvas, context, marker, pixels: null };
+    return {
+      title, panel, caption, viewport, canvas, context, marker, pixels: null, version: null,
+    };
   }
 
   /** What was chosen before under this key, as far as it applies to these pictures. */
-  startingView({ key, width, height, pictures }) {
+  startingView(header) {
+    const { key, width, height, pictures } = header;
     const titles = pictures.map(({ title }) => title);
     const last = titles.length - 1;
     const named = (title, otherwise) =>
@@ -249,7 +205,7 @@ class Viewer {
       mode: "side",
       wipe: 0.5,
       signed: true,
-      gain: Math.max(width, height) <= SMALL_SIDE ? 1 : 4,
+      gain: isSmall(header) ? 1 : 4,
       ...before,
     };
     if (!before || before.size !== size) {
@@ -304,9 +260,12 @@ class Viewer {
     });
   }
 
-  paint(drawables, version) {
+  paint(drawables, { pictures, version }) {
     drawables.forEach((drawable, i) => {
       const picture = this.pictures[i];
+      picture.canvas.dataset.version = version;
+      picture.version = pictures[i].version;
+      if (!drawable) return;
       if (drawable instanceof ImageData) {
         picture.context.putImageData(drawable, 0, 0);
         picture.pixels = drawable;
@@ -315,11 +274,47 @@ class Viewer {
         picture.pixels = null;
         drawable.close();
       }
-      picture.canvas.dataset.version = version;
     });
     this.version = version;
     this.measured = null;
     this.root.dataset.version = version;
+  }
+
+  // ----------------------------------------------------------------------- preview
+
+  /** Let the live preview, if there is one, go on from the pictures of this message. */
+  async follow(header) {
+    if (!header.preview && !this.preview) return;
+    try {
+      const { Preview } = await import(`../live/preview.js${search}`);
+      this.preview ??= new Preview((made, by) => this.showPreview(made, by));
+      await this.preview.follow(header);
+      this.root.dataset.live = this.preview.now ? "ready" : "off";
+    } catch (error) {
+      // Nothing is lost but the preview: the server's pictures come as before.
+      console.info("No live preview:", error);
+    }
+  }
+
+  /**
+   * Paint grey pixels that were made in the browser, until those of the server come.
+   *
+   * @param {Object<string, {levels: Uint8Array, caption: string}>} made by title
+   * @param {number} by what they were made with; tests read it
+   */
+  showPreview(made, by) {
+    for (const picture of this.pictures) {
+      const { levels, caption } = made[picture.title] ?? {};
+      if (!levels) continue;
+      picture.pixels = toImageData(levels, this.width, this.height, 1);
+      picture.context.putImageData(picture.pixels, 0, 0);
+      picture.caption.textContent = caption;
+      picture.version = null;
+    }
+    this.version = `preview ${by}`;
+    this.measured = null;
+    this.root.dataset.preview = String(by);
+    this.render();
   }
 
   picture(title) {
@@ -369,14 +364,17 @@ class Viewer {
 
   layoutSide() {
     const width = this.stage.clientWidth;
-    const { columns, slot, height } = this.full ? this.fullGrid() : this.grid(width);
-    const zoom = this.fitting(slot, height);
+    const count = this.pictures.length;
+    const { columns, slot, height } = this.full
+      ? fullGrid(this, width, this.stage.clientHeight, count)
+      : grid(this, width, count, this.areaHeight);
+    const zoom = fitting(this, slot, height);
     const [shownWidth, shownHeight] = [this.width, this.height].map((n) => (n * zoom) / this.ratio);
     // A panel hugs its picture.  Only a tall photo, which the height limits, keeps the rest of
     // its column: the zoomed view can use it.
-    const hugs = !this.full && (this.isSmall || this.fitting(slot, Infinity) === zoom);
+    const hugs = !this.full && (isSmall(this) || fitting(this, slot, Infinity) === zoom);
     this.viewportWidth = hugs ? Math.ceil(shownWidth) : slot;
-    this.viewportHeight = hugs && this.isSmall ? Math.ceil(shownHeight) : height;
+    this.viewportHeight = hugs && isSmall(this) ? Math.ceil(shownHeight) : height;
     const spare = (width - columns * this.viewportWidth) / Math.max(1, columns - 1);
     this.panelsElement.style.columnGap = `${Math.floor(clamp(spare, GAP, 3 * GAP))}px`;
     this.panelsElement.style.gridTemplateColumns = `repeat(${columns}, ${this.viewportWidth}px)`;
@@ -384,40 +382,11 @@ class Viewer {
     for (const { viewport } of this.pictures) viewport.style.height = `${this.viewportHeight}px`;
   }
 
-  /** The most columns in which a picture is still large enough to be judged. */
-  grid(width) {
-    const count = this.pictures.length;
-    const narrowest = this.isSmall ? NARROWEST_SMALL : NARROWEST_PHOTO;
-    const most = clamp(Math.floor((width + GAP) / (narrowest + GAP)), 1, count);
-    const rows = Math.ceil(count / most);
-    const columns = Math.ceil(count / rows);
-    const slot = Math.floor((width - GAP * (columns - 1)) / columns);
-    return { columns, slot, height: this.heightFor(slot, rows) };
-  }
-
-  /** In full screen: the columns that show the pictures largest. */
-  fullGrid() {
-    const [width, height] = [this.stage.clientWidth, this.stage.clientHeight];
-    const count = this.pictures.length;
-    const grids = this.pictures.map((_, i) => {
-      const columns = i + 1;
-      const rows = Math.ceil(count / columns);
-      return {
-        columns,
-        slot: Math.floor((width - GAP * (columns - 1)) / columns),
-        height: Math.floor((height - GAP * (rows - 1)) / rows) - HEADER_HEIGHT,
-      };
-    });
-    return grids.reduce((best, grid) =>
-      this.fitting(grid.slot, grid.height) > this.fitting(best.slot, best.height) ? grid : best,
-    );
-  }
-
   layoutSingle() {
     this.viewportWidth = this.stage.clientWidth;
     this.viewportHeight = this.full
       ? this.stage.clientHeight
-      : this.heightFor(this.viewportWidth, 1);
+      : heightFor(this, this.viewportWidth, 1, this.areaHeight);
     this.panelsElement.style.gridTemplateColumns = "";
     this.stage.style.height = this.full ? "" : `${this.viewportHeight}px`;
     for (const { viewport } of [...this.pictures, this.differencePanel]) {
@@ -425,65 +394,18 @@ class Viewer {
     }
   }
 
-  get isSmall() {
-    return Math.max(this.width, this.height) <= SMALL_SIDE;
-  }
-
-  /** The height of a picture area of this width, in CSS pixels. */
-  heightFor(width, rows) {
-    if (this.areaHeight) return Math.max(Math.floor(this.areaHeight / rows), 1);
-    const most = this.isSmall
-      ? SMALL_AREA
-      : Math.max(LEAST_HEIGHT, SHARE_OF_WINDOW * window.innerHeight);
-    return Math.ceil((this.height * this.fitting(width, most)) / this.ratio);
-  }
-
-  /**
-   * The zoom at which the whole picture fits: a whole number where that costs at most a
-   * third of the size, because then all its pixels are equally large.
-   */
-  fitting(width, height) {
-    const zoom = this.ratio * Math.min(width / this.width, height / this.height);
-    const whole = Math.floor(zoom);
-    return 3 * whole >= 2 * zoom ? whole : zoom;
-  }
-
   // -------------------------------------------------------------------------- view
 
-  get fitZoom() {
-    return this.fitting(this.viewportWidth, this.viewportHeight);
-  }
-
   get zoom() {
-    return this.view.fit ? this.fitZoom : this.view.zoom;
+    return zoomOf(this);
   }
 
-  /** Where the picture lies in its viewport, in CSS pixels on whole device pixels. */
   place() {
-    const scale = this.zoom / this.ratio;
-    const along = (length, room, centre) => {
-      const left = length <= room ? (room - length) / 2 : room / 2 - centre * length;
-      const kept = length <= room ? left : clamp(left, room - length, 0);
-      return Math.round(kept * this.ratio) / this.ratio;
-    };
-    const width = this.width * scale;
-    const height = this.height * scale;
-    return {
-      scale,
-      width,
-      height,
-      left: along(width, this.viewportWidth, this.view.x),
-      top: along(height, this.viewportHeight, this.view.y),
-    };
+    return placeOf(this);
   }
 
   get pannable() {
-    const { width, height } = this.place();
-    return width > this.viewportWidth + 0.5 || height > this.viewportHeight + 0.5;
-  }
-
-  get zoomRange() {
-    return [Math.min(this.fitZoom, 1), Math.max(LARGEST_ZOOM, 4 * this.fitZoom)];
+    return isPannable(this);
   }
 
   /** Zoom about a point of the viewport (its middle, when none is given). */
@@ -493,20 +415,14 @@ class Viewer {
       x: (at.x - before.left) / before.width,
       y: (at.y - before.top) / before.height,
     };
-    this.view.zoom = clamp(zoom, ...this.zoomRange);
+    this.view.zoom = clamp(zoom, ...zoomRange(this));
     this.view.fit = false;
     this.pinTo(inPicture, at);
   }
 
   /** Move the view so that a point of the picture (in 0..1) lies at a point of the viewport. */
   pinTo(inPicture, at) {
-    const { width, height } = this.place();
-    const along = (length, room, fraction, point) => {
-      const reach = room / 2 / length;
-      return reach >= 0.5 ? 0.5 : clamp(fraction + (room / 2 - point) / length, reach, 1 - reach);
-    };
-    this.view.x = along(width, this.viewportWidth, inPicture.x, at.x);
-    this.view.y = along(height, this.viewportHeight, inPicture.y, at.y);
+    Object.assign(this.view, pinned(this, inPicture, at));
     this.render();
   }
 
@@ -525,13 +441,11 @@ class Viewer {
   /** Double click: into the picture at this point, or back to the whole. */
   toggleZoom(at) {
     if (!this.view.fit) this.fit();
-    else this.zoomTo(this.fitZoom < 0.99 ? 1 : 3 * this.fitZoom, at);
+    else this.zoomTo(fitZoom(this) < 0.99 ? 1 : 3 * fitZoom(this), at);
   }
 
   stepZoom(direction) {
-    const steps = direction > 0 ? ZOOM_STEPS : [...ZOOM_STEPS].reverse();
-    const next = steps.find((step) => direction * (step - this.zoom) > 0.001 * this.zoom);
-    this.zoomTo(next ?? this.zoom * 2 ** direction);
+    this.zoomTo(nextZoom(this, direction));
   }
 
   choose(choices) {
@@ -707,279 +621,6 @@ class Viewer {
     const start = 4 * (y * this.width + x);
     const [red, green, blue] = this.pixelsOf(picture).data.subarray(start, start + 3);
     return picture.channels === 1 ? [red] : [red, green, blue];
-  }
-
-  // ------------------------------------------------------------------------- input
-
-  listen() {
-    const { signal } = this.listeners;
-    const on = (target, type, handler, options = {}) =>
-      target.addEventListener(type, handler.bind(this), { signal, ...options });
-    on(this.root, "click", this.clicked);
-    on(this.root, "change", this.picked);
-    on(this.root, "keydown", this.keyDown);
-    on(this.root, "keyup", this.keyUp);
-    on(this.root, "focusout", this.focusOut);
-    on(this.root, "pointerleave", () => (this.armed = false));
-    on(this.stage, "pointerdown", this.pointerDown);
-    on(this.stage, "pointermove", this.pointerMove);
-    on(this.stage, "pointerup", this.pointerUp);
-    on(this.stage, "pointercancel", this.pointerUp);
-    on(this.stage, "pointerleave", () => this.hover(null));
-    on(this.stage, "dblclick", this.doubleClicked);
-    on(this.stage, "contextmenu", this.contextMenu);
-    on(this.stage, "wheel", this.wheel, { passive: false });
-    on(this.stage, "touchmove", this.touchMove, { passive: false });
-    on(document, "fullscreenchange", this.fullscreenChanged);
-  }
-
-  clicked(event) {
-    const button = event.target.closest("button");
-    if (!button || !this.pictures.length) return;
-    const { mode, action, signed, gain, show } = button.dataset;
-    if (mode) this.choose({ mode });
-    else if (signed) this.choose({ signed: signed === "true" });
-    else if (gain) this.choose({ gain: Number(gain) });
-    else if (show) this.show(show);
-    else if (action === "larger") this.stepZoom(1);
-    else if (action === "smaller") this.stepZoom(-1);
-    else if (action === "fit") this.fit();
-    else if (action === "actual") this.zoomTo(1);
-    else if (action === "fullscreen") this.toggleFullscreen();
-  }
-
-  picked(event) {
-    const { pick } = event.target.dataset;
-    if (pick) this.choose({ [pick]: event.target.value });
-  }
-
-  keyDown(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.pictures.length) return;
-    if (event.target.closest("select")) return;
-    if (!this.handleKey(event)) return;
-    event.preventDefault();
-    // Streamlit has shortcuts of its own on the document.
-    event.stopPropagation();
-  }
-
-  /** Act on a key; false when it is not ours, so that the page can have it. */
-  handleKey({ key, shiftKey, target, repeat }) {
-    const onButton = target.closest("button");
-    const numbered = this.pictures[Number(key) - 1];
-    if (numbered) this.show(numbered.title);
-    else if (key === "+" || key === "=") this.stepZoom(1);
-    else if (key === "-" || key === "_") this.stepZoom(-1);
-    else if (key === "0") this.fit();
-    else if (key === "Escape" && this.full) this.toggleFullscreen();
-    else if (target === this.handle) return this.moveWipe(key, shiftKey);
-    else if (key === " " && !onButton) {
-      if (this.view.mode === "flip" && !repeat) this.hold(true);
-    } else if (key.startsWith("Arrow") && !onButton) return this.arrow(key);
-    else return false;
-    return true;
-  }
-
-  moveWipe(key, shiftKey) {
-    const step = shiftKey ? 0.1 : 0.02;
-    const targets = {
-      ArrowLeft: this.view.wipe - step,
-      ArrowDown: this.view.wipe - step,
-      ArrowRight: this.view.wipe + step,
-      ArrowUp: this.view.wipe + step,
-      PageDown: this.view.wipe - 0.1,
-      PageUp: this.view.wipe + 0.1,
-      Home: 0,
-      End: 1,
-    };
-    if (!(key in targets)) return false;
-    this.view.wipe = clamp(targets[key], 0, 1);
-    this.render();
-    return true;
-  }
-
-  /** Arrows move a zoomed picture; in Flip, left and right go through the pictures. */
-  arrow(key) {
-    const direction = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    const [x, y] = direction[key];
-    if (this.pannable) {
-      this.panBy((x * this.viewportWidth) / 8, (y * this.viewportHeight) / 8);
-      return true;
-    }
-    if (this.view.mode !== "flip" || !x) return false;
-    const count = this.pictures.length;
-    const index = this.pictures.indexOf(this.picture(this.view.shown));
-    this.show(this.pictures[(index - x + count) % count].title);
-    return true;
-  }
-
-  keyUp(event) {
-    if (event.key === " ") this.hold(false);
-  }
-
-  /** A key that is let go elsewhere is not heard here. */
-  focusOut() {
-    if (!this.pointers.size) this.hold(false);
-  }
-
-  /**
-   * The point of a viewport under a pointer, and how far `off` the viewport it is: of the
-   * nearest one, unless a gesture says in which it began.
-   */
-  locate({ clientX, clientY }, among = this.showing().map(({ viewport }) => viewport)) {
-    let nearest = null;
-    for (const viewport of among) {
-      const box = viewport.getBoundingClientRect();
-      const x = clientX - box.left;
-      const y = clientY - box.top;
-      const off = Math.max(0, -x, x - box.width) + Math.max(0, -y, y - box.height);
-      if (!nearest || off < nearest.off) nearest = { x, y, off, viewport };
-    }
-    return nearest;
-  }
-
-  hover(event) {
-    const at = event && this.locate(event);
-    const { left, top, scale } = this.place();
-    const x = at ? Math.floor((at.x - left) / scale) : -1;
-    const y = at ? Math.floor((at.y - top) / scale) : -1;
-    const inside = at && at.off === 0 && x >= 0 && y >= 0 && x < this.width && y < this.height;
-    this.pixel = inside ? { x, y } : null;
-    this.renderPixel();
-  }
-
-  pointerDown(event) {
-    if (event.pointerType === "mouse" && event.button !== 0) return;
-    if (!this.pictures.length) return;
-    this.armed = true;
-    this.hideHint();
-    this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
-    this.stage.setPointerCapture(event.pointerId);
-    this.hover(event);
-    this.startGesture(event);
-  }
-
-  /** Decide what the pointers now on the stage do. */
-  startGesture(event) {
-    const points = [...this.pointers.values()];
-    const wiping =
-      this.view.mode === "wipe" && (event.target.closest(".handle") || !this.pannable);
-    this.hold(points.length === 1 && this.view.mode === "flip");
-    this.gesture = null;
-    if (points.length === 2) this.grab("pinch", this.between(points));
-    else if (points.length === 1) this.grab(wiping ? "wipe" : "pan", points[0]);
-    if (this.gesture?.kind === "wipe") this.wipeAt(event);
-  }
-
-  /** Take hold of the point of the picture that lies here. */
-  grab(kind, point) {
-    const at = this.locate(point);
-    const { left, top, width, height } = this.place();
-    const inPicture = { x: (at.x - left) / width, y: (at.y - top) / height };
-    this.gesture = { kind, inPicture, start: point, zoom: this.zoom, viewports: [at.viewport] };
-  }
-
-  /** Middle and distance of two fingers. */
-  between([a, b]) {
-    return {
-      clientX: (a.clientX + b.clientX) / 2,
-      clientY: (a.clientY + b.clientY) / 2,
-      distance: Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
-    };
-  }
-
-  pointerMove(event) {
-    if (!this.pictures.length) return;
-    if (this.pointers.has(event.pointerId)) {
-      this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
-      const kind = this.gesture?.kind;
-      if (kind === "pinch") this.pinch();
-      else if (kind === "wipe") this.wipeAt(event);
-      else if (kind === "pan") this.drag(event);
-    }
-    this.hover(event);
-  }
-
-  pinch() {
-    const now = this.between([...this.pointers.values()]);
-    const { zoom, start, inPicture, viewports } = this.gesture;
-    this.view.zoom = clamp((zoom * now.distance) / start.distance, ...this.zoomRange);
-    this.view.fit = false;
-    this.pinTo(inPicture, this.locate(now, viewports));
-  }
-
-  drag(event) {
-    const { gesture } = this;
-    const { start } = gesture;
-    const far = Math.hypot(event.clientX - start.clientX, event.clientY - start.clientY);
-    gesture.dragging ||= far > DRAG_THRESHOLD;
-    if (!gesture.dragging || !this.pannable) return;
-    this.hold(false);
-    this.root.classList.add("dragging");
-    this.pinTo(gesture.inPicture, this.locate(event, gesture.viewports));
-  }
-
-  wipeAt(event) {
-    const { from, to } = this.wipeRange;
-    this.view.wipe = clamp((this.locate(event).x - from) / Math.max(1, to - from), 0, 1);
-    this.render();
-  }
-
-  pointerUp(event) {
-    if (!this.pointers.delete(event.pointerId)) return;
-    this.root.classList.remove("dragging");
-    this.hold(false);
-    this.gesture = null;
-    // One finger of a pinch may stay and pan on; it does not hold or wipe.
-    const [left] = this.pointers.values();
-    if (left) this.grab("pan", left);
-    else if (event.pointerType !== "mouse") this.hover(null);
-  }
-
-  doubleClicked(event) {
-    if (event.target.closest(".handle") || !this.pictures.length) return;
-    const at = this.locate(event);
-    if (at.off === 0) this.toggleZoom(at);
-  }
-
-  /** A long touch holds the picture; the menu it would open is in the way. */
-  contextMenu(event) {
-    if (event.pointerType === "touch" || this.pointers.size) event.preventDefault();
-  }
-
-  /** Two fingers are ours; what one finger does is said by `touch-action` in the CSS. */
-  touchMove(event) {
-    if (event.touches.length > 1 && event.cancelable) event.preventDefault();
-  }
-
-  wheel(event) {
-    if (!this.pictures.length) return;
-    const meant = event.ctrlKey || event.metaKey;
-    if (!meant && !this.armed && !this.full) {
-      this.showHint(`Click the picture or hold ${WHEEL_KEY} to zoom with the wheel`);
-      return;
-    }
-    const lines = event.deltaMode === 1 ? 16 : 1;
-    const step = clamp(-event.deltaY * lines * (meant ? 0.01 : 0.002), -0.3, 0.3);
-    const before = this.zoom;
-    const next = clamp(before * Math.exp(step), ...this.zoomRange);
-    // At the end of the range the page may scroll on.
-    if (Math.abs(next - before) > 0.001 * before) {
-      this.zoomTo(next, this.locate(event));
-      this.hover(event);
-    } else if (!meant) return;
-    event.preventDefault();
-  }
-
-  showHint(text) {
-    const hint = this.find(".hint");
-    hint.textContent = text;
-    hint.classList.add("on");
-    clearTimeout(this.hintTimer);
-    this.hintTimer = setTimeout(() => this.hideHint(), 1600);
-  }
-
-  hideHint() {
-    this.find(".hint").classList.remove("on");
   }
 
   // ------------------------------------------------------------------- full screen

@@ -1,0 +1,254 @@
+"""The live preview on the Draw page: it follows the slider, and never stands in the way."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.pixels import painted
+from tests.chromium import wait_until_idle
+
+
+@pytest.fixture
+def draw(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """``draw(link, before=, ready=)`` opens the Draw page, by default once its preview is ready."""
+
+    def open_draw(
+        link: str = "",
+        before: Callable[[Page], None] | None = None,
+        ready: bool = True,
+        **settings,
+    ) -> Page:
+        page = open_page(**settings)
+        if before:
+            before(page)
+        page.goto(f"{app_url}/{link}")
+        wait_for_pictures(page)
+        if ready:
+            expect(page.locator(".viewer")).to_have_attribute("data-live", "ready", timeout=20_000)
+        return page
+
+    return open_draw
+
+
+def wait_for_pictures(page: Page) -> None:
+    viewer = page.locator(".viewer")
+    expect(viewer).to_have_attribute("data-version", re.compile("."), timeout=20_000)
+    wait_until_idle(page)
+
+
+def slider(page: Page):
+    return page.get_by_role("slider", name="Strength")
+
+
+def shown(page: Page) -> list[np.ndarray]:
+    return [painted(page, title) for title in ("Noisy", "Denoised")]
+
+
+def captions(page: Page) -> list[str]:
+    return page.locator(".heading .caption").all_inner_texts()
+
+
+def grab(page: Page) -> tuple[float, float]:
+    """Press the mouse on the slider's thumb; the input begins at its middle."""
+    box = slider(page).bounding_box()
+    x, y = box["x"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    return x, y
+
+
+def wait_for_preview(page: Page) -> None:
+    """Return when the pictures are previews of where the slider stands."""
+    page.wait_for_function(
+        """() => {
+            const roots = [...document.querySelectorAll('*')].map((each) => each.shadowRoot);
+            const viewer = roots.map((root) => root?.querySelector('.viewer')).find(Boolean);
+            const slider = document.querySelector('.st-key-strength input[type=range]');
+            return viewer.dataset.preview === slider.value;
+        }"""
+    )
+
+
+def off(some: list[np.ndarray], others: list[np.ndarray]) -> int:
+    return max(int(np.abs(a - b).max()) for a, b in zip(some, others, strict=True))
+
+
+def released(page: Page, let_go: Callable[[], None]) -> None:
+    """Let go and wait for the server's pictures."""
+    version = page.locator(".viewer").get_attribute("data-version")
+    let_go()
+    expect(page.locator(".viewer")).not_to_have_attribute("data-version", version)
+    wait_until_idle(page)
+
+
+def test_pictures_and_words_follow_the_slider_and_are_what_the_server_says_on_release(draw):
+    page = draw()
+    before = shown(page)
+    version = page.locator(".viewer").get_attribute("data-version")
+    x, y = grab(page)
+    page.mouse.move(x + 60, y, steps=6)
+    wait_for_preview(page)
+    previewed, words = shown(page), captions(page)
+    # No server had a part in it, and nothing on the screen is passed off as new.
+    assert page.locator(".viewer").get_attribute("data-version") == version
+    assert off(previewed, before) > 10
+    expect(page.locator(".st-key-settled_methods")).to_have_css("opacity", "0.35")
+
+    released(page, page.mouse.up)
+    assert off(shown(page), previewed) <= 1
+    assert captions(page) == words
+    assert re.fullmatch(r"[\d.]+ dB · reader: \d \(>?\d+\xa0%\)", words[2])
+    expect(page.locator(".viewer")).not_to_have_attribute("data-preview", re.compile(""))
+    expect(page.locator(".st-key-settled_methods")).to_have_css("opacity", "1")
+    assert f"strength={slider(page).input_value()}" in page.url
+
+
+def test_a_drag_that_ends_where_it_began_shows_the_servers_own_pixels(draw):
+    page = draw()
+    before, words = shown(page), captions(page)
+    x, y = grab(page)
+    page.mouse.move(x + 60, y, steps=4)
+    expect(page.locator(".viewer")).to_have_attribute("data-preview", re.compile("."))
+    page.mouse.move(x, y, steps=4)
+    expect(page.locator(".viewer")).to_have_attribute("data-preview", "0.5")
+    assert off(shown(page), before) == 0
+    assert captions(page) == words
+    page.mouse.up()
+    wait_until_idle(page)
+    assert off(shown(page), before) == 0
+
+
+def test_the_slider_moves_in_small_steps_by_keys_too(draw):
+    page = draw()
+    released(page, lambda: slider(page).press("ArrowRight"))
+    assert slider(page).input_value() == "0.51"
+    slider(page).focus()
+    page.keyboard.down("ArrowRight")
+    expect(page.locator(".viewer")).to_have_attribute("data-preview", "0.52")
+    previewed = shown(page)
+    page.keyboard.up("ArrowRight")
+    expect(page.locator(".viewer")).not_to_have_attribute("data-preview", re.compile(""))
+    wait_until_idle(page)
+    assert off(shown(page), previewed) <= 1
+
+
+def test_a_finger_on_a_phone_drags_as_well(draw):
+    page = draw(width=390, height=844, touch=True)
+    slider(page).scroll_into_view_if_needed()
+    box = slider(page).bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        places = [{"x": px, "y": py} for px, py in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    touch("touchStart", (x, y))
+    for step in range(1, 8):
+        touch("touchMove", (x + 8 * step, y))
+    page.wait_for_timeout(200)  # The last of them may still be on its way.
+    wait_for_preview(page)
+    previewed = shown(page)
+    released(page, lambda: touch("touchEnd"))
+    assert off(shown(page), previewed) <= 1
+
+
+def test_another_noise_and_network_are_previewed_once_they_are_chosen(draw):
+    page = draw("?noise=poisson&model=conv-32-32")
+    for choose in (None, "Block"):
+        if choose:
+            page.get_by_role("combobox", name="Noise", exact=True).click()
+            page.get_by_role("option", name=choose).click()
+            wait_until_idle(page)
+        x, y = grab(page)
+        page.mouse.move(x + 50, y, steps=5)
+        wait_for_preview(page)
+        previewed = shown(page)
+        released(page, page.mouse.up)
+        assert off(shown(page), previewed) <= 1
+
+
+def test_a_filter_waits_for_the_server(draw):
+    page = draw("?model=median", ready=False)
+    x, y = grab(page)
+    before = shown(page)
+    page.mouse.move(x + 60, y, steps=6)
+    page.wait_for_timeout(300)
+    assert page.locator(".viewer").get_attribute("data-preview") is None
+    assert off(shown(page), before) == 0
+    released(page, page.mouse.up)
+    assert off(shown(page), before) > 10
+
+
+# Whatever is missing, the page is the one without a preview
+
+
+def no_webassembly(page: Page) -> None:
+    page.add_init_script("delete globalThis.WebAssembly")
+
+
+def no_simd(page: Page) -> None:
+    # What a browser without SIMD says of a kernel that has it.
+    page.add_init_script(
+        "WebAssembly.compile = async () => { throw new WebAssembly.CompileError('no SIMD'); }"
+    )
+
+
+def no_kernel(page: Page) -> None:
+    page.route("**/kernel.wasm*", lambda route: route.abort())
+
+
+def no_weights(page: Page) -> None:
+    page.route("**/app/static/live/*.gz", lambda route: route.fulfill(status=404))
+
+
+def no_files(page: Page) -> None:
+    page.route("**/app/static/**", lambda route: route.abort())
+
+
+def nonsense(page: Page) -> None:
+    """A browser whose arithmetic is wrong: the answer is one tenth lighter."""
+
+    def spoil(route: Route) -> None:
+        answer = route.fetch()
+        script = answer.text()
+        right = "return this.read(this.steps.at(-1));"
+        assert right in script
+        wrong = "return this.read(this.steps.at(-1)).map((v) => v + 0.1);"
+        route.fulfill(response=answer, body=script.replace(right, wrong))
+
+    page.route("**/network.js*", spoil)
+
+
+@pytest.mark.parametrize(
+    "before", [no_webassembly, no_simd, no_kernel, no_weights, no_files, nonsense]
+)
+def test_where_something_is_missing_the_page_works_without_a_preview(draw, before):
+    page = draw(before=before, ready=False)
+    first = shown(page)
+    page.wait_for_timeout(500)
+    x, y = grab(page)
+    page.mouse.move(x + 60, y, steps=6)
+    page.wait_for_timeout(300)
+    assert page.locator(".viewer").get_attribute("data-preview") is None
+    assert off(shown(page), first) == 0
+    released(page, page.mouse.up)
+    assert off(shown(page), first) > 10
+    expect(page.get_by_role("button", name="Wipe")).to_be_visible()
+
+
+def test_streamlits_slider_is_still_built_as_the_preview_expects(draw):
+    """Its markup is no public API: where this fails, static/live/preview.js has to follow."""
+    page = draw()
+    found = page.locator(".st-key-strength input[type=range]")
+    expect(found).to_have_count(1)
+    assert found.get_attribute("value") == "0.5"
+    x, y = grab(page)
+    page.mouse.move(x + 40, y, steps=4)
+    # It tells its value at every step, as an attribute, before the server hears of it.
+    assert float(found.get_attribute("value")) > 0.55
+    assert found.get_attribute("value") == found.input_value()
+    page.mouse.up()
