@@ -5,11 +5,12 @@ import streamlit as st
 from models.catalogue import ModelError
 from pages.components import controls
 from pages.components.cached import get_cards, get_catalogue
-from pages.components.compare import blind_test, charts, selection, table, trust_map
+from pages.components.compare import blind_test, charts, selection, settings, table, trust_map
 from pages.components.compare.measurements import MeasurementsError, read_measurements, unmeasured
-from pages.components.draw_settings import fitting, here_now
-from pages.components.layout import let_pictures_leave, page_footer, page_setup
+from pages.components.draw_settings import draw_settings, fitting
+from pages.components.layout import flush_to_browser, page_footer, page_setup
 from pages.components.methods import method_title
+from pages.components.settings import write_link
 
 page_setup(
     "Compare",
@@ -31,7 +32,7 @@ def show_measured(cards: dict) -> None:
 
     # Ask
     chosen = selection.pick_measurements(measurements, cards)
-    here = here_now(cards)
+    here = draw_settings(cards)
 
     # Show
     st.markdown(charts.summary(chosen))
@@ -92,7 +93,7 @@ def show_trust(cards: dict) -> None:
 
     # Show
     trust_map.show_trust(found, title, noise)
-    let_pictures_leave()
+    flush_to_browser()
     trust_map.show_numbers(found)
     st.markdown(trust_map.WORDS)
     st.subheader("Does the digit reader change its mind?", anchor=False)
@@ -103,10 +104,11 @@ def show_trust(cards: dict) -> None:
 
 
 @st.fragment
-def lab() -> None:
+def body() -> None:
     """All views, as a fragment: a click redraws one of them without the page around it."""
     cards, problems = get_cards()
-    selection.open_link(cards)
+    table = settings.settings(cards)
+    settings.open_link(table, cards)
     for problem in problems:
         st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
     view = selection.pick_view()
@@ -116,11 +118,11 @@ def lab() -> None:
         show_blind()
     else:
         show_trust(cards)
-    selection.write_link(cards)
-    selection.show_reset(cards)
+    write_link(table)
+    settings.show_reset(table)
 
 
-lab()
+body()
 page_footer(
     "The digits of the blind test and of the trust map are drawn by this app, or by you; no data "
     "set comes along. Every setting is in the address of this page: copy it, and it shows the same."

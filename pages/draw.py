@@ -9,12 +9,14 @@ from models.catalogue import Card, ModelError
 from pages.components import controls, scores
 from pages.components.cached import get_cards
 from pages.components.draw import controls as pickers
+from pages.components.draw import settings
 from pages.components.draw.canvas import SIDE
 from pages.components.draw.downloads import show_downloads
-from pages.components.layout import let_pictures_leave, page_footer, page_setup
+from pages.components.layout import flush_to_browser, page_footer, page_setup
 from pages.components.live import preview_of
 from pages.components.methods import load_method, run_all
 from pages.components.model_card import show_model_card
+from pages.components.settings import Setting, write_link
 from pages.components.viewer import compare
 
 page_setup(
@@ -25,10 +27,11 @@ page_setup(
 
 
 @st.fragment
-def lab() -> None:
+def body() -> None:
     """The whole bench, as a fragment: a slider redraws it without the page around it."""
     cards, problems = get_cards()
-    pickers.open_link(cards)
+    table = settings.settings(cards)
+    settings.open_link(table)
     for problem in problems:
         st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
 
@@ -37,17 +40,7 @@ def lab() -> None:
         draw_box = st.container(width=SIDE + 2)
         view_box = st.container(width="stretch")
     with draw_box:
-        source = pickers.pick_source()
-        if source == "digit":
-            clean = pickers.pick_drawing()
-        elif source == "other":
-            clean = pickers.pick_sample()
-        else:
-            clean = np.zeros((28, 28, 1), np.float32)
-            st.caption(
-                "Nothing was drawn: the network sees noise alone. Whatever shows up in its answer "
-                "is invented, because it expects a digit to be there."
-            )
+        source, clean = pickers.pick_picture()
     viewer_box = view_box.container()
     controls_box = view_box.container()
     kind, strength, seed, name = pickers.chosen(cards)
@@ -56,7 +49,7 @@ def lab() -> None:
             "The canvas is empty. Draw a digit on it, or start from one of the ready ones.",
             icon=":material/draw:",
         )
-        show_controls(controls_box, cards)
+        show_controls(controls_box, cards, table)
         return
 
     # Compute
@@ -66,7 +59,7 @@ def lab() -> None:
         method = load_method(name, cards, kind, strength)
     except ModelError as problem:
         viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
-        show_controls(controls_box, cards)
+        show_controls(controls_box, cards, table)
         return
     denoised = method.denoise(noisy, sigma)
 
@@ -86,16 +79,18 @@ def lab() -> None:
             key="viewer",
             captions=scores.captions(pictures, readings),
             alt=alt,
-            preview=preview_of("strength", kind, strength, seed, clean.shape, method.card, reader),
+            preview=preview_of(
+                "draw_strength", kind, strength, seed, clean.shape, method.card, reader
+            ),
         )
-    let_pictures_leave()
-    show_controls(controls_box, cards)
+    flush_to_browser()
+    show_controls(controls_box, cards, table)
     with view_box.container(key="settled_quality"):
         if reference is not None:
             scores.show_quality(reference, noisy, denoised)
         scores.show_warnings(method, kind, strength, reference, noisy, denoised, readings)
     answers = run_all(cards, kind, strength, noisy, sigma)
-    settings = {
+    chosen = {
         "picture": source,
         "noise": kind.name,
         "strength": strength,
@@ -104,23 +99,23 @@ def lab() -> None:
     }
     with view_box, st.container(horizontal=True):
         show_model_card(method.card)
-        show_downloads(pictures, answers, reference, settings)
-        st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(cards,))
+        show_downloads(pictures, answers, reference, chosen)
+        st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(table,))
     with st.container(key="settled_methods"):
         scores.show_all_methods(answers, reference, noisy, chosen=name)
 
 
-def show_controls(box: DeltaGenerator, cards: dict[str, Card]) -> None:
+def show_controls(box: DeltaGenerator, cards: dict[str, Card], table: list[Setting]) -> None:
     """Draw what stands below the pictures, and put it into the link."""
     with box:
-        controls.pick_noise()
+        controls.pick_noise(settings.PREFIX)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            controls.pick_seed()
-            controls.pick_method(cards)
-    pickers.write_link(cards)
+            controls.pick_seed(settings.PREFIX)
+            controls.pick_method(cards, settings.PREFIX)
+    write_link(table)
 
 
-lab()
+body()
 page_footer(
     "What you draw stays in this session and is gone with it, unless you train a network: its run "
     "keeps your drawing to show it. Every setting and the drawing are in the address of this page: "

@@ -10,22 +10,23 @@ from pages.components.inside import (
     code,
     layers,
     pixel_order,
+    settings,
     shared,
     skips,
     window,
 )
 from pages.components.layout import page_footer, page_setup
 
-# What there is to see, in this order; ``show(digit)`` of the chosen one writes it.
-SECTIONS = {
-    "layers": ("Layers", layers.show),
-    "window": ("One window", window.show),
-    "skips": ("Skip connections", skips.show),
-    "checkerboard": ("Checkerboard", checkerboard.show),
-    "code": ("The code", code.show),
-    "pca": ("PCA", autoencoders.show),
-    "order": ("Order of pixels", pixel_order.show),
-    "anomaly": ("Anomaly", anomaly.show),
+# ``show(digit)`` writes a section.
+SHOW = {
+    "layers": layers.show,
+    "window": window.show,
+    "skips": skips.show,
+    "checkerboard": checkerboard.show,
+    "code": code.show,
+    "pca": autoencoders.show,
+    "order": pixel_order.show,
+    "anomaly": anomaly.show,
 }
 
 page_setup(
@@ -35,26 +36,24 @@ page_setup(
 
 
 @st.fragment
-def lab() -> None:
+def body() -> None:
     """One section at a time, as a fragment: a click redraws it without the page around it."""
-    titles = {name: title for name, (title, _) in SECTIONS.items()}
-    shared.open_link(titles)
+    settings.open_link()
 
     # Ask
-    section = shared.pick_section(titles)
+    section = shared.pick_section(settings.SECTIONS)
     digit = shared.pick_digit()
 
     # Compute and show
-    _, show = SECTIONS[section]
     try:
-        show(digit)
+        SHOW[section](digit)
     except ModelError as problem:
         st.error(f"{problem} The other sections work without it.", icon=":material/heart_broken:")
-    shared.write_link()
-    shared.show_reset()
+    settings.write_link()
+    settings.show_reset()
 
 
-lab()
+body()
 page_footer(
     "The digits here are drawn by this app, or by you. Every setting is in the address of this "
     "page: copy it, and it shows the same."

@@ -7,12 +7,13 @@ from models.catalogue import ModelError
 from pages.components.cached import get_cards
 from pages.components.layout import page_footer, page_setup
 from pages.components.model_card import show_model_card
-from pages.components.photo import controls, results
+from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import show_downloads
 from pages.components.photo.methods import load_photo_method
 from pages.components.photo.source import pick_photo
 from pages.components.photo.work import denoise, own_noise, with_noise
+from pages.components.settings import reset, write_link
 
 page_setup(
     "Denoise a photo",
@@ -21,10 +22,11 @@ page_setup(
 )
 
 
-def lab() -> None:
+def body() -> None:
     """The whole bench, from the picture to the numbers."""
     cards, problems = get_cards()
-    controls.open_link(cards)
+    table = settings.settings(cards)
+    settings.open_link(table)
     for problem in problems:
         st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
 
@@ -35,7 +37,7 @@ def lab() -> None:
             "Choose a picture above. JPEG, PNG, WebP, TIFF and BMP are opened, in colour or grey.",
             icon=":material/add_photo_alternate:",
         )
-        controls.write_link(cards)
+        write_link(table)
         return
     clean = picture.photo.pixels
     adds_noise = controls.pick_task()
@@ -53,7 +55,7 @@ def lab() -> None:
         level = controls.pick_level(level, "as added" if adds_noise else "estimated")
     with strength_box:
         brightness, colour = controls.pick_shares(clean.shape[2])
-    controls.write_link(cards)
+    write_link(table)
 
     # Compute
     try:
@@ -71,7 +73,7 @@ def lab() -> None:
         place = results.show_pictures(clean if adds_noise else None, noisy, result, method)
     if result is None:
         return
-    controls.forget_link_problems()
+    settings.forget_link_problems()
     if adds_noise:
         results.show_quality(clean[place], noisy[place], result[place], method)
     else:
@@ -79,12 +81,12 @@ def lab() -> None:
     with st.container(horizontal=True):
         show_model_card(method.card)
         show_downloads(picture, clean if adds_noise else None, noisy, result)
-        st.button("Reset", icon=":material/restart_alt:", on_click=controls.reset, args=(cards,))
+        st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
     show_all_files(files, method, brightness, colour)
     results.show_all_methods(picture, clean if adds_noise else None, noisy, level, cards)
 
 
-lab()
+body()
 page_footer(
     "Your pictures are kept in the memory of the server while this session lasts, at most a "
     "quarter of an hour after they were last used; they are never written to a disk, and nobody "

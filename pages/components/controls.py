@@ -1,6 +1,6 @@
 """Controls that several pages have: each asks the visitor and returns a plain value.
 
-Their keys begin with the ``prefix`` of the page; its ``open_link`` has filled them before.
+Their keys begin with the ``prefix`` of the page, whose table of settings has filled them before.
 """
 
 import random
@@ -12,9 +12,11 @@ import streamlit as st
 
 from imaging.digit_fit import fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
-from imaging.strokes import PEN, render
+from imaging.strokes import FIRST, PEN, render
 from models.catalogue import Card
+from pages.components import link, widgets
 from pages.components.methods import method_names, method_title
+from pages.components.settings import Setting
 
 HIGHEST_SEED = 9999
 DIGITS = [*"0123456789"]
@@ -27,14 +29,12 @@ def pick_digit(prefix: str) -> np.ndarray:
     """Ask for a ready digit or the visitor's drawing; return it as ``(28, 28, 1)``."""
     drawing = st.session_state[f"{prefix}drawing"]
     options = DIGITS if drawing is None else [DRAWING, *DIGITS]
-    settled(f"{prefix}digit", options)
-    name = st.pills(
+    keep_valid(f"{prefix}digit", options)
+    name = widgets.pills(
         "Digit",
         options,
         format_func=lambda name: "Your drawing" if name == DRAWING else name,
-        required=True,
         key=f"{prefix}digit",
-        persist_state="session",
         wrap=True,
         help="What you draw on the Draw page appears here.",
     )
@@ -52,40 +52,39 @@ def ready_digit(name: str, pen: float = PEN) -> np.ndarray:
     return digit
 
 
-def pick_noise(prefix: str = "") -> tuple[NoiseKind, float]:
+def pick_noise(prefix: str) -> tuple[NoiseKind, float]:
     """Ask for a kind of noise and its strength."""
     kind_box, strength_box = st.columns([2, 3], gap="medium")
-    name = kind_box.selectbox(
-        "Noise",
-        list(NOISE_KINDS),
-        format_func=lambda name: NOISE_KINDS[name].title,
-        key=f"{prefix}noise",
-        persist_state="session",
-        on_change=to_usual_strength,
-        args=(prefix,),
-    )
+    with kind_box:
+        name = widgets.selectbox(
+            "Noise",
+            list(NOISE_KINDS),
+            format_func=lambda name: NOISE_KINDS[name].title,
+            key=f"{prefix}noise",
+            on_change=to_default_strength,
+            args=(prefix,),
+        )
     kind = NOISE_KINDS[name]
-    strength = strength_box.slider(
-        f"Strength ({kind.unit})",
-        kind.low,
-        kind.high,
-        step=FINE,
-        key=f"{prefix}strength",
-        persist_state="session",
-        help=kind.explain,
-    )
+    with strength_box:
+        strength = widgets.slider(
+            f"Strength ({kind.unit})",
+            kind.low,
+            kind.high,
+            step=FINE,
+            key=f"{prefix}strength",
+            help=kind.explain,
+        )
     return kind, strength
 
 
-def pick_seed(prefix: str = "") -> int:
+def pick_seed(prefix: str) -> int:
     """Ask for the number behind the noise."""
-    seed = st.number_input(
+    seed = widgets.number_input(
         "Seed",
         0,
         HIGHEST_SEED,
         step=1,
         key=f"{prefix}seed",
-        persist_state="session",
         width=130,
         help="The number behind the noise: the same seed gives the same noise.",
     )
@@ -99,23 +98,22 @@ def pick_seed(prefix: str = "") -> int:
     return seed
 
 
-def pick_method(cards: dict[str, Card], prefix: str = "") -> str:
+def pick_method(cards: dict[str, Card], prefix: str) -> str:
     """Ask for a way to denoise; return the name of a model or of a classical filter."""
     names = method_names(cards)
-    settled(f"{prefix}model", names)  # Its run was deleted, or its card got lost.
-    return st.selectbox(
+    keep_valid(f"{prefix}model", names)  # Its run was deleted, or its card got lost.
+    return widgets.selectbox(
         "Denoise with",
         names,
         format_func=lambda name: method_title(name, cards),
         key=f"{prefix}model",
-        persist_state="session",
     )
 
 
-def settled(key: str, options: Sequence[object], usual: object = None) -> object:
-    """Put a setting that is no option any more to a usual one, the first; return it."""
+def keep_valid(key: str, options: Sequence[object], default: object = None) -> object:
+    """Return a setting; one that is no longer an option becomes the default, or the first."""
     if st.session_state.get(key) not in options:
-        st.session_state[key] = options[0] if usual is None else usual
+        st.session_state[key] = options[0] if default is None else default
     return st.session_state[key]
 
 
@@ -124,11 +122,48 @@ def to_new_seed(prefix: str) -> None:
     st.session_state[f"{prefix}seed"] = random.randrange(1, HIGHEST_SEED + 1)
 
 
-def usual_strength(prefix: str = "") -> float:
-    """Return the strength on arrival of the chosen noise."""
-    return NOISE_KINDS[st.session_state.get(f"{prefix}noise", "gaussian")].default
+def to_default_strength(prefix: str) -> None:
+    """Set the strength to the default of the chosen noise; a callback."""
+    st.session_state[f"{prefix}strength"] = chosen_noise(prefix).default
 
 
-def to_usual_strength(prefix: str = "") -> None:
-    """Set the strength to the one on arrival; a callback."""
-    st.session_state[f"{prefix}strength"] = usual_strength(prefix)
+def chosen_noise(prefix: str) -> NoiseKind:
+    """Return the kind of noise that a page is set to."""
+    return NOISE_KINDS[st.session_state[f"{prefix}noise"]]
+
+
+def noise_settings(prefix: str, in_link: str, strength: object) -> list[Setting]:
+    """Return the settings of noise, strength and seed; ``strength`` is the default of the second.
+
+    ``in_link`` is the prefix that links use.
+    """
+
+    def parse_strength(text: str) -> float:
+        kind = chosen_noise(prefix)  # Read from the link just before.
+        return link.number("strength", kind.low, kind.high)(text)
+
+    seed = link.number("seed", 0, HIGHEST_SEED, int)
+    return [
+        Setting(
+            f"{prefix}noise",
+            "gaussian",
+            link.one_of("noise", NOISE_KINDS),
+            name=f"{in_link}noise",
+        ),
+        Setting(f"{prefix}strength", strength, parse_strength, name=f"{in_link}strength"),
+        Setting(f"{prefix}seed", 0, seed, name=f"{in_link}seed"),
+    ]
+
+
+def digit_settings(prefix: str) -> list[Setting]:
+    """Return the settings of ``pick_digit``."""
+    return [
+        Setting(f"{prefix}digit", FIRST, link.one_of("digit", [DRAWING, *DIGITS])),
+        Setting(
+            f"{prefix}drawing",
+            None,
+            link.drawing,
+            link.drawing_to_text,
+            counts=lambda values: values[f"{prefix}digit"] == DRAWING,
+        ),
+    ]

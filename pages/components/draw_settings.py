@@ -1,7 +1,11 @@
-"""Where a visitor is on the Draw page: what Compare and Inside follow."""
+"""What the Draw page is set to: Compare and Inside begin with it, and go along when it changes.
 
-from collections.abc import Mapping
+What is changed there changes nothing on the Draw page.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -9,15 +13,17 @@ import streamlit as st
 from imaging.noise import NOISE_KINDS
 from imaging.strokes import FIRST
 from models.catalogue import Card
+from pages.components import link
 from pages.components.controls import DIGITS, DRAWING
 from pages.components.methods import method_names
+from pages.components.settings import Setting, open_link, show_problems
 
 SIDE = 28
 
 
 @dataclass(frozen=True)
-class Here:
-    """Where the visitor is on the Draw page: its noise and strength, its model and digit."""
+class DrawSettings:
+    """Noise, strength and seed of the Draw page, its model and its digit."""
 
     noise: str
     strength: float
@@ -28,7 +34,7 @@ class Here:
 
     def __eq__(self, other: object) -> bool:
         """Compare the drawing by its pixels."""
-        return isinstance(other, Here) and self._key() == other._key()
+        return isinstance(other, DrawSettings) and self._key() == other._key()
 
     __hash__ = None
 
@@ -37,19 +43,38 @@ class Here:
         return self.noise, self.strength, self.seed, self.model, self.digit, pixels
 
 
-def here_now(cards: Mapping[str, Card]) -> Here:
-    """Return where the visitor is on the Draw page, or would be on arriving there."""
-    state, there = st.session_state, arrival(cards)
-    drawing, start = state.get("drawing"), state.get("start")
-    digit = start if start in DIGITS else there.digit
-    return Here(
-        state.get("noise", there.noise),
-        state.get("strength", there.strength),
-        state.get("seed", there.seed),
-        state.get("model", there.model),
+def draw_settings(cards: Mapping[str, Card]) -> DrawSettings:
+    """Return what the Draw page is set to, or would be on arrival."""
+    state, default = st.session_state, on_arrival(cards)
+    drawing, start = state.get("draw_drawing"), state.get("draw_start")
+    digit = start if start in DIGITS else default.digit
+    return DrawSettings(
+        state.get("draw_noise", default.noise),
+        state.get("draw_strength", default.strength),
+        state.get("draw_seed", default.seed),
+        state.get("draw_model", default.model),
         digit if drawing is None else DRAWING,
         drawing,
     )
+
+
+def open_link_and_follow(
+    settings: Sequence[Setting],
+    prefix: str,
+    cards: Mapping[str, Card],
+    follow: Callable[[DrawSettings], Mapping[str, Any]],
+) -> None:
+    """Start a page with what its link says, else with what ``follow`` takes from the Draw page.
+
+    Says what of the link makes no sense.  What has changed on the Draw page since is taken over.
+    """
+    state, there, again = st.session_state, draw_settings(cards), link.is_history_navigation()
+    show_problems(open_link(settings, {} if again else follow(there), again))
+    if state[f"{prefix}digit"] == DRAWING and state[f"{prefix}drawing"] is None:
+        state[f"{prefix}digit"] = FIRST
+    if there != state.setdefault(f"{prefix}followed", there):
+        state.update(follow(there))
+        state[f"{prefix}followed"] = there
 
 
 def fitting(cards: Mapping[str, Card]) -> dict[str, Card]:
@@ -57,7 +82,7 @@ def fitting(cards: Mapping[str, Card]) -> dict[str, Card]:
     return {name: card for name, card in cards.items() if (card.size, card.channels) == (SIDE, 1)}
 
 
-def arrival(cards: Mapping[str, Card]) -> Here:
+def on_arrival(cards: Mapping[str, Card]) -> DrawSettings:
     """Return where the Draw page begins."""
     noise = NOISE_KINDS["gaussian"]
-    return Here(noise.name, noise.default, 0, method_names(dict(cards))[0], FIRST, None)
+    return DrawSettings(noise.name, noise.default, 0, method_names(dict(cards))[0], FIRST, None)

@@ -51,7 +51,7 @@ def page_setup(title: str, lead: str) -> None:
     st.markdown(lead)
 
 
-def let_pictures_leave() -> None:
+def flush_to_browser() -> None:
     """Wait a breath, so that what was drawn so far is sent, and drawn by the browser.
 
     The thread that sends waits while Python works out the rest of a page, and a browser that

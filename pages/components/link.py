@@ -1,21 +1,16 @@
-"""The link of a page: every setting of its controls, by stable names.
+"""How a link carries settings: what reads the text of one, and what writes it.
 
-A page opened by a link starts with what the link says.  What the link says wrong is replaced
-by the usual value, and said in a sentence.  A drawing travels as its 784 grey values,
-compressed: the same link gives the same pixels in any browser.
-
-(Streamlit's own ``bind="query-params"`` writes the titles that controls show, so that a link
-would break with every better title, and drops a wrong value without a word.)
+A drawing travels as its 784 grey values, compressed: the same link gives the same pixels in any
+browser.
 """
 
 import base64
 import binascii
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SIDE = 28
@@ -25,45 +20,10 @@ LONGEST = 1600  # characters; incompressible grey values take 1,066
 Parser = Callable[[str], Any]
 
 
-def came_back() -> bool:
+def is_history_navigation() -> bool:
     """Whether the browser's Back or Forward has led to this address."""
     context = get_script_run_ctx()
     return context is not None and context.is_history_navigation
-
-
-def open_link(
-    parsers: Mapping[str, Parser], usual: Callable[[], Mapping[str, Any]], again: bool = False
-) -> list[str]:
-    """Start this visitor's session with the settings of the link.
-
-    ``parsers`` reads each setting, in this order; ``usual`` says what stands where the link
-    says nothing and no other page has set anything, given the settings that were read before.
-    Settings become entries of ``st.session_state``, and a control with that key shows them.
-    Returns a sentence for each setting that makes no sense.  Later calls in the same session do
-    nothing, but ``again``: then the link is read once more, and it alone counts.
-    """
-    opened = f"link opened: {' '.join(parsers)}"  # Each page has settings of its own.
-    if opened in st.session_state and not again:
-        return []
-    st.session_state[opened] = True
-    problems = []
-    for name, parse in parsers.items():
-        value = usual()[name] if again else st.session_state.get(name, usual()[name])
-        if name in st.query_params:
-            try:
-                value = parse(st.query_params[name])
-            except ValueError as problem:
-                problems.append(str(problem))
-        st.session_state[name] = value
-    return problems
-
-
-def write_link(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
-    """Put the settings that differ from the usual ones into the address of the page."""
-    others = {name: v for name, v in st.query_params.to_dict().items() if name not in settings}
-    ours = {name: str(v) for name, v in settings.items() if v is not None and v != usual[name]}
-    if others | ours != st.query_params.to_dict():
-        st.query_params.from_dict(others | ours)
 
 
 def one_of(what: str, known: Mapping[str, Any] | list[str]) -> Parser:
@@ -96,6 +56,18 @@ def number(what: str, low: float, high: float, kind: type = float) -> Parser:
         )
 
     return parse
+
+
+def several(parse: Parser, between: str) -> Parser:
+    """Return a parser for a choice of several, which ``between`` separates."""
+    return lambda text: [parse(part) for part in text.split(between)]
+
+
+def one_of_numbers(what: str, known: Sequence[float]) -> Parser:
+    """Return a parser for a choice of numbers."""
+    by_text = {f"{value:g}": value for value in known}
+    parse = one_of(what, by_text)
+    return lambda text: by_text[parse(text)]
 
 
 def drawing(text: str) -> np.ndarray:

@@ -66,7 +66,7 @@ def wait_for_preview(page: Page) -> None:
         """() => {
             const roots = [...document.querySelectorAll('*')].map((each) => each.shadowRoot);
             const viewer = roots.map((root) => root?.querySelector('.viewer')).find(Boolean);
-            const slider = document.querySelector('.st-key-strength input[type=range]');
+            const slider = document.querySelector('.st-key-draw_strength input[type=range]');
             return viewer.dataset.preview === slider.value;
         }"""
     )
@@ -243,7 +243,7 @@ def test_where_something_is_missing_the_page_works_without_a_preview(draw, befor
 def test_streamlits_slider_is_still_built_as_the_preview_expects(draw):
     """Its markup is no public API: where this fails, static/live/preview.js has to follow."""
     page = draw()
-    found = page.locator(".st-key-strength input[type=range]")
+    found = page.locator(".st-key-draw_strength input[type=range]")
     expect(found).to_have_count(1)
     assert found.get_attribute("value") == "0.5"
     x, y = grab(page)

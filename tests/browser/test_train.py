@@ -64,7 +64,7 @@ def test_a_run_is_started_reloaded_stopped_continued_and_seen_by_others(url, ope
     # Somebody else, with another browser, may look but not touch.
     stranger = open_page()
     stranger.goto(page.url)  # A page that is drawn anew twice a second need not ever be idle.
-    expect(stranger.get_by_text("somebody else's run")).to_be_visible(timeout=PATIENCE)
+    expect(stranger.get_by_text("someone else's run")).to_be_visible(timeout=PATIENCE)
     expect(stranger.get_by_role("button", name="Stop and keep")).to_have_count(0)
 
     press(page, "Pause")
@@ -114,7 +114,7 @@ def test_what_was_set_is_still_set_after_a_visit_to_another_page(url, open_page)
 
 def test_a_run_that_does_not_exist_gets_a_sentence(url, open_page):
     page = open_page(f"{url}/train?run=../../etc")
-    expect(page.get_by_text("This run does not exist any more")).to_be_visible()
+    expect(page.get_by_text("This run no longer exists")).to_be_visible()
 
 
 def test_a_finished_network_denoises_on_the_draw_page_for_its_owner_only(url, open_page):

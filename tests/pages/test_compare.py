@@ -12,7 +12,16 @@ from streamlit.testing.v1 import AppTest
 from imaging.noise import NOISE_KINDS
 from models.catalogue import load_catalogue
 from pages.components import draw_settings, link
-from pages.components.compare import blind_test, charts, measurements, selection, table, trust_map
+from pages.components.compare import (
+    blind_test,
+    charts,
+    measurements,
+    selection,
+    settings,
+    table,
+    trust_map,
+)
+from pages.components.controls import DRAWING
 from pages.components.methods import Method, Result, method_names
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
@@ -94,14 +103,14 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[selection.Chosen]:
     return seen
 
 
-def here(noise: str, strength: float, model: str) -> draw_settings.Here:
-    return draw_settings.Here(noise, strength, 0, model, "3", None)
+def here(noise: str, strength: float, model: str) -> draw_settings.DrawSettings:
+    return draw_settings.DrawSettings(noise, strength, 0, model, "3", None)
 
 
 # Measured
 
 
-@pytest.mark.parametrize("view", selection.VIEWS)
+@pytest.mark.parametrize("view", settings.VIEWS)
 def test_every_view_opens_and_has_nothing_to_worry_about(view):
     page = visit(compare=view)
     assert not page.exception
@@ -165,24 +174,24 @@ def test_the_dot_is_only_where_the_visitor_is(write, shown):
 def test_the_page_begins_with_the_noise_of_the_draw_page_and_goes_along_with_it():
     page = AppTest.from_file(PAGE, default_timeout=60)
     for name, value in {"noise": "block", "strength": 0.3, "model": "median"}.items():
-        page.session_state[name] = value
+        page.session_state[f"draw_{name}"] = value
     page.run()
     assert page.selectbox(key="measured_noise").value == "block"
     assert page.select_slider(key="measured_at").value == 0.32
     assert page.selectbox(key="highlight").value == "median+curve"
     page.selectbox(key="measured_noise").select("uniform").run()
     assert page.selectbox(key="measured_noise").value == "uniform"
-    assert page.session_state.noise == "block"
-    page.session_state.noise = "speckle"
+    assert page.session_state.draw_noise == "block"
+    page.session_state.draw_noise = "speckle"
     assert page.run().selectbox(key="measured_noise").value == "speckle"
 
 
 def test_without_a_visit_to_the_draw_page_its_arrival_is_taken():
     draw = AppTest.from_file(str(Path(PAGE).with_name("draw.py")), default_timeout=60).run()
-    arrival = draw_settings.arrival(CARDS)
+    arrival = draw_settings.on_arrival(CARDS)
     for name in ("noise", "strength", "seed", "model", "drawing"):
-        assert draw.session_state[name] == getattr(arrival, name)
-    assert draw.session_state.start == arrival.digit
+        assert draw.session_state[f"draw_{name}"] == getattr(arrival, name)
+    assert draw.session_state.draw_start == arrival.digit
 
 
 def test_what_was_trained_on_is_said_for_the_highlighted_model():
@@ -312,7 +321,7 @@ def test_nonsense_in_the_link_gets_a_sentence_and_the_usual_page(name, value):
 
 def test_back_opens_the_view_before(monkeypatch):
     page = visit(compare="blind", blind_seed="7")
-    monkeypatch.setattr(link, "came_back", lambda: True)
+    monkeypatch.setattr(link, "is_history_navigation", lambda: True)
     page.query_params.clear()
     page.run()
     assert not page.exception
@@ -483,10 +492,10 @@ def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
     page.query_params["compare"] = "trust"
     drawing = np.zeros((28, 28, 1), np.float32)
     drawing[5:20, 14] = 1
-    page.session_state["drawing"] = drawing
+    page.session_state["draw_drawing"] = drawing
     page.run()
     assert not page.exception
-    assert page.session_state.trust_digit == selection.DRAWING
+    assert page.session_state.trust_digit == DRAWING
     elsewhere = visit(**dict(page.query_params.items()))
     assert np.array_equal(elsewhere.session_state.trust_drawing, drawing)
-    assert "drawing" not in elsewhere.session_state
+    assert "draw_drawing" not in elsewhere.session_state

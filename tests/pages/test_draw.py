@@ -62,7 +62,7 @@ def test_every_noise_works_over_its_whole_slider(kind):
     for strength in (kind.low, kind.default, kind.high):
         page = visit(noise=kind.name, strength=str(strength))
         assert not page.exception
-        assert page.slider(key="strength").value == strength
+        assert page.slider(key="draw_strength").value == strength
         assert "link" not in said(page)
 
 
@@ -70,27 +70,27 @@ def test_every_noise_works_over_its_whole_slider(kind):
 def test_every_method_can_be_chosen_by_its_name(name):
     page = visit(model=name)
     assert not page.exception
-    assert page.selectbox(key="model").value == name
+    assert page.selectbox(key="draw_model").value == name
     assert "does not exist" not in said(page)
 
 
 def test_another_noise_starts_at_its_own_usual_strength():
     page = visit(strength="0.95")
-    page.selectbox(key="noise").select("block").run()
-    assert page.slider(key="strength").value == NOISE_KINDS["block"].default
+    page.selectbox(key="draw_noise").select("block").run()
+    assert page.slider(key="draw_strength").value == NOISE_KINDS["block"].default
     assert not page.exception
 
 
 def test_only_what_differs_from_the_arrival_stands_in_the_link():
     page = visit()
     assert page.query_params == {}
-    page.number_input(key="seed").set_value(7).run()
+    page.number_input(key="draw_seed").set_value(7).run()
     assert page.query_params == {"seed": "7"}
 
 
 def test_other_parameters_of_the_link_are_left_alone():
     page = visit(utm_source="lecture")
-    page.number_input(key="seed").set_value(7).run()
+    page.number_input(key="draw_seed").set_value(7).run()
     assert page.query_params["utm_source"] == "lecture"
 
 
@@ -138,7 +138,7 @@ def test_a_model_whose_weights_are_damaged_says_so_and_another_one_works(shelf):
     page = visit(model="dense")
     assert "damaged" in said(page)
     assert not page.exception
-    page.selectbox(key="model").select("conv-32-32").run()
+    page.selectbox(key="draw_model").select("conv-32-32").run()
     assert page.metric
 
 

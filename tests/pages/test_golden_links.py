@@ -82,7 +82,7 @@ ARRIVAL = {"draw": DRAW, "photo": PHOTO, "inside": INSIDE, "compare": COMPARE}
 
 def stored(page: str, name: str) -> str:
     """The key under which the session keeps what a link calls ``name``."""
-    return name
+    return f"draw_{name}" if page == "draw" else name
 
 
 # Two grey columns, as the program wrote them.
@@ -188,6 +188,11 @@ GOLDEN = {
             "window_column": 4,
         },
     ),
+    "another noise, at the strength on arrival": (
+        "inside",
+        "inside_noise=block",
+        {"inside_noise": "block", "inside_strength": 0.5},
+    ),
     "skip connections, one of them off": (
         "inside",
         "inside=skips&skips_on=skip_1 skip_3",
@@ -235,6 +240,11 @@ GOLDEN = {
         "compare",
         "compare=blind&blind_seed=17",
         {"compare": "blind", "blind_seed": 17},
+    ),
+    "a trust map of another noise, at the strength on arrival": (
+        "compare",
+        "compare=trust&trust_noise=block",
+        {"compare": "trust", "trust_noise": "block", "trust_strength": 0.5},
     ),
     "a trust map": (
         "compare",

@@ -308,7 +308,7 @@ def test_a_reset_forgets_the_curves_but_not_the_run(runs):
 def test_somebody_else_may_look_and_not_steer(runs):
     make(runs, "a", *TRAINED, FINISHED)
     page = visit("yours", run="a")
-    assert "somebody else's run" in said(page)
+    assert "someone else's run" in said(page)
     assert not {"Reset", "Delete", "Continue"} & set(labels(page))
     assert page.get("download_button") == []
     assert page.metric[0].value == "15.00 dB"
@@ -330,7 +330,7 @@ def test_a_run_that_another_window_has_deleted_is_said_to_be_gone(runs, label):
     press(page, label)
     assert str(runs) not in said(page)
     if label != "Delete":  # It is what was asked for.
-        assert "does not exist any more" in said(page)
+        assert "no longer exists" in said(page)
 
 
 def test_a_disk_that_is_full_is_said_without_our_folders(runs, monkeypatch):
@@ -385,24 +385,24 @@ def test_runs_are_compared_by_what_differs_and_by_what_came_of_it(runs):
     assert "| best validation PSNR | 15.00 dB | 17.50 dB |" in table
 
 
-def test_probes_of_the_same_noise_stand_beside_each_other(runs):
+def test_probes_of_the_same_noise_stand_side_by_side(runs):
     for name, noise in (("a", 100), ("b", 100), ("c", 90)):
         run = make(runs, name, *TRAINED)
         probe(run, 1, noise)
-    assert "no probes beside" not in said(visit(compare="a,b"))
-    assert "no probes beside" in said(visit(compare="a,c"))
+    assert "cannot be shown side by side" not in said(visit(compare="a,b"))
+    assert "cannot be shown side by side" in said(visit(compare="a,c"))
 
 
 def test_a_comparison_of_runs_that_are_gone_says_so(runs):
-    assert "does not exist any more" in said(visit(compare="x,../y"))
-    assert "does not exist any more" in said(visit(run="../../etc"))
+    assert "no longer exists" in said(visit(compare="x,../y"))
+    assert "no longer exists" in said(visit(run="../../etc"))
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "\0", "..", "a/../a", "%2e%2e", "owner.json"])
 def test_a_name_that_no_run_can_have_gets_a_sentence(runs, name):
     make(runs, "a", FINISHED)
-    assert "does not exist any more" in said(visit(run=name))
-    assert "does not exist any more" in said(visit(compare=f"{name},a"))
+    assert "no longer exists" in said(visit(run=name))
+    assert "no longer exists" in said(visit(compare=f"{name},a"))
 
 
 def test_a_run_that_a_link_names_twice_is_compared_once(runs):

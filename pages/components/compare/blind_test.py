@@ -16,6 +16,7 @@ from imaging import metrics
 from imaging.metrics import Quality
 from imaging.noise import NOISE_KINDS
 from models.catalogue import Card
+from pages.components import widgets
 from pages.components.controls import DIGITS, HIGHEST_SEED, ready_digit, to_new_seed
 from pages.components.gallery import Entry, show_gallery
 from pages.components.methods import Result, run_all
@@ -197,13 +198,12 @@ def show_score(sitting: Sitting) -> None:
 def show_restart(sitting: Sitting) -> None:
     """Draw the seed of the rounds and a button for new ones."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input(
+        widgets.number_input(
             "Seed of the rounds",
             0,
             HIGHEST_SEED,
             step=1,
             key="blind_seed",
-            persist_state="session",
             width=190,
             help="The same seed asks the same ten questions; another one begins anew.",
         )

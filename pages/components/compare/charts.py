@@ -19,7 +19,7 @@ from pages.components.compare.measurements import (
     noise_title,
 )
 from pages.components.compare.selection import Chosen, measured_name
-from pages.components.draw_settings import Here
+from pages.components.draw_settings import DrawSettings
 from pages.components.layout import GREY
 
 SHAPES = (
@@ -40,7 +40,7 @@ PRICE_WORDS = (
 ROW = 25  # pixels for one method in the ranking
 
 
-def show_curves(chosen: Chosen, here: Here) -> None:
+def show_curves(chosen: Chosen, here: DrawSettings) -> None:
     """Draw the chosen measure against strength, a line for each method."""
     # What comes last is drawn on top: the best networks.
     rows = chosen.rows[::-1]
@@ -141,7 +141,7 @@ def summary(chosen: Chosen) -> str:
     return f"{_noise(chosen)}{strength}: {sentence}."
 
 
-def legend_words(chosen: Chosen, here: Here, cards: Mapping[str, Card]) -> str:
+def legend_words(chosen: Chosen, here: DrawSettings, cards: Mapping[str, Card]) -> str:
     """Return what the signs in the charts mean, in sentences."""
     title = method_title(chosen.highlight, cards)
     card = cards.get(chosen.highlight)
@@ -286,7 +286,7 @@ def _shade(chosen: Chosen, x: alt.X) -> list[alt.Chart]:
     return [alt.Chart(edges).mark_rect(color=GREY, opacity=0.14).encode(x=x, x2="high:Q")]
 
 
-def _here(chosen: Chosen, here: Here, x: alt.X) -> list[alt.Chart]:
+def _here(chosen: Chosen, here: DrawSettings, x: alt.X) -> list[alt.Chart]:
     """A line at the visitor's strength, and a ring on the curve of the visitor's model."""
     if not is_here(chosen, here):
         return []
@@ -306,12 +306,12 @@ def _here(chosen: Chosen, here: Here, x: alt.X) -> list[alt.Chart]:
     return layers
 
 
-def is_here(chosen: Chosen, here: Here) -> bool:
+def is_here(chosen: Chosen, here: DrawSettings) -> bool:
     """Return whether the charts show the pictures and the noise of the Draw page."""
     return chosen.data == "mnist" and chosen.noise == here.noise
 
 
-def value_here(chosen: Chosen, here: Here) -> float:
+def value_here(chosen: Chosen, here: DrawSettings) -> float:
     """Return the measure of the visitor's model at the visitor's strength, between two measured.
 
     NaN where the model or so weak a noise was not measured.

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from models.catalogue import Card
+from pages.components import widgets
 from pages.components.compare.measurements import (
     FAMILIES,
     NOISY,
@@ -36,22 +37,22 @@ def pick_rows(measurements: Measurements, chosen: Chosen) -> pd.DataFrame:
     for key, options in (("table_families", families), ("table_noises", noises)):
         st.session_state[key] = [name for name in st.session_state[key] if name in options]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = st.pills(
+        wanted = widgets.pills(
             "Methods",
             families,
             selection_mode="multi",
+            required=False,
             format_func=lambda name: FAMILIES.get(name, name),
             key="table_families",
-            persist_state="session",
             wrap=True,
         )
-        heard = st.pills(
+        heard = widgets.pills(
             "Noises",
             noises,
             selection_mode="multi",
+            required=False,
             format_func=lambda name: noise_title(name, chosen.data),
             key="table_noises",
-            persist_state="session",
             wrap=True,
         )
     places = rows["noise"].map(lambda name: rank(name, noises))

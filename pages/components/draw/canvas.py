@@ -2,10 +2,8 @@
 
 Left to itself, the canvas keeps undo and clear invisible *on top of* its upper right corner
 until a mouse hovers over it.  A finger never hovers: strokes that begin there are lost, or
-clear the drawing.  ``drawing_pad.js`` pins the tools above the canvas.
+clear the drawing.  ``canvas.js`` pins the tools above the canvas.
 """
-
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -13,6 +11,7 @@ from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
 from imaging.strokes import PEN
+from pages.components.component import component
 
 SIDE = 280  # CSS pixels: ten for each pixel of the digit
 BRUSH = round(PEN * SIDE)  # As thick as the strokes of MNIST once it is fitted.
@@ -21,11 +20,7 @@ KEY = "drawing-pad"
 # The pinned tools stand this far above the canvas, where nothing else should be.
 STYLE = f"<style>.st-key-{KEY} {{padding-top: 2.1rem}}</style>"
 
-_pin_tools = st.components.v2.component(
-    "denoise_lab_drawing_pad",
-    html="<span hidden></span>",
-    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
-)
+_pin_tools = component(__file__)
 
 
 def drawing_pad(

@@ -16,6 +16,7 @@ from imaging.not_digits import SAMPLES
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import ModelError, find_card
 from models.studies.lab import brightness, rebuild_error, roc
+from pages.components import widgets
 from pages.components.cached import (
     get_autoencoders,
     get_cards,
@@ -25,8 +26,7 @@ from pages.components.cached import (
 )
 from pages.components.explain import explain, measured_on
 from pages.components.gallery import Entry, show_gallery
-from pages.components.inside import shared
-from pages.components.inside.settings import DETECTORS, FALSE_ALARMS, KINDS, PICTURES
+from pages.components.inside.settings import DETECTORS, FALSE_ALARMS, KINDS, PICTURES, write_link
 from pages.components.layout import GREY
 from pages.components.scores import read_digits, words
 
@@ -90,39 +90,37 @@ def show(digit: np.ndarray) -> None:
 
 @st.fragment
 def _show_detector(digit: np.ndarray, scores: Scores) -> None:
-    name = st.pills(
+    name = widgets.pills(
         "Show it",
         list(PICTURES),
         format_func=PICTURES.get,
-        required=True,
         key="anomaly_picture",
-        persist_state="session",
         wrap=True,
         help="The tutorials show a dog to a network of digits; the photo at hand here is a cat.",
     )
     detector_box, kind_box, alarm_box = st.columns(3, gap="medium")
-    detector = detector_box.selectbox(
-        "Detector",
-        list(DETECTORS),
-        format_func=DETECTORS.get,
-        key="anomaly_detector",
-        persist_state="session",
-    )
-    kind = kind_box.selectbox(
-        "Compare digits with",
-        list(KINDS),
-        format_func=KINDS.get,
-        key="anomaly_kind",
-        persist_state="session",
-    )
-    allowed = alarm_box.select_slider(
-        "False alarms allowed",
-        FALSE_ALARMS,
-        format_func=lambda share: f"{share:.1%}",
-        key="anomaly_allowed",
-        persist_state="session",
-        help="Sets the threshold so that this share of the test digits lies above it.",
-    )
+    with detector_box:
+        detector = widgets.selectbox(
+            "Detector",
+            list(DETECTORS),
+            format_func=DETECTORS.get,
+            key="anomaly_detector",
+        )
+    with kind_box:
+        kind = widgets.selectbox(
+            "Compare digits with",
+            list(KINDS),
+            format_func=KINDS.get,
+            key="anomaly_kind",
+        )
+    with alarm_box:
+        allowed = widgets.select_slider(
+            "False alarms allowed",
+            FALSE_ALARMS,
+            format_func=lambda share: f"{share:.1%}",
+            key="anomaly_allowed",
+            help="Sets the threshold so that this share of the test digits lies above it.",
+        )
     picture = load_picture(name, digit)
     threshold = float(np.quantile(scores[detector]["digits"], 1 - allowed))
     try:
@@ -141,7 +139,7 @@ def _show_detector(digit: np.ndarray, scores: Scores) -> None:
         _draw_spread(scores[detector], kind, threshold, score, PICTURES[name])
     with roc_box:
         _draw_roc(scores[detector], kind, allowed, found)
-    shared.write_link()
+    write_link()
 
 
 def load_picture(name: str, digit: np.ndarray) -> np.ndarray:

@@ -12,10 +12,11 @@ import streamlit as st
 
 from imaging import metrics
 from models.studies.lab import WIDTHS, DenseNetwork, Pca
+from pages.components import widgets
 from pages.components.cached import get_autoencoders, get_cards, get_measured
 from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Entry, show_gallery
-from pages.components.inside import shared
+from pages.components.inside.settings import write_link
 from pages.components.scores import decibel, read_digits, words
 
 TITLES = {"pca": "PCA", "dense": "Autoencoder"}
@@ -72,11 +73,10 @@ def show(digit: np.ndarray) -> None:
 
 @st.fragment
 def _show_one(networks: Mapping[int, DenseNetwork], pca: Pca, digit: np.ndarray) -> None:
-    width = st.select_slider(
+    width = widgets.select_slider(
         "Numbers that may be kept",
         WIDTHS,
         key="pca_width",
-        persist_state="session",
         help="Components of PCA, and hidden units of the autoencoder.",
     )
     batch = digit[np.newaxis]
@@ -102,7 +102,7 @@ def _show_one(networks: Mapping[int, DenseNetwork], pca: Pca, digit: np.ndarray)
                 Entry(f"{index}", as_picture(row), (), f"{name} {index} as a picture")
                 for index, row in enumerate(rows, start=1)
             )
-    shared.write_link()
+    write_link()
 
 
 def _show_every(networks: Mapping[int, DenseNetwork], pca: Pca, digit: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside.layers import find_shades, strongest_first
 from pages.components.inside.shared import card_of, pick_noisy
-from pages.components.layout import let_pictures_leave
+from pages.components.layout import flush_to_browser
 
 NETWORKS = {
     "conv-64-64-32": "Resize, then convolve",
@@ -72,7 +72,7 @@ def show(digit: np.ndarray) -> None:
             show_numbers(maps[name], answers[name])
             show_pictures(name, answers[name], maps[name], noise, loudest, loudest_map)
             show_last_maps(name, maps[name])
-    let_pictures_leave()
+    flush_to_browser()
     resized, transposed = (period_two_share(maps[name]) for name in NETWORKS)
     picture = period_two_share(answers["conv-64-64-32-transposed"])
     verdict = VERDICT.format(transposed=transposed, resized=resized, picture=picture)

@@ -11,6 +11,7 @@ from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, find_card
 from models.inspection.network import Inside
 from models.studies.lab import CodeMap
+from pages.components import widgets
 from pages.components.cached import (
     get_cards,
     get_code_map,
@@ -23,7 +24,7 @@ from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside import shared
 from pages.components.inside.code_map import draw_map
-from pages.components.inside.settings import MAPS, NUMBERS, code_from_text, code_to_text
+from pages.components.inside.settings import MAPS, NUMBERS, code_from_text, code_to_text, write_link
 from pages.components.scores import read_digits, words
 
 MODEL = "conv-code-10"
@@ -81,20 +82,21 @@ def _show_sliders(network: Inside, digit: np.ndarray, code_map: CodeMap) -> None
     picture_box, slider_box = st.columns([2, 3], gap="large")
     with slider_box:
         columns = st.columns(2, gap="medium")
-        code = [
-            columns[index * 2 // NUMBERS].slider(
-                f"Number {index + 1}",
-                float(low[index]),
-                float(high[index]),
-                step=0.1,
-                format="%.1f",
-                key=f"code_{index}",
-                persist_state="session",
-                help=f"{own[index]:.1f} in this digit, {low[index]:.1f} to {high[index]:.1f} in "
-                "2,000 test digits.",
-            )
-            for index in range(NUMBERS)
-        ]
+        code = []
+        for index in range(NUMBERS):
+            with columns[index * 2 // NUMBERS]:
+                code.append(
+                    widgets.slider(
+                        f"Number {index + 1}",
+                        float(low[index]),
+                        float(high[index]),
+                        step=0.1,
+                        format="%.1f",
+                        key=f"code_{index}",
+                        help=f"{own[index]:.1f} in this digit, {low[index]:.1f} to "
+                        f"{high[index]:.1f} in 2,000 test digits.",
+                    )
+                )
         with st.container(horizontal=True):
             st.button(
                 "Back to this digit",
@@ -118,17 +120,15 @@ def _show_sliders(network: Inside, digit: np.ndarray, code_map: CodeMap) -> None
         _show_pictures(pictures)
     shown = code_to_text(code)
     st.session_state.code_values = None if shown == code_to_text(own) else shown
-    shared.write_link()
+    write_link()
 
 
 @st.fragment
 def _show_walk(network: Inside, digit: np.ndarray) -> None:
-    goal = st.pills(
+    goal = widgets.pills(
         "Walk to",
         [*"0123456789"],
-        required=True,
         key="code_goal",
-        persist_state="session",
         wrap=True,
     )
     end = ready_digit(goal)
@@ -146,20 +146,18 @@ def _show_walk(network: Inside, digit: np.ndarray) -> None:
         st.caption(f"The way {way}, with what the digit reader sees")
         with st.container(key=f"code-walk-{way.split()[-1]}"):
             _show_pictures({f"{_percent(i)}": stop for i, stop in enumerate(stops)}, way)
-    shared.write_link()
+    write_link()
 
 
 @st.fragment
 def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) -> None:
     network = get_inside(card)
     noisy, noise = shared.pick_noisy(digit)
-    method = st.segmented_control(
+    method = widgets.segmented_control(
         "Map",
         list(MAPS),
         format_func=MAPS.get,
-        required=True,
         key="code_map",
-        persist_state="session",
     )
     kind = NOISE_KINDS[st.session_state.inside_noise]
     way = with_rising_noise(digit, kind, st.session_state.inside_seed)
@@ -191,7 +189,7 @@ def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) 
         },
         TSNE,
     )
-    shared.write_link()
+    write_link()
 
 
 def walk(network: Inside, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -5,14 +5,12 @@ logarithmic scale.  Connections that skip layers are drawn over the ones that th
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from models.inspection.network import Inside, Layer
-
-HERE = Path(__file__).parent
+from pages.components.component import component
 
 # What a Keras class is called here, and how the diagram colours it.
 KINDS = {
@@ -43,13 +41,11 @@ ROW = 0.5  # How high a row of a map is drawn, beside the width of a layer witho
 TALLEST = 28 * ROW
 MANY = 30  # Layers that fill the width of a page.
 
-_mount = st.components.v2.component(
-    "denoise_lab_layer_diagram",
-    html='<div class="frame"></div><div class="legend">'
+_mount = component(
+    __file__,
+    '<div class="frame"></div><div class="legend">'
     + "".join(f'<span><i class="{group}"></i>{title}</span>' for group, title in LEGEND.items())
     + "</div>",
-    css=(HERE / "layer_diagram.css").read_text(encoding="utf-8"),
-    js=(HERE / "layer_diagram.js").read_text(encoding="utf-8"),
 )
 
 

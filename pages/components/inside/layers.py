@@ -12,20 +12,21 @@ import pandas as pd
 import streamlit as st
 
 from models.inspection.network import IMAGE, Inside, Layer
+from pages.components import widgets
 from pages.components.cached import get_inside
-from pages.components.controls import settled
+from pages.components.controls import keep_valid
 from pages.components.explain import explain
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside.layer_diagram import numbers_of, show_diagram, title_of
+from pages.components.inside.settings import write_link
 from pages.components.inside.shared import (
     SCALES,
+    default_layer,
     networks,
     pick_network,
     pick_noisy,
-    usual_layer,
-    write_link,
 )
-from pages.components.layout import let_pictures_leave
+from pages.components.layout import flush_to_browser
 
 WORDS = (
     "A convolution is a set of filters, and each filter makes one map: it is bright where the "
@@ -122,22 +123,21 @@ def show_answers(network: Inside, layer: Layer, digit: np.ndarray) -> None:
         (show_maps if layer.has_maps else show_grid)(values, layer, shades, noise)
         low = "0" if shades.low == 0 else f"{shades.low:.3g}, grey is 0"
         st.caption(SCALE_WORDS[scale].format(low=low, limit=shades.limit))
-    let_pictures_leave()
+    flush_to_browser()
     write_link()
 
 
 def pick_layer(network: Inside, name: str) -> Layer:
     """Let the visitor choose a layer, in the diagram or from a list."""
-    chosen = settled("inside_layer", list(network.layers), usual_layer(network))
+    chosen = keep_valid("inside_layer", list(network.layers), default_layer(network))
     show_diagram(network, chosen, key=f"inside-diagram-{name}", click_to="inside_layer")
     # Set anew: a list shows the old words of its choice until it is told the choice again.
     st.session_state.inside_layer = chosen
-    st.selectbox(
+    widgets.selectbox(
         "Layer",
         list(network.layers),
         format_func=lambda each: f"{each} · {title_of(network.layers[each])}",
         key="inside_layer",
-        persist_state="session",
         help="Or click on it in the diagram.",
     )
     return network.layers[st.session_state.inside_layer]
@@ -145,13 +145,11 @@ def pick_layer(network: Inside, name: str) -> Layer:
 
 def pick_scale() -> str:
     """Ask which value is shown white."""
-    return st.segmented_control(
+    return widgets.segmented_control(
         "Scale",
         list(SCALES),
         format_func=SCALES.get,
-        required=True,
         key="inside_scale",
-        persist_state="session",
         help="Which value is shown white: 1 (unit), the largest of this layer, or the largest of "
         "all layers (global).",
     )

@@ -14,6 +14,7 @@ from pages.components.cached import get_cards, get_measured, get_order
 from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside import shared
+from pages.components.inside.settings import write_link
 from pages.components.scores import decibel, read_digits, words
 from train.config import count_parameters
 
@@ -95,7 +96,7 @@ def _show_answers(order: Order, digit: np.ndarray) -> None:
     )
     with st.container(key="order-answers"):
         show_gallery(entries)
-    shared.write_link()
+    write_link()
 
 
 def show_inputs(order: Order, digit: np.ndarray, noisy: np.ndarray) -> None:

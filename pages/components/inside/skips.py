@@ -17,7 +17,7 @@ from pages.components.cached import get_inside
 from pages.components.explain import PSNR, explain
 from pages.components.gallery import Entry, show_gallery
 from pages.components.inside.shared import SKIPS, card_of, pick_noisy
-from pages.components.layout import GREY, let_pictures_leave
+from pages.components.layout import GREY, flush_to_browser
 from pages.components.scores import decibel
 
 NETWORK = "unet"
@@ -59,7 +59,7 @@ def show(digit: np.ndarray) -> None:
 
     # Show
     show_answers(digit, noisy, answers[trained], answers[chosen], on, noise)
-    let_pictures_leave()
+    flush_to_browser()
     show_ranking({each: metrics.psnr(digit, made) for each, made in answers.items()}, chosen)
     explain(WORDS, TERMS, SOURCE)
 

@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from imaging.noise import NOISE_KINDS
 from models.inspection.arithmetic import pool
@@ -18,12 +19,13 @@ from models.inspection.window import (
     moved_convolution,
     pooling_at,
 )
+from pages.components import widgets
 from pages.components.cached import get_inside
-from pages.components.controls import settled
+from pages.components.controls import keep_valid
 from pages.components.explain import explain
 from pages.components.gallery import Entry, enlarged, show_gallery
 from pages.components.inside.shared import WINDOWS_OF, corrupt, networks, pick_network
-from pages.components.layout import let_pictures_leave
+from pages.components.layout import flush_to_browser
 
 WORDS = (
     "A convolution slides a small window over the maps that come in. At each place it multiplies "
@@ -88,7 +90,7 @@ def show(digit: np.ndarray) -> None:
         show_pooling(network, picture, place)
     else:
         show_convolution(network, picture, place)
-    let_pictures_leave()
+    flush_to_browser()
     st.subheader("How the window moves", anchor=False)
     show_moves(network, picture, place)
     explain(WORDS, TERMS, SOURCE)
@@ -98,10 +100,9 @@ def pick_picture(digit: np.ndarray) -> np.ndarray:
     """Ask whether the digit is to have the noise of the other sections."""
     state = st.session_state
     kind = NOISE_KINDS[state.inside_noise]
-    if not st.toggle(
+    if not widgets.toggle(
         "With noise",
         key="window_noisy",
-        persist_state="session",
         help=f"{kind.title}, strength {state.inside_strength:g}, as in the section Layers.",
     ):
         return digit
@@ -111,29 +112,33 @@ def pick_picture(digit: np.ndarray) -> np.ndarray:
 def pick_place(network: Inside) -> Place:
     """Ask for a layer, one of its filters, and a pixel of its map."""
     kind_box, layer_box, filter_box = st.columns([3, 4, 2], gap="medium")
-    kind = kind_box.segmented_control(
-        "Window of a",
-        list(KINDS),
-        format_func=KINDS.get,
-        required=True,
-        key="window_kind",
-        persist_state="session",
-    )
+    with kind_box:
+        kind = widgets.segmented_control(
+            "Window of a",
+            list(KINDS),
+            format_func=KINDS.get,
+            key="window_kind",
+        )
     names = WINDOWS_OF[kind](network)
-    settled("window_layer", names)
-    name = layer_box.selectbox("Layer", names, key="window_layer", persist_state="session")
+    keep_valid("window_layer", names)
+    with layer_box:
+        name = widgets.selectbox(
+            "Layer",
+            names,
+            key="window_layer",
+        )
     rows, columns, count = network.layers[name].shape
-    number = filter_box.number_input(
-        "Filter",
-        1,
-        count,
-        key=_within("window_filter", count),
-        persist_state="session",
-        help=f"One of the {count} maps of the layer.",
-    )
+    with filter_box:
+        number = widgets.number_input(
+            "Filter",
+            1,
+            count,
+            key=_within("window_filter", count),
+            help=f"One of the {count} maps of the layer.",
+        )
     row_box, column_box = st.columns(2, gap="medium")
     row, column = (
-        box.slider(title, 1, most, key=_moved_along(key, most), persist_state="session")
+        _pick_number(box, title, key, most)
         for box, title, key, most in (
             (row_box, "Row", "window_row", rows),
             (column_box, "Column", "window_column", columns),
@@ -170,7 +175,7 @@ def pick_source(worked: Convolution) -> int:
     if len(order) == 1:
         return 0
     # Set anew: a list shows the old sum of its choice until it is told the choice again.
-    settled("window_source", [MOST, *order])
+    keep_valid("window_source", [MOST, *order])
     st.session_state.window_source = st.session_state.window_source
     chosen = st.selectbox(
         f"Map that comes in, of {len(order)}",
@@ -341,6 +346,11 @@ def _within(key: str, highest: int) -> str:
     """Keep a number of the session between 1 and ``highest``; return its key."""
     st.session_state[key] = int(np.clip(st.session_state[key], 1, highest))
     return key
+
+
+def _pick_number(box: DeltaGenerator, title: str, key: str, most: int) -> int:
+    with box:
+        return widgets.slider(title, 1, most, key=_moved_along(key, most))
 
 
 def _moved_along(key: str, highest: int) -> str:

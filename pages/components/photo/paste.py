@@ -3,25 +3,12 @@
 import base64
 import binascii
 import io
-from pathlib import Path
 
-import streamlit as st
+from pages.components.component import component
 
 LIMIT = 20_000_000  # bytes
 
-_mount = st.components.v2.component(
-    "denoise_lab_paste",
-    html='<button type="button">Paste a picture</button> <span role="status"></span>',
-    css="""
-button {font: 400 1rem/1.6 var(--st-font); color: var(--st-text-color); cursor: pointer;
-  background: var(--st-background-color); padding: .25rem .75rem;
-  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius)}
-button:hover, button:focus-visible {border-color: var(--st-primary-color);
-  color: var(--st-primary-color)}
-span {font: 400 .875rem var(--st-font); color: var(--st-text-color); margin-left: .5rem}
-""",
-    js=Path(__file__).with_name("paste.js").read_text(encoding="utf-8"),
-)
+_mount = component(__file__)
 
 
 class Pasted(io.BytesIO):

@@ -8,6 +8,7 @@ import streamlit as st
 from imaging.files import Photo, read_photo
 from imaging.limits import PhotoError
 from imaging.photo_samples import PHOTO_SAMPLES
+from pages.components import widgets
 from pages.components.cached import get_shelf
 from pages.components.link import quoted
 from pages.components.photo.paste import paste_picture
@@ -33,13 +34,11 @@ def owner() -> Owner:
 
 def pick_photo() -> tuple[Picture | None, list]:
     """Ask for a picture; return it, None while there is none, and all files that were given."""
-    source = st.segmented_control(
+    source = widgets.segmented_control(
         "Picture",
         list(SOURCES),
         format_func=SOURCES.get,
-        required=True,
         key="photo_source",
-        persist_state="session",
         label_visibility="collapsed",
         on_change=_expect_noise,
     )
@@ -66,14 +65,12 @@ def open_file(file) -> Photo:
 
 
 def _pick_sample() -> Picture:
-    name = st.pills(
+    name = widgets.pills(
         "Sample",
         list(PHOTO_SAMPLES),
         format_func=lambda name: PHOTO_SAMPLES[name].title,
-        required=True,
         key="photo_sample",
         wrap=True,
-        persist_state="session",
         label_visibility="collapsed",
         on_change=_expect_noise,
     )

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from pages.components import widgets
+
 BATCH, SMOOTHED = "each batch", "each batch, smoothed"
 TRAIN, VALIDATION = "training", "validation"
 CURVES = [BATCH, TRAIN, VALIDATION, SMOOTHED]
@@ -96,23 +98,24 @@ class View:
 def pick_view(history: History) -> View:
     """Ask how to draw the curves."""
     with st.popover("Axes and smoothing", icon=":material/tune:"):
-        log_scale = st.toggle("Logarithmic loss", key="log-scale", persist_state="session")
-        first = st.number_input(
+        log_scale = widgets.toggle(
+            "Logarithmic loss",
+            key="log-scale",
+        )
+        first = widgets.number_input(
             "Start from epoch",
             0,
             10_000,
             0,
             key="first-epoch",
-            persist_state="session",
             help="The first steps are so much worse that they flatten the rest of the curve.",
         )
-        smoothing = st.slider(
+        smoothing = widgets.slider(
             "Smoothing",
             0.0,
             0.99,
             0.0,
             key="smoothing",
-            persist_state="session",
             help="An exponential mean of the batches, without its bias at the start. The raw "
             "curve stays visible behind it.",
         )

@@ -8,24 +8,17 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import streamlit as st
 from PIL import Image, ImageDraw
 
+from pages.components.component import component
 from train.run_folder import Run
 
-HERE = Path(__file__).parent
 MOST_FRAMES = 40  # Each takes some kilobytes; what is kept is never thinned.
 GIF_SCALE, GIF_MILLISECONDS, GIF_LAST = 2, 250, 1500
 
-_mount = st.components.v2.component(
-    "denoise_lab_probes",
-    html='<div class="probes"></div>',
-    css=(HERE / "probes.css").read_text(encoding="utf-8"),
-    js=(HERE / "probes.js").read_text(encoding="utf-8"),
-)
+_mount = component(__file__, '<div class="probes"></div>')
 
 
 @dataclass(frozen=True)

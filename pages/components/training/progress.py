@@ -141,7 +141,7 @@ def show_probes(run: Run, history: History) -> None:
     )
 
 
-def show_take_away(run: Run, history: History) -> None:
+def show_downloads(run: Run, history: History) -> None:
     """Draw the downloads of a run and the command that repeats it."""
     with st.popover("Download", icon=":material/download:"):
         files = {

@@ -4,15 +4,17 @@ import streamlit as st
 
 from pages.components.training import run_list
 from pages.components.training.curves import History, show_overlay
-from pages.components.training.form import Asked, in_words, own_pictures, title_of
+from pages.components.training.form import TrainingRequest
 from pages.components.training.probes import show_probes_together
 from pages.components.training.progress import history_of, show_progress
+from pages.components.training.setting_texts import as_text, title_of
+from pages.components.training.upload import uploaded_pictures
 from train import jobs
 from train.config import TrainConfig, count_parameters, differences, on_equal_terms
 from train.run_folder import Run
 
 
-def pick_race(asked: Asked, token: str | None) -> None:
+def pick_race(request: TrainingRequest, token: str | None) -> None:
     """Ask for the networks of a race and start it."""
     with st.expander("A fair race", icon=":material/flag:"):
         st.caption(
@@ -28,11 +30,11 @@ def pick_race(asked: Asked, token: str | None) -> None:
             "Add these settings",
             icon=":material/add:",
             on_click=_add,
-            args=(asked,),
-            disabled=bool(asked.problem) or len(racers) == max(jobs.RACERS),
+            args=(request,),
+            disabled=bool(request.problem) or len(racers) == max(jobs.RACERS),
             width="stretch",
         )
-        if racers and on_equal_terms(asked.config, racers[0][1]) != asked.config:
+        if racers and on_equal_terms(request.config, racers[0][1]) != request.config:
             st.caption("It will run with the data, noise, batch, epochs and seed of the first.")
         st.button(
             "Start the race",
@@ -44,11 +46,11 @@ def pick_race(asked: Asked, token: str | None) -> None:
         )
 
 
-def _add(asked: Asked) -> None:
-    racers, name, count = st.session_state.racers, asked.name, 2
+def _add(request: TrainingRequest) -> None:
+    racers, name, count = st.session_state.racers, request.name, 2
     while name in [other for other, _ in racers]:
-        name, count = f"{asked.name} ({count})", count + 1
-    racers.append((name, asked.config))
+        name, count = f"{request.name} ({count})", count + 1
+    racers.append((name, request.config))
 
 
 def _start(token: str) -> None:
@@ -56,8 +58,8 @@ def _start(token: str) -> None:
         runs = jobs.start_race(
             st.session_state.racers,
             token,
-            drawing=st.session_state.get("drawing"),
-            pictures=own_pictures(),
+            drawing=st.session_state.get("draw_drawing"),
+            pictures=uploaded_pictures(),
         )
     except (jobs.Refused, OSError) as problem:
         st.session_state.refused = run_list.reason(problem)
@@ -81,8 +83,15 @@ def comparable(ids: str) -> list[Run]:
     return runs
 
 
+def watch(runs: list[Run], token: str | None) -> None:
+    """Draw several runs side by side, and again every second while one is active."""
+    st.session_state.watching = alive = [jobs.is_alive(run) for run in runs]
+    run_list.show_refusal()
+    st.fragment(show_comparison, run_every=1 if any(alive) else None)(runs, token)
+
+
 def show_comparison(runs: list[Run], token: str | None) -> None:
-    """Draw several runs beside each other; called anew every second while one is active."""
+    """Draw several runs side by side, as they are now."""
     elsewhere = "compare" not in st.query_params
     if elsewhere or [jobs.is_alive(run) for run in runs] != st.session_state.watching:
         st.rerun()  # The page around it has to know: it starts and ends the seconds.
@@ -105,7 +114,10 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
     _show_table(configs, histories)
     epochs = _common_epochs(histories)
     if epochs and not show_probes_together(named, epochs):
-        st.caption("These runs saw different noise or pictures: no probes beside each other.")
+        st.caption(
+            "These runs used different noise or data, so their sample images cannot be shown side "
+            "by side."
+        )
 
 
 def _stop_all(runs: list[Run]) -> None:
@@ -140,7 +152,7 @@ def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History])
 def _show_table(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:
     """What differs, and what came of it."""
     rows = {
-        title_of(setting): [in_words(value) for value in values]
+        title_of(setting): [as_text(value) for value in values]
         for setting, values in differences(list(configs.values())).items()
     }
     rows["parameters"] = [_parameters(config) for config in configs.values()]

@@ -9,7 +9,7 @@ from pages.components.training.progress import show_curves
 from train.recorded import minutes_of, read_record
 
 
-def show_kept_result(recipe: str) -> None:
+def show_recorded_result(recipe: str) -> None:
     """Draw curve and numbers of a recipe as it was run for `docs/recipes.md`, if it was."""
     record = read_record(recipe)
     if record is None:

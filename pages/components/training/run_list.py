@@ -93,6 +93,12 @@ def reason(problem: Exception) -> str:
     return getattr(problem, "strerror", None) or str(problem)
 
 
+def show_refusal() -> None:
+    """Say why the last click did nothing, once."""
+    if refused := st.session_state.pop("refused", None):
+        st.warning(refused, icon=":material/hourglass_disabled:")
+
+
 def open_run(run: Run) -> None:
     """Show one run; a callback."""
     st.query_params.pop("compare", None)

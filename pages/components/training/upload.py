@@ -1,4 +1,4 @@
-"""A visitor's own pictures: a ZIP of images becomes small grey patches to train on.
+"""The visitor's pictures: a ZIP of images becomes small grey patches to train on.
 
 Nothing in the archive is trusted: names are never used as paths, nothing is unpacked to disk,
 and sizes, counts and pixels have limits, because a few kilobytes can unpack to gigabytes.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
+import streamlit as st
 from PIL import Image, ImageOps
 
 from train.config import FEWEST_OWN
@@ -35,6 +36,41 @@ class OwnPictures:
     patches: np.ndarray
     used: int
     skipped: int
+
+
+def pick_pictures() -> None:
+    """Ask for a ZIP and keep what is in it for this session."""
+    file = st.file_uploader(
+        "A ZIP of pictures",
+        type="zip",
+        key="own-zip",
+        help="PNG, JPEG and the like, at most 20 MB. They are made grey and cut into patches of "
+        "28 by 28 pixels at half size; small pictures are taken whole.",
+    )
+    if file is not None and st.session_state.get("own_zip") != file.file_id:
+        st.session_state.own_zip = file.file_id
+        st.session_state.own_pictures, st.session_state.own_words = None, ""
+        try:
+            own = read_zip(file)
+        except ValueError as problem:
+            st.session_state.own_words = str(problem)
+        else:
+            skipped = f" {own.skipped} files were no pictures." if own.skipped else ""
+            st.session_state.own_pictures = own.patches
+            st.session_state.own_words = (
+                f"{len(own.patches):,} patches from {own.used} pictures.{skipped}"
+            )
+    if words := st.session_state.get("own_words"):
+        (st.error if uploaded_pictures() is None else st.success)(words)
+    if uploaded_pictures() is not None:
+        few = uploaded_pictures()[:: max(1, len(uploaded_pictures()) // 16)][:16]
+        sheet = few[..., 0].reshape(-1, 28).reshape(len(few), 28, 28)
+        st.image(np.concatenate(list(sheet), axis=1), "Some of them.", width="stretch")
+
+
+def uploaded_pictures() -> np.ndarray | None:
+    """Return the visitor's pictures, ``uint8 (N, 28, 28, 1)``, None while there are none."""
+    return st.session_state.get("own_pictures")
 
 
 def read_zip(file: BinaryIO) -> OwnPictures:

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from imaging import metrics
+from imaging.noise import NOISE_KINDS
 from imaging.spectrum import period_two_share
 from models.catalogue import load_catalogue
 from models.inspection.window import Place, convolution_at
@@ -75,14 +76,14 @@ def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
     page = AppTest.from_file(PAGE, default_timeout=120)
     drawing = np.zeros((28, 28, 1), np.float32)
     drawing[5:20, 14] = 1
-    page.session_state["drawing"] = drawing
-    page.session_state["noise"] = "block"
-    page.session_state["strength"] = 0.4
+    page.session_state["draw_drawing"] = drawing
+    page.session_state["draw_noise"] = "block"
+    page.session_state["draw_strength"] = 0.4
     page.run()
     assert not page.exception
     assert page.selectbox(key="inside_noise").value == "block"
     assert page.slider(key="inside_strength").value == 0.4
-    assert page.pills(key="inside_digit").value == shared.DRAWING
+    assert page.pills(key="inside_digit").value == controls.DRAWING
     elsewhere = visit(**dict(page.query_params.items()))
     assert np.array_equal(elsewhere.session_state.inside_drawing, drawing)
 
@@ -115,7 +116,7 @@ def test_a_wrong_link_is_said_and_the_page_still_works(wrong):
 
 def test_back_opens_what_the_address_says_and_nothing_else(monkeypatch):
     page = visit(inside="skips", inside_digit="7", inside_seed="5", skips_on="none")
-    monkeypatch.setattr(link, "came_back", lambda: True)
+    monkeypatch.setattr(link, "is_history_navigation", lambda: True)
     page.query_params.clear()
     page.query_params.update({"inside": "checkerboard", "inside_digit": "8"})
     page.run()
@@ -130,7 +131,7 @@ def test_back_sets_the_sliders_of_the_code_too(monkeypatch):
     page = visit(inside="code")
     before = page.slider(key="code_4").value
     page.slider(key="code_4").set_value(1.5).run()
-    monkeypatch.setattr(link, "came_back", lambda: True)
+    monkeypatch.setattr(link, "is_history_navigation", lambda: True)
     del page.query_params["code_values"]
     page.run()
     assert not page.exception
@@ -309,7 +310,7 @@ def test_all_switches_off_travel_in_the_link_too():
 def test_without_its_finest_skip_connection_the_network_is_worse():
     network = get_inside(CARDS["unet"])
     clean = controls.ready_digit("5")
-    noisy = shared.corrupt(clean, shared.NOISE_KINDS["gaussian"], 0.5, 0)[np.newaxis]
+    noisy = shared.corrupt(clean, NOISE_KINDS["gaussian"], 0.5, 0)[np.newaxis]
     trained, cut = network.denoise(noisy), network.denoise(noisy, {"skip_1": 0.0})
     assert metrics.psnr(clean, trained[0]) > metrics.psnr(clean, cut[0]) + 3
 
@@ -319,7 +320,7 @@ def test_without_its_finest_skip_connection_the_network_is_worse():
 
 @pytest.mark.parametrize("digit", controls.DIGITS)
 def test_only_transposed_convolution_leaves_a_checkerboard_in_its_last_maps(digit):
-    noisy = shared.corrupt(controls.ready_digit(digit), shared.NOISE_KINDS["gaussian"], 0.5, 0)
+    noisy = shared.corrupt(controls.ready_digit(digit), NOISE_KINDS["gaussian"], 0.5, 0)
     resized, transposed = (
         period_two_share(checkerboard.last_maps(get_inside(CARDS[name]), noisy)[0])
         for name in checkerboard.NETWORKS

@@ -1,0 +1,57 @@
+"""The settings of the Draw page; the session keeps them under keys that begin with ``draw_``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from imaging.not_digits import SAMPLES
+from imaging.strokes import FIRST
+from models.catalogue import Card
+from pages.components import link
+from pages.components import settings as page_settings
+from pages.components.controls import DIGITS, chosen_noise, noise_settings
+from pages.components.methods import method_names
+from pages.components.settings import Setting
+
+PREFIX = "draw_"
+SOURCES = {"digit": "Digit", "other": "Not a digit", "nothing": "Pure noise"}
+BLANK = "blank"
+STARTS = [*DIGITS, BLANK]
+
+
+def settings(cards: dict[str, Card]) -> list[Setting]:
+    """Return the settings of the page."""
+    methods = method_names(cards)
+    return [
+        Setting("draw_source", "digit", link.one_of("picture", SOURCES), name="source"),
+        Setting("draw_start", FIRST, link.one_of("start", STARTS), counts=_starts, name="start"),
+        Setting(
+            "draw_sample",
+            next(iter(SAMPLES)),
+            link.one_of("sample", SAMPLES),
+            counts=lambda values: values["draw_source"] == "other",
+            name="sample",
+        ),
+        *noise_settings(PREFIX, "", lambda: chosen_noise(PREFIX).default),
+        Setting("draw_model", methods[0], link.one_of("model", methods), name="model"),
+        Setting(
+            "draw_drawing",
+            None,
+            link.drawing,
+            link.drawing_to_text,
+            counts=lambda values: values["draw_source"] == "digit",
+            name="drawing",
+        ),
+    ]
+
+
+def open_link(table: list[Setting]) -> None:
+    """Start with what the link says, and say what of it makes no sense."""
+    page_settings.show_problems(page_settings.open_link(table))
+    st.session_state.setdefault("draw_earlier_drawing", st.session_state.draw_drawing)
+
+
+def _starts(values: Mapping[str, Any]) -> bool:
+    """Say whether the picture is the digit to start from, on which nobody has drawn yet."""
+    return values["draw_source"] == "digit" and values["draw_drawing"] is None

@@ -1,0 +1,82 @@
+"""The settings of the Photo page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from imaging.noise import PHOTO_NOISE_KINDS
+from imaging.photo_samples import PHOTO_SAMPLES
+from models.catalogue import Card
+from pages.components import link
+from pages.components import settings as page_settings
+from pages.components.controls import HIGHEST_SEED
+from pages.components.photo.methods import photo_method_names
+from pages.components.photo.source import SOURCES
+from pages.components.settings import Setting
+
+HIGHEST_LEVEL = 75.0
+TASKS = {"noisy": "It is already noisy", "add": "Add noise to it"}
+
+
+def settings(cards: dict[str, Card]) -> list[Setting]:
+    """Return the settings of the page."""
+    methods = photo_method_names(cards)
+    return [
+        Setting("photo_source", "sample", link.one_of("source", SOURCES)),
+        Setting(
+            "photo_sample",
+            "cat",
+            link.one_of("sample", PHOTO_SAMPLES),
+            counts=lambda values: values["photo_source"] == "sample",  # No upload is in a link.
+        ),
+        Setting("photo_task", "add", link.one_of("task", TASKS)),
+        Setting(
+            "photo_noise", "gaussian", link.one_of("noise", PHOTO_NOISE_KINDS), counts=_adds_noise
+        ),
+        Setting("photo_strength", default_strength, _parse_strength, counts=_adds_noise),
+        Setting("photo_seed", 0, link.number("seed", 0, HIGHEST_SEED, int), counts=_adds_noise),
+        Setting("photo_method", methods[0], link.one_of("method", methods)),
+        Setting("photo_own_level", False, _parse_truth),
+        Setting(
+            "photo_level",
+            25.0,
+            link.number("noise level", 0, HIGHEST_LEVEL),
+            counts=lambda values: values["photo_own_level"],
+        ),
+        Setting("photo_brightness", 100, link.number("strength for brightness", 0, 100, int)),
+        Setting("photo_colour", 100, link.number("strength for colour", 0, 100, int)),
+    ]
+
+
+def open_link(table: list[Setting]) -> None:
+    """Start with what the link says, and say what of it makes no sense."""
+    problems = page_settings.open_link(table)
+    # They stay until a picture is there: the page runs again by itself when one is finished.
+    problems += st.session_state.get("photo_link_problems", [])
+    st.session_state.photo_link_problems = problems
+    page_settings.show_problems(problems)
+
+
+def forget_link_problems() -> None:
+    """Say nothing more of the link from the next run on."""
+    st.session_state.photo_link_problems = []
+
+
+def _adds_noise(values: Mapping[str, Any]) -> bool:
+    return values["photo_task"] == "add"
+
+
+def default_strength() -> float:
+    """Return the default strength of the chosen noise, as the page shows it."""
+    kind = PHOTO_NOISE_KINDS[st.session_state.photo_noise]
+    return float(round(kind.default * kind.shown_per_unit, 6))
+
+
+def _parse_strength(text: str) -> float:
+    kind = PHOTO_NOISE_KINDS[st.session_state.photo_noise]  # Read from the link just before.
+    return link.number("strength", kind.low, kind.high * kind.shown_per_unit)(text)
+
+
+def _parse_truth(text: str) -> bool:
+    return link.one_of("own level", ["True", "False"])(text) == "True"

@@ -1,0 +1,163 @@
+"""One run on the Train page: how it is doing, and the buttons that steer it."""
+
+import dataclasses
+from collections.abc import Callable
+
+import streamlit as st
+
+from pages.components.training import progress, run_list
+from pages.components.training.curves import History
+from pages.components.training.form import TrainingRequest
+from pages.components.training.upload import uploaded_pictures
+from train import jobs
+from train.config import OPTIMIZERS, TrainConfig
+from train.run_folder import Run
+
+Action = Callable[[Run], None]
+
+
+def watch(run: Run, mine: bool) -> None:
+    """Draw one run, and again every half second while it is active."""
+    # A worker outlives the training by the seconds in which it exports the network.
+    alive = jobs.is_alive(run)
+    st.session_state.watching = alive, jobs.status(run).state
+    st.fragment(show_run, run_every=0.5 if alive else None)(run, mine)
+
+
+def show_run(run: Run, mine: bool) -> None:
+    """Draw one run as it is now."""
+    status = jobs.status(run)
+    elsewhere = st.query_params.get("run") != run.folder.name
+    seen = jobs.is_alive(run), status.state
+    if elsewhere or not run.folder.exists() or seen != st.session_state.watching:
+        st.rerun()  # The page around it has to know: it ends the half-seconds, and lists the runs.
+    run_list.show_refusal()
+    try:
+        config = run.read_config()
+    except ValueError as problem:
+        st.error(
+            f"The settings of this run cannot be read: {jobs.tidy(str(problem), run)}",
+            icon=":material/error:",
+        )
+        return
+    history = progress.history_of(run)
+    st.subheader(jobs.name_of(run), anchor=False)
+    progress.show_progress(run, config, status, history)
+    progress.show_why(status)
+    if not mine:
+        st.caption(
+            "This is someone else's run. You can watch it, but only its owner can control it."
+        )
+    with st.container(horizontal=True):
+        show_buttons(run, mine, status, history)
+    progress.show_numbers(config, status, history)
+    progress.show_curves(history)
+    progress.show_probes(run, history)
+
+
+def show_buttons(run: Run, mine: bool, status: jobs.Status, history: History) -> None:
+    """Draw what can be done with a run: steer it, take it away, compare it, forget it."""
+    if mine:
+        show_steering(run, status)
+    if mine and not status.active:
+        progress.show_downloads(run, history)
+        usable = (run.folder / "card.json").exists()
+        if usable and st.button("Use on the Draw page", icon=":material/draw:"):
+            use(run)
+    if racers := jobs.race_of(run):
+        st.button(
+            "See the race",
+            icon=":material/flag:",
+            on_click=run_list.open_comparison,
+            args=(racers,),
+        )
+    if mine and not status.active:
+        show_undoing(run)  # Last, where nobody has just pressed Stop twice.
+
+
+def show_steering(run: Run, status: jobs.Status) -> None:
+    """Draw the buttons that steer a run."""
+    if status.active:
+        later = "Pause after the current batch; you can continue later."
+        steer_button(run, "Pause", "pause", jobs.pause, later)
+        steer_button(run, "Stop and keep", "stop", jobs.stop, "Stop now and keep the weights.")
+        return
+    if status.state in jobs.CAN_GO_ON:
+        paused = status.state == jobs.PAUSED
+        on = "Resume where it stopped."
+        steer_button(run, "Continue", "play_arrow", jobs.resume, on, primary=paused)
+    if status.state == jobs.DIVERGED:
+        rate = safer_rate(run.read_config())
+        again = "A new run with smaller steps."
+        steer_button(run, f"Try again at {rate:g}", "replay", try_again, again)
+
+
+def show_undoing(run: Run) -> None:
+    """Draw the buttons that forget what a run has learned."""
+    forget = "Discard the weights and train again with the same settings."
+    steer_button(run, "Reset", "restart_alt", jobs.reset, forget)
+    st.button("Delete", icon=":material/delete:", on_click=run_list.delete, args=(run,))
+
+
+def steer_button(
+    run: Run, label: str, icon: str, act: Action, help: str, primary: bool = False
+) -> None:
+    """Draw a button that does something with a run."""
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        on_click=steer,
+        args=(act, run),
+        help=help,
+        type="primary" if primary else "secondary",
+    )
+
+
+def start(request: TrainingRequest, token: str) -> None:
+    """Start a run and show it; a callback."""
+    try:
+        run = jobs.start(
+            request.config,
+            token,
+            request.name,
+            drawing=st.session_state.get("draw_drawing"),  # Where somebody drew on that page.
+            pictures=uploaded_pictures(),
+        )
+        run_list.open_run(run)
+        st.toast(
+            "Training started. Watch it on the right (on a phone, below).",
+            icon=":material/school:",
+        )
+    except (jobs.Refused, OSError) as problem:
+        st.session_state.refused = run_list.reason(problem)
+
+
+def steer(act: Action, run: Run) -> None:
+    """Do something with a run, or say why it cannot be done; a callback."""
+    try:
+        act(run)
+    except (jobs.Refused, OSError, ValueError) as problem:
+        if run.folder.exists():  # Else the page says that it is gone.
+            st.session_state.refused = run_list.reason(problem)
+
+
+def try_again(run: Run) -> None:
+    """Start the same with smaller steps; a callback."""
+    config = run.read_config()
+    config = dataclasses.replace(config, learning_rate=safer_rate(config))
+    name = f"{jobs.name_of(run)}, smaller steps"
+    start(TrainingRequest(name, config, problem=""), st.session_state.visitor_token)
+
+
+def safer_rate(config: TrainConfig) -> float:
+    """Return a learning rate after one that diverged: a tenth, at most the optimizer's default."""
+    tenth = config.learning_rate / 10
+    return tenth if config.optimizer == "adadelta" else min(tenth, OPTIMIZERS[config.optimizer])
+
+
+def use(run: Run) -> None:
+    """Go to the Draw page with this network chosen; it is there for this visitor only."""
+    others = [folder for folder in st.session_state.get("own_models", []) if folder != run.folder]
+    st.session_state.own_models = [run.folder, *others]
+    st.session_state.draw_model = run.folder.name
+    st.switch_page("pages/draw.py")
