@@ -94,7 +94,7 @@ FOLDERS = {
             frozenset({"imaging/"}),
             ARITHMETIC,
             "imaging imports nothing of ours but imaging; readers of rare files only once needed",
-            backends=frozenset({"tifffile", "pi_heif"}),
+            backends=frozenset({"tifffile", "pi_heif", "soundfile"}),
         ),
         *(
             Folder(

@@ -1,0 +1,95 @@
+"""Lightness and colour apart from each other, and how colourful a picture is.
+
+Pictures are sRGB ``(H, W, 3)`` in [0, 1].  Lab is CIE L*a*b* under daylight (D65): L from 0 (black)
+to 100 (white), a from green to red, b from blue to yellow, both within about 110 of 0.
+"""
+
+import numpy as np
+
+# IEC 61966-2-1: what the three primaries add up to; the rows are X, Y, Z.
+_TO_XYZ = np.array(
+    [
+        [0.412453, 0.357580, 0.180423],
+        [0.212671, 0.715160, 0.072169],
+        [0.019334, 0.119193, 0.950227],
+    ]
+)
+_FROM_XYZ = np.linalg.inv(_TO_XYZ)
+_WHITE = _TO_XYZ.sum(axis=1)
+LEAST_DEVIATION = 0.5  # Below it there is only rounding to stretch.
+_KNEE, _SLOPE, _OFFSET = 0.008856, 7.787, 16 / 116
+
+
+def rgb_to_lab(image: np.ndarray) -> np.ndarray:
+    """Return Lab, ``float32 (..., 3)``, of sRGB in [0, 1]."""
+    image = np.asarray(image, np.float64)
+    linear = np.where(image > 0.04045, ((image + 0.055) / 1.055) ** 2.4, image / 12.92)
+    relative = linear @ _TO_XYZ.T / _WHITE
+    f = np.where(
+        relative > _KNEE, np.cbrt(np.maximum(relative, _KNEE)), _SLOPE * relative + _OFFSET
+    )
+    x, y, z = np.moveaxis(f, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)
+
+
+def lab_to_rgb(lab: np.ndarray) -> np.ndarray:
+    """Return sRGB, ``float32 (..., 3)``; colours that no screen can show are clipped to [0, 1]."""
+    lightness, a, b = np.moveaxis(np.asarray(lab, np.float64), -1, 0)
+    y = (lightness + 16) / 116
+    f = np.stack([y + a / 500, y, np.maximum(y - b / 200, 0)], axis=-1)
+    relative = np.where(f > np.cbrt(_KNEE), f**3, (f - _OFFSET) / _SLOPE)
+    linear = (relative * _WHITE) @ _FROM_XYZ.T
+    rgb = np.where(
+        linear > 0.0031308,
+        1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055,
+        12.92 * linear,
+    )
+    return np.clip(rgb, 0, 1).astype(np.float32)
+
+
+def in_grey(image: np.ndarray) -> np.ndarray:
+    """Return the picture with its lightness and no colour, still ``(H, W, 3)``."""
+    return with_colour(image, np.zeros((*image.shape[:2], 2), np.float32))
+
+
+def with_colour(image: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """Return the lightness of ``image`` in the colours ``ab (H, W, 2)``."""
+    lightness = rgb_to_lab(image)[..., :1]
+    return lab_to_rgb(np.concatenate([lightness, ab], axis=-1))
+
+
+def with_colours_of(image: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the lightness of ``image`` in the colours of ``other``, a picture of the same shape."""
+    return with_colour(image, rgb_to_lab(other)[..., 1:])
+
+
+def colourfulness(image: np.ndarray) -> float:
+    """Return how colourful people find the picture: 0 for grey, about 40 for a usual photo.
+
+    Source:
+        Hasler and Suesstrunk, SPIE 5007, 2003, doi:10.1117/12.477378, on values from 0 to 255.
+    """
+    red, green, blue = np.moveaxis(np.asarray(image, np.float64) * 255, -1, 0)
+    red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    spread = np.hypot(red_green.std(), yellow_blue.std())
+    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+
+
+def statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of L, a and b."""
+    lab = rgb_to_lab(image).reshape(-1, 3)
+    return lab.mean(axis=0), lab.std(axis=0)
+
+
+def with_statistics(image: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Return the picture with another's mean and deviation of L, a and b.
+
+    A channel that hardly varies, such as the colours of a grey picture, only moves to the mean.
+
+    Source:
+        Reinhard et al., IEEE CG&A 2001, doi:10.1109/38.946629; they use another colour space.
+    """
+    lab = rgb_to_lab(image)
+    own_mean, own_deviation = (each(lab.reshape(-1, 3), axis=0) for each in (np.mean, np.std))
+    stretched = (lab - own_mean) * (deviation / np.maximum(own_deviation, LEAST_DEVIATION)) + mean
+    return lab_to_rgb(stretched)
