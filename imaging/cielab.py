@@ -59,7 +59,7 @@ def with_colour(image: np.ndarray, ab: np.ndarray) -> np.ndarray:
 
 
 def with_colours_of(image: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the lightness of ``image`` in the colours of ``other``, a picture of the same shape."""
+    """Return the lightness of ``image`` in the colours of ``other``, of the same shape."""
     return with_colour(image, rgb_to_lab(other)[..., 1:])
 
 

@@ -1,8 +1,8 @@
 """Makes pictures smaller and larger, and measures how well a larger one was guessed.
 
-Pictures are ``float32 (H, W, C)`` in [0, 1].  Made smaller, a picture is blurred by a kernel as wide
-as the new pixels, so that fine patterns do not turn into coarse ones: MATLAB's ``imresize``, which
-every paper on super-resolution uses.
+Pictures are ``float32 (H, W, C)`` in [0, 1].  Made smaller, a picture is blurred by a kernel as
+wide as the new pixels, so that fine patterns do not turn into coarse ones: MATLAB's ``imresize``,
+which every paper on super-resolution uses.
 """
 
 import numpy as np

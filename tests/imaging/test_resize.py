@@ -97,7 +97,7 @@ def test_nonsense_is_refused(height: int, kernel: str):
 def test_bicubic_scores_on_set5_what_papers_say(
     data_dir: Path, scale: int, psnr: float, ssim: float
 ):
-    """The table in Kim et al., CVPR 2016, arXiv:1511.04587; MATLAB mirrors edges, Pillow does not."""
+    """The table in Kim et al., CVPR 2016, arXiv:1511.04587; MATLAB mirrors edges, Pillow not."""
     scores = []
     for path in sorted((data_dir / "superres" / "set5").glob("*.png")):
         with Image.open(path) as file:
