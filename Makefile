@@ -12,6 +12,9 @@ ARGS ?=
 # process a file, in the order of tests/conftest.py.
 TOGETHER := -n 3 --dist loadfile --no-loadscope-reorder
 
+QUICK := not slow and not browser
+QUICK_TESTS ?=
+
 VENV := .venv
 PY := $(VENV)/bin/python
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -21,7 +24,7 @@ HAS_TENSORFLOW := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14)
 VENV_WORKS := $(shell $(PY) -c '$(NEW_ENOUGH)' 2>/dev/null && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test format bench clean chromium FORCE
+.PHONY: help venv run dev check test format bench clean chromium FORCE
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +33,15 @@ venv: $(VENV)/.stamp-app  ## make .venv with the pinned requirements
 
 run: $(VENV)/.stamp-app  ## open the app on port 8501 (PORT=... for another)
 	@exec $(PY) -m streamlit run app.py --server.port $(PORT)
+
+dev: $(VENV)/.stamp-app  ## the same for who changes the code: each change is seen at once
+	@exec $(PY) -m streamlit run app.py --server.port $(PORT) --server.fileWatcherType auto
+
+check: $(VENV)/.stamp-dev  ## lint, types and the quick tests, in a minute
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest $(TOGETHER) -q -m "$(QUICK)" $(QUICK_TESTS)
 
 test: $(VENV)/.stamp-dev chromium  ## lint, format check and every test (TESTS=... for some)
 	$(PY) -m ruff check .

@@ -55,7 +55,8 @@ def canvas_to_grey(rgba: np.ndarray) -> np.ndarray:
         Luma of ITU-R BT.601; what is transparent is black.
     """
     rgba = np.asarray(rgba, np.float32) / 255
-    return (rgba[..., :3] @ np.float32([0.299, 0.587, 0.114]) * rgba[..., 3])[..., np.newaxis]
+    luma = rgba[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
+    return (luma * rgba[..., 3])[..., np.newaxis]
 
 
 def centre_of_mass(ink: np.ndarray) -> tuple[float, float]:

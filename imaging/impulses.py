@@ -17,8 +17,9 @@ _STANDS_OUT = 0.05
 # Steps of the method of conjugate gradients; after five, nothing changes any more.
 _BRIDGING_STEPS = 5
 # The square of Laplace's operator: nothing on a slope, much where the picture bends.
-_BENDING = np.float32(
-    [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]]
+_BENDING = np.array(
+    [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]],
+    np.float32,
 )[..., np.newaxis]
 
 # What a pixel that was filled in is off by, on a photo half of whose pixels were lost.
@@ -79,8 +80,8 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
 
 def _share_out_of_place(extreme: np.ndarray, wrong: np.ndarray) -> float:
     """The share of wrong pixels of one kind, where the picture is not of that kind itself."""
-    out_of_place = np.count_nonzero(extreme & wrong)
-    return out_of_place / max(np.count_nonzero(~extreme) + out_of_place, 1)
+    out_of_place = int(np.count_nonzero(extreme & wrong))
+    return out_of_place / max(int(np.count_nonzero(~extreme)) + out_of_place, 1)
 
 
 def wrong_pixels(noisy: np.ndarray) -> np.ndarray:

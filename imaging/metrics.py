@@ -5,6 +5,7 @@ Pictures are ``(H, W, C)``, the batch functions take ``(N, H, W, C)``; values ar
 ``ValueError``.  Everything is computed in double precision.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,7 +126,7 @@ def decibel(error: np.ndarray | float) -> np.ndarray:
         return -10 * np.log10(error)
 
 
-def _chunks(clean: np.ndarray, other: np.ndarray):
+def _chunks(clean: np.ndarray, other: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for start in range(0, len(clean), _CHUNK):
         part = slice(start, start + _CHUNK)
         yield np.asarray(clean[part], np.float64), np.asarray(other[part], np.float64)

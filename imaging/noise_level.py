@@ -27,7 +27,9 @@ _ROUNDS = 5
 # Frequencies of a patch, as a share of its highest, above which there is little but noise.
 _HIGH = 0.57
 # Red against blue, and green against both: a rotation, so that white noise stays what it is.
-_COLOUR_DIFFERENCES = np.float32([[1, 0, -1], [1, -2, 1]]) / np.sqrt(np.float32([[2], [6]]))
+_COLOUR_DIFFERENCES = np.array([[1, 0, -1], [1, -2, 1]], np.float32) / np.sqrt(
+    np.array([[2], [6]], np.float32)
+)
 
 
 def variance_kept(mean: np.ndarray, sigma: float) -> np.ndarray:

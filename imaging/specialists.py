@@ -51,8 +51,8 @@ _FREQUENCY = np.add.outer(np.arange(8), np.arange(8))
 # What rounding to 8 bits does to a detail, and the evidence, a logarithm, that is enough.
 _ROUNDING, _CERTAIN = 0.4, 20
 # Brightness and two colour differences, as JPEG stores them.
-_TO_YCC = np.float32(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+_TO_YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
 
 
@@ -116,9 +116,9 @@ def shifted_blocks(noisy: np.ndarray, sigma: float) -> np.ndarray:
         doi:10.1109/TIP.2007.891788; colours: Kopf et al., SIGGRAPH 2007,
         doi:10.1145/1276377.1276497.
     """
-    quality = jpeg_quality(noisy)
+    quality: float | None = jpeg_quality(noisy)
     if quality is None:
-        quality = np.interp(sigma, _errors_by_quality(noisy)[::-1], np.arange(100, 0, -1))
+        quality = float(np.interp(sigma, _errors_by_quality(noisy)[::-1], np.arange(100, 0, -1)))
     tables, finer = _step_tables(), min(int(quality), 99)
     share = quality - finer
     brightness_steps = (1 - share) * tables[finer - 1] + share * tables[finer]
@@ -183,7 +183,7 @@ class _Law:
 
     def evened(self, picture: np.ndarray, strength: float) -> tuple[np.ndarray, float]:
         """Return the picture behind the curve, scaled to [0, 1], and the noise level it has."""
-        black, white = self.curve(np.float32([0, 1]), strength)
+        black, white = self.curve(np.array([0, 1], np.float32), strength)
         even = (self.curve(picture, strength) - black) / (white - black)
         return even.astype(np.float32), float(strength / (white - black))
 
