@@ -12,8 +12,9 @@ ARGS ?=
 # process a file, in the order of tests/conftest.py.
 TOGETHER := -n 3 --dist loadfile --no-loadscope-reorder
 
+# What loads Keras and what opens whole pages takes minutes: `make test`.
 QUICK := not slow and not browser
-QUICK_TESTS ?=
+QUICK_TESTS := tests/imaging tests/models tests/train/test_*.py tests/test_theme.py
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -41,7 +42,7 @@ check: $(VENV)/.stamp-dev  ## lint, types and the quick tests, in a minute
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest $(TOGETHER) -q -m "$(QUICK)" $(QUICK_TESTS)
+	$(PY) -m pytest $(TOGETHER) -q -m "$(QUICK)" $(or $(TESTS),$(QUICK_TESTS))
 
 test: $(VENV)/.stamp-dev chromium  ## lint, format check and every test (TESTS=... for some)
 	$(PY) -m ruff check .

@@ -5,6 +5,7 @@ loaded anew.  A failure is not kept: the next visitor tries again.
 """
 
 import atexit
+import gc
 import gzip
 
 import numpy as np
@@ -20,6 +21,16 @@ from models.predictor import Denoiser, DigitReader, load_denoiser, load_reader, 
 from models.studies import lab
 from pages.components.picture_cache import Shelf
 from pages.components.thumbnails import make_thumbnails
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def spare_what_is_loaded() -> None:
+    """Once a process, keep the collection of garbage from walking through all libraries.
+
+    There is no other after a run (``runner.postScriptGC``): Python's own, when there is much.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @st.cache_resource(ttl=30, max_entries=1, show_spinner=False)

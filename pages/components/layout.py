@@ -5,6 +5,8 @@ import time
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from pages.components import cached
+
 # Of charts: a contrast of 3.7 to white and of 4.8 to the dark theme's background.
 GREY = "#7b8683"
 # Streamlit leaves six empty lines above a page; on a phone that is a quarter of the screen.
@@ -46,6 +48,7 @@ def page_setup(title: str, lead: str) -> None:
         layout="wide",
         initial_sidebar_state="collapsed",
     )
+    cached.spare_what_is_loaded()
     st.html(STYLE)
     st.title(title, anchor=False)
     st.markdown(lead)
