@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import keras
 
 ARCHITECTURES = {
+    "encoder-decoder": "encoder_decoder",
     "dense": "dense",
     "convolutional": "convolutional",
     "resize-convolution": "resize_convolution",

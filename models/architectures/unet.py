@@ -2,14 +2,17 @@
 
     image (S, S, C) -> double conv f1 ------------ skip 1 ------------> concat -> double conv f1
                          pool, dropout                                    up          |
-                         double conv f2 --- skip 2 --> concat -> double conv f2    conv 1x1
+                         double conv f2 --- skip 2 --> concat -> double conv f2      head
                             pool, dropout                up                           |
-                            double conv f3 ---------------'               denoised (S, S, C)
+                            double conv f3 ---------------'               denoised (S, S, outputs)
 
 A double convolution is twice (3x3 convolution, batch normalisation, ReLU).  Upwards a 2x2
 transposed convolution of stride 2 doubles the maps: its kernels do not overlap, so it
 leaves no checkerboard.  Odd sizes are pooled to the next larger size and cropped again on
 the way back (28 -> 14 -> 7 -> 4).
+
+With ``half`` all of this happens at half size: a learned 2x2 convolution of stride 2 comes first,
+its transpose last, for a quarter of the work.
 
 Source:
     Ronneberger et al., MICCAI 2015, doi:10.1007/978-3-319-24574-4_28.  We use "same"
@@ -21,21 +24,30 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from models.architectures.heads import add_head
+
 
 def build(
     channels: int = 1,
-    size: int = 28,
+    size: int | None = 28,
     filters: Sequence[int] = (16, 32, 64, 128),
     dropout: float = 0.1,
     skips: bool = True,
+    outputs: int | None = None,
+    head: str = "sigmoid",
+    half: bool = False,
 ) -> keras.Model:
     """Build the network; ``filters`` runs from the finest level to the bottom.
 
     ``skips=False`` leaves the connections out: the plain encoder-decoder to compare with.
+    ``size=None`` takes pictures whose sides are multiples of the bottom's.  ``outputs`` is how many
+    maps the answer has, as many as ``channels`` where it is left out; ``head`` says what they mean.
     """
     image = keras.Input((size, size, channels), name="image")
     *outer, bottom = filters
     x, kept = image, []
+    if half:
+        x = layers.Conv2D(outer[0], 2, strides=2, padding="same", name="entry")(x)
     for level, count in enumerate(outer, start=1):
         x = _double_convolution(x, count, f"encoder_{level}")
         kept.append(x)
@@ -47,13 +59,13 @@ def build(
     for level, count in reversed(list(enumerate(outer, start=1))):
         skip = kept[level - 1]
         x = layers.Conv2DTranspose(count, 2, strides=2, name=f"decoder_{level}_up")(x)
-        surplus = x.shape[1] - skip.shape[1]
+        surplus = x.shape[1] - skip.shape[1] if size else 0
         if surplus:
             x = layers.Cropping2D(((0, surplus), (0, surplus)), name=f"decoder_{level}_crop")(x)
         if skips:
             x = layers.Concatenate(name=f"skip_{level}")([x, skip])
         x = _double_convolution(x, count, f"decoder_{level}")
-    denoised = layers.Conv2D(channels, 1, activation="sigmoid", name="denoised")(x)
+    denoised = add_head(x, outputs or channels, head, "denoised", double=half)
     return keras.Model(image, denoised, name="unet")
 
 

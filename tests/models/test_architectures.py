@@ -36,6 +36,16 @@ SMALL_DENOISERS = SMALL[:-1]
 FOR_PHOTOS = ("residual-unet", {"filters": [4, 6, 5], "blocks": [1, 2, 1]})
 
 
+# For pictures of any size, or of one, that answer with a share for each class of each pixel.
+SEGMENTERS = [
+    ("unet", {"filters": [4, 6, 8], "size": None}),
+    ("unet", {"filters": [4, 6, 8], "size": None, "half": True}),
+    ("unet", {"filters": [4, 6], "size": None, "half": True, "skips": False}),
+    ("encoder-decoder", {"filters": [3, 4, 5], "size": None}),
+    ("encoder-decoder", {"filters": [3, 4, 5], "size": 32}),
+]
+
+
 def named(entry) -> str:
     architecture, settings = entry
     return " ".join([architecture, *map(str, settings.values())])
@@ -233,6 +243,40 @@ def test_a_reader_answers_with_probabilities(rng):
     answer = keras.ops.convert_to_numpy(model(rng.random((5, 28, 28, 1), np.float32)))
     assert answer.shape == (5, 10)
     np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("head", "outputs"), [("softmax", 5), ("sigmoid", 2), ("tanh", 2)])
+@pytest.mark.parametrize("entry", SEGMENTERS, ids=named)
+def test_a_head_answers_for_each_pixel_in_its_range(entry, head, outputs, rng):
+    architecture, settings = entry
+    model = build(architecture, channels=3, outputs=outputs, head=head, **settings)
+    randomise(model, rng)
+    height = settings["size"] or 16
+    pictures = rng.random((2, height, 32, 3), np.float32)
+    answer = keras.ops.convert_to_numpy(model(pictures, training=False))
+    assert answer.shape == (2, height, 32, outputs)
+    if head == "softmax":
+        np.testing.assert_allclose(answer.sum(axis=3), 1, atol=1e-5)
+    assert answer.min() >= (-1 if head == "tanh" else 0)
+    assert answer.max() <= 1
+    assert (answer.min() < 0) == (head == "tanh")
+    assert len(np.unique(answer)) > 100
+
+
+def test_half_size_work_is_a_quarter():
+    whole, half = (build("unet", size=32, channels=3, half=half) for half in (False, True))
+    first = "encoder_1_conv_2"
+    assert whole.get_layer(first).output.shape[1:3] == (32, 32)
+    assert half.get_layer(first).output.shape[1:3] == (16, 16)
+    assert half.output_shape == whole.output_shape
+    # Entry 2x2x3 and exit 2x2 with biases, for a first convolution of 3 maps and a 1x1 exit.
+    change = conv(3, 16, 2) + conv(16, 3, 2) + 9 * 16 * 16 - 9 * 3 * 16 - conv(16, 3, 1)
+    assert half.count_params() - whole.count_params() == change
+
+
+def test_an_unknown_head_is_refused_with_the_names():
+    with pytest.raises(ValueError, match=r"head must be one of sigmoid, softmax, .* got 'relu'"):
+        build("unet", head="relu")
 
 
 def test_an_unknown_architecture_is_refused_with_the_names():

@@ -2,7 +2,8 @@
 
 tf2onnx computes at run time how much a transposed convolution must be cropped; where kernel and
 stride are equal that is nothing, and the crop is only a copy of the largest maps.  Weights are
-stored in half precision, which ONNX turns back when it loads, under the names of their layers.
+stored in half precision, or in whole numbers of 8 bits with a scale for each map, which ONNX turns
+back when it loads, under the names of their layers.
 """
 
 from collections.abc import Iterator
@@ -18,13 +19,21 @@ from train.export.onnx_file import contents, drop_unused, weights_by_contents
 STORED = "float16"
 
 
-def to_stored_precision(model: keras.Model) -> None:
+def to_stored_precision(model: keras.Model, stored: str = STORED) -> None:
     """Round the weights of a model to what the file will hold, so that both are one network."""
-    model.set_weights([weights.astype(STORED).astype("float32") for weights in model.get_weights()])
+    if stored == "int8":
+        for layer in model.layers:
+            if layer.weights:
+                kernel, *offset = layer.get_weights()
+                layer.set_weights([_from_int8(*_to_int8(kernel, _maps_axis(layer))), *offset])
+        return
+    model.set_weights([weights.astype(stored).astype("float32") for weights in model.get_weights()])
 
 
-def compact(path: Path, model: keras.Model) -> None:
-    """Rewrite the ONNX file of a model made of convolutions without bias.
+def compact(path: Path, model: keras.Model, stored: str = STORED) -> None:
+    """Rewrite the ONNX file of a model made of convolutions; offsets stay as they are.
+
+    ``stored`` is "float16" or "int8", the precision that ``to_stored_precision`` was given.
 
     Raises:
         ValueError: if a kernel of the model is not found in the file.
@@ -33,12 +42,16 @@ def compact(path: Path, model: keras.Model) -> None:
     graph = file.graph
     _skip_idle_crops(graph)
     drop_unused(graph)
-    stored = weights_by_contents(graph)
+    found = weights_by_contents(graph)
     for layer, kernel in _kernels(model):
-        weights = stored.pop(contents(kernel), None)
+        weights = found.pop(contents(kernel), None)
         if weights is None:
             raise ValueError(f"{path} has no weights of the layer {layer}")
-        _store_half(graph, weights, layer, kernel)
+        if stored == "int8":
+            transposed = isinstance(model.get_layer(layer), keras.layers.Conv2DTranspose)
+            _store_int8(graph, weights, layer, *_to_int8(kernel, 1 if transposed else 0))
+        else:
+            _store_half(graph, weights, layer, kernel)
     onnx.checker.check_model(file)
     onnx.save(file, path)
 
@@ -125,3 +138,36 @@ def _store_half(
     weights.CopyFrom(numpy_helper.from_array(kernel.astype(STORED), layer))
     cast = helper.make_node("Cast", [layer], [name], to=onnx.TensorProto.FLOAT)
     graph.node.insert(0, cast)
+
+
+def _store_int8(
+    graph: onnx.GraphProto,
+    weights: onnx.TensorProto,
+    layer: str,
+    steps: np.ndarray,
+    size: np.ndarray,
+) -> None:
+    name = weights.name
+    weights.CopyFrom(numpy_helper.from_array(steps, layer))
+    graph.initializer.append(numpy_helper.from_array(size, f"{layer}_step"))
+    cast = helper.make_node("Cast", [layer], [f"{layer}_whole"], to=onnx.TensorProto.FLOAT)
+    scale = helper.make_node("Mul", [f"{layer}_whole", f"{layer}_step"], [name])
+    graph.node.insert(0, scale)
+    graph.node.insert(0, cast)
+
+
+def _to_int8(kernel: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kernel in whole steps ``int8``, and for each map on ``axis`` how large one is."""
+    others = tuple(each for each in range(kernel.ndim) if each != axis)
+    largest = np.abs(kernel).max(axis=others, keepdims=True)
+    size = (np.maximum(largest, 1e-12) / 127).astype(np.float32)
+    return np.rint(kernel / size).astype(np.int8), size
+
+
+def _from_int8(steps: np.ndarray, size: np.ndarray) -> np.ndarray:
+    return steps.astype(np.float32) * size
+
+
+def _maps_axis(layer: keras.layers.Layer) -> int:
+    """Where a Keras kernel counts the maps that the layer answers with."""
+    return 2 if isinstance(layer, keras.layers.Conv2DTranspose) else 3

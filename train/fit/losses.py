@@ -60,3 +60,42 @@ def _blur(maps):
     for kernel in (window, window.transpose(1, 0, 2, 3)):
         maps = ops.depthwise_conv(maps, ops.cast(kernel, maps.dtype), padding="valid")
     return maps
+
+
+@keras.saving.register_keras_serializable(package="denoise_lab")
+def pixel_classes_loss(target, shares):
+    """Return weighted cross-entropy plus 1 - Dice of ``shares (N, H, W, K)``, one for each picture.
+
+    ``target (N, H, W, 2)`` is the class of each pixel and its weight, 0 for void.  Cross-entropy
+    looks at pixels, Dice at each class as a whole, be it ever so small; classes that a picture
+    does not have do not count there.
+
+    Source:
+        Ronneberger et al., MICCAI 2015 (weights); Milletari et al., V-Net, 3DV 2016,
+        doi:10.1109/3DV.2016.79 (Dice).
+    """
+    weight = target[..., 1]
+    wanted = ops.one_hot(ops.cast(target[..., 0], "int32"), shares.shape[-1], dtype=shares.dtype)
+    likely = ops.sum(wanted * shares, axis=-1)
+    entropy = -ops.log(ops.maximum(likely, 1e-6))
+    entropy = ops.sum(entropy * weight, axis=(1, 2)) / (ops.sum(weight, axis=(1, 2)) + 1e-6)
+    known = ops.cast(weight > 0, shares.dtype)[..., None]
+    # Over the batch: a class with a handful of pixels in one picture would only jump.
+    both = ops.sum(wanted * shares * known, axis=(0, 1, 2))
+    total = ops.sum((wanted + shares) * known, axis=(0, 1, 2))
+    there = ops.cast(ops.sum(wanted * known, axis=(0, 1, 2)) > 0, shares.dtype)
+    dice = ops.sum(there * 2 * both / (total + 1)) / (ops.sum(there) + 1e-6)
+    return entropy + 1 - dice
+
+
+@keras.saving.register_keras_serializable(package="denoise_lab")
+def mask_loss(target, share):
+    """Return cross-entropy plus 1 - Dice of a mask's ``share (N, H, W, 1)``, one for each picture.
+
+    Source:
+        Milletari et al., V-Net, 3DV 2016, doi:10.1109/3DV.2016.79.
+    """
+    entropy = ops.mean(ops.binary_crossentropy(target, share), axis=(1, 2, 3))
+    both = ops.sum(target * share, axis=(1, 2, 3))
+    total = ops.sum(target, axis=(1, 2, 3)) + ops.sum(share, axis=(1, 2, 3))
+    return entropy + 1 - (2 * both + 1) / (total + 1)

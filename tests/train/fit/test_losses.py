@@ -1,11 +1,11 @@
-"""The SSIM loss against the SSIM of another library, the PSNR loss against its rule."""
+"""The SSIM loss against the SSIM of another library, the others against their rules."""
 
 import keras
 import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from train.fit.losses import FLOOR, psnr_loss, ssim_loss
+from train.fit.losses import FLOOR, mask_loss, pixel_classes_loss, psnr_loss, ssim_loss
 
 
 @pytest.fixture
@@ -71,3 +71,48 @@ def test_a_model_compiled_with_it_can_be_saved_and_read_again(pair, tmp_path, of
     again = keras.saving.load_model(tmp_path / "model.keras")
     expected = float(np.mean(loss(pair[0], keras.ops.convert_to_numpy(again(pair[1])), of)))
     assert again.evaluate(pair[1], pair[0], verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+def classes_and_weights(classes, weights):
+    return np.stack([classes, weights], axis=-1).astype(np.float32)
+
+
+def test_the_loss_of_classes_by_hand():
+    # Two pixels; the first is called right with 0.8, the second with 0.5 and counts three times.
+    shares = np.array([0.8, 0.2, 0.5, 0.5], np.float32).reshape(1, 1, 2, 2)
+    target = classes_and_weights(np.array([[[0, 1]]]), np.array([[[1, 3]]]))
+    entropy = -(np.log(0.8) + 3 * np.log(0.5)) / 4
+    # Class 0: 2 x 0.8 / (1 + 1.3 + 1); class 1: 2 x 0.5 / (1 + 0.7 + 1).
+    dice = (1.6 / 3.3 + 1 / 2.7) / 2
+    assert loss(target, shares, pixel_classes_loss) == pytest.approx([entropy + 1 - dice], rel=1e-5)
+
+
+def test_void_and_classes_that_are_not_there_do_not_count(rng):
+    shares = rng.dirichlet(np.ones(4), (2, 8, 8)).astype(np.float32)
+    classes = rng.integers(0, 3, (2, 8, 8))  # Class 3 does not occur.
+    weights = np.ones((2, 8, 8))
+    weights[:, :2], classes[:, :2] = 0, 11  # Void, whose number no class has.
+    changed = shares.copy()
+    changed[:, :2] = [0, 0, 0, 1]
+    target = classes_and_weights(classes, weights)
+    before, after = (loss(target, each, pixel_classes_loss) for each in (shares, changed))
+    np.testing.assert_allclose(before, after, rtol=1e-6)
+
+
+def test_the_loss_of_a_mask_by_hand():
+    target = np.array([1, 0], np.float32).reshape(1, 1, 2, 1)
+    share = np.array([0.6, 0.3], np.float32).reshape(1, 1, 2, 1)
+    entropy = -(np.log(0.6) + np.log(0.7)) / 2
+    dice = (2 * 0.6 + 1) / (1 + 0.9 + 1)
+    assert loss(target, share, mask_loss) == pytest.approx([entropy + 1 - dice], rel=1e-5)
+
+
+def test_a_perfect_answer_has_hardly_a_loss_and_a_wrong_one_much(rng):
+    classes = rng.integers(0, 3, (2, 16, 16))
+    shares = np.eye(3, dtype=np.float32)[classes]
+    target = classes_and_weights(classes, np.ones(classes.shape))
+    assert (loss(target, shares, pixel_classes_loss) < 0.02).all()
+    assert (loss(target, np.roll(shares, 1, axis=3), pixel_classes_loss) > 5).all()
+    mask = (classes > 0)[..., None].astype(np.float32)
+    assert (loss(mask, mask, mask_loss) < 0.02).all()
+    assert (loss(mask, 1 - mask, mask_loss) > 5).all()
