@@ -6,9 +6,10 @@ st.navigation(
     [
         st.Page("pages/draw.py", title="Draw a digit", icon=":material/draw:", default=True),
         st.Page("pages/photo.py", title="Denoise a photo", icon=":material/photo_camera:"),
-        # Not pages/train.py: run on its own, it would hide the package `train`.
+        # Not pages/train.py: run on its own, it would hide the package `train`.  Until the first
+        # visitor has come, Streamlit takes the names of files for addresses, this one for /train.
         st.Page(
-            "pages/training.py", title="Train a network", icon=":material/school:", url_path="train"
+            "pages/_train.py", title="Train a network", icon=":material/school:", url_path="train"
         ),
         st.Page("pages/inside.py", title="Inside the network", icon=":material/layers:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/leaderboard:"),

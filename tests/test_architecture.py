@@ -342,7 +342,7 @@ BAD = {
     "a page loads Keras": ("pages/inside.py", "import keras"),
     "a page hides it": ("pages/inside.py", "import importlib\nimportlib.import_module('keras')"),
     "a page hides it better": ("pages/inside.py", "__import__('tensorflow')"),
-    "a page trains": ("pages/training.py", "from train.fit.loop import fit"),
+    "a page trains": ("pages/_train.py", "from train.fit.loop import fit"),
     "a page reaches into another's parts": (
         "pages/components/photo/work.py",
         "from pages.components.draw import canvas",
@@ -373,7 +373,7 @@ GOOD = {
     "train/__main__.py": "import argparse\ndef run():\n    from train.fit import loop",
     "train/fit/loop.py": "import keras\nfrom models.architectures import unet\nimport train.fit",
     "train/fit/distributed.py": "import keras\ndef f():\n    from jax import experimental",
-    "pages/training.py": "import streamlit\nfrom train import jobs\nfrom pages.components import x",
+    "pages/_train.py": "import streamlit\nfrom train import jobs\nfrom pages.components import x",
     "pages/components/cached.py": "import streamlit as st\n@st.cache_resource\ndef f(): ...",
     "tests/models/test_unet.py": "import keras\nfrom models.architectures import unet",
 }
@@ -448,7 +448,7 @@ def screens() -> list[str]:
     return [
         path
         for path in project_files()
-        if path == "app.py" or (fnmatch(path, "pages/[!_]*.py") and path.count("/") == 1)
+        if path == "app.py" or (fnmatch(path, "pages/*.py") and path.count("/") == 1)
     ]
 
 

@@ -18,7 +18,7 @@ from train.config import TrainConfig, gaussian_only
 from train.recipes import EXPECT, TRAPS
 from train.run_folder import Run
 
-PAGE = str(Path(__file__).parents[2] / "pages" / "training.py")
+PAGE = str(Path(__file__).parents[2] / "pages" / "_train.py")
 TOKEN = "mine"
 CONFIG = TrainConfig(architecture="dense", noise=gaussian_only(0.5), epochs=2)
 
