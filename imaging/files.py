@@ -194,6 +194,22 @@ def read_photo(
             raise PhotoError(limits.CUT_OFF if ended else limits.NO_PICTURE) from error
 
 
+def require_known(content: bytes, file_name: str) -> None:
+    """Refuse a file that does not begin as images do, at once and unread.
+
+    Raises:
+        PhotoError: for a visitor to read.
+    """
+    if not _is_known(content[:32], file_name):
+        raise PhotoError(limits.NO_PICTURE)
+
+
+def _is_known(start: bytes, file_name: str) -> bool:
+    starts = (PNG_START, *_TIFF_STARTS, *(first for first, _ in _STARTS))
+    is_tga = file_name.lower().endswith(".tga")
+    return start.startswith(starts) or start[4:8] == b"ftyp" or is_tga
+
+
 def safe_name(file_name: str) -> str:
     """Return the stem of a file's name, safe as another file's name and in Markdown and HTML.
 

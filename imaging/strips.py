@@ -39,8 +39,20 @@ def rms_pixels(clean: np.ndarray, noisy: np.ndarray) -> float:
     return (squared / height) ** 0.5
 
 
-def measure_pixels(clean: np.ndarray, other: np.ndarray) -> Quality:
-    """Return PSNR, SSIM and MSE of ``other``; equal to ``metrics.measure`` of the whole."""
+def measure_pixels(
+    clean: np.ndarray, other: np.ndarray, alpha: np.ndarray | None = None
+) -> Quality:
+    """Return PSNR, SSIM and MSE of ``other``; equal to ``metrics.measure`` of the whole.
+
+    Pixels that nobody sees, with an ``alpha`` of 0, are not counted.
+    """
+    if alpha is not None and (alpha > 0).any():
+        seen = alpha > 0
+        measured = measure_pixels(clean, np.where(seen[..., np.newaxis], other, clean))
+        # Those that are not seen have no error, and an SSIM of 1.
+        share = float(np.mean(seen))
+        mse = measured.mse / share
+        return Quality(float(metrics.decibel(mse)), 1 - (1 - measured.ssim) / share, mse)
     height, width = clean.shape[:2]
     if min(height, width) <= 2 * SSIM_RADIUS or height * width <= STRIP_PIXELS:
         return metrics.measure(to_image(clean), to_image(other))

@@ -7,6 +7,7 @@ asks about any more, because its visitor left, is given up.
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 from models.photo_predictor import lower_priority
@@ -31,8 +32,11 @@ class Cancelled(Exception):
 class Job:
     """One piece of work: ``state`` is waiting, working, done, failed or cancelled."""
 
-    def __init__(self, work: Callable[[Watch], object], bench: "Workbench") -> None:
+    def __init__(
+        self, work: Callable[[Watch], object], bench: "Workbench", visitor: object | None = None
+    ) -> None:
         self._work, self._bench = work, bench
+        self._visitor = None if visitor is None else weakref.ref(visitor)
         self.state = "waiting"
         self.result: object = None
         self.error: Exception | None = None
@@ -75,8 +79,15 @@ class Job:
         self._cancel.set()
         self._bench.remove(self)
 
+    @property
+    def _forgotten(self) -> bool:
+        """Whether nobody asks any more; a visitor who looks at another page comes back."""
+        if time.monotonic() - self._asked <= PATIENCE:
+            return False
+        return self._visitor is None or self._visitor() is None
+
     def _watch(self, done: int, total: int) -> None:
-        if self._cancel.is_set() or self._bench.closed or time.monotonic() - self._asked > PATIENCE:
+        if self._cancel.is_set() or self._bench.closed or self._forgotten:
             raise Cancelled
         self._steps = done, max(total, 1)
 
@@ -112,8 +123,10 @@ class Workbench:
         self._workers: set[threading.Thread] = set()
         self.closed = False
 
-    def submit(self, work: Callable[[Watch], object]) -> Job:
+    def submit(self, work: Callable[[Watch], object], visitor: object | None = None) -> Job:
         """Queue ``work(watch)``; it calls ``watch(done, total)`` after each of its steps.
+
+        It is not given up while ``visitor`` exists, whether or not somebody asks about it.
 
         Raises:
             Full: if too many wait already.
@@ -125,7 +138,7 @@ class Workbench:
                     f"{len(self._waiting)} pictures wait to be denoised, and no more fit in the "
                     "queue. Try again in a minute."
                 )
-            job = Job(work, self)
+            job = Job(work, self, visitor)
             if self._in_work < self._at_once:
                 worker = threading.Thread(target=self._work, daemon=True)
                 worker.start()
@@ -162,7 +175,7 @@ class Workbench:
             worker.join(max(0, deadline - time.monotonic()))
 
     def _is_forgotten(self, job: Job) -> bool:
-        if time.monotonic() - job._asked > PATIENCE:
+        if job._forgotten:
             job._end("cancelled")
             return True
         return False

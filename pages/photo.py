@@ -9,7 +9,7 @@ from pages.components.layout import page_footer, page_setup
 from pages.components.model_card import show_model_card
 from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
-from pages.components.photo.downloads import show_downloads
+from pages.components.photo.downloads import pick_form, show_downloads
 from pages.components.photo.methods import load_photo_method
 from pages.components.photo.source import pick_photo
 from pages.components.photo.work import denoise, own_noise, with_noise
@@ -34,7 +34,8 @@ def body() -> None:
     picture, files = pick_photo()
     if picture is None:
         st.info(
-            "Choose a picture above. JPEG, PNG, WebP, TIFF and BMP are opened, in colour or grey.",
+            "Choose a picture above, paste one, or drop it anywhere on this page. JPEG, PNG, "
+            "TIFF, HEIC, WebP, AVIF, JPEG 2000, GIF, BMP and others are opened.",
             icon=":material/add_photo_alternate:",
         )
         write_link(table)
@@ -70,25 +71,27 @@ def body() -> None:
 
     # Show
     with view_box:
-        place = results.show_pictures(clean if adds_noise else None, noisy, result, method)
+        photo = picture.photo
+        place = results.show_pictures(photo, clean if adds_noise else None, noisy, result, method)
     if result is None:
         return
     settings.forget_link_problems()
     if adds_noise:
-        results.show_quality(clean[place], noisy[place], result[place], method)
+        seen = None if photo.alpha is None else photo.alpha[place]
+        results.show_quality(clean[place], noisy[place], result[place], seen, method)
     else:
-        results.show_residual(noisy, result)
+        results.show_residual(noisy, result, photo.alpha)
     with st.container(horizontal=True):
         show_model_card(method.card)
-        show_downloads(picture, clean if adds_noise else None, noisy, result)
+        form = pick_form(photo)
+        show_downloads(picture, clean if adds_noise else None, noisy, result, form)
         st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
-    show_all_files(files, method, brightness, colour)
+    show_all_files(files, method, brightness, colour, form)
     results.show_all_methods(picture, clean if adds_noise else None, noisy, level, cards)
 
 
 body()
 page_footer(
-    "Your pictures are kept in the memory of the server while this session lasts, at most a "
-    "quarter of an hour after they were last used; they are never written to a disk, and nobody "
-    "else sees them."
+    "Your pictures stay in the server's memory, at most an hour after they were last used, or "
+    "until you remove them. They are never written to a disk, and nobody else can see them."
 )

@@ -20,11 +20,12 @@ class AppServer:
     says to ``log``.
     """
 
-    def __init__(self, script: Path, log: Path, **env: str):
+    def __init__(self, script: Path, log: Path, port: int | None = None, **env: str):
         """Start the server; ``env`` is added to the environment it inherits."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        if port is None:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
         with log.open("wb") as out:

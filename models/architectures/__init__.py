@@ -18,8 +18,6 @@ ARCHITECTURES = {
     "resize-convolution": "resize_convolution",
     "unet": "unet",
     "residual-unet": "residual_unet",
-    "subpixel": "subpixel",
-    "painter": "painter",
     "digit-reader": "digit_reader",
 }
 

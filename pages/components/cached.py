@@ -20,7 +20,11 @@ from models.picture_queue import Workbench
 from models.predictor import Denoiser, DigitReader, load_denoiser, load_reader, open_network
 from models.studies import lab
 from pages.components.picture_cache import Shelf
+from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
+from pages.components.tabs import Tabs
 from pages.components.thumbnails import make_thumbnails
+
+UPLOADS_LIMIT = 150_000_000  # bytes
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -121,6 +125,18 @@ def get_workbench() -> Workbench:
 def get_shelf() -> Shelf:
     """Return the pictures in work, within one limit for all visitors."""
     return Shelf()
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def get_uploads() -> Shelf:
+    """Return the files that visitors have brought, within one limit for all of them."""
+    return Shelf(UPLOADS_LIMIT, UPLOADS_KEPT)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def get_tabs() -> Tabs:
+    """Return the tabs of all visitors' browsers."""
+    return Tabs()
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

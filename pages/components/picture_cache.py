@@ -22,8 +22,8 @@ class Owner:
 class Shelf:
     """Values with their size in bytes, by owner and name."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        self._limit, self._lock = limit, threading.Lock()
+    def __init__(self, limit: int = LIMIT, kept_unused: float = KEPT_UNUSED) -> None:
+        self._limit, self._kept_unused, self._lock = limit, kept_unused, threading.Lock()
         self._entries: OrderedDict[tuple[int, Hashable], tuple[Any, int, float]] = OrderedDict()
         self._owners: set[int] = set()
         self._gone: deque[int] = deque()  # Owners whose values are still to be forgotten.
@@ -49,6 +49,13 @@ class Shelf:
             self._entries[id(owner), name] = (value, size, time.monotonic())
             self._make_room()
 
+    def forget(self, owner: Owner, begins: str) -> None:
+        """Put away all whose name, or its first part, begins so."""
+        with self._lock:
+            for key in list(self._entries):
+                if key[0] == id(owner) and _first(key[1]).startswith(begins):
+                    del self._entries[key]
+
     def get_or_make(
         self, owner: Owner, name: Hashable, make: Callable[[], Any], size: Callable[[Any], int]
     ) -> Any:
@@ -70,7 +77,7 @@ class Shelf:
         return sum(size for _, size, _ in self._entries.values())
 
     def _make_room(self) -> None:
-        too_old = time.monotonic() - KEPT_UNUSED
+        too_old = time.monotonic() - self._kept_unused
         for name, (_, _, used) in list(self._entries.items()):
             if (used < too_old or self._size() > self._limit) and len(self._entries) > 1:
                 del self._entries[name]
@@ -93,3 +100,7 @@ class Shelf:
             self._owners.discard(owner)
             for name in [name for name in self._entries if name[0] == owner]:
                 del self._entries[name]
+
+
+def _first(name: Hashable) -> str:
+    return str(name[0] if isinstance(name, tuple) and name else name)

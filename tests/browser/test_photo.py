@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from imaging.photo_samples import PHOTO_SAMPLES
+from tests.app_server import ROOT, AppServer
 from tests.browser.pixels import painted
 from tests.chromium import wait_until_idle
 
@@ -27,7 +28,8 @@ def photo(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
         page = open_page(f"{app_url}/", **settings)
         page.goto(f"{app_url}/photo{link}")
         wait_until_idle(page)
-        wait_until_denoised(page)
+        if "upload" not in link:
+            wait_until_denoised(page)
         return page
 
     return open_photo
@@ -75,25 +77,145 @@ def test_an_uploaded_photo_gets_noise_is_denoised_and_can_be_taken_away(photo, t
     assert np.array_equal(taken, denoised)
 
 
-def test_a_pasted_picture_is_opened(photo):
-    page = photo()
-    page.get_by_test_id("stButtonGroup").get_by_text("Upload", exact=True).click()
-    expect(page.get_by_text("Paste a picture")).to_be_visible(timeout=PATIENCE)
-    wait_until_idle(page)
+GIVE = """({content, how, name}) => {
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name, {type: "image/png"}));
+  const options = {bubbles: true, cancelable: true};
+  document.querySelector("h1").dispatchEvent(
+    how === "paste" ? new ClipboardEvent("paste", {clipboardData: data, ...options})
+                    : new DragEvent("drop", {dataTransfer: data, ...options}));
+}"""
+
+
+def give(page: Page, content: bytes, how: str, name: str = "clip.png") -> None:
+    """Paste or drop a picture on the heading of the page."""
+    packed = base64.b64encode(content).decode()
+    page.evaluate(GIVE, {"content": packed, "how": how, "name": name})
+
+
+def png_of(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    coffee(64).save(file, "PNG")
-    page.evaluate(
-        """content => {
-          const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-          const clipboardData = new DataTransfer();
-          clipboardData.items.add(new File([bytes], "clip.png", {type: "image/png"}));
-          document.body.dispatchEvent(
-            new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true}));
-        }""",
-        base64.b64encode(file.getvalue()).decode(),
-    )
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def shown(page: Page, expected: Image.Image) -> bool:
+    """Whether the noisy picture is this one, once it is there."""
     wait_until_denoised(page)
-    assert np.array_equal(painted(page, "Noisy"), np.asarray(coffee(64)).astype(int))
+    pixels = painted(page, "Noisy")
+    return np.array_equal(pixels, np.asarray(expected).astype(int))
+
+
+@pytest.mark.parametrize("how", ["paste", "drop"])
+@pytest.mark.parametrize("source", ["Sample", "Upload"])
+def test_a_picture_is_pasted_and_dropped_wherever_one_is_and_can_be_undone(photo, source, how):
+    page = photo()
+    page.get_by_role("radio", name=source).click()
+    wait_until_idle(page)
+    give(page, png_of(coffee(64)), how)
+    expect(page.get_by_text("clip.png").first).to_be_visible(timeout=PATIENCE)
+    assert shown(page, coffee(64))
+    if source == "Sample":
+        expect(page.get_by_text("in place of the sample Cat")).to_be_visible()
+        page.get_by_role("button", name="Undo").click()
+        wait_until_denoised(page)
+        assert "photo_source" not in page.url
+
+
+def test_two_files_of_one_name_are_told_apart_and_each_is_shown(photo, tmp_path):
+    page = photo("?photo_source=upload")
+    pictures = {"a": coffee(60), "b": coffee(80)}
+    for folder, picture in pictures.items():
+        (tmp_path / folder).mkdir()
+        picture.save(tmp_path / folder / "IMG_0001.png")
+    upload(page, *(tmp_path / folder / "IMG_0001.png" for folder in "ab"))
+    box = page.get_by_test_id("stSelectbox").first
+    expect(box).to_contain_text("IMG_0001.png (1)", timeout=PATIENCE)
+    assert shown(page, pictures["a"])
+    box.locator("input").click()
+    page.get_by_role("option", name="IMG_0001.png (2)").click()
+    wait_until_idle(page)
+    assert shown(page, pictures["b"])
+
+
+def test_pictures_survive_another_page_back_and_a_reload_until_they_are_removed(photo, tmp_path):
+    page = photo("?photo_source=upload")
+    coffee(60).save(tmp_path / "mine.png")
+    upload(page, tmp_path / "mine.png")
+    assert shown(page, coffee(60))
+    page.get_by_text("Compare", exact=True).first.click()
+    expect(page).to_have_url(re.compile("/compare"))
+    wait_until_idle(page)
+    page.go_back()
+    expect(page).to_have_url(re.compile("/photo"))
+    wait_until_idle(page)
+    assert shown(page, coffee(60))
+    page.reload()
+    wait_until_idle(page)
+    assert shown(page, coffee(60))
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
+    page.reload()
+    wait_until_idle(page)
+    expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("started again")).to_have_count(0)
+
+
+def test_after_a_restart_of_the_server_the_page_says_that_pictures_are_gone(
+    open_page, tmp_path, tmp_path_factory
+):
+    log = tmp_path_factory.mktemp("restart") / "server.log"
+    server = AppServer(ROOT / "app.py", log)
+    port = int(server.url.rpartition(":")[2])
+    server.wait_until_healthy()
+    try:
+        page = open_page(f"{server.url}/photo?photo_source=upload")
+        coffee(60).save(tmp_path / "mine.png")
+        upload(page, tmp_path / "mine.png")
+        assert shown(page, coffee(60))
+        server.stop()
+        server = AppServer(ROOT / "app.py", log, port)
+        server.wait_until_healthy()
+        expect(page.get_by_text("started again")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("mine.png")).to_have_count(0)
+    finally:
+        server.stop()
+
+
+def test_a_file_that_is_too_large_is_refused_in_words(photo, tmp_path):
+    page = photo("?photo_source=upload", width=390, height=844, touch=True)
+    (tmp_path / "huge.tif").write_bytes(b"II*\0" + bytes(21_000_000))
+    upload(page, tmp_path / "huge.tif")
+    refusal = page.get_by_test_id("stAlert").filter(has_text="huge.tif")
+    expect(refusal).to_contain_text("21 MB, and at most 20 can be opened", timeout=PATIENCE)
+
+
+def test_transparent_pictures_lie_on_a_checkerboard(photo, tmp_path):
+    page = photo("?photo_source=upload")
+    pixels = np.zeros((64, 64, 4), np.uint8)
+    pixels[16:32, 16:32, 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "ink.png")
+    upload(page, tmp_path / "ink.png")
+    wait_until_denoised(page)
+    for title in ("Noisy", "Denoised"):
+        seen = painted(page, title)[..., 0]
+        assert np.all(seen[17:31, 17:31] == 0)
+        # Squares of eight pixels, light and dark.
+        assert (seen[0, 0], seen[0, 8], seen[8, 8]) == (255, 204, 255)
+
+
+def test_a_result_is_taken_away_in_the_format_that_was_chosen(photo):
+    page = photo()
+    page.get_by_role("button", name="Format: PNG").click()
+    page.get_by_test_id("stPopoverBody").locator("input").first.click()
+    page.get_by_role("option", name="JPEG").click()
+    wait_until_idle(page)
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        page.get_by_test_id("stDownloadButton").get_by_text("Denoised (JPEG)").click()
+    assert download.value.suggested_filename.endswith(".jpg")
+    assert Image.open(download.value.path()).format == "JPEG"
 
 
 def test_a_link_opens_the_same_pictures_in_a_second_window(photo):
@@ -115,7 +237,7 @@ def test_a_file_that_is_no_picture_is_refused_and_the_page_goes_on(photo, tmp_pa
     (tmp_path / "text.png").write_text("no picture")
     upload(page, tmp_path / "text.png")
     refusal = page.get_by_test_id("stAlert").filter(has_text="text.png")
-    expect(refusal).to_contain_text("no picture", timeout=PATIENCE)
+    expect(refusal).to_contain_text("not an image", timeout=PATIENCE)
     page.get_by_test_id("stButtonGroup").get_by_text("Sample", exact=True).click()
     wait_until_denoised(page)
 

@@ -8,23 +8,27 @@ import streamlit as st
 
 from imaging.files import Photo
 from imaging.limits import PhotoError
-from imaging.noise_level import estimate_level
-from imaging.pixels import blend, png
+from imaging.pixels import blend
 from models.picture_queue import Watch
 from pages.components.link import quoted
+from pages.components.photo import own
+from pages.components.photo.downloads import USUAL_FORM, FileForm
 from pages.components.photo.methods import PhotoMethod
 from pages.components.photo.source import open_file
-from pages.components.photo.work import ask_for
+from pages.components.photo.work import ask_for, estimated_level
+from pages.components.tabs import Brought
 
 MOST_MEGAPIXELS = 60
 STEPS = 1000  # A picture is so many steps of the progress, whatever its tiles.
 
 
-def show_all_files(files: list, method: PhotoMethod, brightness: float, colour: float) -> None:
+def show_all_files(
+    brought: list[Brought], method: PhotoMethod, brightness: float, colour: float, form: FileForm
+) -> None:
     """Offer to denoise all files as they are; each gets the level that is estimated for it."""
-    if len(files) < 2:
+    if len(brought) < 2:
         return
-    st.subheader(f"All {len(files)} files", anchor=False)
+    st.subheader(f"All {len(brought)} files", anchor=False)
     wanted = st.toggle(
         f"Denoise all with {method.title}",
         key="photo_batch",
@@ -33,12 +37,13 @@ def show_all_files(files: list, method: PhotoMethod, brightness: float, colour: 
     )
     if not wanted:
         return
-    ids = tuple(getattr(file, "file_id", id(file)) for file in files)
-    name = ("batch", ids, method.name, brightness, colour)
+    # The name of its own content, so that it outlives a visit to another page.
+    name = ("batch", tuple(brought), method.name, brightness, colour, form)
+    files = [own.open_file(each) or own.NamedFile(b"", each.name) for each in brought]
     made = ask_for(
         "photo_batch_job",
         name,
-        lambda watch: denoise_all(files, method, brightness, colour, watch),
+        lambda watch: denoise_all(files, method, brightness, colour, watch, form),
     )
     if made is None:
         return
@@ -47,7 +52,7 @@ def show_all_files(files: list, method: PhotoMethod, brightness: float, colour: 
         st.warning(problem, icon=":material/broken_image:")
     if content:
         st.download_button(
-            f"Download {len(files) - len(problems)} pictures (ZIP)",
+            f"Download {len(brought) - len(problems)} pictures (ZIP)",
             content,
             "denoised.zip",
             "application/zip",
@@ -58,9 +63,14 @@ def show_all_files(files: list, method: PhotoMethod, brightness: float, colour: 
 
 
 def denoise_all(
-    files: list, method: PhotoMethod, brightness: float, colour: float, watch: Watch
+    files: list,
+    method: PhotoMethod,
+    brightness: float,
+    colour: float,
+    watch: Watch,
+    form: FileForm = USUAL_FORM,
 ) -> tuple[bytes, list[str]]:
-    """Return a ZIP of denoised PNGs, empty if there are none, and a sentence for each failure."""
+    """Return a ZIP of denoised pictures, empty if there are none, and a sentence a failure."""
     packed, problems, names = io.BytesIO(), [], _unique_names()
     next(names)
     megapixels = 0.0
@@ -86,13 +96,18 @@ def denoise_all(
                 watch(begun + STEPS * done // total, len(files) * STEPS)
 
             pixels = _denoised(photo, method, brightness, colour, tell)
-            archive.writestr(f"{names.send(photo.name)}.png", png(pixels, photo.alpha))
+            try:
+                content = form.write(photo, pixels)
+            except ValueError as problem:
+                problems.append(f"{quoted(file.name)}: {problem}.")
+                continue
+            archive.writestr(f"{names.send(photo.name)}{form.ending}", content)
     return (packed.getvalue() if len(problems) < len(files) else b""), problems
 
 
 def _denoised(photo: Photo, method: PhotoMethod, brightness: float, colour: float, tell: Watch):
-    denoised = method.denoise(photo.pixels, estimate_level(photo.pixels), tell)
-    return blend(photo.pixels, denoised, brightness, colour)
+    denoised = method.denoise(photo.best, estimated_level(photo), tell)
+    return blend(photo.best, denoised, brightness, colour)
 
 
 def _unique_names() -> Iterator[str]:

@@ -1,22 +1,98 @@
-"""What a visitor can take away of a photo: pictures without loss, in their own size."""
+"""What a visitor can take away of a photo, in a format to choose, in its own size."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
-from imaging.pixels import png
+from imaging.files import Photo
+from imaging.metadata import has_location
+from imaging.writing import BEST_QUALITY, FORMATS, USUAL_QUALITY, write_result
+from pages.components import widgets
 from pages.components.photo.source import Picture
 
 
+@dataclass(frozen=True)
+class FileForm:
+    """How results are written: the format, its quality, and whether the place is kept."""
+
+    kind: str
+    quality: int = USUAL_QUALITY
+    location: bool = True
+
+    @property
+    def title(self) -> str:
+        """What the format is called."""
+        return FORMATS[self.kind].title
+
+    @property
+    def ending(self) -> str:
+        """How the files' names end."""
+        return FORMATS[self.kind].ending
+
+    @property
+    def mime(self) -> str:
+        """What a browser calls the format."""
+        return FORMATS[self.kind].mime
+
+    def write(self, photo: Photo, pixels: np.ndarray, own_values: bool = True) -> bytes:
+        """Return a file of what was made of the photo."""
+        return write_result(photo, pixels, self.kind, self.quality, self.location, own_values)
+
+
+USUAL_FORM = FileForm("png")
+
+
+def pick_form(photo: Photo) -> FileForm:
+    """Ask in what format results are to be taken away."""
+    kind = st.session_state.get("photo_format", USUAL_FORM.kind)
+    with st.popover(f"Format: {FORMATS[kind].title}"):
+        kind = widgets.selectbox(
+            "Format of downloads",
+            list(FORMATS),
+            format_func=lambda kind: FORMATS[kind].title,
+            key="photo_format",
+        )
+        quality = USUAL_QUALITY
+        if not FORMATS[kind].lossless:
+            quality = widgets.slider(
+                "Quality",
+                10,
+                BEST_QUALITY,
+                USUAL_QUALITY,
+                key="photo_quality",
+                help="A WebP of 100 is lossless." if kind == "webp" else None,
+            )
+        location = st.checkbox(
+            "Keep where it was taken" + ("" if has_location(photo.exif) else ", if a file says so"),
+            True,
+            key="photo_location",
+            persist_state="session",
+            help="Cameras write the place into their files; without a tick no result says it.",
+        )
+        st.caption(_what_is_kept(photo, kind))
+    return FileForm(kind, quality, location)
+
+
 def show_downloads(
-    picture: Picture, clean: np.ndarray | None, noisy: np.ndarray, denoised: np.ndarray
+    picture: Picture,
+    clean: np.ndarray | None,
+    noisy: np.ndarray,
+    denoised: np.ndarray,
+    form: FileForm,
 ) -> None:
     """Draw the download buttons; a file is made when its button is clicked."""
-    name, alpha = picture.photo.name, picture.photo.alpha
+    photo = picture.photo
+    longest = FORMATS[form.kind].longest_side
+    if max(noisy.shape[:2]) > longest:
+        st.caption(f"{form.title} holds at most {longest:,} pixels in a row.")
+        return
+    own_values = clean is None
     st.download_button(
-        "Denoised (PNG)",
-        lambda: png(denoised, alpha),
-        f"{name}-denoised.png",
-        "image/png",
+        f"Denoised ({form.title})",
+        lambda: form.write(photo, denoised, own_values),
+        f"{photo.name}-denoised{form.ending}",
+        form.mime,
         on_click="ignore",
         key="photo-download-denoised",
         icon=":material/download:",
@@ -26,11 +102,36 @@ def show_downloads(
         others = {"noisy": noisy} if clean is None else {"original": clean, "noisy": noisy}
         for title, pixels in others.items():
             st.download_button(
-                f"{title.capitalize()} (PNG)",
-                lambda pixels=pixels: png(pixels, alpha),
-                f"{name}-{title}.png",
-                "image/png",
+                f"{title.capitalize()} ({form.title})",
+                lambda pixels=pixels: form.write(photo, pixels, own_values),
+                f"{photo.name}-{title}{form.ending}",
+                form.mime,
                 on_click="ignore",
                 key=f"photo-download-{title}",
                 width="stretch",
             )
+
+
+def _what_is_kept(photo: Photo, kind: str) -> str:
+    """What a result has of the file it is made of."""
+    sentences = []
+    if photo.best.dtype == np.uint16:
+        sentences.append(
+            "Its 16 bits are kept."
+            if FORMATS[kind].deep
+            else "It holds 8 bits: PNG and TIFF keep all 16 of this picture."
+        )
+    if photo.alpha is not None and not FORMATS[kind].opacity:
+        sentences.append("What is transparent becomes white: a JPEG holds no transparency.")
+    kept = [
+        word
+        for word, there in (
+            ("date and camera", photo.exif),
+            ("resolution", photo.dpi and kind != "webp"),
+            ("colour profile", photo.profile),
+        )
+        if there
+    ]
+    if kept:
+        sentences.append(f"Kept from the file: {', '.join(kept)}.")
+    return " ".join(sentences) or "The result has the size of the picture."

@@ -1,4 +1,4 @@
-"""Networks, filters and specialists for photos as one list, on pictures of 8 bits."""
+"""Networks, filters and specialists for photos as one list, on pictures of 8 or 16 bits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imaging.filters import CLASSICAL
+from imaging.pixels import to_image, to_pixels
 from imaging.specialists import SPECIALISTS
 from models.catalogue import Card
 from models.tiles import Watch, in_tiles
@@ -52,6 +53,8 @@ def load_photo_method(name: str, cards: dict[str, Card]) -> PhotoMethod:
     filter = FILTERS[name]
 
     def denoise(pixels: np.ndarray, level: float, watch: Watch) -> np.ndarray:
+        if pixels.dtype == np.uint16:
+            return to_pixels(denoise(to_image(pixels), level, watch), np.uint16)
         return in_tiles(pixels, lambda tile: filter.denoise(tile, level), watch, JPEG_BLOCK)
 
     return PhotoMethod(name, title, filter.explain, denoise)

@@ -5,8 +5,9 @@ import time
 import numpy as np
 import streamlit as st
 
+from imaging.files import Photo
 from imaging.metrics import Quality
-from imaging.pixels import to_image
+from imaging.pixels import to_8_bits, to_image, to_pixels
 from imaging.residual import (
     CORRELATED,
     EXPLAIN,
@@ -18,6 +19,7 @@ from imaging.residual import (
     residual_picture,
 )
 from imaging.strips import measure_pixels
+from imaging.visible import on_checkerboard, visible_part
 from models.catalogue import Card, ModelError
 from models.picture_queue import Watch
 from pages.components.gallery import Entry, show_gallery
@@ -43,13 +45,21 @@ VERDICT_ICONS = {
 
 
 def show_pictures(
-    clean: np.ndarray | None, noisy: np.ndarray, denoised: np.ndarray | None, method: PhotoMethod
+    photo: Photo,
+    clean: np.ndarray | None,
+    noisy: np.ndarray,
+    denoised: np.ndarray | None,
+    method: PhotoMethod,
 ) -> tuple[slice, slice]:
-    """Draw the viewer; of a very large picture a section that the visitor chooses.  Return it."""
+    """Draw the viewer; of a very large picture a section that the visitor chooses.  Return it.
+
+    What is transparent lies on a checkerboard.
+    """
     place = _pick_section(noisy)
-    noisy = noisy[place]
     waiting = denoised is None
-    denoised = noisy // 3 if waiting else denoised[place]
+    show = photo.shown if clean is None else to_8_bits
+    noisy = show(noisy[place])
+    denoised = noisy // 3 if waiting else show(denoised[place])
     pictures = {"Original": clean[place]} if clean is not None else {}
     pictures |= {"Noisy": noisy, "Denoised": denoised}
     if clean is None:
@@ -59,15 +69,24 @@ def show_pictures(
     if clean is None:
         captions["Removed"] = f"noisy less denoised, {REMOVED_GAIN} times, around grey"
         alt["Removed"] = "What was taken away, around mid-grey; it should look like mere grain"
+    if photo.alpha is not None:
+        if clean is None:
+            pictures["Removed"] = to_pixels(pictures["Removed"])
+        alpha = photo.alpha[place]
+        pictures = {title: on_checkerboard(each, alpha) for title, each in pictures.items()}
     compare(pictures, key="photo-viewer", captions=captions, alt=alt)
     return place
 
 
 def show_quality(
-    clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray, method: PhotoMethod
+    clean: np.ndarray,
+    noisy: np.ndarray,
+    denoised: np.ndarray,
+    alpha: np.ndarray | None,
+    method: PhotoMethod,
 ) -> None:
-    """Draw the numbers of what is shown, and say so if it became worse."""
-    before, after = measure_pixels(clean, noisy), measure_pixels(clean, denoised)
+    """Draw the numbers of what is shown and seen, and say so if it became worse."""
+    before, after = (measure_pixels(clean, each, alpha) for each in (noisy, denoised))
     show_measured(before, after)
     if after.mse > before.mse:
         st.warning(
@@ -77,8 +96,12 @@ def show_quality(
         )
 
 
-def show_residual(noisy: np.ndarray, denoised: np.ndarray) -> None:
+def show_residual(noisy: np.ndarray, denoised: np.ndarray, alpha: np.ndarray | None) -> None:
     """Say whether what was removed looks like noise: nothing else can be said without original."""
+    part = visible_part(alpha)
+    noisy, denoised = (
+        each if each.dtype == np.uint8 else to_image(each) for each in (noisy[part], denoised[part])
+    )
     check = check_residual(noisy, denoised)
     with st.container(border=True):
         st.markdown(f":material/{VERDICT_ICONS[check.verdict]}: {EXPLAIN[check.verdict]}")
@@ -105,7 +128,7 @@ def show_all_methods(
         help=f"On the middle {SAMPLE[1]} × {SAMPLE[0]} pixels. The level is the one set above.",
     ):
         return
-    place = _middle(noisy, SAMPLE)
+    photo, place = picture.photo, _middle(noisy, SAMPLE)
     noisy = noisy[place]
     methods = []
     for name in photo_method_names(cards):
@@ -123,8 +146,12 @@ def show_all_methods(
         after = None if clean is None else measure_pixels(clean[place], denoised)
         megapixels = noisy.shape[0] * noisy.shape[1] / 1e6
         lines = [*_gain(before, after), f"{seconds / megapixels:.1f} s per megapixel"]
+        shown = on_checkerboard(
+            photo.shown(denoised) if clean is None else denoised,
+            None if photo.alpha is None else photo.alpha[place],
+        )
         entry = Entry(
-            method.title, to_image(denoised), tuple(lines), alt=f"Denoised by {method.title}"
+            method.title, to_image(shown), tuple(lines), alt=f"Denoised by {method.title}"
         )
         entries.append((after.psnr if after else 0, entry))
     entries.sort(key=lambda pair: -pair[0])

@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from imaging.files import Photo
 from imaging.noise import NoiseKind
 from imaging.noise_level import estimate_level
+from imaging.pixels import to_image
 from imaging.strips import corrupt_pixels
+from imaging.visible import visible_part
 from models.photo_predictor import level_of
 from models.picture_queue import Full, Job, Watch
 from pages.components.cached import get_shelf, get_workbench
 from pages.components.photo.methods import PhotoMethod
-from pages.components.photo.source import Picture, owner
+from pages.components.photo.own import owner
+from pages.components.photo.source import Picture
 
 Noise = tuple[NoiseKind, float, int]  # kind, strength, seed
 
@@ -27,11 +31,14 @@ def with_noise(
     picture: Picture, kind: NoiseKind, strength: float, seed: int
 ) -> tuple[np.ndarray, float]:
     """Return the picture with noise, and its level in units of the full range."""
-    clean = picture.photo.pixels
+    clean, alpha = picture.photo.pixels, picture.photo.alpha
 
     def make() -> tuple[np.ndarray, float]:
         noisy = corrupt_pixels(kind, clean, strength, seed)
-        return noisy, level_of(kind.name, strength, clean, noisy)
+        if alpha is not None:
+            noisy[alpha == 0] = clean[alpha == 0]
+        part = visible_part(alpha)
+        return noisy, level_of(kind.name, strength, clean[part], noisy[part])
 
     with st.spinner("Adding noise …") if clean.size > SLOW else nullcontext():
         return get_shelf().get_or_make(
@@ -44,11 +51,17 @@ def with_noise(
 
 def own_noise(picture: Picture) -> tuple[np.ndarray, float]:
     """Return the picture as it is, and the level of its noise as estimated."""
-    pixels = picture.photo.pixels
+    photo = picture.photo
     level = get_shelf().get_or_make(
-        owner(), (picture.name, "level"), lambda: estimate_level(pixels), lambda level: 8
+        owner(), (picture.name, "level"), lambda: estimated_level(photo), lambda level: 8
     )
-    return pixels, level
+    return photo.best, level
+
+
+def estimated_level(photo: Photo) -> float:
+    """Return the level of the noise in what is seen of a photo, as estimated."""
+    seen = photo.best[visible_part(photo.alpha)]
+    return estimate_level(seen if seen.dtype == np.uint8 else to_image(seen))
 
 
 def denoise(
@@ -76,7 +89,7 @@ def ask_for(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | No
     if asked != name:
         give_up(slot)
         try:
-            job = get_workbench().submit(work)
+            job = get_workbench().submit(work, owner())
         except Full as problem:
             st.warning(str(problem), icon=":material/hourglass:")
             st.button("Try again", key=f"{slot}-again")

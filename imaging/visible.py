@@ -1,0 +1,56 @@
+"""Images with transparency: what of them is seen, and how it looks on a checkerboard."""
+
+import numpy as np
+
+from imaging.pixels import strips
+
+_CELL = 8
+_SQUARE, _LIGHT, _DARK = 8, 255, 204
+
+
+def on_checkerboard(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """Return uint8 ``(H, W, C)`` as it looks on a checkerboard; as it is without ``alpha``."""
+    if alpha is None:
+        return pixels
+    shown = np.empty_like(pixels)
+    across = np.arange(pixels.shape[1]) // _SQUARE
+    for rows in strips(*pixels.shape[:2]):
+        down = np.arange(rows.start, rows.stop) // _SQUARE
+        ground = np.where((down[:, np.newaxis] + across) % 2, _DARK, _LIGHT)[..., np.newaxis]
+        share = alpha[rows, :, np.newaxis].astype(np.float32) / 255
+        shown[rows] = np.rint(pixels[rows] * share + ground * (1 - share))
+    return shown
+
+
+def visible_part(alpha: np.ndarray | None) -> tuple[slice, slice]:
+    """Return a large rectangle in which nothing is hidden; all of it where there is none.
+
+    Sides are multiples of 8 pixels: what is measured in it is measured on the image alone.
+    """
+    everything = np.s_[:, :]
+    if alpha is None or (alpha > 0).all():
+        return everything
+    height, width = (side // _CELL for side in alpha.shape)
+    cells = alpha[: height * _CELL, : width * _CELL] > 0
+    cells = cells.reshape(height, _CELL, width, _CELL).all(axis=(1, 3))
+    best, place = 0, everything
+    heights = np.zeros(width, int)
+    for row in range(height):
+        heights = np.where(cells[row], heights + 1, 0)
+        for left, right, tall in _rectangles(heights.tolist()):
+            if (right - left) * tall > best:
+                best = (right - left) * tall
+                down = slice((row + 1 - tall) * _CELL, (row + 1) * _CELL)
+                place = down, slice(left * _CELL, right * _CELL)
+    return place
+
+
+def _rectangles(heights: list[int]):
+    """Each (left, right, height) that cannot be made wider, below a row of columns."""
+    open_ones: list[tuple[int, int]] = []
+    for column, tall in enumerate([*heights, 0]):
+        left = column
+        while open_ones and open_ones[-1][1] >= tall:
+            left, height = open_ones.pop()
+            yield left, column, height
+        open_ones.append((left, tall))

@@ -1,0 +1,129 @@
+// Brings pictures to the page's uploader: pasted or dropped anywhere on the page.  Says in words
+// what the uploader would refuse with a sign alone, and whether this tab had pictures before.
+
+const WORD = "denoise-lab-tab";
+const HELD = "denoise-lab-pictures";
+
+function kept(name) {
+  try {
+    return sessionStorage.getItem(name);
+  } catch {
+    return null; // Storage is forbidden: the tab is known as long as this page.
+  }
+}
+
+function keep(name, value) {
+  try {
+    sessionStorage.setItem(name, value);
+  } catch {}
+}
+
+function made() {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+let word = null;
+
+const uploader = () => document.querySelector('[data-testid="stFileUploader"] input[type="file"]');
+
+function megabytes(bytes) {
+  return (bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 });
+}
+
+export default function ({ parentElement, setTriggerValue, setStateValue, data }) {
+  const button = parentElement.querySelector("button");
+  const line = parentElement.querySelector("span");
+  button.hidden = !data.shown;
+
+  // The server knows this tab by a word, and finds its pictures again after a reload.
+  word ??= kept(WORD) ?? made();
+  keep(WORD, word);
+  setStateValue("word", word);
+  if (data.known) {
+    const held = JSON.parse(kept(HELD) ?? "null");
+    if (held?.count && !data.count && held.server !== data.server) {
+      setTriggerValue("gone", held.count);
+    }
+    keep(HELD, JSON.stringify({ count: data.count, server: data.server }));
+  }
+
+  const refused = (files) =>
+    files.map(
+      (file) =>
+        `${file.name}: This file has ${megabytes(file.size)} MB, and at most ` +
+        `${megabytes(data.limit)} can be opened here. Make the image smaller, or save it as JPEG.`,
+    );
+
+  // What is too large is said here, and not sent; the rest goes the way of all uploads.
+  const give = (files) => {
+    const large = files.filter((file) => file.size > data.limit);
+    if (large.length) setTriggerValue("refused", refused(large));
+    const fit = files.filter((file) => file.size <= data.limit);
+    const input = uploader();
+    if (!fit.length || !input) return;
+    line.textContent = "";
+    const carried = new DataTransfer();
+    fit.forEach((file) => carried.items.add(file));
+    input.files = carried.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+
+  const onPaste = (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    give(files);
+  };
+
+  const inUploader = (event) =>
+    event.composedPath().some((each) => each.dataset?.testid === "stFileUploaderDropzone");
+
+  const onDragOver = (event) => {
+    if ([...(event.dataTransfer?.types ?? [])].includes("Files")) event.preventDefault();
+  };
+
+  const onDrop = (event) => {
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (!files.length) return;
+    if (inUploader(event)) {
+      sayTooLarge(files);
+      return;
+    }
+    event.preventDefault(); // A browser would leave the page and show the file.
+    give(files);
+  };
+
+  const sayTooLarge = (files) => {
+    const large = files.filter((file) => file.size > data.limit);
+    if (large.length) setTriggerValue("refused", refused(large));
+  };
+
+  const onChange = (event) => {
+    if (event.isTrusted && event.target === uploader()) sayTooLarge([...event.target.files]);
+  };
+
+  button.onclick = async () => {
+    try {
+      for (const item of await navigator.clipboard.read()) {
+        const type = item.types.find((each) => each.startsWith("image/"));
+        if (!type) continue;
+        const ending = type.split("/")[1].split("+")[0];
+        return give([new File([await item.getType(type)], `pasted.${ending}`, { type })]);
+      }
+      line.textContent = "There is no picture in the clipboard.";
+    } catch {
+      line.textContent = "The browser does not allow it; press Ctrl+V instead.";
+    }
+  };
+
+  const listeners = { paste: onPaste, dragover: onDragOver, drop: onDrop, change: onChange };
+  for (const [name, listener] of Object.entries(listeners)) {
+    document.addEventListener(name, listener, true);
+  }
+  return () => {
+    for (const [name, listener] of Object.entries(listeners)) {
+      document.removeEventListener(name, listener, true);
+    }
+  };
+}
