@@ -18,6 +18,8 @@ ARCHITECTURES = {
     "resize-convolution": "resize_convolution",
     "unet": "unet",
     "residual-unet": "residual_unet",
+    "subpixel": "subpixel",
+    "painter": "painter",
     "digit-reader": "digit_reader",
 }
 

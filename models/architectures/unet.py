@@ -36,16 +36,19 @@ def build(
     outputs: int | None = None,
     head: str = "sigmoid",
     half: bool = False,
+    hints: int = 0,
 ) -> keras.Model:
     """Build the network; ``filters`` runs from the finest level to the bottom.
 
     ``skips=False`` leaves the connections out: the plain encoder-decoder to compare with.
     ``size=None`` takes pictures whose sides are multiples of the bottom's.  ``outputs`` is how many
     maps the answer has, as many as ``channels`` where it is left out; ``head`` says what they mean.
+    ``hints`` are the channels of a second input of the same sides, where there is one.
     """
     image = keras.Input((size, size, channels), name="image")
+    hint = keras.Input((size, size, hints), name="hints") if hints else None
     *outer, bottom = filters
-    x, kept = image, []
+    x, kept = layers.Concatenate(name="with_hints")([image, hint]) if hints else image, []
     if half:
         x = layers.Conv2D(outer[0], 2, strides=2, padding="same", name="entry")(x)
     for level, count in enumerate(outer, start=1):
@@ -66,7 +69,7 @@ def build(
             x = layers.Concatenate(name=f"skip_{level}")([x, skip])
         x = _double_convolution(x, count, f"decoder_{level}")
     denoised = add_head(x, outputs or channels, head, "denoised", double=half)
-    return keras.Model(image, denoised, name="unet")
+    return keras.Model([image, hint] if hints else image, denoised, name="unet")
 
 
 def _double_convolution(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:

@@ -23,7 +23,7 @@ def to_stored_precision(model: keras.Model, stored: str = STORED) -> None:
     """Round the weights of a model to what the file will hold, so that both are one network."""
     if stored == "int8":
         for layer in model.layers:
-            if layer.weights:
+            if _has_kernel(layer):
                 kernel, *offset = layer.get_weights()
                 layer.set_weights([_from_int8(*_to_int8(kernel, _maps_axis(layer))), *offset])
         return
@@ -110,7 +110,7 @@ def _kernels(model: keras.Model) -> Iterator[tuple[str, np.ndarray]]:
     (out, in, H, W) and (in, out, H, W): the same permutation.
     """
     for layer in model.layers:
-        if layer.weights:
+        if _has_kernel(layer):
             yield layer.name, layer.get_weights()[0].transpose(3, 2, 0, 1)
 
 
@@ -166,6 +166,11 @@ def _to_int8(kernel: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _from_int8(steps: np.ndarray, size: np.ndarray) -> np.ndarray:
     return steps.astype(np.float32) * size
+
+
+def _has_kernel(layer: keras.layers.Layer) -> bool:
+    """Whether it is a convolution, and not a normalisation."""
+    return bool(layer.weights) and len(layer.weights[0].shape) == 4
 
 
 def _maps_axis(layer: keras.layers.Layer) -> int:

@@ -1,5 +1,7 @@
 """Losses that Keras does not have."""
 
+from functools import lru_cache
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,6 +9,11 @@ from keras import ops
 WINDOW, SIGMA = 11, 1.5
 # Keep quotients of two small numbers calm; for pictures in [0, 1].
 C1, C2 = 0.01**2, 0.03**2
+SPREAD = 0.5  # How much the spread of colours counts beside their error.
+COMPRESSION, EAR = 0.3, 20.0  # Of magnitudes, and how much they count beside the decibels.
+FILTERS, FILTER_SIDE, SCALES = 64, 7, 4
+STYLE, ROUGH, CONTENT_POOL = 1.0, 0.1, 4
+_LIGHT = np.float32([[0.299], [0.587], [0.114]])
 FLOOR = 1e-4  # Squared errors far below it, that is above 40 dB, hardly count any more.
 
 
@@ -99,3 +106,97 @@ def mask_loss(target, share):
     both = ops.sum(target * share, axis=(1, 2, 3))
     total = ops.sum(target, axis=(1, 2, 3)) + ops.sum(share, axis=(1, 2, 3))
     return entropy + 1 - (2 * both + 1) / (total + 1)
+
+
+@keras.saving.register_keras_serializable(package="denoise_lab")
+def colour_loss(target, answer):
+    """Return the mean error of a and b and of how far each spreads, one for each picture.
+
+    Whoever only fears errors paints a grey brown, because it is never far off: the second part
+    asks for as much colour as there was.
+    """
+    error = ops.mean(ops.abs(target - answer), axis=(1, 2, 3))
+    spreads = [ops.sqrt(ops.var(each, axis=(1, 2)) + 1e-6) for each in (target, answer)]
+    return error + SPREAD * ops.mean(ops.abs(spreads[0] - spreads[1]), axis=1)
+
+
+@keras.saving.register_keras_serializable(package="denoise_lab")
+def masked_spectrum_loss(target, mask):
+    """Return how far noisy speech, multiplied by ``mask (N, F, T, 1)``, is from clean speech.
+
+    ``target (N, F, T, 3)`` is the noisy magnitude and the part of the clean spectrum in phase with
+    it and out of phase.  One half is the signal-to-distortion ratio, the other the magnitudes as
+    the ear compresses them.
+
+    Source:
+        Phase-sensitive: Erdogan et al., ICASSP 2015, doi:10.1109/ICASSP.2015.7178061; compressed:
+        Braun and Tashev, 2020, arXiv:2009.12286.
+    """
+    noisy, inphase, across = target[..., 0], target[..., 1], target[..., 2]
+    masked = mask[..., 0] * noisy
+    squared = ops.square(inphase) + ops.square(across)
+    missed = ops.sum(ops.square(masked - inphase) + ops.square(across), axis=(1, 2))
+    ratio = ops.log((missed + 1e-2) / (ops.sum(squared, axis=(1, 2)) + 1e-2) + 1e-3)
+    loud, wanted = (ops.power(each + 1e-2, COMPRESSION) for each in (masked, ops.sqrt(squared)))
+    return ratio + EAR * ops.mean(ops.square(loud - wanted), axis=(1, 2))
+
+
+@keras.saving.register_keras_serializable(package="denoise_lab")
+def paint_loss(target, painted):
+    """Return the distance in style to a painting and in content to a photo, one for each picture.
+
+    ``target (N, H, W, 6)`` is the photo and a piece of a painting.  Style is which of many random
+    filters answer together, at four sizes; content is the lightness, a little blurred, so that
+    strokes are free.
+
+    Source:
+        Gatys et al., 2015, arXiv:1505.07376 (Gram matrices); that random filters will do:
+        Ustyuzhaninov et al., 2016, arXiv:1606.00021.
+    """
+    photo, painting = target[..., :3], target[..., 3:]
+    style = 0.0
+    for a, b in zip(_grams(painted), _grams(painting), strict=True):
+        style = style + ops.mean(ops.abs(a - b), axis=(1, 2)) / (
+            ops.mean(ops.abs(b), axis=(1, 2)) + 1e-6
+        )
+    light = [ops.matmul(each, _LIGHT) for each in (photo, painted)]
+    light = [ops.average_pool(each, CONTENT_POOL, CONTENT_POOL) for each in light]
+    # Contrast may be the painting's: only the pattern of light and dark counts.
+    light = [_standardised(each) for each in light]
+    content = ops.mean(ops.square(light[0] - light[1]), axis=(1, 2, 3))
+    rough = ops.mean(ops.abs(painted[:, 1:] - painted[:, :-1]), axis=(1, 2, 3)) + ops.mean(
+        ops.abs(painted[:, :, 1:] - painted[:, :, :-1]), axis=(1, 2, 3)
+    )
+    return STYLE * style + content + ROUGH * rough
+
+
+def _standardised(maps):
+    mean = ops.mean(maps, axis=(1, 2), keepdims=True)
+    return (maps - mean) / ops.sqrt(ops.var(maps, axis=(1, 2), keepdims=True) + 1e-3)
+
+
+def _grams(pictures):
+    """Yield the Gram matrices ``(N, F, F)`` of random filters on the picture at each size."""
+    for scale in range(SCALES):
+        if scale:
+            pictures = ops.average_pool(pictures, 2, 2)
+        maps = ops.conv(pictures - 0.45, ops.cast(_filters(), pictures.dtype), padding="valid")
+        maps = ops.relu(maps)
+        # The colours themselves belong to the style too.
+        inner = FILTER_SIDE // 2
+        maps = ops.concatenate([maps, pictures[:, inner:-inner, inner:-inner]], axis=-1)
+        height, width, count = maps.shape[1:]
+        flat = ops.reshape(maps, (-1, height * width, count))
+        yield ops.matmul(ops.transpose(flat, (0, 2, 1)), flat) / (height * width)
+
+
+@lru_cache(maxsize=1)
+def _filters() -> np.ndarray:
+    """Random filters whose weights sum to zero or not: half see edges, half see colours."""
+    rng = np.random.default_rng(0)
+    filters = rng.standard_normal((FILTER_SIDE, FILTER_SIDE, 3, FILTERS))
+    place = np.arange(FILTER_SIDE) - FILTER_SIDE // 2
+    window = np.exp(-(place**2) / (2 * 1.5**2))
+    filters *= (window[:, None] * window)[..., None, None]
+    filters[..., : FILTERS * 3 // 4] -= filters[..., : FILTERS * 3 // 4].mean(axis=(0, 1))
+    return (filters / np.sqrt((filters**2).sum(axis=(0, 1, 2)))).astype(np.float32)
