@@ -5,7 +5,13 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-from tests.benchmarks import measure, measure_photo, measure_training, report
+from tests.benchmarks import (
+    measure,
+    measure_photo,
+    measure_training,
+    measure_visitors,
+    report,
+)
 from tests.chromium import find_chromium, launch
 from train.evaluate.tables import read_between, write_between
 
@@ -20,6 +26,7 @@ PLAIN = {
     "digits": measure.per_digit,
     "photo": measure_photo.photo_speed,
     "training": measure_training.speed,
+    "visitors": measure_visitors.many_visitors,
 }
 TENSORFLOW_PROOF = (
     "The server's memory map was searched after the last move: files of onnxruntime are in it, "

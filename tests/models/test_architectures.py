@@ -11,6 +11,8 @@ from train.config import DIGIT_SETS
 from train.export.ship import to_onnx
 from train.recipes import RECIPES
 
+pytestmark = pytest.mark.slow
+
 # Every network that a recipe trains, once.
 TRAINED = {
     json.dumps([recipe.config.architecture, recipe.config.settings]): recipe.config

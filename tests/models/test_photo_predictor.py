@@ -18,6 +18,8 @@ from models.predictor import Denoiser, load_denoiser
 from tests.models.networks import identity, ship
 from tests.models.photo_networks import average, minus_level, network, smoother, tinted
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = [card for card in load_catalogue().values() if card.for_photos]
 SIZES = [(1, 1), (7, 5), (1, 40), (641, 333)]
 SIGMA = 25 / 255

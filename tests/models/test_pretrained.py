@@ -13,6 +13,8 @@ from models.predictor import load_denoiser, load_reader
 from train.evaluate.measure import noisy_pictures
 from train.recipes import RECIPES
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = list(load_catalogue().values())
 DENOISERS = [card for card in SHIPPED if card.denoises and not card.for_photos]
 FOR_PHOTOS = [card for card in SHIPPED if card.for_photos]

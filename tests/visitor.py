@@ -1,0 +1,166 @@
+"""A visitor without a browser: a websocket that speaks Streamlit's own messages.
+
+It opens a page as the browser does, learns the controls of the page from what is sent, moves them,
+and says how long each answer took and how many bytes came.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import websockets
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Delta_pb2 import Delta
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+
+RERUN = ("finished_early_for_rerun",)
+KEEPALIVE = 20  # seconds without an answer after which a connection counts as lost
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one message brought back: seconds until all of it was there, bytes, and errors."""
+
+    seconds: float
+    size: int
+    runs: int
+    errors: tuple[str, ...]
+
+
+@dataclass
+class Control:
+    """A control of the page: its kind in Streamlit's messages, and the fragment it stands in."""
+
+    id: str
+    kind: str
+    message: object
+    fragment: str
+
+
+@dataclass
+class Visitor:
+    """One session; ``url`` is the server's, ``page`` the name in the address, "" for the first."""
+
+    url: str
+    page: str = ""
+    query: str = ""
+    controls: dict[str, Control] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+    kinds: dict[str, int] = field(default_factory=dict)  # bytes by kind of element
+    _states: dict[str, WidgetState] = field(default_factory=dict)
+    _known: dict[str, ForwardMsg] = field(default_factory=dict)
+    _script: str = ""
+
+    async def open(self) -> Answer:
+        """Connect, and run the page for the first time."""
+        self._socket = await websockets.connect(
+            f"{self.url.replace('http', 'ws', 1)}/_stcore/stream",
+            subprotocols=["streamlit"],
+            max_size=None,
+            ping_interval=KEEPALIVE,
+            ping_timeout=KEEPALIVE,
+            open_timeout=60,
+        )
+        return await self.rerun()
+
+    async def close(self) -> None:
+        """Leave."""
+        await self._socket.close()
+
+    def control(self, key: str) -> Control:
+        """The control with this key of ours, or with this end of its identity."""
+        found = [each for name, each in self.controls.items() if name.endswith(f"-{key}")]
+        if not found:
+            raise LookupError(f"no control {key!r}; there are {', '.join(self.controls)}")
+        return found[-1]
+
+    async def move(self, key: str, value: object) -> Answer:
+        """Set a control to a value and wait for the answer."""
+        await self.send(key, value)
+        return await self.answer()
+
+    async def send(self, key: str, value: object) -> None:
+        """Set a control to a value."""
+        control = self.control(key)
+        self._states[control.id] = _state(control.id, value)
+        await self._ask(control.fragment)
+
+    async def rerun(self) -> Answer:
+        """Run the whole page again."""
+        await self._ask("")
+        return await self.answer()
+
+    async def _ask(self, fragment: str) -> None:
+        asked = BackMsg()
+        state = asked.rerun_script
+        state.query_string = self.query
+        state.page_script_hash = self._script
+        state.page_name = "" if self._script else self.page
+        state.fragment_id = fragment
+        state.cached_message_hashes.extend(self._known)
+        state.widget_states.widgets.extend(self._states.values())
+        self._asked = time.monotonic()
+        await self._socket.send(asked.SerializeToString())
+
+    async def answer(self) -> Answer:
+        """Wait until the script has finished, with all the runs that it asked for itself."""
+        size, runs, errors = 0, 0, []
+        while True:
+            data = await asyncio.wait_for(self._socket.recv(), 120)
+            size += len(data)
+            message = ForwardMsg.FromString(data)
+            kind = message.WhichOneof("type")
+            self.kinds[kind] = self.kinds.get(kind, 0) + len(data)
+            if kind == "ref_hash":
+                message = self._known[message.ref_hash]
+                kind = message.WhichOneof("type")
+            elif message.metadata.cacheable and message.hash:
+                self._known[message.hash] = message
+            if kind == "new_session":
+                self._script = message.new_session.page_script_hash
+            elif kind == "delta":
+                self._learn(message.delta, errors)
+            elif kind == "page_info_changed":
+                self.query = message.page_info_changed.query_string
+            elif kind == "script_finished":
+                runs += 1
+                if message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                    seconds = time.monotonic() - self._asked
+                    return Answer(seconds, size, runs, tuple(errors))
+
+    def _learn(self, delta: Delta, errors: list[str]) -> None:
+        if delta.WhichOneof("type") != "new_element":
+            return
+        element = delta.new_element
+        kind = element.WhichOneof("type")
+        inner = getattr(element, kind)
+        if kind == "exception":
+            errors.append(f"{inner.type}: {inner.message}")
+        elif kind in ("markdown", "alert"):
+            self.texts.append(inner.body)
+        name = getattr(inner, "id", "")
+        if isinstance(name, str) and name.startswith("$$"):
+            self.controls[name] = Control(name, kind, inner, delta.fragment_id)
+        size = delta.ByteSize()
+        self.kinds[kind] = self.kinds.get(kind, 0) + size
+
+
+def _state(identity: str, value: object) -> WidgetState:
+    state = WidgetState(id=identity)
+    match value:
+        case bool():
+            state.bool_value = value
+        case int():
+            state.int_value = value
+        case float():
+            state.double_value = value
+        case str():
+            state.string_value = value
+        case [float() | int(), *_]:
+            state.double_array_value.data.extend(value)
+        case [str(), *_]:
+            state.string_array_value.data.extend(value)
+        case _:
+            raise ValueError(f"value must be a number, a text or a list of them, got {value!r}")
+    return state
