@@ -14,8 +14,8 @@ from imaging.pixels import blend, to_image, to_pixels
 from imaging.writing import FORMATS, USUAL_QUALITY, format_of, on_ground, write, write_result
 from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
 from models.live import write_packed
-from models.photo_predictor import PhotoDenoiser
-from models.predictor import Denoiser, load_denoiser
+from models.predictor import Predictor, load_predictor
+from models.tasks import find_task
 
 HIGHEST_SIGMA = 75
 # What Macs leave beside each file on other people's disks.
@@ -132,7 +132,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _pack(options: argparse.Namespace) -> int:
     for card in load_catalogue().values():
-        if not card.for_photos:
+        if card.size:
             path = write_packed(card)
             print(f"{path.name}: {path.stat().st_size:,} bytes")
     return 0
@@ -140,9 +140,12 @@ def _pack(options: argparse.Namespace) -> int:
 
 def _denoise(options: argparse.Namespace) -> int:
     card = find_card(options.model)
-    if options.sigma is not None and not card.for_photos:
+    if find_task(card.task).target.kind != "image":
+        raise ModelError(f"The model {card.name} does not denoise: its answer is no picture.")
+    hint = find_task(card.task).hint
+    if options.sigma is not None and (hint is None or hint.name != "sigma"):
         raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")
-    denoiser = load_denoiser(card)
+    predictor = load_predictor(card)
     jobs = list(_jobs(options.input, options.output, options.format))
     failures = []
     for number, (source, target) in enumerate(jobs, start=1):
@@ -150,10 +153,10 @@ def _denoise(options: argparse.Namespace) -> int:
         try:
             if target.exists() and target.samefile(source):
                 raise ValueError("would overwrite the picture itself; give another OUT")
-            if card.for_photos:
-                file, notes = _denoise_photo(denoiser, source, target, options, number, len(jobs))
+            if card.size:
+                file, notes = _denoise_digit(predictor, card, source, target, options)
             else:
-                file, notes = _denoise_digit(denoiser, card, source, target, options)
+                file, notes = _denoise_photo(predictor, source, target, options, number, len(jobs))
             _write_whole(target, file)
             for note in notes:
                 print(f"{source}: {note}")
@@ -228,7 +231,7 @@ def _read(source: Path, options: argparse.Namespace) -> Photo:
 
 
 def _denoise_photo(
-    denoiser: PhotoDenoiser,
+    predictor: Predictor,
     source: Path,
     target: Path,
     options: argparse.Namespace,
@@ -241,7 +244,7 @@ def _denoise_photo(
     def watch(done: int, total: int) -> None:
         _show_progress(number - 1 + done / total, count, source)
 
-    denoised = denoiser.denoise(photo.best, options.sigma, watch)
+    denoised = predictor.predict(photo.best, options.sigma, watch)
     result = blend(photo.best, denoised, options.strength, options.strength)
     kind = format_of(target.suffix)
     place = not options.no_location
@@ -249,11 +252,11 @@ def _denoise_photo(
 
 
 def _denoise_digit(
-    denoiser: Denoiser, card: Card, source: Path, target: Path, options: argparse.Namespace
+    predictor: Predictor, card: Card, source: Path, target: Path, options: argparse.Namespace
 ) -> tuple[bytes, tuple[str, ...]]:
     photo = _read(source, options)
     noisy = _image_of(photo, card.channels)
-    denoised = noisy + options.strength * (denoiser.denoise(noisy) - noisy)
+    denoised = noisy + options.strength * (predictor.predict(noisy) - noisy)
     file = write(to_pixels(denoised), format_of(target.suffix), quality=options.quality)
     return file, photo.notes
 

@@ -1,16 +1,19 @@
 """The catalogue: which trained models there are, and what is known of each.
 
 A model lives in ``models/pretrained/NAME`` as ``model.onnx``, ``card.json`` for code and
-``card.md`` for people.  Cards are written by ``train.export.ship`` and ``train.evaluate.measure``.
+``card.md`` for people.  Cards are written by ``train.export`` and ``train.evaluate``.
 """
 
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import get_origin
+
+from models.tasks import TASKS, find_task
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -20,69 +23,49 @@ class ModelError(Exception):
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """Mean quality over ``pictures`` held-out pictures at one noise strength.
+class Score:
+    """Mean quality over ``examples`` held-out examples under one condition.
 
-    ``psnr`` in dB and ``ssim`` are of the denoised picture, ``noisy_psnr`` and
-    ``noisy_ssim`` of what went in.  ``read`` and ``noisy_read`` are the share of pictures
-    that the digit reader reads correctly, None for pictures that are no digits.
+    ``input`` and ``answer`` hold the task's metrics by name: of what went in, and of what came out.
+    Without a degradation its name is empty; ``clipped`` says whether the input was kept in [0, 1].
     """
 
-    noise: str
+    degradation: str
     strength: float
-    pictures: int
-    psnr: float
-    ssim: float
-    noisy_psnr: float
-    noisy_ssim: float
-    read: float | None = None
-    noisy_read: float | None = None
+    examples: int
+    input: dict[str, float]
+    answer: dict[str, float]
+    clipped: bool = True
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a trained model; see DESIGN section 4 for the fields' meaning.
+    """What is known of a trained model.
 
-    ``size`` is the side of the square pictures it was built for, 0 for a network that takes
-    photos of any size whose sides are multiples of ``multiple``.  ``macs_per_pixel`` are the
-    multiplications and additions it spends on each, ``accuracy`` the share of clean test
-    digits that a reader reads, None for a denoiser.  ``storage`` is the precision of the weights
-    in the file; ``crop`` and ``epoch_batches`` say what an epoch of a photo network is.
-    ``start`` is the model whose weights it began with, ``notice`` what whoever uses the weights
-    must know of their licence.
+    ``task`` names what it was trained for.  ``training`` holds the settings of its training, those
+    of ``train.config.TrainConfig``, with the epochs that it really saw.  ``size`` is the side of
+    the square pictures it was built for, 0 for a network that takes any size whose sides are
+    multiples of ``multiple``.  ``macs_per_pixel`` are the multiplications and additions it spends
+    on each pixel.  ``storage`` is the precision of the weights in the file, ``notice`` what
+    whoever uses the weights must know of their licence.
     """
 
     name: str
     title: str
     purpose: str
     source: str
-    architecture: str
-    settings: dict
+    task: str
+    training: dict
     size: int
     channels: int
-    target: str
-    noise: tuple[dict, ...]
-    fresh_noise: bool
-    data: str
-    loss: str
-    optimizer: str
-    learning_rate: float
-    schedule: str
-    batch: int
-    epochs: int
-    seed: int
     parameters: int
     macs_per_pixel: float
     sha256: str
     multiple: int = 1
     storage: str = "float32"
-    crop: int = 0
-    epoch_batches: int = 0
-    start: str = ""
     notice: str = ""
     made_with: dict = field(default_factory=dict)
-    quality: tuple[Measurement, ...] = ()
-    accuracy: float | None = None
+    scores: tuple[Score, ...] = ()
     folder: Path = field(default=Path(), compare=False)
 
     @property
@@ -91,14 +74,24 @@ class Card:
         return self.folder / "model.onnx"
 
     @property
-    def denoises(self) -> bool:
-        """Whether the model answers with a picture, rather than with a label."""
-        return self.target == "clean"
+    def architecture(self) -> str:
+        """The builder of the network in ``models.architectures``."""
+        return self.training["architecture"]
 
     @property
-    def for_photos(self) -> bool:
-        """Whether it takes photos of any size, rather than digits."""
-        return self.size == 0
+    def settings(self) -> dict:
+        """What the builder was told."""
+        return self.training["settings"]
+
+    @property
+    def data(self) -> str:
+        """The data set it was trained on."""
+        return self.training["data"]
+
+    @property
+    def noise(self) -> list[dict]:
+        """The ingredients of its training noise; none where it was trained on clean inputs."""
+        return self.training["noise"]
 
     @cached_property
     def trained_ranges(self) -> dict[str, tuple[float, float]]:
@@ -110,11 +103,12 @@ class Card:
             ranges[entry["kind"]] = min(low, lowest), max(high, highest)
         return ranges
 
-    def measured(self, noise: str, strength: float) -> Measurement | None:
-        """Return the measurement at this noise and strength, None where there is none."""
-        for row in self.quality:
-            if row.noise == noise and abs(row.strength - strength) < 1e-6:
-                return row
+    def score_at(self, degradation: str, strength: float, clipped: bool = True) -> Score | None:
+        """Return the score under this condition, None where it was not measured."""
+        for score in self.scores:
+            same = (score.degradation, score.clipped) == (degradation, clipped)
+            if same and abs(score.strength - strength) < 1e-6:
+                return score
         return None
 
     def to_json(self) -> str:
@@ -125,19 +119,20 @@ class Card:
 
 
 def read_card(folder: Path) -> Card:
-    """Read ``card.json`` of one model folder.
+    """Read ``card.json`` of one model folder, one of the release before included.
 
     Raises:
         ModelError: if it is missing or does not fit.
     """
     try:
         values = json.loads((folder / "card.json").read_text())
-        values["quality"] = tuple(Measurement(**row) for row in values.get("quality", ()))
-        values["noise"] = tuple(values["noise"])
+        if "task" not in values:
+            values = with_task(values)
+        values["scores"] = tuple(Score(**row) for row in values.get("scores", ()))
         card = Card(**values, folder=folder)
-        for record in (card, *card.quality):
+        for record in (card, *card.scores):
             _require_types(record)
-        _ = card.trained_ranges  # Computed once here, so that it cannot fail on a screen.
+        _require_training(card)
     except FileNotFoundError:
         raise ModelError(f"The model {folder.name} has no card.") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -147,10 +142,67 @@ def read_card(folder: Path) -> Card:
     return card
 
 
+# What a card of the release before kept beside its name, now in the block ``training``.
+_TRAINING = (
+    "architecture",
+    "settings",
+    "data",
+    "noise",
+    "fresh_noise",
+    "loss",
+    "optimizer",
+    "learning_rate",
+    "schedule",
+    "batch",
+    "epochs",
+    "seed",
+    "crop",
+    "epoch_batches",
+    "start",
+)
+UNCLIPPED = ", unclipped"
+
+
+def task_of(target: str, data: str) -> str:
+    """Return the task that a target and a data set stood for in the release before."""
+    if target == "label":
+        return "read-digits"
+    return "denoise-photos" if data in ("photos", "polyu") else "denoise-digits"
+
+
+def with_task(values: Mapping) -> dict:
+    """Return the values of a card of the release before, or of none, as they are named today."""
+    values = dict(values)
+    training = {name: values.pop(name) for name in _TRAINING if name in values}
+    values["task"] = task_of(values.pop("target"), training["data"])
+    values["training"] = training
+    values["scores"] = [_score(row) for row in values.pop("quality", ())]
+    accuracy = values.pop("accuracy", None)
+    if accuracy is not None:
+        score = Score("", 0.0, 10_000, {}, {"accuracy": accuracy})
+        values["scores"].append(dataclasses.asdict(score))
+    return values
+
+
+def _score(row: Mapping) -> dict:
+    noisy = {"psnr": row["noisy_psnr"], "ssim": row["noisy_ssim"]}
+    denoised = {"psnr": row["psnr"], "ssim": row["ssim"]}
+    if row.get("read") is not None:
+        noisy["read"], denoised["read"] = row["noisy_read"], row["read"]
+    return {
+        "degradation": row["noise"].removesuffix(UNCLIPPED),
+        "strength": row["strength"],
+        "examples": row["pictures"],
+        "input": noisy,
+        "answer": denoised,
+        "clipped": not row["noise"].endswith(UNCLIPPED),
+    }
+
+
 def read_catalogue(folder: Path = PRETRAINED) -> tuple[dict[str, Card], list[str]]:
     """Return the usable cards by name, best first, and a sentence for each broken one.
 
-    Denoisers of digits come first, then other denoisers of their size, those of photos, readers.
+    They follow the order of the tasks, of a task's data sets, and the task's first metric.
     """
     cards, problems = [], []
     for model in _model_folders(folder):
@@ -193,22 +245,36 @@ def _model_folders(folder: Path) -> list[Path]:
     )
 
 
-def _require_types(record: Card | Measurement) -> None:
+def _require_types(record: Card | Score) -> None:
     """Raise ``TypeError`` where a value is not of its field's type; whole numbers are floats."""
     for each in dataclasses.fields(record):
         value = getattr(record, each.name)
-        wanted = tuple if get_origin(each.type) is tuple else each.type
+        wanted = get_origin(each.type) or each.type
         whole_for_float = type(value) is int and isinstance(0.0, wanted)
         if not (isinstance(value, wanted) or whole_for_float):
             raise TypeError(f"{each.name} does not fit, got {value!r}")
 
 
+def _require_training(card: Card) -> None:
+    """Raise an error where the settings of the training are not what screens rely on."""
+    find_task(card.task)
+    for name, kind in {"architecture": str, "settings": dict, "data": str, "noise": list}.items():
+        if not isinstance(card.training[name], kind):
+            raise TypeError(f"training.{name} does not fit, got {card.training[name]!r}")
+    _ = card.trained_ranges  # Computed once here, so that it cannot fail on a screen.
+    for score in card.scores:
+        for value in (*score.input.values(), *score.answer.values()):
+            if not isinstance(value, int | float):
+                raise TypeError(f"a score does not fit, got {value!r}")
+
+
 def _rank(card: Card) -> tuple:
-    at_half = card.measured("gaussian", 0.5)
+    task = TASKS[card.task]
+    data, score = list(task.data), card.score_at(*task.headline)
+    first = task.metrics[0]
     return (
-        not card.denoises,
-        card.for_photos,
-        card.data != "mnist",
-        -(at_half.psnr if at_half else 0),
+        list(TASKS).index(card.task),
+        data.index(card.data) if card.data in data else len(data),
+        -first.better * (score.answer.get(first.name, 0) if score else 0),
         card.name,
     )

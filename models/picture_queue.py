@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from models.photo_predictor import lower_priority
+from models.host import lower_priority
 
 AT_ONCE = 2
 MOST_WAITING = 12

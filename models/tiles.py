@@ -26,46 +26,68 @@ def in_tiles(
     multiple: int = 1,
     tile_pixels: int = TILE_PIXELS,
     margin: int = 0,
+    scale: int = 1,
+    side: int = 0,
+    dtype: type | None = None,
+    clip: bool = True,
 ) -> np.ndarray:
     """Return ``work`` of the picture ``(H, W, C)``, clipped to [0, 1], in the type it came in.
 
-    ``work`` takes and returns ``float32 (h, w, C)``; 8-bit pixels reach it divided by 255.  Tiles
-    begin at multiples of ``multiple``, so that a network halves the same pixels as in the whole
-    picture.  Beyond the picture they show ``margin`` pixels of its mirror image, a multiple too,
-    for work that does less well at an edge.  ``watch`` is told how many tiles of how many are
-    done, before the first and after each; what it raises ends the work.
+    ``work`` takes ``float32 (h, w, C)``, 8-bit pixels divided by 255, and returns
+    ``float32 (scale h, scale w, D)``; so the result is ``(scale H, scale W, D)``.  Tiles begin at
+    multiples of ``multiple``, so that a network halves the same pixels as in the whole picture;
+    where a network knows one size only, all are squares of that ``side``, which the picture must
+    have.  Beyond the picture they show ``margin`` pixels of its mirror image, a multiple too, for
+    work that does less well at an edge.  ``watch`` is told how many tiles of how many are done,
+    before the first and after each; what it raises ends the work.  ``dtype`` is that of the result,
+    8 bits or ``float32``, which keeps what leaves [0, 1] unless ``clip``.
 
     Raises:
-        ValueError: if the picture is neither 8-bit nor float32 or has no pixels.
+        ValueError: if the picture is neither 8-bit nor float32, has no pixels, or is smaller than
+            ``side``.
     """
     if picture.ndim != 3 or 0 in picture.shape:
         raise ValueError(f"expected a picture of shape (H, W, C), got {picture.shape}")
     if picture.dtype not in (np.uint8, np.float32):
         raise ValueError(f"expected 8-bit or float32 pixels, got {picture.dtype}")
     height, width = picture.shape[:2]
-    rows = spans(height, _longest(width + 2 * margin, multiple, tile_pixels), multiple)
-    columns = spans(width, _longest(height + 2 * margin, multiple, tile_pixels), multiple)
+    if side:
+        if min(height, width) < side:
+            raise ValueError(f"expected {side} pixels or more to a side, got {picture.shape[:2]}")
+        rows, columns = squares(height, side), squares(width, side)
+    else:
+        rows = spans(height, _longest(width + 2 * margin, multiple, tile_pixels), multiple)
+        columns = spans(width, _longest(height + 2 * margin, multiple, tile_pixels), multiple)
     total = len(rows) * len(columns)
     watch = watch or (lambda done, total: None)
     watch(0, total)
-    result = np.empty_like(picture)
-    row_fades, column_fades = _fades(rows), _fades(columns)
+    dtype, result = np.dtype(dtype or picture.dtype), None
+    row_fades, column_fades = _fades(rows, scale), _fades(columns, scale)
     done = 0
     for (top, bottom), row_fade in zip(rows, row_fades, strict=True):
-        strip = np.empty_like(picture[top:bottom])
+        strip = None
         for (left, right), column_fade in zip(columns, column_fades, strict=True):
             above, before = margin * (top == 0), margin * (left == 0)
             below, behind = margin * (bottom == height), margin * (right == width)
             tile = _to_float(picture[top:bottom, left:right])
             tile = work(np.pad(tile, ((above, below), (before, behind), (0, 0)), mode="reflect"))
-            tile = tile[above : above + bottom - top, before : before + right - left]
-            tile = np.clip(tile, 0, 1)
-            if picture.dtype == np.uint8:
-                tile *= 255
-            _fade_in(strip[:, left:right].swapaxes(0, 1), tile.swapaxes(0, 1), column_fade)
+            tile = tile[
+                scale * above : scale * (above + bottom - top),
+                scale * before : scale * (before + right - left),
+            ]
+            if clip:
+                tile = np.clip(tile, 0, 1)
+            if dtype == np.uint8:
+                tile = tile * 255
+            if strip is None:
+                strip = np.empty((len(tile), scale * width, tile.shape[2]), dtype)
+            columns_of_tile = slice(scale * left, scale * right)
+            _fade_in(strip[:, columns_of_tile].swapaxes(0, 1), tile.swapaxes(0, 1), column_fade)
             done += 1
             watch(done, total)
-        _fade_in(result[top:bottom], strip, row_fade)
+        if result is None:
+            result = np.empty((scale * height, scale * width, strip.shape[2]), dtype)
+        _fade_in(result[scale * top : scale * bottom], strip, row_fade)
     return result
 
 
@@ -81,19 +103,26 @@ def spans(length: int, longest: int, multiple: int) -> list[tuple[int, int]]:
     return list(zip(starts, ends, strict=True))
 
 
+def squares(length: int, side: int) -> list[tuple[int, int]]:
+    """Return (start, end) of stretches of this length, evenly, that overlap by half or more."""
+    count = -(-2 * (length - side) // side) + 1
+    starts = np.rint(np.linspace(0, length - side, count)).astype(int)
+    return [(int(start), int(start) + side) for start in starts]
+
+
 def _longest(across: int, multiple: int, tile_pixels: int) -> int:
     """How long a tile may be: longer than a square where the picture is narrow."""
     padded = -(-across // multiple) * multiple
     return tile_pixels // min(padded, isqrt(tile_pixels))
 
 
-def _fades(stretches: list[tuple[int, int]]) -> list[np.ndarray]:
+def _fades(stretches: list[tuple[int, int]], scale: int) -> list[np.ndarray]:
     """How much of each stretch is taken at each place, over what the one before it left there."""
-    fades = [np.ones(stretches[0][1] - stretches[0][0], np.float32)]
+    fades = [np.ones(scale * (stretches[0][1] - stretches[0][0]), np.float32)]
     for (_, end_before), (start, end) in pairwise(stretches):
-        overlap = end_before - start
-        fade = max(1, min(FADE, overlap))
-        places = np.arange(end - start, dtype=np.float32)
+        overlap = scale * (end_before - start)
+        fade = max(1, min(scale * FADE, overlap))
+        places = np.arange(scale * (end - start), dtype=np.float32)
         fades.append(np.clip((places + 0.5 - (overlap - fade) / 2) / fade, 0, 1))
     return fades
 

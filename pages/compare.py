@@ -3,13 +3,14 @@
 import streamlit as st
 
 from models.catalogue import ModelError
+from models.methods import method_title
+from models.tasks.denoise_digits import TASK
 from pages.components import controls
 from pages.components.cached import get_cards, get_catalogue
 from pages.components.compare import blind_test, charts, selection, settings, table, trust_map
 from pages.components.compare.measurements import MeasurementsError, read_measurements, unmeasured
 from pages.components.draw_settings import draw_settings, fitting
 from pages.components.layout import flush_to_browser, page_footer, page_setup
-from pages.components.methods import method_title
 from pages.components.settings import write_link
 
 page_setup(
@@ -84,7 +85,7 @@ def show_trust(cards: dict) -> None:
         name = controls.pick_method(cards, "trust_")
 
     # Compute
-    title, noise = method_title(name, cards), f"{kind.title} noise, strength {strength:g}"
+    title, noise = method_title(TASK, name, cards), f"{kind.title} noise, strength {strength:g}"
     try:
         found = trust_map.find_trust(name, cards, kind, strength, clean, seed)
     except ModelError as problem:

@@ -6,6 +6,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from imaging import metrics
 from models.catalogue import Card, ModelError
+from models.tasks.denoise_digits import TASK
 from pages.components import controls, scores
 from pages.components.cached import get_cards
 from pages.components.draw import controls as pickers
@@ -56,12 +57,12 @@ def body() -> None:
     noisy = np.clip(kind.corrupt(clean, strength, np.random.default_rng(seed)), 0, 1)
     sigma = metrics.rms(clean, noisy)
     try:
-        method = load_method(name, cards, kind, strength)
+        method = load_method(TASK, name, cards, (kind.name, strength))
     except ModelError as problem:
         viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
         show_controls(controls_box, cards, table)
         return
-    denoised = method.denoise(noisy, sigma)
+    denoised = method.run(noisy, sigma)
 
     # Show
     pictures = {"Original": clean, "Noisy": noisy, "Denoised": denoised}
@@ -89,7 +90,7 @@ def body() -> None:
         if reference is not None:
             scores.show_quality(reference, noisy, denoised)
         scores.show_warnings(method, kind, strength, reference, noisy, denoised, readings)
-    answers = run_all(cards, kind, strength, noisy, sigma)
+    answers = run_all(TASK, cards, (kind.name, strength), noisy, sigma)
     chosen = {
         "picture": source,
         "noise": kind.name,

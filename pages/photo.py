@@ -4,13 +4,14 @@ import streamlit as st
 
 from imaging.pixels import blend
 from models.catalogue import ModelError
+from models.tasks.denoise_photos import TASK
 from pages.components.cached import get_cards
 from pages.components.layout import page_footer, page_setup
+from pages.components.methods import load_method
 from pages.components.model_card import show_model_card
 from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import pick_form, show_downloads
-from pages.components.photo.methods import load_photo_method
 from pages.components.photo.source import pick_photo
 from pages.components.photo.work import denoise, own_noise, with_noise
 from pages.components.settings import reset, write_link
@@ -60,7 +61,7 @@ def body() -> None:
 
     # Compute
     try:
-        method = load_photo_method(name, cards)
+        method = load_method(TASK, name, cards)
     except ModelError as problem:
         viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
         return

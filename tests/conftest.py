@@ -40,7 +40,7 @@ LONG_FIRST = (
     "browser/test_photo.py",
     "browser/test_compare.py",
     "pages/test_photo.py",
-    "models/test_photo_predictor.py",
+    "tasks/test_denoise_photos.py",
     "train/export/test_ship.py",
     "pages/test_compare.py",
     "train/studies/test_lab.py",

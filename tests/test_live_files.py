@@ -8,7 +8,7 @@ from models.catalogue import load_catalogue
 from models.live import STATIC, pack_card, packed_name
 from tests.wasm import KERNEL, build
 
-CARDS = {card.name: card for card in load_catalogue().values() if not card.for_photos}
+CARDS = {card.name: card for card in load_catalogue().values() if card.size}
 ENGINE = ("kernel.wasm", "network.js", "noise.js", "preview.js")
 
 

@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 from models.catalogue import ModelError
+from models.tasks import TASKS
 from train.config import TrainConfig
 from train.run_folder import Run
 
@@ -161,7 +162,7 @@ def _make_usable(run: Run) -> None:
     from train.jobs import owner
 
     trained = run.model.exists() or run.checkpoint.exists()
-    if trained and run.read_config().target == "clean" and can_export():
+    if trained and TASKS[run.read_config().task].visitors_train and can_export():
         make_usable(run, f"Yours: {owner(run).get('name', run.folder.name)}")
 
 
@@ -170,7 +171,7 @@ def _export(options: argparse.Namespace) -> int:
     from train.recipes import recipe
 
     card = export(Run(options.folder), recipe(options.name))
-    print(f"{card.folder}: {card.parameters:,} parameters after {card.epochs} epochs")
+    print(f"{card.folder}: {card.parameters:,} parameters after {card.training['epochs']} epochs")
     return 0
 
 
@@ -178,7 +179,7 @@ def _refresh(options: argparse.Namespace) -> int:
     from models.catalogue import find_card, load_catalogue
     from train.export.ship import refresh
 
-    digits = [card.name for card in load_catalogue().values() if not card.for_photos]
+    digits = [card.name for card in load_catalogue().values() if card.size]
     for name in options.names or digits:
         card = find_card(name)
         before = card.weights.stat().st_size
@@ -227,7 +228,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     if options.set != "digits":
         return _evaluate_photos(options)
-    names = [card.name for card in load_catalogue().values() if not card.for_photos]
+    names = [card.name for card in load_catalogue().values() if card.size]
     rows = evaluate_models(options.names or names)
     if options.filters:
         rows += evaluate_filters()
@@ -242,7 +243,7 @@ def _evaluate_photos(options: argparse.Namespace) -> int:
     from train.evaluate.measure_photos import evaluate_kodak24, evaluate_polyu
     from train.evaluate.tables import write_photo_tables
 
-    names = [card.name for card in load_catalogue().values() if card.for_photos]
+    names = [card.name for card in load_catalogue().values() if not card.size]
     evaluate = evaluate_kodak24 if options.set == "kodak24" else evaluate_polyu
     write_measurements(evaluate(options.names or names, options.filters))
     write_photo_tables()

@@ -7,20 +7,15 @@ a file edited by hand into nonsense is refused with a sentence before anything i
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
+from models.catalogue import task_of
+from models.tasks import TASKS
 
-DIGIT_SETS = ("mnist", "fashion-mnist", "drawn", "own")
-PHOTO_SETS = ("photos", "polyu")
-DATA_SETS = (*DIGIT_SETS, *PHOTO_SETS)
 FEWEST_OWN = 64  # pictures of a visitor's own that are worth a training
-TARGETS = ("clean", "label")
-LOSSES = ("binary_crossentropy", "mse", "mae", "psnr", "ssim", "sparse_categorical_crossentropy")
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 # Where digits and photos share a kind, the digits' range is the wider one.
@@ -258,13 +253,11 @@ _COUNTS = {
 class TrainConfig:
     """Everything that decides what a training does; the same config gives the same curve.
 
-    ``noise`` is empty for clean-to-clean training.  ``fresh_noise=False`` draws the noise
-    once for the whole training, as the tutorials do.  ``augment`` turns, shifts and
-    stretches each picture a little before anything else.  ``target`` is what the network
-    is to answer: the clean picture or its label.
-
-    ``data`` is "drawn" for digits drawn by the program, "own" for the visitor's own pictures,
-    which lie in the run folder.
+    ``noise`` is empty for clean-to-clean training.  ``fresh_noise=False`` draws the noise once for
+    the whole training, as the tutorials do.  ``augment`` turns, shifts and stretches each picture
+    a little before anything else.  ``task`` is what the network learns, ``data`` one of the task's
+    data sets: "drawn" for digits drawn by the program, "own" for the visitor's own pictures, which
+    lie in the run folder.
 
     For photos only: ``crop`` is the side of the random crops, ``epoch_batches`` how many
     batches are called an epoch.  ``average`` keeps a running mean of the weights, with this
@@ -278,8 +271,8 @@ class TrainConfig:
 
     architecture: str
     settings: dict = field(default_factory=dict)
+    task: str = "denoise-digits"
     data: str = "mnist"
-    target: str = "clean"
     noise: tuple[Noise, ...] = ()
     fresh_noise: bool = True
     augment: bool = False
@@ -307,9 +300,10 @@ class TrainConfig:
         noise_is_list = isinstance(self.noise, list | tuple)
         if not noise_is_list or not all(isinstance(entry, Noise) for entry in self.noise):
             raise ValueError(f"noise must be a list of noise kinds, got {self.noise!r}")
-        _require_one_of("data", self.data, DATA_SETS)
-        _require_one_of("target", self.target, TARGETS)
-        _require_one_of("loss", self.loss, LOSSES)
+        _require_one_of("task", self.task, TASKS)
+        task = TASKS[self.task]
+        _require_one_of("data", self.data, task.data)
+        _require_one_of("loss", self.loss, task.losses)
         _require_one_of("optimizer", self.optimizer, OPTIMIZERS)
         _require_one_of("schedule", self.schedule, SCHEDULES)
         _require_one_of("precision", self.precision, PRECISIONS)
@@ -340,11 +334,6 @@ class TrainConfig:
         _require_whole("batch", self.batch, 1, 4096)
         _require_whole("epochs", self.epochs, 1, 10_000)
         _require_whole("seed", self.seed, 0, 2**32 - 1)
-        if (self.target == "label") != (self.loss == "sparse_categorical_crossentropy"):
-            raise ValueError(
-                "sparse_categorical_crossentropy is the loss for labels and for nothing else, "
-                f"got {self.loss} for the target {self.target!r}"
-            )
         if self.augment and self.noise and not self.fresh_noise:
             raise ValueError("augment makes other pictures each epoch, so fresh_noise must be true")
         # As they come back from a file, so that a config equals its own copy.
@@ -366,6 +355,8 @@ class TrainConfig:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"settings are not JSON: {error}") from error
+        if isinstance(values, dict) and "target" in values:  # Written by the release before.
+            values = {"task": task_of(values.pop("target"), values.get("data", "mnist"))} | values
         _require_names(cls, values)
         noise = values.pop("noise", [])
         if not isinstance(noise, list):
@@ -377,8 +368,8 @@ class TrainConfig:
 
 # What must be the same, so that a race is decided by the networks and how they learn.
 SHARED_IN_A_RACE = (
+    "task",
     "data",
-    "target",
     "noise",
     "fresh_noise",
     "augment",
@@ -413,13 +404,6 @@ def differences(configs: Sequence[TrainConfig]) -> dict[str, list]:
 def gaussian_only(factor: float) -> tuple[Noise, ...]:
     """Return the tutorials' noise: Gaussian at one fixed factor."""
     return (Noise("gaussian", factor, factor),)
-
-
-def data_folder() -> Path | None:
-    """Return the folder named by ``DENOISE_DATA_DIR``, None where it is unset or missing."""
-    named = os.environ.get("DENOISE_DATA_DIR")
-    folder = Path(named).expanduser() if named else None
-    return folder if folder and folder.is_dir() else None
 
 
 def every_kind(gaussian_share: float) -> tuple[Noise, ...]:

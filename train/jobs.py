@@ -39,11 +39,11 @@ import numpy as np
 from PIL import Image
 
 from models.catalogue import ModelError, read_card
+from models.tasks import TASKS
+from models.tasks.data_folder import data_folder
 from train.config import (
-    DIGIT_SETS,
     TrainConfig,
     count_parameters,
-    data_folder,
     on_equal_terms,
 )
 from train.memory import free_megabytes, needed_megabytes
@@ -489,7 +489,7 @@ def require_allowed(config: TrainConfig, limits: Limits) -> None:
     """Raise ``Refused`` where the settings ask for more than one visitor may take."""
     if config.epochs > limits.epochs:
         raise Refused(f"At most {limits.epochs} epochs are possible here, not {config.epochs}.")
-    if config.data not in DIGIT_SETS or config.target != "clean":
+    if not TASKS[config.task].visitors_train:
         raise Refused("Only denoisers of small grey pictures can be trained here.")
     try:
         parameters = count_parameters(config.architecture, config.settings)

@@ -66,6 +66,7 @@ _TRANSPOSED = {
 _UNET = {"architecture": "unet", "settings": {"filters": [16, 32, 64, 128]}}
 # Half of the Gaussian crops have little noise: there a network has the most to lose.
 _PHOTO = TrainConfig(
+    task="denoise-photos",
     architecture="residual-unet",
     settings={"channels": 3, "filters": [48, 64, 128, 256], "blocks": 2},
     data="photos",
@@ -87,8 +88,8 @@ _PHOTO = TrainConfig(
     precision="mixed_bfloat16",
 )
 _READER = TrainConfig(
+    task="read-digits",
     architecture="digit-reader",
-    target="label",
     # A little noise, or the first grain it meets would blind it.
     noise=(Noise("gaussian", 0.0, 0.2),),
     augment=True,

@@ -20,7 +20,8 @@ import onnxruntime as ort
 
 from models.catalogue import Card, ModelError
 from models.inspection.arithmetic import convolve
-from models.predictor import BATCH, open_network
+from models.predictor import BATCH
+from models.session import open_session
 
 IMAGE = "image"  # The layer that is the picture itself.
 TABLE = "layers"  # Where the file keeps the table of its layers.
@@ -200,14 +201,17 @@ class Inside:
 
 
 def load_inside(card: Card, session: ort.InferenceSession | None = None) -> Inside:
-    """Open the network of a card; ``session`` as in ``load_denoiser``.
+    """Open the network of a card; ``session`` as in ``load_predictor``.
 
     Raises:
         ModelError: if the file is missing, damaged, for photos, or cannot be looked into.
     """
-    if card.for_photos:
-        raise ModelError(f"The model {card.name} is for photos: only digit networks can be opened.")
-    session = session or open_network(card)
+    if not card.size:
+        raise ModelError(
+            f"The model {card.name} takes pictures of any size: only networks for one size can be "
+            "opened."
+        )
+    session = session or open_session(card)
     if TABLE not in session.get_modelmeta().custom_metadata_map:
         raise ModelError(
             f"The model {card.name} was saved before networks could be looked into: train it anew."

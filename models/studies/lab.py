@@ -14,7 +14,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from models.catalogue import ModelError
-from models.predictor import Denoiser, open_for_digits
+from models.predictor import in_batches
+from models.session import open_small
 
 LAB = Path(__file__).parent / "data"
 SIDE = 28
@@ -205,11 +206,11 @@ def read_order(folder: Path = LAB) -> Order:
     networks: dict[tuple[str, str], Rebuild] = {}
     for order in ORDERS:
         networks["dense", order] = _network(arrays, order, folder).rebuild
-        networks["convolutional", order] = open_convolutional(folder, order).denoise_batch
+        networks["convolutional", order] = open_convolutional(folder, order)
     return Order(Shuffle(arrays["order"].astype(int)), networks)
 
 
-def open_convolutional(folder: Path, order: str) -> Denoiser:
+def open_convolutional(folder: Path, order: str) -> Rebuild:
     """Open the convolutional denoiser for digits "ordered" or "shuffled".
 
     Raises:
@@ -217,9 +218,13 @@ def open_convolutional(folder: Path, order: str) -> Denoiser:
     """
     path = folder / f"convolutional-{order}.onnx"
     try:
-        return Denoiser(open_for_digits(path), SIDE, 1)
+        session = open_small(path)
     except Exception as error:  # onnxruntime raises many types that share no base class.
         raise ModelError(f"{path.name} cannot be loaded: {error}") from error
+    answer = session.get_outputs()[0].name
+    return lambda noisy: np.clip(
+        in_batches(lambda image: session.run([answer], {"image": image})[0], noisy), 0, 1
+    )
 
 
 def read_codes(folder: Path = LAB) -> CodeMap:

@@ -15,9 +15,9 @@ from onnxruntime import InferenceSession
 from models.catalogue import Card, ModelError, read_card, read_catalogue
 from models.inspection.network import Inside, load_inside
 from models.live import pack_card
-from models.photo_predictor import PhotoDenoiser
 from models.picture_queue import Workbench
-from models.predictor import Denoiser, DigitReader, load_denoiser, load_reader, open_network
+from models.predictor import Predictor, load_predictor
+from models.session import open_session
 from models.studies import lab
 from pages.components.picture_cache import Shelf
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
@@ -55,14 +55,9 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
     return own | cards, problems
 
 
-def get_denoiser(card: Card) -> Denoiser | PhotoDenoiser:
+def get_predictor(card: Card) -> Predictor:
     """Return the loaded network of a card; raise ``ModelError`` where it cannot be had."""
-    return _denoiser(card.sha256, card)
-
-
-def get_reader(card: Card) -> DigitReader:
-    """Return the loaded classifier of a card; raise ``ModelError`` where it cannot be had."""
-    return _reader(card.sha256, card)
+    return _predictor(card.sha256, card)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -142,12 +137,12 @@ def get_tabs() -> Tabs:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _network(sha256: str, _card: Card) -> InferenceSession:
     """The opened file, which all that run the network share."""
-    return open_network(_card)
+    return open_session(_card)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _denoiser(sha256: str, _card: Card) -> Denoiser | PhotoDenoiser:
-    return load_denoiser(_card, _network(sha256, _card))
+def _predictor(sha256: str, _card: Card) -> Predictor:
+    return load_predictor(_card, _network(sha256, _card))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -163,8 +158,3 @@ def _packed(sha256: str, _card: Card) -> bytes:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _thumbnails(sha256: str, method: str, _card: Card) -> dict[int, str]:
     return make_thumbnails(get_inside(_card), get_code_map(), method)
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _reader(sha256: str, _card: Card) -> DigitReader:
-    return load_reader(_card, _network(sha256, _card))

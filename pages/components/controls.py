@@ -14,8 +14,9 @@ from imaging.digit_fit import fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.strokes import FIRST, PEN, render
 from models.catalogue import Card
+from models.methods import method_names, method_title
+from models.tasks.denoise_digits import TASK
 from pages.components import link, widgets
-from pages.components.methods import method_names, method_title
 from pages.components.settings import Setting
 
 HIGHEST_SEED = 9999
@@ -100,12 +101,12 @@ def pick_seed(prefix: str) -> int:
 
 def pick_method(cards: dict[str, Card], prefix: str) -> str:
     """Ask for a way to denoise; return the name of a model or of a classical filter."""
-    names = method_names(cards)
+    names = method_names(TASK, cards)
     keep_valid(f"{prefix}model", names)  # Its run was deleted, or its card got lost.
     return widgets.selectbox(
         "Denoise with",
         names,
-        format_func=lambda name: method_title(name, cards),
+        format_func=lambda name: method_title(TASK, name, cards),
         key=f"{prefix}model",
     )
 

@@ -13,9 +13,10 @@ import streamlit as st
 from imaging.noise import NOISE_KINDS
 from imaging.strokes import FIRST
 from models.catalogue import Card
+from models.methods import method_names
+from models.tasks.denoise_digits import TASK
 from pages.components import link
 from pages.components.controls import DIGITS, DRAWING
-from pages.components.methods import method_names
 from pages.components.settings import Setting, open_link, show_problems
 
 SIDE = 28
@@ -85,4 +86,4 @@ def fitting(cards: Mapping[str, Card]) -> dict[str, Card]:
 def on_arrival(cards: Mapping[str, Card]) -> DrawSettings:
     """Return where the Draw page begins."""
     noise = NOISE_KINDS["gaussian"]
-    return DrawSettings(noise.name, noise.default, 0, method_names(dict(cards))[0], FIRST, None)
+    return DrawSettings(noise.name, noise.default, 0, method_names(TASK, cards)[0], FIRST, None)

@@ -8,9 +8,10 @@ import streamlit as st
 from imaging import metrics
 from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, ModelError
-from pages.components.cached import get_reader
+from models.methods import Method
+from pages.components.cached import get_predictor
 from pages.components.gallery import Entry, show_gallery
-from pages.components.methods import Method, Result
+from pages.components.methods import Result
 
 READER = "digit-reader"
 SURE = 0.5  # A reading below this probability is a guess.
@@ -21,10 +22,10 @@ Reading = tuple[int, float]  # digit, probability
 def read_digits(pictures: dict[str, np.ndarray], cards: dict[str, Card]) -> dict[str, Reading]:
     """Return what the digit reader sees in each picture; empty where there is no reader."""
     try:
-        reader = get_reader(cards[READER])
+        reader = get_predictor(cards[READER])
     except (KeyError, ModelError):
         return {}
-    answers = reader.read(np.stack(list(pictures.values())))
+    answers = reader.predict_batch(np.stack(list(pictures.values())))
     return {
         title: (int(row.argmax()), float(row.max()))
         for title, row in zip(pictures, answers, strict=True)
@@ -156,12 +157,12 @@ def show_all_methods(
         lines.append(f"{result.milliseconds:.1f} ms")
         after = None
         if clean is not None:
-            after = metrics.psnr(clean, result.denoised)
+            after = metrics.psnr(clean, result.answer)
             gain = "" if math.isinf(before) else f" ({after - before:+.1f})"
             lines.insert(0, f"{decibel(after)}{gain}")
         entry = Entry(
             result.method.title,
-            result.denoised,
+            result.answer,
             tuple(lines),
             alt=f"Denoised by {result.method.title}",
             chosen=result.method.name == chosen,

@@ -11,7 +11,7 @@ import numpy as np
 from playwright.sync_api import Browser, Locator, Page
 
 from models.catalogue import load_catalogue
-from models.predictor import load_denoiser, load_reader
+from models.predictor import load_predictor
 from tests.app_server import ROOT, AppServer
 from tests.benchmarks.report import Budget, Row
 from tests.chromium import wait_until_idle
@@ -205,13 +205,13 @@ def per_digit() -> list[Row]:
     rng = np.random.default_rng(0)
     rows = []
     for card in load_catalogue().values():
-        if card.for_photos:
+        if not card.size:
             continue
         noisy = rng.random((28, 28, card.channels), dtype=np.float32)
-        if card.denoises:
-            run = load_denoiser(card).denoise
+        if card.task != "read-digits":
+            run = load_predictor(card).denoise
         else:
-            noisy, run = noisy[np.newaxis], load_reader(card).read
+            noisy, run = noisy[np.newaxis], load_predictor(card).read
         for _ in range(20):
             run(noisy)
         times = []

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, expect
 
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import find_card
-from models.photo_predictor import open_for_photos
-from models.predictor import open_network
+from models.predictor import open_session
+from models.tasks.denoise_photos.solve import open_large
 from tests.benchmarks.measure import resident_megabytes, serving
 from tests.benchmarks.report import Budget, Row
 from tests.chromium import wait_until_idle
@@ -41,8 +41,8 @@ def photo_speed() -> list[Row]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "dncnn.onnx"
         _write_dncnn(path)
-        dncnn = open_for_photos(path)
-    ours = open_network(find_card("photo"))
+        dncnn = open_large(path)
+    ours = open_session(find_card("photo"))
     seconds = {"ours": [], "dncnn": []}
     for _ in range(RUNS + 1):
         seconds["ours"].append(_time(ours, {"image": image, "level": level}))

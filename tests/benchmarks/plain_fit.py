@@ -12,10 +12,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from imaging.pixels import to_image
 from models.architectures import build
+from models.tasks.digits import degrade
 from train.config import TrainConfig
-from train.fit.data import split_and_spoil, spoil, to_unit
-from train.fit.loop import make_optimizer, psnr
+from train.fit.data import split
+from train.fit.loop import make_optimizer
+from train.fit.metrics import psnr
 
 
 class Speed(keras.callbacks.Callback):
@@ -36,9 +39,9 @@ def main(settings: str, epochs: str) -> None:
     """Train and print the speed."""
     config = TrainConfig.from_json(Path(settings).read_text())
     keras.utils.set_random_seed(config.seed)
-    batches, validation = split_and_spoil(config)
-    clean = to_unit(batches.pictures)
-    noisy = spoil(clean, config.noise, np.random.default_rng(config.seed))
+    batches, validation = split(config)
+    clean = to_image(batches.examples.targets)
+    noisy = degrade(clean, config.noise, np.random.default_rng(config.seed))
     model = build(config.architecture, **config.settings)
     steps = int(epochs) * batches.batches_an_epoch
     model.compile(

@@ -12,11 +12,11 @@ from imaging.noise import NOISE_KINDS
 from models.catalogue import find_card, load_catalogue
 from models.inspection.network import load_inside
 from models.live import STATIC, packed_name
-from models.predictor import load_denoiser, load_reader
+from models.predictor import load_predictor
 from pages.components.controls import ready_digit
 
-CARDS = [card for card in load_catalogue().values() if not card.for_photos]
-DENOISERS = [card.name for card in CARDS if card.denoises]
+CARDS = [card for card in load_catalogue().values() if card.size]
+DENOISERS = [card.name for card in CARDS if card.task != "read-digits"]
 SHARES = (0.1, 0.4, 0.7, 1)  # Of the slider.
 DIGIT = ready_digit("3")
 TYPES = {".js": "text/javascript", ".wasm": "application/wasm", ".gz": "application/gzip"}
@@ -119,23 +119,23 @@ def test_noise_is_bit_for_bit_that_of_the_server(engine, kind):
 
 @pytest.mark.parametrize("name", DENOISERS)
 def test_the_answer_is_never_more_than_one_grey_level_off_the_servers(engine, run, name):
-    denoiser = load_denoiser(find_card(name))
+    denoiser = load_predictor(find_card(name))
     for kind in NOISE_KINDS.values():
         for share in SHARES:
             rng = np.random.default_rng(5)
             noisy = np.clip(kind.corrupt(DIGIT, share * kind.high, rng), 0, 1)
-            expected = denoiser.denoise(noisy, None)
+            expected = denoiser.predict(noisy, None)
             got = run(name, noisy).reshape(28, 28, 1)
             off = np.abs(levels(got) - levels(expected)).max()
             assert off <= 1, f"{kind.name} {share}: {off} levels"
 
 
 def test_the_digit_reader_reads_alike(run):
-    reader = load_reader(find_card("digit-reader"))
+    reader = load_predictor(find_card("digit-reader"))
     rng = np.random.default_rng(5)
     for digit in "0123456789":
         noisy = np.clip(NOISE_KINDS["gaussian"].corrupt(ready_digit(digit), 0.4, rng), 0, 1)
-        expected = reader.read(noisy[np.newaxis])[0]
+        expected = reader.predict_batch(noisy[np.newaxis])[0]
         # Half precision has 11 bits: what is shown, a whole percentage, may be one off.
         np.testing.assert_allclose(run("digit-reader", noisy), expected, atol=0.005)
 

@@ -6,7 +6,7 @@ import pytest
 from imaging.digit_fit import centre_of_mass
 from imaging.synthetic_digits import draw_digit, draw_digits
 from models.catalogue import find_card
-from models.predictor import load_reader
+from models.predictor import load_predictor
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,9 @@ def test_they_have_as_much_ink_as_those_of_mnist(drawn, mnist_test):
 
 def test_a_reader_of_mnist_reads_them(drawn):
     pictures, labels = drawn
-    answers = load_reader(find_card("digit-reader")).read(pictures.astype(np.float32) / 255)
+    answers = load_predictor(find_card("digit-reader")).predict_batch(
+        pictures.astype(np.float32) / 255
+    )
     # It never saw one of them; nine of ten are plainly what they are meant to be.
     assert np.mean(answers.argmax(axis=1) == labels) > 0.9
 

@@ -42,8 +42,30 @@ def means(size: int = 28) -> onnx.ModelProto:
     return _model(nodes, size, 1, arrays, out=["N", 2])
 
 
+TRAINING = {
+    "architecture": "identity",
+    "settings": {},
+    "data": "mnist",
+    "noise": [{"kind": "gaussian", "low": 0.2, "high": 0.8, "share": 1.0}],
+    "fresh_noise": True,
+    "loss": "mse",
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "schedule": "constant",
+    "batch": 128,
+    "epochs": 1,
+    "seed": 0,
+    "crop": 96,
+    "epoch_batches": 500,
+    "start": "",
+}
+
+
 def ship(folder: Path, name: str, network: onnx.ModelProto, **changes: object) -> Card:
-    """Write a model folder as ``train.export.ship`` does, and return its card."""
+    """Write a model folder as ``train.export.ship`` does, and return its card.
+
+    ``changes`` are of the card or of the settings of its training.
+    """
     target = folder / name
     target.mkdir(parents=True)
     (target / "model.onnx").write_bytes(network.SerializeToString())
@@ -52,21 +74,10 @@ def ship(folder: Path, name: str, network: onnx.ModelProto, **changes: object) -
         title=name.title(),
         purpose="Shows what a test wants to see.",
         source="tests",
-        architecture="identity",
-        settings={},
+        task="denoise-digits",
+        training=TRAINING | {name: changes.pop(name) for name in TRAINING if name in changes},
         size=28,
         channels=1,
-        target="clean",
-        noise=({"kind": "gaussian", "low": 0.2, "high": 0.8, "share": 1.0},),
-        fresh_noise=True,
-        data="mnist",
-        loss="mse",
-        optimizer="adam",
-        learning_rate=0.001,
-        schedule="constant",
-        batch=128,
-        epochs=1,
-        seed=0,
         parameters=0,
         macs_per_pixel=0.0,
         sha256=sha256_of(target / "model.onnx"),

@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 
 from models.architectures import ARCHITECTURES, build
-from train.config import DIGIT_SETS
+from models.tasks.digits import DIGIT_SETS
 from train.export.ship import to_onnx
 from train.recipes import RECIPES
 

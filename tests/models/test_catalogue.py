@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,18 +8,20 @@ import pytest
 from models.catalogue import (
     PRETRAINED,
     Card,
-    Measurement,
     ModelError,
+    Score,
     find_card,
     load_catalogue,
     read_card,
     read_catalogue,
     sha256_of,
+    with_task,
 )
-from models.predictor import load_denoiser, load_reader
+from models.predictor import load_predictor
 from tests.models.networks import identity, means, ship
 
-AT_HALF = Measurement("gaussian", 0.5, 100, 18.0, 0.8, 9.4, 0.4)
+AT_HALF = Score("gaussian", 0.5, 100, {"psnr": 9.4, "ssim": 0.4}, {"psnr": 18.0, "ssim": 0.8})
+BEFORE = Path(__file__).with_name("cards_of_the_release_before.json")
 
 
 @pytest.fixture
@@ -28,9 +31,11 @@ def shelf(tmp_path):
     return tmp_path
 
 
-def edit_card(card: Card, **changes) -> None:
+def edit_card(card: Card, training: dict | None = None, **changes) -> None:
     path = card.folder / "card.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    values = json.loads(path.read_text())
+    values["training"] |= training or {}
+    path.write_text(json.dumps(values | changes))
 
 
 def is_a_sentence(error: Exception | str) -> bool:
@@ -44,8 +49,7 @@ def test_a_card_comes_back_from_its_file_as_it_was(tmp_path):
         "model",
         identity(),
         settings={"filters": [16, 8]},
-        quality=(AT_HALF, dataclasses.replace(AT_HALF, noise="block", read=0.9, noisy_read=0.5)),
-        accuracy=None,
+        scores=(AT_HALF, dataclasses.replace(AT_HALF, degradation="block", answer={"read": 0.9})),
         made_with={"keras": "3"},
     )
     assert read_card(card.folder) == card
@@ -53,31 +57,32 @@ def test_a_card_comes_back_from_its_file_as_it_was(tmp_path):
 
 
 def test_a_card_knows_the_range_over_all_entries_of_a_noise(tmp_path):
-    entries = (
+    entries = [
         {"kind": "gaussian", "low": 0.4, "high": 0.6},
         {"kind": "block", "low": 0.0, "high": 0.3},
         {"kind": "gaussian", "low": 0.1, "high": 0.5},
-    )
+    ]
     card = ship(tmp_path, "model", identity(), noise=entries)
     assert card.trained_ranges == {"gaussian": (0.1, 0.6), "block": (0.0, 0.3)}
 
 
 def test_a_card_finds_its_measurement_or_says_that_there_is_none(tmp_path):
-    card = ship(tmp_path, "model", identity(), quality=(AT_HALF,))
-    assert card.measured("gaussian", 0.1 + 0.4) == AT_HALF
-    assert card.measured("gaussian", 0.6) is None
-    assert card.measured("block", 0.5) is None
+    card = ship(tmp_path, "model", identity(), scores=(AT_HALF,))
+    assert card.score_at("gaussian", 0.1 + 0.4) == AT_HALF
+    assert card.score_at("gaussian", 0.6) is None
+    assert card.score_at("gaussian", 0.5, clipped=False) is None
+    assert card.score_at("block", 0.5) is None
 
 
 def test_the_best_digit_denoiser_comes_first_and_readers_last(tmp_path):
     def measured(psnr):
-        return (dataclasses.replace(AT_HALF, psnr=psnr),)
+        return (dataclasses.replace(AT_HALF, answer={"psnr": psnr}),)
 
-    ship(tmp_path, "a-reader", means(), target="label")
-    ship(tmp_path, "b-clothes", identity(), data="fashion-mnist", quality=measured(30.0))
+    ship(tmp_path, "a-reader", means(), task="read-digits")
+    ship(tmp_path, "b-clothes", identity(), data="fashion-mnist", scores=measured(30.0))
     ship(tmp_path, "c-unmeasured", identity())
-    ship(tmp_path, "d-worse", identity(), quality=measured(18.0))
-    ship(tmp_path, "e-best", identity(), quality=measured(21.0))
+    ship(tmp_path, "d-worse", identity(), scores=measured(18.0))
+    ship(tmp_path, "e-best", identity(), scores=measured(21.0))
     assert list(load_catalogue(tmp_path)) == [
         "e-best",
         "d-worse",
@@ -162,17 +167,19 @@ DAMAGES = [
             {"parameters": "many"},
             {"channels": None},
             {"title": 3},
-            {"settings": []},
             {"macs_per_pixel": "few"},
-            {"noise": None},
-            {"noise": "gaussian"},
-            {"noise": [1, 2]},
-            {"noise": [{"kind": "gaussian"}]},
-            {"noise": [{"kind": "gaussian", "low": "weak", "high": 1}] * 2},
-            {"quality": None},
-            {"quality": [{"noise": "gaussian"}]},
-            {"quality": [dataclasses.asdict(AT_HALF) | {"psnr": "high"}]},
-            {"accuracy": "good"},
+            {"task": "make-coffee"},
+            {"task": None},
+            {"training": {"settings": []}},
+            {"training": {"noise": None}},
+            {"training": {"noise": "gaussian"}},
+            {"training": {"noise": [1, 2]}},
+            {"training": {"noise": [{"kind": "gaussian"}]}},
+            {"training": {"noise": [{"kind": "gaussian", "low": "weak", "high": 1}] * 2}},
+            {"scores": None},
+            {"scores": [{"degradation": "gaussian"}]},
+            {"scores": [dataclasses.asdict(AT_HALF) | {"answer": {"psnr": "high"}}]},
+            {"scores": [dataclasses.asdict(AT_HALF) | {"answer": 3}]},
         )
     ),
     *(
@@ -193,7 +200,7 @@ def test_a_broken_card_is_one_sentence_and_the_other_models_stay_usable(shelf, d
     assert len(problems) == 1
     assert "broken" in problems[0]
     assert is_a_sentence(problems[0])
-    load_denoiser(cards["good"])
+    load_predictor(cards["good"])
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -248,26 +255,52 @@ def folder_in_its_place(card):
         (another_size, "do not belong to its card"),
     ],
 )
-@pytest.mark.parametrize("target", ["clean", "label"])
+@pytest.mark.parametrize("task", ["denoise-digits", "read-digits"])
 def test_broken_weights_are_one_sentence_and_the_other_models_stay_usable(
-    shelf, damage, says, target
+    shelf, damage, says, task
 ):
-    network, load = (identity(), load_denoiser) if target == "clean" else (means(), load_reader)
-    damage(ship(shelf, "broken", network, target=target))
+    network = identity() if task == "denoise-digits" else means()
+    damage(ship(shelf, "broken", network, task=task))
     with pytest.raises(ModelError, match=says) as caught:
-        load(find_card("broken", shelf))
+        load_predictor(find_card("broken", shelf))
     assert is_a_sentence(caught.value)
     assert "broken" in str(caught.value)
     picture = np.full((28, 28, 1), 0.25, np.float32)
-    assert np.array_equal(load_denoiser(find_card("good", shelf)).denoise(picture), picture)
+    assert np.array_equal(load_predictor(find_card("good", shelf)).predict(picture), picture)
 
 
-def test_a_reader_is_no_denoiser_and_the_other_way_round(shelf):
-    reader = ship(shelf, "reader", means(), target="label")
-    with pytest.raises(ModelError, match="reads digits"):
-        load_denoiser(reader)
-    with pytest.raises(ModelError, match="does not read"):
-        load_reader(find_card("good", shelf))
+@pytest.mark.parametrize("name", ["unet", "photo-camera", "digit-reader"])
+def test_a_card_of_the_release_before_is_read_with_every_number_it_had(tmp_path, name):
+    before = json.loads(BEFORE.read_text())[name]
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "card.json").write_text(json.dumps(before))
+    card = read_card(folder)
+    for moved in ("architecture", "settings", "data", "loss", "epochs", "seed", "learning_rate"):
+        assert card.training[moved] == before[moved]
+    assert (card.size, card.parameters, card.sha256) == (
+        before["size"],
+        before["parameters"],
+        before["sha256"],
+    )
+    assert len(card.scores) == len(before["quality"]) + (before["accuracy"] is not None)
+    for row, score in zip(before["quality"], card.scores, strict=False):
+        assert row["noise"] == score.degradation + ("" if score.clipped else ", unclipped")
+        assert (row["strength"], row["pictures"]) == (score.strength, score.examples)
+        for value in ("psnr", "ssim", "read"):
+            assert score.answer.get(value) == row[value]
+            assert score.input.get(value) == row[f"noisy_{value}"]
+    if before["accuracy"] is not None:
+        assert card.scores[-1].answer == {"accuracy": before["accuracy"]}
+
+
+def test_the_tasks_of_the_cards_of_the_release_before():
+    tasks = {name: with_task(card)["task"] for name, card in json.loads(BEFORE.read_text()).items()}
+    assert tasks == {
+        "unet": "denoise-digits",
+        "photo-camera": "denoise-photos",
+        "digit-reader": "read-digits",
+    }
 
 
 def test_the_sha256_is_that_of_the_standard(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from models import __main__ as command_line
 from models.catalogue import find_card, load_catalogue, read_card, read_catalogue
-from models.predictor import load_denoiser
+from models.predictor import load_predictor
 from tests.models.networks import identity, means, ship
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ def shelf(tmp_path, monkeypatch):
     folder = tmp_path / "shelf"
     ship(folder, "echo", identity(), parameters=1234)
     ship(folder, "colour-echo", identity(channels=3), channels=3)
-    ship(folder, "reader", means(), target="label")
+    ship(folder, "reader", means(), task="read-digits")
     monkeypatch.setattr(command_line, "find_card", lambda name: find_card(name, folder))
     monkeypatch.setattr(command_line, "read_catalogue", lambda: read_catalogue(folder))
     return folder
@@ -118,11 +118,11 @@ def test_folders_that_the_result_needs_are_made(run, tmp_path, grey):
 
 
 def test_the_result_is_what_the_model_makes_of_the_picture(tmp_path, grey, capsys):
-    card = next(card for card in load_catalogue().values() if card.denoises)
+    card = next(card for card in load_catalogue().values() if card.task != "read-digits")
     pixels = grey(tmp_path / "in.png")
     arguments = ["denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", card.name]
     assert command_line.main([str(argument) for argument in arguments]) == 0
-    expected = load_denoiser(card).denoise(pixels[..., None].astype(np.float32) / 255)
+    expected = load_predictor(card).predict(pixels[..., None].astype(np.float32) / 255)
     # Half a level of rounding to 8 bits.
     result = pixels_of(tmp_path / "out.png")[..., None] / 255
     np.testing.assert_allclose(result, expected, atol=0.5 / 255 + 1e-6)
@@ -465,7 +465,7 @@ def test_ctrl_c_ends_it_with_a_sentence(run, tmp_path, grey, monkeypatch):
 
 
 def test_denoising_never_loads_keras_or_tensorflow(tmp_path, grey):
-    card = next(card for card in load_catalogue().values() if card.denoises)
+    card = next(card for card in load_catalogue().values() if card.task != "read-digits")
     grey(tmp_path / "in.png")
     program = (
         "import runpy, sys\n"

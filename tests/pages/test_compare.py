@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from imaging.noise import NOISE_KINDS
 from models.catalogue import load_catalogue
+from models.methods import Method, method_names
+from models.tasks.denoise_digits import TASK
 from pages.components import draw_settings, link
 from pages.components.compare import (
     blind_test,
@@ -22,7 +24,7 @@ from pages.components.compare import (
     trust_map,
 )
 from pages.components.controls import DRAWING
-from pages.components.methods import Method, Result, method_names
+from pages.components.methods import Result
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
 CARDS = load_catalogue()
@@ -123,7 +125,7 @@ def test_every_model_and_filter_is_measured_for_every_noise_or_named_as_missing(
     assert not page.exception
     rows = shown[-1].rows
     missing = measurements.unmeasured(measurements.read_measurements(), CARDS)
-    for name in method_names(CARDS):
+    for name in method_names(TASK, CARDS):
         on_digits = name not in CARDS or CARDS[name].data == "mnist"
         expected = selection.measured_name(name, list(rows["method"]))
         if on_digits and CARDS.get(name) is not None and CARDS[name].title in missing:
@@ -344,7 +346,7 @@ def played(left: float, right: float, names: tuple[str, str] = ("a", "b")) -> bl
     """A round whose answers are off by these values, on a picture with some structure."""
     clean = np.tile(np.linspace(0.2, 0.8, 28, dtype=np.float32), (28, 1))[..., np.newaxis]
     results = [
-        Result(Method(name, name.upper(), lambda noisy, sigma: noisy), clean + np.float32(off), 1)
+        Result(Method(name, name.upper(), "test", "", np.copy), clean + np.float32(off), 1)
         for name, off in zip(names, (left, right), strict=True)
     ]
     return blind_test.Round(clean, clean, "Snow, 0.5", *results)
@@ -410,7 +412,7 @@ def test_another_seed_begins_anew():
 
 
 def test_where_all_pairs_are_used_no_round_is_made_up():
-    names = method_names({})
+    names = method_names(TASK, {})
     everything = {frozenset((a, b)) for a in names for b in names}
     with pytest.raises(ValueError, match="no pair"):
         blind_test.draw_round(1, 0, {}, everything)
@@ -443,7 +445,7 @@ def test_the_scale_of_the_map_is_fixed_and_gets_brighter():
     assert np.all(np.diff(colours[0] @ [0.299, 0.587, 0.114]) > 0)
 
 
-@pytest.mark.parametrize("name", method_names(CARDS))
+@pytest.mark.parametrize("name", method_names(TASK, CARDS))
 def test_without_noise_all_draws_agree_for_every_method(name):
     cards = draw_settings.fitting(CARDS)
     clean = blind_test.draw_round(1, 0, cards, set()).clean

@@ -9,8 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from imaging.noise import NOISE_KINDS
 from models.catalogue import PRETRAINED, load_catalogue, read_catalogue
+from models.methods import method_names
+from models.tasks.denoise_digits import TASK
 from pages.components import cached, link
-from pages.components.methods import method_names
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "draw.py")
 
@@ -66,7 +67,7 @@ def test_every_noise_works_over_its_whole_slider(kind):
         assert "link" not in said(page)
 
 
-@pytest.mark.parametrize("name", method_names(load_catalogue()))
+@pytest.mark.parametrize("name", method_names(TASK, load_catalogue()))
 def test_every_method_can_be_chosen_by_its_name(name):
     page = visit(model=name)
     assert not page.exception

@@ -12,14 +12,11 @@ from streamlit.testing.v1 import AppTest
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import load_catalogue
+from models.methods import method_names, method_title
+from models.tasks.denoise_photos import TASK
 from pages.components import cached
+from pages.components.methods import load_method
 from pages.components.photo.batch import denoise_all
-from pages.components.photo.methods import (
-    FILTERS,
-    load_photo_method,
-    photo_method_names,
-    photo_method_title,
-)
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "photo.py")
 QUICK = "median"  # A method that takes a moment; the network's own tests are elsewhere.
@@ -92,7 +89,7 @@ def test_every_noise_works_over_its_whole_slider(kind):
         assert "link" not in said(page)
 
 
-@pytest.mark.parametrize("name", photo_method_names(load_catalogue()))
+@pytest.mark.parametrize("name", method_names(TASK, load_catalogue()))
 def test_every_method_can_be_chosen_by_its_name(name):
     page = visit(method=name, sample="cameraman")
     assert not page.exception
@@ -205,7 +202,7 @@ def test_files_with_the_same_name_both_come_out_with_name_size_and_transparency_
     told = []
     packed, problems = denoise_all(
         files,
-        load_photo_method(QUICK, {}),
+        load_method(TASK, QUICK, {}),
         1.0,
         1.0,
         lambda done, total: told.append(done / total),
@@ -222,5 +219,5 @@ def test_files_with_the_same_name_both_come_out_with_name_size_and_transparency_
 
 def test_titles_of_methods_are_unlike_each_other():
     cards = load_catalogue()
-    titles = [photo_method_title(name, cards) for name in photo_method_names(cards)]
-    assert len(set(titles)) == len(titles) > len(FILTERS)
+    titles = [method_title(TASK, name, cards) for name in method_names(TASK, cards)]
+    assert len(set(titles)) == len(titles) > len(TASK.baselines)

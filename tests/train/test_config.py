@@ -4,15 +4,15 @@ import json
 import pytest
 
 from imaging.noise import NOISE_KINDS
+from models.tasks import TASKS
+from models.tasks.data_folder import data_folder
 from train.config import (
     ARCHITECTURE_SETTINGS,
-    LOSSES,
     OPTIMIZERS,
     SCHEDULES,
     Noise,
     TrainConfig,
     count_parameters,
-    data_folder,
     differences,
     every_kind,
     gaussian_only,
@@ -37,7 +37,7 @@ FULL = TrainConfig(
 )
 READER = TrainConfig(
     architecture="digit-reader",
-    target="label",
+    task="read-digits",
     augment=True,
     loss="sparse_categorical_crossentropy",
 )
@@ -74,14 +74,37 @@ def test_every_optimizer_and_schedule_on_offer_is_accepted(optimizer, schedule):
     TrainConfig("dense", optimizer=optimizer, schedule=schedule)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_fits_exactly_one_target(loss):
-    fits, other = "label", "clean"
-    if loss != "sparse_categorical_crossentropy":
-        fits, other = other, fits
-    TrainConfig("dense", loss=loss, target=fits)
-    with pytest.raises(ValueError, match=f"got {loss} for the target '{other}'"):
-        TrainConfig("dense", loss=loss, target=other)
+@pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+def test_every_loss_and_data_set_of_a_task_is_accepted_and_those_of_others_are_not(task):
+    data, loss = next(iter(task.data)), task.losses[0]
+    for each in task.losses:
+        TrainConfig("dense", task=task.name, data=data, loss=each)
+    for each in task.data:
+        TrainConfig("dense", task=task.name, data=each, loss=loss)
+    for other in TASKS.values():
+        for each in set(other.losses) - set(task.losses):
+            with pytest.raises(ValueError, match=f"loss must be one of .*, got '{each}'"):
+                TrainConfig("dense", task=task.name, data=data, loss=each)
+        for each in set(other.data) - set(task.data):
+            with pytest.raises(ValueError, match=f"data must be one of .*, got '{each}'"):
+                TrainConfig("dense", task=task.name, data=each, loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("target", "data", "task"),
+    [
+        ("clean", "mnist", "denoise-digits"),
+        ("clean", "own", "denoise-digits"),
+        ("clean", "photos", "denoise-photos"),
+        ("clean", "polyu", "denoise-photos"),
+        ("label", "mnist", "read-digits"),
+    ],
+)
+def test_the_settings_of_a_run_of_the_release_before_are_read(target, data, task):
+    loss = TASKS[task].losses[0]
+    config = TrainConfig.from_json(as_json(target=target, data=data, loss=loss))
+    assert (config.task, config.data) == (task, data)
+    assert "target" not in json.loads(config.to_json())
 
 
 NONSENSE = [
@@ -92,7 +115,9 @@ NONSENSE = [
     ("settings", "hidden"),
     ("data", "imagenet"),
     ("data", ["mnist"]),
-    ("target", "noise"),
+    ("task", "make-coffee"),
+    ("task", None),
+    ("data", "photos"),
     ("loss", "l0"),
     ("loss", None),
     ("optimizer", "lion"),

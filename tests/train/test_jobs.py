@@ -128,7 +128,7 @@ def test_a_run_trains_to_its_end_in_a_process_of_its_own(runs):
     wait_for(lambda: state(run) == jobs.FINISHED)
     assert run.model.exists()
     wait_for(lambda: not jobs.is_alive(run))
-    assert find_card(run.folder.name, runs).denoises  # The screens can use it.
+    assert find_card(run.folder.name, runs).task == "denoise-digits"  # The screens can use it.
     jobs.rename(run, "best")
     assert find_card(run.folder.name, runs).title == "Yours: best"
     events = jobs.EventReader(run).read_new()

@@ -1,6 +1,7 @@
 import pytest
 
-from train.config import PHOTO_SETS, Noise, TrainConfig, count_parameters
+from models.tasks import TASKS
+from train.config import Noise, TrainConfig, count_parameters
 from train.recipes import EXPECT, RECIPES, TRAPS, recipe
 
 # The rows of the table of tutorial systems that are trained on digits or clothes.
@@ -80,7 +81,7 @@ def test_the_adam_tutorial_runs_a_hundred_epochs():
 def test_reconstruction_is_from_clean_to_clean():
     for name in ("dense-reconstruct", "conv-reconstruct"):
         assert recipe(name).config.noise == ()
-        assert recipe(name).config.target == "clean"
+        assert recipe(name).config.task == "denoise-digits"
 
 
 def test_resize_convolution_and_its_foil_differ_in_the_upsampling_alone():
@@ -113,7 +114,7 @@ def test_every_expectation_belongs_to_a_recipe():
 @pytest.mark.parametrize("name", [*RECIPES, *TRAPS])
 def test_every_denoiser_of_digits_can_be_asked_for_in_the_form(name):
     config = recipe(name).config
-    if config.target == "clean" and config.data not in PHOTO_SETS:
+    if TASKS[config.task].visitors_train:
         assert count_parameters(config.architecture, config.settings) < 2_000_000
 
 

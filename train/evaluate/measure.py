@@ -17,12 +17,15 @@ import numpy as np
 
 from imaging import metrics
 from imaging.filters import CLASSICAL, with_digit_curve
-from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS, NoiseKind
-from models.catalogue import Card, Measurement, find_card
-from models.predictor import load_denoiser, load_reader
-from train.config import DIGIT_SETS, data_folder
-from train.evaluate.tables import MEASUREMENTS, PAPER_SIGMAS, UNCLIPPED, machine, markdown
-from train.fit.data import load_pictures, to_unit
+from imaging.noise import NOISE_KINDS
+from imaging.pixels import to_image
+from models.catalogue import UNCLIPPED, Card, Score, find_card
+from models.predictor import load_predictor
+from models.tasks import find_task
+from models.tasks.data_folder import data_folder
+from models.tasks.digits import DIGIT_SETS
+from train.evaluate.tables import MEASUREMENTS, PAPER_SIGMAS, machine, markdown
+from train.fit.data import load_pictures
 from train.run_folder import write_whole
 
 SEED = 20_261_121
@@ -74,8 +77,8 @@ def noisy_pictures(clean: np.ndarray, noise: str, strength: float) -> np.ndarray
 
 def network(card: Card) -> Method:
     """Return a trained model as a method."""
-    denoiser = load_denoiser(card)
-    return Method(card.name, card.title, "network", lambda noisy, _: denoiser.denoise_batch(noisy))
+    predictor = load_predictor(card)
+    return Method(card.name, card.title, "network", lambda noisy, _: predictor.predict_batch(noisy))
 
 
 def filters(noise: str, strength: float) -> Iterator[Method]:
@@ -106,9 +109,9 @@ def measure(
     """
     pictures, labels = _test_pictures(data, data_folder())
     spread = slice(None, None, max(1, len(pictures) // count))
-    clean, labels = to_unit(pictures[spread][:count]), labels[spread][:count]
+    clean, labels = to_image(pictures[spread][:count]), labels[spread][:count]
     noisy = noisy_pictures(clean, noise, strength)
-    reader = load_reader(find_card("digit-reader")) if data == "mnist" else None
+    reader = load_predictor(find_card("digit-reader")) if DIGIT_SETS[data].has_labels else None
     rows = []
     for method in methods:
         start = time.perf_counter()
@@ -116,7 +119,7 @@ def measure(
         seconds = (time.perf_counter() - start) / len(clean)
         read = None
         if reader is not None:
-            read = float(np.mean(reader.read(denoised).argmax(axis=1) == labels))
+            read = float(np.mean(reader.predict_batch(denoised).argmax(axis=1) == labels))
         rows.append(
             Row(
                 method=method.name,
@@ -139,11 +142,15 @@ def evaluate_models(names: list[str], say: Callable[[str], None] = print) -> lis
     rows: list[Row] = []
     cards = [find_card(name) for name in names]
     for card in cards:
-        if not card.denoises:
+        if find_task(card.task).target.kind == "label":
             write_card(card := _measure_reader(card))
             say(f"{card.name}: {headline(card)}")
     for data in DIGIT_SETS:
-        models = [card for card in cards if card.denoises and card.data == data]
+        models = [
+            card
+            for card in cards
+            if card.data == data and find_task(card.task).target.kind == "image"
+        ]
         if not models:
             continue
         measured = []
@@ -195,41 +202,46 @@ def write_card(card: Card) -> None:
 
 def headline(card: Card) -> str:
     """Return the one number that says most about a model."""
-    at_half = card.measured(*HEADLINE)
-    if card.accuracy is not None:
-        return f"reads {card.accuracy:.2%} of the clean test digits"
-    if card.for_photos:
+    clean, at_half = card.score_at("", 0.0), card.score_at(*HEADLINE)
+    if clean and "accuracy" in clean.answer:
+        return f"reads {clean.answer['accuracy']:.2%} of the clean test digits"
+    if not card.size:
         return photo_headline(card)
     if at_half is None:
         return "nothing yet"
-    read = "" if at_half.read is None else f", {at_half.read:.1%} of the digits read"
-    return f"{at_half.psnr:.2f} dB, SSIM {at_half.ssim:.3f}{read} at noise factor 0.5"
+    answer = at_half.answer
+    read = f", {answer['read']:.1%} of the digits read" if "read" in answer else ""
+    return f"{answer['psnr']:.2f} dB, SSIM {answer['ssim']:.3f}{read} at noise factor 0.5"
 
 
 def photo_headline(card: Card) -> str:
     """Return the numbers that papers report, or the gain on real camera noise."""
-    at = {sigma: card.measured(UNCLIPPED, round(sigma / 255, 6)) for sigma in PAPER_SIGMAS}
-    camera = card.measured("camera", 0)
+    at = {
+        sigma: card.score_at("gaussian", round(sigma / 255, 6), clipped=False)
+        for sigma in PAPER_SIGMAS
+    }
+    camera = card.score_at("camera", 0)
     if all(at.values()):
-        levels, values = " / ".join(map(str, at)), " / ".join(f"{m.psnr:.2f}" for m in at.values())
+        levels = " / ".join(map(str, at))
+        values = " / ".join(f"{score.answer['psnr']:.2f}" for score in at.values())
         return f"{values} dB on Kodak24 at sigma {levels}, unclipped"
     if camera:
-        gain = camera.psnr - camera.noisy_psnr
-        return f"{camera.psnr:.2f} dB on camera noise, {gain:.2f} above the noisy pictures"
+        after, before = camera.answer["psnr"], camera.input["psnr"]
+        return f"{after:.2f} dB on camera noise, {after - before:.2f} above the noisy pictures"
     return "nothing yet"
 
 
 def card_for_people(card: Card) -> str:
     """Return the card as Markdown."""
-    kinds = _kinds_of(card)
+    kinds, training = find_task(card.task).degradations or NOISE_KINDS, card.training
     trained = ", ".join(
         f"{kinds[name].title} {kinds[name].on_slider(low)} to {kinds[name].on_slider(high)}"
         for name, (low, high) in card.trained_ranges.items()
     )
-    epochs, crops = f"{card.epochs} epochs", ""
-    if card.for_photos:
-        epochs += f" of {card.epoch_batches} batches"
-        crops = f" crops of {card.crop} x {card.crop} pixels"
+    epochs, crops = f"{training['epochs']} epochs", ""
+    if not card.size:
+        epochs += f" of {training['epoch_batches']} batches"
+        crops = f" crops of {training['crop']} x {training['crop']} pixels"
     made_with = ", ".join(f"{name} {value}" for name, value in card.made_with.items())
     facts = {
         "Source": card.source,
@@ -237,15 +249,16 @@ def card_for_people(card: Card) -> str:
         "Size": f"{card.parameters:,} parameters, {card.macs_per_pixel:,.0f} MACs per pixel",
         "Data": card.data,
         "Noise": trained or "none",
-        "Noise drawn": "afresh each epoch" if card.fresh_noise else "once",
-        "Loss": card.loss,
-        "Optimizer": f"{card.optimizer}, learning rate {card.learning_rate:g}, {card.schedule}",
-        "Training": f"{epochs}, batches of {card.batch}{crops}, seed {card.seed}",
+        "Noise drawn": "afresh each epoch" if training["fresh_noise"] else "once",
+        "Loss": training["loss"],
+        "Optimizer": f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
+        f"{training['schedule']}",
+        "Training": f"{epochs}, batches of {training['batch']}{crops}, seed {training['seed']}",
         "Made with": made_with,
         "SHA-256 of model.onnx": card.sha256,
     }
-    if card.start:
-        start = "that it had before" if card.start == card.name else f"of `{card.start}`"
+    if start := training.get("start"):
+        start = "that it had before" if start == card.name else f"of `{start}`"
         facts["Training"] += f", begun with the weights {start}"
     if not card.noise:
         del facts["Noise drawn"]
@@ -254,7 +267,7 @@ def card_for_people(card: Card) -> str:
     if card.notice:
         lines += ["", card.notice]
     lines += ["", "Measured on held-out pictures: " + headline(card) + "."]
-    if card.quality:
+    if any(score.degradation for score in card.scores):
         lines += ["", _quality_table(card)]
     return "\n".join(lines) + "\n"
 
@@ -272,30 +285,37 @@ def _measure_at(at: tuple[str, float], methods: Iterable[Method], data: str) -> 
 
 
 def _with_quality(card: Card, rows: list[Row]) -> Card:
-    """Pair each row of the model with that of the noisy pictures before it."""
+    return dataclasses.replace(card, scores=tuple(scores_of(card.name, rows)))
+
+
+def scores_of(name: str, rows: list[Row]) -> list[Score]:
+    """Pair each row of a model with that of the noisy pictures under the same condition."""
     noisy = {(row.noise, row.strength): row for row in rows if row.method == "noisy"}
-    quality = [
-        Measurement(
-            noise=row.noise,
-            strength=row.strength,
-            pictures=row.pictures,
-            psnr=row.psnr,
-            ssim=row.ssim,
-            noisy_psnr=noisy[row.noise, row.strength].psnr,
-            noisy_ssim=noisy[row.noise, row.strength].ssim,
-            read=row.read,
-            noisy_read=noisy[row.noise, row.strength].read,
+    return [
+        Score(
+            row.noise.removesuffix(UNCLIPPED),
+            row.strength,
+            row.pictures,
+            _values(noisy[row.noise, row.strength]),
+            _values(row),
+            clipped=not row.noise.endswith(UNCLIPPED),
         )
         for row in rows
-        if row.method == card.name
+        if row.method == name
     ]
-    return dataclasses.replace(card, quality=tuple(quality))
+
+
+def _values(row: Row) -> dict[str, float]:
+    values = {name: getattr(row, name) for name in ("psnr", "ssim", "read")}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _measure_reader(card: Card) -> Card:
     pictures, labels = _test_pictures(card.data, data_folder())
-    answers = load_reader(card).read(to_unit(pictures)).argmax(axis=1)
-    return dataclasses.replace(card, accuracy=round(float(np.mean(answers == labels)), 5))
+    answers = load_predictor(card).predict_batch(to_image(pictures)).argmax(axis=1)
+    accuracy = round(float(np.mean(answers == labels)), 5)
+    score = Score("", 0.0, len(labels), {}, {"accuracy": accuracy})
+    return dataclasses.replace(card, scores=(score,))
 
 
 def _one_by_one(denoiser) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -313,29 +333,28 @@ def _one_by_one(denoiser) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
 def _quality_table(card: Card) -> str:
     """Return a table with strengths as the sliders show them; only digits are read."""
     head = ["noise", "strength", "pictures", "noisy PSNR", "PSNR", "noisy SSIM", "SSIM"]
-    reads = [] if card.for_photos else ["read noisy", "read"]
-    kinds, rows = _kinds_of(card), list(card.quality)
-    if card.for_photos:
-        order = list(dict.fromkeys(row.noise for row in rows))
-        rows.sort(key=lambda row: (order.index(row.noise), row.strength))
+    reads = ["read noisy", "read"] if card.size else []
+    kinds, scores = find_task(card.task).degradations, list(card.scores)
+    if not card.size:
+        order = list(dict.fromkeys((s.degradation, s.clipped) for s in scores))
+        scores.sort(key=lambda s: (order.index((s.degradation, s.clipped)), s.strength))
     lines = []
-    for row in rows:
-        # "gaussian, unclipped" is on the slider of "gaussian"; a camera's noise is on none.
-        kind = kinds.get(row.noise.partition(",")[0])
+    for score in scores:
+        kind = kinds.get(score.degradation)  # A camera's noise is on no slider.
         cells = [
-            row.noise,
-            kind.on_slider(row.strength) if kind else "",
-            f"{row.pictures:,}",
-            f"{row.noisy_psnr:.2f}",
-            f"{row.psnr:.2f}",
-            f"{row.noisy_ssim:.3f}",
-            f"{row.ssim:.3f}",
+            score.degradation + ("" if score.clipped else UNCLIPPED),
+            kind.on_slider(score.strength) if kind else "",
+            f"{score.examples:,}",
+            *(
+                f"{values[name]:.{digits}f}"
+                for name, digits in (("psnr", 2), ("ssim", 3))
+                for values in (score.input, score.answer)
+            ),
         ]
         if reads:
-            cells += ["" if read is None else f"{read:.1%}" for read in (row.noisy_read, row.read)]
+            cells += [
+                f"{values['read']:.1%}" if "read" in values else ""
+                for values in (score.input, score.answer)
+            ]
         lines.append(cells)
     return markdown([*head, *reads], lines)
-
-
-def _kinds_of(card: Card) -> dict[str, NoiseKind]:
-    return PHOTO_NOISE_KINDS if card.for_photos else NOISE_KINDS

@@ -1,7 +1,7 @@
 """Measures networks and filters on photos: Kodak24 with noise added, PolyU with a camera's own.
 
 All methods see the same noisy pictures and are told the same level.  Kodak24 is never trained on;
-of PolyU only the scenes that ``train.fit.photos`` keeps back are measured.
+of PolyU only the scenes that the task keeps back are measured.
 """
 
 import dataclasses
@@ -17,13 +17,13 @@ from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
 from imaging.pixels import to_pixels
 from imaging.specialists import SPECIALISTS
-from models.catalogue import Card, Measurement, find_card
-from models.photo_predictor import level_of
-from models.predictor import load_denoiser
-from train.config import data_folder
-from train.evaluate.measure import SEED, Row, write_card
+from models.catalogue import Card, find_card
+from models.predictor import load_predictor
+from models.tasks.data_folder import data_folder
+from models.tasks.denoise_photos.data import held_out_pairs
+from models.tasks.denoise_photos.solve import level_of
+from train.evaluate.measure import SEED, Row, scores_of, write_card
 from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
-from train.fit.photos import held_out_pairs
 
 ALL, SOME = 24, 8  # pictures; every third where a whole slider is measured
 # Of each slider, where all pictures are measured.
@@ -68,7 +68,7 @@ def kodak24() -> list[np.ndarray]:
     return [_open(path) for path in files]
 
 
-def spoil(clean: np.ndarray, noise: str, strength: float, index: int) -> np.ndarray:
+def degrade(clean: np.ndarray, noise: str, strength: float, index: int) -> np.ndarray:
     """Return picture number ``index`` with the noise that every method is measured on."""
     seed = (SEED, round(strength * 1e6), index)
     if noise == UNCLIPPED:
@@ -89,7 +89,7 @@ def evaluate_kodak24(
     rows: list[Row] = []
     for noise, strength, count in conditions():
         chosen = photos[:: ALL // count]
-        pairs = [(clean, spoil(clean, noise, strength, i)) for i, clean in enumerate(chosen)]
+        pairs = [(clean, degrade(clean, noise, strength, i)) for i, clean in enumerate(chosen)]
         levels = [
             strength
             if noise == UNCLIPPED
@@ -108,7 +108,7 @@ def evaluate_polyu(
     """Measure on camera noise, whose level nobody knows: it is estimated for all alike."""
     cards = [find_card(name) for name in names]
     methods = _methods(cards, filters)
-    pairs = held_out_pairs()
+    pairs = held_out_pairs(data_folder())
     levels = [estimate_level(noisy) for _, noisy in pairs]
     rows = _measure(methods, pairs, levels, "polyu", "camera", 0)
     say(_line(rows))
@@ -119,7 +119,7 @@ def evaluate_polyu(
 def _methods(cards: list[Card], filters: bool) -> dict[tuple[str, str], Denoise]:
     methods: dict[tuple[str, str], Denoise] = {("noisy", "none"): lambda noisy, level: noisy}
     for card in cards:
-        methods[card.name, "network"] = load_denoiser(card).denoise
+        methods[card.name, "network"] = load_predictor(card).predict
     for classical in [*CLASSICAL.values(), *SPECIALISTS.values()] if filters else []:
         methods[classical.name, "filter"] = classical.denoise
     return methods
@@ -165,25 +165,12 @@ def _line(rows: list[Row]) -> str:
 
 
 def _write_cards(cards: list[Card], rows: list[Row]) -> None:
-    """Put the new measurements in place of those of the same noise."""
-    noisy = {(row.noise, row.strength): row for row in rows if row.method == "noisy"}
-    kinds = {row.noise for row in rows}
+    """Put the new scores in place of those of the same noise."""
     for card in cards:
-        kept = [row for row in card.quality if row.noise not in kinds]
-        new = [
-            Measurement(
-                noise=row.noise,
-                strength=row.strength,
-                pictures=row.pictures,
-                psnr=row.psnr,
-                ssim=row.ssim,
-                noisy_psnr=noisy[row.noise, row.strength].psnr,
-                noisy_ssim=noisy[row.noise, row.strength].ssim,
-            )
-            for row in rows
-            if row.method == card.name
-        ]
-        write_card(dataclasses.replace(card, quality=(*kept, *new)))
+        new = scores_of(card.name, rows)
+        kinds = {(score.degradation, score.clipped) for score in new}
+        kept = [score for score in card.scores if (score.degradation, score.clipped) not in kinds]
+        write_card(dataclasses.replace(card, scores=(*kept, *new)))
 
 
 def _open(path) -> np.ndarray:

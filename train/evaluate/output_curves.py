@@ -16,6 +16,7 @@ from scipy.optimize import isotonic_regression
 from imaging import metrics
 from imaging.filters import CLASSICAL, CURVES, Classical, apply_curve
 from imaging.noise import NOISE_KINDS, NoiseKind
+from imaging.pixels import to_image
 
 KNOTS = 33
 STRENGTHS = 10
@@ -37,9 +38,9 @@ def write_curves(
     loaded.  ``report`` is given a line for each noise and strength, with the PSNR reached.
     """
     if digits is None:
-        from train.fit.data import load_pictures, to_unit  # imports Keras
+        from train.fit.data import load_pictures  # imports Keras
 
-        digits = to_unit(load_pictures("mnist")[0][0][:DIGITS])
+        digits = to_image(load_pictures("mnist")[0][0][:DIGITS])
     fitted = fit_curves(digits, report)
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(fitted, separators=(",", ":")) + "\n")

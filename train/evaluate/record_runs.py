@@ -16,11 +16,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from train.config import DIGIT_SETS, PHOTO_SETS, TrainConfig, differences
+from imaging.pixels import to_image
+from models.tasks import TASKS
+from train.config import TrainConfig, differences
 from train.evaluate.chart import Points, loss_chart
 from train.evaluate.measure import ALL_DIGITS, HEADLINE, Method, measure
 from train.evaluate.tables import ROOT, cores, processor
-from train.fit.data import load_pictures, to_unit
+from train.fit.data import load_pictures
 from train.recipes import RECIPES, TRAPS, Recipe
 from train.recorded import RECORDS
 from train.run_folder import Run, write_whole
@@ -128,11 +130,12 @@ def _batches(run: Run) -> list[tuple[float, float]]:
 
 def _measured(model: keras.Model, config: TrainConfig) -> dict:
     """Quality on test pictures at the tutorials' noise, or how many labels are read."""
-    if config.data not in DIGIT_SETS:
+    task = TASKS[config.task]
+    if task.input.size is None:
         return {}
-    if config.target == "label":
+    if task.target.kind == "label":
         _, (pictures, labels) = load_pictures(config.data)
-        read = model.predict(to_unit(pictures), batch_size=500, verbose=0).argmax(axis=1)
+        read = model.predict(to_image(pictures), batch_size=500, verbose=0).argmax(axis=1)
         return {"pictures": len(labels), "accuracy": round(float(np.mean(read == labels)), 4)}
 
     def denoise(noisy: np.ndarray, _clean: np.ndarray) -> np.ndarray:
@@ -193,4 +196,4 @@ def _compact(record: dict) -> str:
 
 def digit_recipes() -> list[str]:
     """Return the names of the recipes that take minutes and not hours."""
-    return [n for n, r in (RECIPES | TRAPS).items() if r.config.data not in PHOTO_SETS]
+    return [n for n, r in (RECIPES | TRAPS).items() if TASKS[r.config.task].input.size]

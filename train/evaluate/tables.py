@@ -211,7 +211,7 @@ def at_half(rows: list[dict]) -> str:
             [
                 f"`{row['method']}`",
                 f"{card.parameters:,}" if card else "",
-                str(card.epochs) if card else "",
+                str(card.training["epochs"]) if card else "",
                 f"{row['psnr']:.2f}",
                 f"{row['ssim']:.3f}",
                 f"{row['read']:.1%}",

@@ -4,6 +4,7 @@ The numbers on the card are not written here but by ``train.evaluate.measure``.
 """
 
 import dataclasses
+import json
 import platform
 import warnings
 from datetime import UTC, datetime
@@ -14,24 +15,22 @@ import keras
 import numpy as np
 import onnxruntime as ort
 
+from imaging.pixels import to_image
 from models.architectures import build
 from models.catalogue import PRETRAINED, Card, read_card, sha256_of
 from models.live import write_packed
-from train.config import PHOTO_SETS, TrainConfig
+from models.tasks import find_task
+from train.config import TrainConfig
 from train.evaluate.measure import write_card
 from train.export.compact import STORED, compact, to_stored_precision
 from train.export.describe import macs
 from train.export.inspectable import make_inspectable, opened
-from train.fit.data import load_pictures, to_unit
-from train.fit.loop import psnr
+from train.fit.data import load_pictures
+from train.fit.metrics import METRICS
 from train.recipes import Recipe
 from train.run_folder import Run, write_whole
 
 AGREEMENT = 1e-4
-NOTICES = {
-    "photos": "Trained on photos of BSDS500 and ImageNet, which are licensed for research.",
-    "polyu": "Tuned on the PolyU data set, which is licensed for non-commercial use.",
-}
 KEEP_KERAS_BELOW = 4_000_000  # bytes
 
 
@@ -45,7 +44,7 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
             not answer as Keras does.  What was shipped before then stays as it is.
     """
     config = run.read_config()
-    for name in ("architecture", "settings", "data", "target"):
+    for name in ("architecture", "settings", "task", "data"):
         trained, wanted = getattr(config, name), getattr(recipe.config, name)
         if trained != wanted:
             raise ValueError(f"{recipe.name} has {name} {wanted}, {run.folder} has {trained}")
@@ -74,7 +73,7 @@ def refresh(card: Card) -> Card:
             not answer as Keras does.  What was shipped before then stays as it is.
     """
     path = card.folder / "model.keras"
-    if card.for_photos or not path.is_file():
+    if not card.size or not path.is_file():
         raise ValueError(f"only digit models with a model.keras can be written anew: {card.name}")
     model = keras.saving.load_model(path, compile=False)
 
@@ -91,7 +90,7 @@ def refresh(card: Card) -> Card:
 
 def _pack_for_browser(card: Card) -> None:
     """Renew what the live preview loads of a shipped digit network."""
-    if card.folder.parent == PRETRAINED and not card.for_photos:
+    if card.folder.parent == PRETRAINED and card.size:
         write_packed(card)
 
 
@@ -130,7 +129,7 @@ def _load_trained(run: Run) -> tuple[keras.Model, int]:
     else:
         raise ValueError(f"{run.folder} has no trained network yet")
     try:
-        model = keras.saving.load_model(path, {"psnr": psnr}, compile=config.average > 0)
+        model = keras.saving.load_model(path, METRICS, compile=config.average > 0)
     except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
         raise ValueError(f"{path} cannot be read: {error}") from error
     if config.average and path == run.checkpoint:
@@ -145,7 +144,7 @@ def _load_trained(run: Run) -> tuple[keras.Model, int]:
 
 
 def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
-    if config.data in PHOTO_SETS:
+    if find_task(config.task).input.size is None:
         to_stored_precision(model)
         to_onnx(model, path)
         compact(path, model)
@@ -167,32 +166,19 @@ def _write_card(
     folder: Path, config: TrainConfig, model: keras.Model, epochs: int, about: dict[str, str]
 ) -> Card:
     """Write the card of the network whose ``model.onnx`` lies in the folder."""
-    photos = config.data in PHOTO_SETS
-    multiple = 2 ** len(config.settings["filters"]) if photos else 1
+    task = find_task(config.task)
+    any_size = task.input.size is None
+    multiple = 2 ** len(config.settings["filters"]) if any_size else 1
     size, _, channels = model.inputs[0].shape[1:]
     card = Card(
         **about,
-        architecture=config.architecture,
-        settings=config.settings,
+        task=task.name,
+        training=json.loads(config.to_json()) | {"epochs": epochs},
         size=size or 0,
         channels=channels,
         multiple=multiple,
-        storage=STORED if photos else "float32",
-        crop=config.crop if photos else 0,
-        epoch_batches=config.epoch_batches if photos else 0,
-        start=config.start,
-        notice=NOTICES.get(config.data, ""),
-        target=config.target,
-        noise=tuple(vars(entry) for entry in config.noise),
-        fresh_noise=config.fresh_noise,
-        data=config.data,
-        loss=config.loss,
-        optimizer=config.optimizer,
-        learning_rate=config.learning_rate,
-        schedule=config.schedule,
-        batch=config.batch,
-        epochs=epochs,
-        seed=config.seed,
+        storage=STORED if any_size else "float32",
+        notice=task.data[config.data].notice,
         parameters=model.count_params(),
         macs_per_pixel=round(macs(model, size or multiple) / (size or multiple) ** 2, 1),
         sha256=sha256_of(folder / "model.onnx"),
@@ -239,7 +225,7 @@ def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray
 
 
 def _noisy_test_pictures(data: str) -> np.ndarray:
-    pictures = to_unit(load_pictures(data)[1][0][:256])
+    pictures = to_image(load_pictures(data)[1][0][:256])
     noise = np.random.default_rng(0).standard_normal(pictures.shape, np.float32)
     return np.clip(pictures + np.float32(0.5) * noise, 0, 1)
 

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 from PIL import Image
 
-from train.fit.data import TrainingBatches
+from imaging.pixels import to_pixels
+from models.tasks.contract import Tensors
+from train.fit.data import Batches
 from train.fit.distributed import on_every_device
-from train.fit.photos import PhotoBatches
 from train.run_folder import ProgressWriter, Run, write_whole
 
 RATES_AN_EPOCH = 20  # how often the learning rate is written down
@@ -19,7 +20,7 @@ RATES_AN_EPOCH = 20  # how often the learning rate is written down
 class TellEpoch(keras.callbacks.Callback):
     """Tells the batches which epoch it is: Keras counts a ``fit`` that goes on from 0 again."""
 
-    def __init__(self, batches: TrainingBatches | PhotoBatches) -> None:
+    def __init__(self, batches: Batches) -> None:
         super().__init__()
         self.batches = batches
 
@@ -30,7 +31,7 @@ class TellEpoch(keras.callbacks.Callback):
 class Report(keras.callbacks.Callback):
     """Writes every batch and epoch to ``progress.jsonl``."""
 
-    def __init__(self, progress: ProgressWriter, batches: TrainingBatches | PhotoBatches) -> None:
+    def __init__(self, progress: ProgressWriter, batches: Batches) -> None:
         super().__init__()
         self.progress, self.batches = progress, batches
 
@@ -41,7 +42,7 @@ class Report(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         # Keras reports the mean over the epoch's pictures so far; the difference is this batch's.
-        before, self._pictures = self._pictures, self.batches.pictures_up_to(batch)
+        before, self._pictures = self._pictures, self.batches.examples_up_to(batch)
         total = logs["loss"] * self._pictures
         loss, self._sum = (total - self._sum) / (self._pictures - before), total
         values = {"loss": round(loss, 6)}
@@ -188,24 +189,35 @@ class Probes(keras.callbacks.Callback):
         self,
         run: Run,
         progress: ProgressWriter,
-        given: np.ndarray | tuple[np.ndarray, np.ndarray],
-        clean: np.ndarray,
+        picture: Callable[[np.ndarray], np.ndarray],
+        given: Tensors,
+        target: np.ndarray,
     ) -> None:
         super().__init__()
-        self.run, self.progress, self.given, self.clean = run, progress, given, clean
-        self.noisy = given[0] if isinstance(given, tuple) else given
+        self.run, self.progress, self.picture, self.given = run, progress, picture, given
+        shown = given[0] if isinstance(given, tuple) else given
+        self.rows = [picture(target), picture(shown)]
         (run.folder / "probes").mkdir(exist_ok=True)
 
     def on_epoch_end(self, epoch, logs=None):
-        denoised = keras.ops.convert_to_numpy(
-            self.model(on_every_device(self.given), training=False)
-        )
-        rows = [np.concatenate(list(row), axis=1) for row in (self.clean, self.noisy, denoised)]
-        sheet = np.rint(np.clip(np.concatenate(rows, axis=0), 0, 1) * 255).astype(np.uint8)
+        answer = keras.ops.convert_to_numpy(self.model(on_every_device(self.given), training=False))
+        sheet = to_pixels(_sheet([*self.rows, self.picture(answer)]))
         sheet = sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet
         path = self.run.folder / "probes" / f"epoch-{epoch + 1:04d}.png"
         write_whole(path, Image.fromarray(sheet).save)
         self.progress.write("probe", step_of(self.model), epoch=epoch + 1, file=path.name)
+
+
+def _sheet(rows: list[np.ndarray]) -> np.ndarray:
+    """Put rows of pictures ``(N, H, W, C)`` below each other, smaller ones enlarged."""
+    height, channels = max(row.shape[1] for row in rows), max(row.shape[3] for row in rows)
+    lines = []
+    for row in rows:
+        times = height // row.shape[1]
+        row = row.repeat(times, axis=1).repeat(times, axis=2)
+        row = row.repeat(channels // row.shape[3], axis=3)
+        lines.append(np.concatenate(list(row), axis=1))
+    return np.concatenate(lines, axis=0)
 
 
 def step_of(model: keras.Model) -> int:

@@ -25,8 +25,7 @@ import numpy as np
 from train.run_folder import Run
 
 if TYPE_CHECKING:
-    from train.fit.data import TrainingBatches
-    from train.fit.photos import PhotoBatches
+    from train.fit.data import Batches
 
 ASK_EVERY = 0.5  # seconds of training between two questions whether anybody wants to stop
 COPIED = ("config.json", "progress.jsonl", "checkpoint.keras", "best.keras")
@@ -77,10 +76,10 @@ class Team:
         team.devices = keras.distribution.get_device_count()
         return team
 
-    def require_fair(self, batches: "TrainingBatches | PhotoBatches") -> None:
+    def require_fair(self, batches: "Batches") -> None:
         """Raise ``ValueError`` where the batches of an epoch cannot be shared evenly."""
         batch, last = batches.config.batch, batches.batches_an_epoch - 1
-        smallest = batches.pictures_up_to(last) - (batches.pictures_up_to(last - 1) if last else 0)
+        smallest = batches.examples_up_to(last) - (batches.examples_up_to(last - 1) if last else 0)
         if batch % self.devices or smallest < self.devices:
             raise ValueError(
                 f"each batch is shared evenly by {self.devices} workers or devices, got batches "

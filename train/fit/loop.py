@@ -11,9 +11,13 @@ import keras
 import numpy as np
 from PIL import Image
 
+from imaging.pixels import to_image
 from models.architectures import build
 from models.catalogue import find_card
-from train.config import PHOTO_SETS, TrainConfig, gaussian_only
+from models.tasks import find_task
+from models.tasks.contract import Tensors
+from models.tasks.digits import degrade
+from train.config import TrainConfig, gaussian_only
 from train.export.compact import read_kernels, set_kernels
 from train.fit.callbacks import (
     EpochFinished,
@@ -29,17 +33,15 @@ from train.fit.callbacks import (
     TrainingStopped,
     step_of,
 )
-from train.fit.data import WATCH, TrainingBatches, split_and_spoil, spoil, to_unit
+from train.fit.data import WATCH, Batches, split
 from train.fit.distributed import SharedBatches, StopTogether, Team
-from train.fit.losses import psnr_loss, ssim_loss
-from train.fit.photos import PhotoBatches, split_photos
+from train.fit.losses import LOSSES
+from train.fit.metrics import METRICS
 from train.run_folder import ProgressWriter, Run, write_whole
 
 PROBES = 10
 PURE_NOISE = gaussian_only(0.5)  # Where the training noise leaves a black picture black.
-LOSSES = {"psnr": psnr_loss, "ssim": ssim_loss}  # Keras knows the others by name.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-Batches = TrainingBatches | PhotoBatches
 
 
 def train(
@@ -86,11 +88,8 @@ def _train(
 ) -> str:
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    photos = config.data in PHOTO_SETS
-    if photos:
-        batches, validation = split_photos(config)
-    else:
-        batches, validation = split_and_spoil(config, own=run.own)
+    batches, validation = split(config, own=run.own)
+    task = batches.task
     model = resume_or_build(run, config, batches.batches_an_epoch)
     require_fit(model, batches)
     team.require_fair(batches)
@@ -99,8 +98,10 @@ def _train(
 
     stopper = StopWhenAsked(run, minutes, StopTogether(team))
     callbacks = [TellEpoch(batches), Report(progress, batches), Keep(run)]
-    if config.target == "clean":
-        callbacks.append(Probes(run, progress, *probe_pictures(run, config, *validation)))
+    if task.picture:
+        callbacks.append(
+            Probes(run, progress, task.picture, *probe_pictures(run, config, *validation))
+        )
     if config.average:
         callbacks.append(keras.callbacks.SwapEMAWeights())  # Validate what will be kept.
     callbacks.append(stopper)  # Last, so that what the others keep is kept.
@@ -126,7 +127,7 @@ def _train(
                     model.fit(
                         SharedBatches(batches, team),
                         validation_data=team.share(validation),
-                        validation_batch_size=16 if photos else 500,
+                        validation_batch_size=500 if task.input.size else 16,
                         initial_epoch=first,
                         epochs=last,
                         shuffle=False,  # They are shuffled, in an order that can be resumed.
@@ -153,30 +154,30 @@ def _train(
 
 
 def probe_pictures(
-    run: Run,
-    config: TrainConfig,
-    given: np.ndarray | tuple[np.ndarray, np.ndarray],
-    clean: np.ndarray,
-) -> tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Return the pictures to watch, ``(input, clean)``.
+    run: Run, config: TrainConfig, given: Tensors, target: np.ndarray
+) -> tuple[Tensors, np.ndarray]:
+    """Return the first validation examples, ``(tensors, target)``, to watch.
 
-    First the visitor's own one, if any; last, for networks of digits, nothing but noise.
+    With digits come first the visitor's own one, if any, and last nothing but noise.
     """
-    clean = clean[:PROBES]
+    task, target = find_task(config.task), target[:PROBES]
     if isinstance(given, tuple):
-        return tuple(part[:PROBES] for part in given), clean
-    noisy = given[:PROBES]
+        return tuple(part[:PROBES] for part in given), target
+    given = given[:PROBES]
+    if not (task.degradations and task.input.size):
+        return given, target
     rng = np.random.default_rng((config.seed, WATCH))
     if run.drawing.exists():
         with Image.open(run.drawing) as file:
-            own = to_unit(np.asarray(file.convert("L").resize(clean.shape[1:3])))[None, ..., None]
-        noisy = np.concatenate([spoil(own, config.noise, rng), noisy])
-        clean = np.concatenate([own, clean])
-    nothing = np.zeros_like(clean[:1])
-    noise = spoil(nothing, config.noise, rng)
+            drawn = np.asarray(file.convert("L").resize(target.shape[1:3]))
+        drawn = to_image(drawn)[None, ..., None]
+        given = np.concatenate([degrade(drawn, config.noise, rng), given])
+        target = np.concatenate([drawn, target])
+    nothing = np.zeros_like(target[:1])
+    noise = degrade(nothing, config.noise, rng)
     if not noise.any():
-        noise = spoil(nothing, PURE_NOISE, rng)
-    return np.concatenate([noisy, noise]), np.concatenate([clean, nothing])
+        noise = degrade(nothing, PURE_NOISE, rng)
+    return np.concatenate([given, noise]), np.concatenate([target, nothing])
 
 
 def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> keras.Model:
@@ -191,7 +192,7 @@ def resume_or_build(run: Run, config: TrainConfig, batches_an_epoch: int) -> ker
     model.compile(
         optimizer=make_optimizer(config, config.epochs * batches_an_epoch),
         loss=LOSSES.get(config.loss, config.loss),
-        metrics=["accuracy"] if config.target == "label" else ["mse", psnr],
+        metrics=[METRICS.get(name, name) for name in find_task(config.task).watch],
         jit_compile=use_xla(),
     )
     return model
@@ -218,7 +219,7 @@ def start_from(model: keras.Model, name: str) -> None:
     """
     try:
         card = find_card(name)
-        if card.for_photos:
+        if card.size == 0:
             set_kernels(model, read_kernels(card.weights))
         else:
             trained = keras.saving.load_model(card.folder / "model.keras", compile=False)
@@ -228,22 +229,39 @@ def start_from(model: keras.Model, name: str) -> None:
 
 
 def require_fit(model: keras.Model, batches: Batches) -> None:
-    """Raise ``ValueError`` where the network does not take the pictures or answers otherwise."""
-    photos = isinstance(batches, PhotoBatches)
-    if photos != (len(model.inputs) == 2):
+    """Raise ``ValueError`` where the network does not take or answer what the task makes.
+
+    One batch is made for that, and its shapes are compared with the network's.
+    """
+    given, target = batches[0]
+    given = given if isinstance(given, tuple) else (given,)
+    names, wanted = [each.name for each in model.inputs], batches.task.inputs
+    if len(names) != len(wanted):
         raise ValueError(
-            f"networks for photos take a picture and a level, others a picture; {model.name} takes "
-            f"{' and '.join(each.name for each in model.inputs)}, the data is {batches.config.data}"
+            f"the task {batches.task.name} gives a network {' and '.join(wanted)}; "
+            f"{model.name} takes {' and '.join(names)}"
         )
-    picture, shape = batches.picture_shape, model.inputs[0].shape[1:]
-    if any(side not in (None, wanted) for side, wanted in zip(shape, picture, strict=True)):
-        raise ValueError(f"the network takes {shape}, the pictures are {picture}")
-    if photos and batches.config.crop % 2 ** len(batches.config.settings.get("filters", (0,) * 4)):
-        raise ValueError(f"the network cannot halve crops of {batches.config.crop} to its bottom")
-    wants_pictures = batches.config.target == "clean"
-    if (model.output_shape == model.inputs[0].shape) != wants_pictures:
-        wanted = "pictures" if wants_pictures else "labels"
-        raise ValueError(f"the target is {wanted}, but the network's is {model.output_shape[1:]}")
+    for tensor, each in zip(given, model.inputs, strict=True):
+        if not _fits(each.shape, tensor.shape):
+            raise ValueError(f"the network takes {each.shape[1:]}, the data is {tensor.shape[1:]}")
+    try:
+        answer = tuple(model.compute_output_shape([tensor.shape for tensor in given]))
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"the network cannot work on pieces of {given[0].shape[1:]}: {reason}"
+        ) from error
+    # A number stands for a class, where the network gives each class a probability.
+    if target.shape not in (answer, answer[:-1]):
+        raise ValueError(
+            f"the target has the shape {target.shape[1:]}, but the network answers {answer[1:]}"
+        )
+
+
+def _fits(shape: tuple, given: tuple[int, ...]) -> bool:
+    return len(shape) == len(given) and all(
+        side in (None, wanted) for side, wanted in zip(shape[1:], given[1:], strict=True)
+    )
 
 
 def seed_random_layers(model: keras.Model, seed: int) -> None:
@@ -272,13 +290,6 @@ def make_optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimize
     if config.average:
         settings |= {"use_ema": True, "ema_momentum": config.average}
     return keras.optimizers.get({"class_name": config.optimizer, "config": settings})
-
-
-@keras.saving.register_keras_serializable(package="denoise_lab")
-def psnr(clean, denoised):
-    """Peak signal-to-noise ratio of each picture in dB, for values in [0, 1]."""
-    error = keras.ops.mean(keras.ops.square(clean - denoised), axis=(1, 2, 3))
-    return -10.0 * keras.ops.log10(keras.ops.maximum(error, 1e-10))
 
 
 def _stretches(epoch: int, batches: Batches, epochs: int) -> Iterator[tuple[int, int]]:

@@ -200,3 +200,15 @@ def _filters() -> np.ndarray:
     filters *= (window[:, None] * window)[..., None, None]
     filters[..., : FILTERS * 3 // 4] -= filters[..., : FILTERS * 3 // 4].mean(axis=(0, 1))
     return (filters / np.sqrt((filters**2).sum(axis=(0, 1, 2)))).astype(np.float32)
+
+
+# Those that Keras knows by name are not here.
+LOSSES = {
+    "psnr": psnr_loss,
+    "ssim": ssim_loss,
+    "pixel_classes": pixel_classes_loss,
+    "mask": mask_loss,
+    "colour": colour_loss,
+    "masked_spectrum": masked_spectrum_loss,
+    "paint": paint_loss,
+}

@@ -25,10 +25,11 @@ import keras
 import numpy as np
 
 from imaging import metrics
+from imaging.pixels import to_image
 from imaging.synthetic_digits import draw_digit
 from models.catalogue import find_card
 from models.inspection.network import load_inside
-from models.predictor import load_denoiser, load_reader
+from models.predictor import load_predictor
 from models.studies.lab import (
     LAB,
     ORDERS,
@@ -46,11 +47,12 @@ from models.studies.lab import (
     rebuild_error,
     roc,
 )
+from models.tasks.digits import validation_count
 from train.config import TrainConfig
 from train.evaluate.measure import noisy_pictures
 from train.evaluate.tables import cores, processor
 from train.export.ship import require_agreement, to_onnx
-from train.fit.data import load_pictures, to_unit, validation_count
+from train.fit.data import load_pictures
 from train.fit.loop import train
 from train.recipes import recipe
 from train.run_folder import Run, write_whole
@@ -101,14 +103,14 @@ def make_autoencoders(folder: Path, runs: Path) -> dict:
     trained = {width: dense_network(train_autoencoder(width, runs)) for width in WIDTHS}
     (pictures, _), (test, labels) = load_pictures("mnist")
     trained_on = pictures[: -validation_count(len(pictures))]
-    pca = fit_pca(to_unit(trained_on), max(WIDTHS))
+    pca = fit_pca(to_image(trained_on), max(WIDTHS))
     arrays = {"mean": pca.mean, "components": pca.components}
     for width, network in trained.items():
         arrays |= network_arrays(f"dense-{width}", network)
     write_arrays(folder / "autoencoders.npz", arrays)
 
     networks, pca = read_autoencoders(folder)  # What is measured is what was written.
-    clean = to_unit(test)
+    clean = to_image(test)
     spread = rebuild_error(clean, np.broadcast_to(pca.mean.reshape(1, SIDE, SIDE, 1), clean.shape))
     rows = []
     for width, network in networks.items():
@@ -144,7 +146,7 @@ def make_order(folder: Path, runs: Path) -> dict:
 
     order = read_order(folder)  # What is measured is what was written.
     test, labels = load_pictures("mnist")[1]
-    clean = to_unit(test)
+    clean = to_image(test)
     noisy = noisy_pictures(clean, *TEST_NOISE)
     rows = [
         {
@@ -170,7 +172,7 @@ def make_codes(folder: Path, runs: Path) -> dict:
     pictures, labels = (_spread(each, MAPPED) for each in load_pictures("mnist")[1])
     # Half precision before all else: what is arranged is what is shown.
     network = load_inside(card)
-    codes = in_batches(network.encode, to_unit(pictures)).astype(np.float16).astype(np.float32)
+    codes = in_batches(network.encode, to_image(pictures)).astype(np.float16).astype(np.float32)
     mean, axes, shares = principal_axes(codes, 2)
     code_map = CodeMap(codes, labels, mean, axes, arrange(codes))
     write_arrays(folder / "codes.npz", vars(code_map))
@@ -179,7 +181,7 @@ def make_codes(folder: Path, runs: Path) -> dict:
         "model": CODE_MODEL,
         "weights": card.sha256,
         "pictures": len(codes),
-        "read": quality(to_unit(pictures), in_batches(network.decode, codes), labels)["read"],
+        "read": quality(to_image(pictures), in_batches(network.decode, codes), labels)["read"],
         "variance_kept": [_rounded(share) for share in shares],
         "same_digit_nearest": {
             name: same_label_nearest(points, labels)
@@ -300,12 +302,14 @@ def quality(
     the share of what tells digits apart that did not come back.
     """
     mse = rebuild_error(clean, answer).mean()
-    reader = load_reader(find_card("digit-reader"))
+    reader = load_predictor(find_card("digit-reader"))
     spread = _spread(np.arange(len(clean)), READ)
     found = {
         "mse": _rounded(mse),
         "psnr": _rounded(metrics.batch_psnr(clean, answer).mean()),
-        "read": _rounded(np.mean(reader.read(answer[spread]).argmax(axis=1) == labels[spread])),
+        "read": _rounded(
+            np.mean(reader.predict_batch(answer[spread]).argmax(axis=1) == labels[spread])
+        ),
     }
     return found if variance is None else found | {"lost": _rounded(mse / variance)}
 
@@ -344,7 +348,7 @@ def same_label_nearest(points: np.ndarray, labels: np.ndarray) -> float:
 def detectors(folder: Path) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Return what scores pictures by name: errors of rebuilding, and brightness to compare with."""
     networks, _ = read_autoencoders(folder)
-    convolutional = load_denoiser(find_card("conv-reconstruct")).denoise_batch
+    convolutional = load_predictor(find_card("conv-reconstruct")).predict_batch
     rebuilders = {f"dense-{width}": network.rebuild for width, network in networks.items()}
     rebuilders["conv-reconstruct"] = convolutional
 
@@ -364,10 +368,10 @@ def anomaly_pictures() -> dict[str, np.ndarray]:
     digits, _ = load_pictures("mnist")[1]
     clothes, _ = load_pictures("fashion-mnist")[1]
     return {
-        "digits": to_unit(_spread(digits, OF_EACH_KIND)),
+        "digits": to_image(_spread(digits, OF_EACH_KIND)),
         "drawn": draw("0123456789", DRAWN),
         "letters": draw(LETTER_NAMES, LETTERS),
-        "clothes": to_unit(_spread(clothes, OF_EACH_KIND)),
+        "clothes": to_image(_spread(clothes, OF_EACH_KIND)),
         "noise": pure_noise(),
     }
 

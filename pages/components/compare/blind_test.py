@@ -16,6 +16,7 @@ from imaging import metrics
 from imaging.metrics import Quality
 from imaging.noise import NOISE_KINDS
 from models.catalogue import Card
+from models.tasks.denoise_digits import TASK
 from pages.components import widgets
 from pages.components.controls import DIGITS, HIGHEST_SEED, ready_digit, to_new_seed
 from pages.components.gallery import Entry, show_gallery
@@ -60,7 +61,7 @@ class Round:
 
     def quality(self, side: str) -> Quality:
         """Return how good the left or the right answer is."""
-        return metrics.measure(self.clean, self.result(side).denoised)
+        return metrics.measure(self.clean, self.result(side).answer)
 
     def result(self, side: str) -> Result:
         """Return the left or the right answer."""
@@ -131,7 +132,7 @@ def show_round(sitting: Sitting) -> None:
     results_box, input_box = st.columns([3, 1], gap="large")
     with results_box:
         compare(
-            {"Left": played.left.denoised, "Right": played.right.denoised},
+            {"Left": played.left.answer, "Right": played.right.answer},
             key="blind-viewer",
             captions=_captions(played) if judged else None,
             alt={"Left": "The left result", "Right": "The right result"},
@@ -275,7 +276,7 @@ def draw_round(seed: int, number: int, cards: Mapping[str, Card], used: set[froz
     strength = min(kind.default * rng.uniform(WEAKEST, STRONGEST), kind.high)
     clean = ready_digit(str(digit), pen)
     noisy = np.clip(kind.corrupt(clean, strength, rng), 0, 1)
-    results = run_all(dict(cards), kind, strength, noisy, metrics.rms(clean, noisy))
+    results = run_all(TASK, cards, (kind.name, strength), noisy, metrics.rms(clean, noisy))
     pairs = _open_pairs(results, clean, used)
     if not pairs:
         raise ValueError(f"no pair of methods is left for round {number}, got {len(results)}")
@@ -290,12 +291,12 @@ def _open_pairs(
 ) -> list[tuple[float, tuple[Result, Result]]]:
     """The pairs that were not asked for and that differ, with their gap in dB, closest first."""
     # A perfect result has an infinite PSNR, and two of them no gap that is a number.
-    psnr = [min(metrics.psnr(clean, result.denoised), 99) for result in results]
+    psnr = [min(metrics.psnr(clean, result.answer), 99) for result in results]
     pairs = [
         (abs(psnr[i] - psnr[j]), (results[i], results[j]))
         for i, j in combinations(range(len(results)), 2)
         if frozenset((results[i].method.name, results[j].method.name)) not in used
-        and not np.array_equal(results[i].denoised, results[j].denoised)
+        and not np.array_equal(results[i].answer, results[j].answer)
     ]
     return sorted(pairs, key=lambda pair: pair[0])
 

@@ -11,6 +11,7 @@ from imaging.filters import CLASSICAL
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS, NoiseKind
 from imaging.specialists import SPECIALISTS
 from models.catalogue import PRETRAINED, Card
+from models.tasks import TASKS
 
 MEASUREMENTS = PRETRAINED.parent / "measurements.json"
 NETWORK, FILTER, NOISY = "network", "filter", "none"
@@ -175,7 +176,11 @@ def shown_per_unit(noise: str, data: str) -> float:
 def unmeasured(measurements: Measurements, cards: Mapping[str, Card]) -> list[str]:
     """Return the titles of the denoising models that have no measurement."""
     known = set(measurements.rows["method"])
-    return [card.title for name, card in cards.items() if card.denoises and name not in known]
+    return [
+        card.title
+        for name, card in cards.items()
+        if TASKS[card.task].degradations and name not in known
+    ]
 
 
 def rank(name: str, order) -> int:

@@ -7,6 +7,8 @@ import streamlit as st
 
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import Card
+from models.methods import method_names
+from models.tasks.denoise_digits import TASK
 from pages.components import link
 from pages.components.compare.measurements import (
     FAMILIES,
@@ -17,7 +19,6 @@ from pages.components.compare.measurements import (
 )
 from pages.components.controls import HIGHEST_SEED, digit_settings, noise_settings
 from pages.components.draw_settings import DrawSettings, on_arrival, open_link_and_follow
-from pages.components.methods import method_names
 from pages.components.settings import Setting, reset
 
 PREFIX = "trust_"
@@ -27,7 +28,7 @@ BETWEEN = ";"  # Names of noises have commas in them.
 
 def settings(cards: Mapping[str, Card]) -> list[Setting]:
     """Return the settings of the page."""
-    default, methods = on_arrival(cards), method_names(cards)
+    default, methods = on_arrival(cards), method_names(TASK, cards)
     data_sets, measured, noises = _measured()
     parse_noise = link.one_of("noise", noises)
     return [

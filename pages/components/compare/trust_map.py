@@ -14,7 +14,8 @@ import streamlit as st
 from imaging import metrics
 from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, ModelError
-from pages.components.cached import get_denoiser, get_reader
+from models.tasks.denoise_digits import TASK
+from pages.components.cached import get_predictor
 from pages.components.gallery import Entry, show_gallery
 from pages.components.layout import GREY
 from pages.components.methods import load_method
@@ -297,18 +298,18 @@ def _denoise(
 ) -> np.ndarray:
     """Denoise a batch; a filter takes its pictures one by one and is told their noise level."""
     if name in cards:
-        return get_denoiser(cards[name]).denoise_batch(noisy)
-    method = load_method(name, dict(cards), kind, strength)
-    return np.stack([method.denoise(each, metrics.rms(clean, each)) for each in noisy])
+        return get_predictor(cards[name]).predict_batch(noisy)
+    method = load_method(TASK, name, cards, (kind.name, strength))
+    return np.stack([method.run(each, metrics.rms(clean, each)) for each in noisy])
 
 
 def _read(pictures: np.ndarray, cards: Mapping[str, Card]) -> list[tuple[int, float]]:
     """What the reader sees in each picture; empty where there is no reader."""
     try:
-        reader = get_reader(cards[READER])
+        reader = get_predictor(cards[READER])
     except (KeyError, ModelError):
         return []
-    return [(int(row.argmax()), float(row.max())) for row in reader.read(pictures)]
+    return [(int(row.argmax()), float(row.max())) for row in reader.predict_batch(pictures)]
 
 
 def _reading(reading: tuple[int, float] | None) -> str:

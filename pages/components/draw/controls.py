@@ -9,13 +9,14 @@ from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.not_digits import SAMPLES
 from imaging.strokes import fabric_drawing
 from models.catalogue import Card
+from models.methods import method_names
+from models.tasks.denoise_digits import TASK
 from pages.components import settings as page_settings
 from pages.components import widgets
 from pages.components.controls import keep_valid, ready_digit
 from pages.components.draw.canvas import BRUSH, SIDE, drawing_pad
 from pages.components.draw.settings import BLANK, SOURCES, STARTS
 from pages.components.gallery import enlarged
-from pages.components.methods import method_names
 from pages.components.settings import Setting
 
 
@@ -102,7 +103,7 @@ def pick_sample() -> np.ndarray:
 def chosen(cards: dict[str, Card]) -> tuple[NoiseKind, float, int, str]:
     """Return noise, strength, seed and method of the Draw page before their controls are drawn."""
     state = st.session_state
-    keep_valid("draw_model", method_names(cards))
+    keep_valid("draw_model", method_names(TASK, cards))
     kind = NOISE_KINDS[state.draw_noise]
     return kind, state.draw_strength, state.draw_seed, state.draw_model
 

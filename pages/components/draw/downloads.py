@@ -55,7 +55,7 @@ def numbers(results: list[Result], clean: np.ndarray | None) -> str:
     for result in results:
         quality = ("", "", "")
         if clean is not None:
-            quality = dataclasses.astuple(metrics.measure(clean, result.denoised))
+            quality = dataclasses.astuple(metrics.measure(clean, result.answer))
         card = result.method.card
         table.writerow(
             [

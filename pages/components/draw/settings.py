@@ -8,10 +8,11 @@ import streamlit as st
 from imaging.not_digits import SAMPLES
 from imaging.strokes import FIRST
 from models.catalogue import Card
+from models.methods import method_names
+from models.tasks.denoise_digits import TASK
 from pages.components import link
 from pages.components import settings as page_settings
 from pages.components.controls import DIGITS, chosen_noise, noise_settings
-from pages.components.methods import method_names
 from pages.components.settings import Setting
 
 PREFIX = "draw_"
@@ -22,7 +23,7 @@ STARTS = [*DIGITS, BLANK]
 
 def settings(cards: dict[str, Card]) -> list[Setting]:
     """Return the settings of the page."""
-    methods = method_names(cards)
+    methods = method_names(TASK, cards)
     return [
         Setting("draw_source", "digit", link.one_of("picture", SOURCES), name="source"),
         Setting("draw_start", FIRST, link.one_of("start", STARTS), counts=_starts, name="start"),

@@ -20,8 +20,8 @@ from pages.components import widgets
 from pages.components.cached import (
     get_autoencoders,
     get_cards,
-    get_denoiser,
     get_measured,
+    get_predictor,
     get_scores,
 )
 from pages.components.explain import explain, measured_on
@@ -166,7 +166,7 @@ def judge(detector: str, picture: np.ndarray) -> tuple[float, np.ndarray | None]
     if detector == BRIGHTNESS:
         return float(brightness(batch)[0]), None
     if detector == CONVOLUTIONAL:
-        rebuilt = get_denoiser(find_card(CONVOLUTIONAL)).denoise_batch(batch)
+        rebuilt = get_predictor(find_card(CONVOLUTIONAL)).predict_batch(batch)
     else:
         networks, _ = get_autoencoders()
         rebuilt = networks[int(detector.removeprefix("dense-"))].rebuild(batch)

@@ -9,11 +9,11 @@ import streamlit as st
 from imaging.files import Photo
 from imaging.limits import PhotoError
 from imaging.pixels import blend
+from models.methods import Method
 from models.picture_queue import Watch
 from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.downloads import USUAL_FORM, FileForm
-from pages.components.photo.methods import PhotoMethod
 from pages.components.photo.source import open_file
 from pages.components.photo.work import ask_for, estimated_level
 from pages.components.tabs import Brought
@@ -23,7 +23,7 @@ STEPS = 1000  # A picture is so many steps of the progress, whatever its tiles.
 
 
 def show_all_files(
-    brought: list[Brought], method: PhotoMethod, brightness: float, colour: float, form: FileForm
+    brought: list[Brought], method: Method, brightness: float, colour: float, form: FileForm
 ) -> None:
     """Offer to denoise all files as they are; each gets the level that is estimated for it."""
     if len(brought) < 2:
@@ -64,7 +64,7 @@ def show_all_files(
 
 def denoise_all(
     files: list,
-    method: PhotoMethod,
+    method: Method,
     brightness: float,
     colour: float,
     watch: Watch,
@@ -105,8 +105,8 @@ def denoise_all(
     return (packed.getvalue() if len(problems) < len(files) else b""), problems
 
 
-def _denoised(photo: Photo, method: PhotoMethod, brightness: float, colour: float, tell: Watch):
-    denoised = method.denoise(photo.best, estimated_level(photo), tell)
+def _denoised(photo: Photo, method: Method, brightness: float, colour: float, tell: Watch):
+    denoised = method.run(photo.best, estimated_level(photo), tell)
     return blend(photo.best, denoised, brightness, colour)
 
 

@@ -4,9 +4,10 @@ import streamlit as st
 
 from imaging.noise import PHOTO_NOISE_KINDS, NoiseKind
 from models.catalogue import Card
+from models.methods import method_names, method_title
+from models.tasks.denoise_photos import TASK
 from pages.components import widgets
 from pages.components.controls import HIGHEST_SEED, keep_valid, to_new_seed
-from pages.components.photo.methods import photo_method_names, photo_method_title
 from pages.components.photo.settings import HIGHEST_LEVEL, TASKS, default_strength
 
 
@@ -59,12 +60,14 @@ def pick_photo_noise() -> tuple[NoiseKind, float, int]:
 
 def pick_photo_method(cards: dict[str, Card]) -> str:
     """Ask for a way to denoise; return its name."""
-    names = photo_method_names(cards)
+    names = method_names(TASK, cards)
     keep_valid("photo_method", names)
     return widgets.selectbox(
         "Denoise with",
         names,
-        format_func=lambda name: photo_method_title(name, cards),
+        format_func=lambda name: (
+            method_title(TASK, name, cards) + (" (network)" if name in cards else "")
+        ),
         key="photo_method",
     )
 

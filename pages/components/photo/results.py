@@ -21,9 +21,11 @@ from imaging.residual import (
 from imaging.strips import measure_pixels
 from imaging.visible import on_checkerboard, visible_part
 from models.catalogue import Card, ModelError
+from models.methods import Method, method_names
 from models.picture_queue import Watch
+from models.tasks.denoise_photos import TASK
 from pages.components.gallery import Entry, show_gallery
-from pages.components.photo.methods import PhotoMethod, load_photo_method, photo_method_names
+from pages.components.methods import load_method
 from pages.components.photo.source import Picture
 from pages.components.photo.work import ask_for
 from pages.components.scores import decibel, show_measured
@@ -49,7 +51,7 @@ def show_pictures(
     clean: np.ndarray | None,
     noisy: np.ndarray,
     denoised: np.ndarray | None,
-    method: PhotoMethod,
+    method: Method,
 ) -> tuple[slice, slice]:
     """Draw the viewer; of a very large picture a section that the visitor chooses.  Return it.
 
@@ -83,7 +85,7 @@ def show_quality(
     noisy: np.ndarray,
     denoised: np.ndarray,
     alpha: np.ndarray | None,
-    method: PhotoMethod,
+    method: Method,
 ) -> None:
     """Draw the numbers of what is shown and seen, and say so if it became worse."""
     before, after = (measure_pixels(clean, each, alpha) for each in (noisy, denoised))
@@ -131,9 +133,9 @@ def show_all_methods(
     photo, place = picture.photo, _middle(noisy, SAMPLE)
     noisy = noisy[place]
     methods = []
-    for name in photo_method_names(cards):
+    for name in method_names(TASK, cards):
         try:
-            methods.append(load_photo_method(name, cards))
+            methods.append(load_method(TASK, name, cards))
         except ModelError:
             continue  # The picker says so to whoever chooses it.
     name = (picture.name, "all", hash(noisy.tobytes()), round(level, 6))
@@ -159,13 +161,13 @@ def show_all_methods(
 
 
 def _run_all(
-    methods: list[PhotoMethod], noisy: np.ndarray, level: float, watch: Watch
+    methods: list[Method], noisy: np.ndarray, level: float, watch: Watch
 ) -> list[tuple[np.ndarray, float]]:
     answers = []
     for index, method in enumerate(methods):
         watch(index, len(methods))
         start = time.perf_counter()
-        denoised = method.denoise(noisy, level, lambda done, total: None)
+        denoised = method.run(noisy, level)
         answers.append((denoised, time.perf_counter() - start))
     return answers
 

@@ -8,10 +8,11 @@ import streamlit as st
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import Card
+from models.methods import method_names
+from models.tasks.denoise_photos import TASK
 from pages.components import link
 from pages.components import settings as page_settings
 from pages.components.controls import HIGHEST_SEED
-from pages.components.photo.methods import photo_method_names
 from pages.components.photo.source import SOURCES
 from pages.components.settings import Setting
 
@@ -21,7 +22,7 @@ TASKS = {"noisy": "It is already noisy", "add": "Add noise to it"}
 
 def settings(cards: dict[str, Card]) -> list[Setting]:
     """Return the settings of the page."""
-    methods = photo_method_names(cards)
+    methods = method_names(TASK, cards)
     return [
         Setting("photo_source", "sample", link.one_of("source", SOURCES)),
         Setting(

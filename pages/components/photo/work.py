@@ -13,10 +13,10 @@ from imaging.noise_level import estimate_level
 from imaging.pixels import to_image
 from imaging.strips import corrupt_pixels
 from imaging.visible import visible_part
-from models.photo_predictor import level_of
+from models.methods import Method
 from models.picture_queue import Full, Job, Watch
+from models.tasks.denoise_photos.solve import level_of
 from pages.components.cached import get_shelf, get_workbench
-from pages.components.photo.methods import PhotoMethod
 from pages.components.photo.own import owner
 from pages.components.photo.source import Picture
 
@@ -68,13 +68,13 @@ def denoise(
     picture: Picture,
     noise: Noise | None,
     noisy: np.ndarray,
-    method: PhotoMethod,
+    method: Method,
     level: float,
 ) -> np.ndarray | None:
     """Return the denoised pixels; None while they are worked on, which the page then shows."""
     added = noise and (noise[0].name, *noise[1:])
     name = (picture.name, added, method.name, method.card and method.card.sha256, round(level, 6))
-    return ask_for("photo_job", name, lambda watch: method.denoise(noisy, level, watch))
+    return ask_for("photo_job", name, lambda watch: method.run(noisy, level, watch))
 
 
 def ask_for(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | None:

@@ -7,16 +7,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from imaging.noise import NOISE_KINDS
+from models.tasks import TASKS
 from pages.components import widgets
 from pages.components.training.network_settings import Key, pick_network
 from pages.components.training.setting_texts import as_text, title_of
 from pages.components.training.upload import pick_pictures, uploaded_pictures
 from train import jobs
 from train.config import (
-    DIGIT_SETS,
-    LOSSES,
     OPTIMIZERS,
-    PHOTO_SETS,
     SCHEDULES,
     Noise,
     TrainConfig,
@@ -63,9 +61,7 @@ class TrainingRequest:
 def _recipes() -> dict[str, dict[str, Recipe]]:
     """The recipes that this page can train, in three groups."""
     digits = {
-        name: recipe
-        for name, recipe in RECIPES.items()
-        if recipe.config.target == "clean" and recipe.config.data not in PHOTO_SETS
+        name: recipe for name, recipe in RECIPES.items() if TASKS[recipe.config.task].visitors_train
     }
     trap = "conv-32-32-adadelta-as-copied"
     tutorials = ("-tutorial", "-adadelta")
@@ -147,10 +143,11 @@ def _describe(recipe: Recipe, config: TrainConfig) -> str:
 
 
 def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
+    data_sets = list(TASKS[config.task].data)
     data = widgets.selectbox(
         "Data",
-        DIGIT_SETS,
-        index=DIGIT_SETS.index(config.data),
+        data_sets,
+        index=data_sets.index(config.data),
         format_func=DATA_TITLES.get,
         key=key("data"),
         help="MNIST and Fashion-MNIST are downloaded where they are not at hand; drawn digits and "
@@ -193,7 +190,7 @@ def _pick_noise(config: TrainConfig, key: Key) -> tuple[Noise, ...]:
 
 
 def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
-    losses = [loss for loss in LOSSES if loss in LOSS_TITLES]
+    losses = [loss for loss in TASKS[config.task].losses if loss in LOSS_TITLES]
     loss = widgets.selectbox(
         "Loss",
         losses,

@@ -17,7 +17,7 @@ from models.inspection.window import (
     pooling_layers,
 )
 
-CARDS = [card for card in load_catalogue().values() if not card.for_photos]
+CARDS = [card for card in load_catalogue().values() if card.size]
 NETWORKS = {card.name: load_inside(card) for card in CARDS}
 WITH_CODE = [name for name, network in NETWORKS.items() if network.code]
 
@@ -146,8 +146,8 @@ def test_what_cannot_be_answered_is_said(ask, match, pictures):
 
 
 def test_a_network_for_photos_cannot_be_opened():
-    with pytest.raises(ModelError, match="for photos"):
-        load_inside(next(card for card in load_catalogue().values() if card.for_photos))
+    with pytest.raises(ModelError, match="any size"):
+        load_inside(next(card for card in load_catalogue().values() if not card.size))
 
 
 # How far a value sees

@@ -12,7 +12,7 @@ from scipy.stats import mannwhitneyu
 from imaging.not_digits import SAMPLES
 from models.catalogue import ModelError, find_card
 from models.inspection.network import load_inside
-from models.predictor import load_reader
+from models.predictor import load_predictor
 from models.studies import lab
 
 LARGEST = 2_000_000  # bytes, all files together
@@ -264,7 +264,7 @@ def test_the_codes_belong_to_the_shipped_network():
     code_map = lab.read_codes()
     network = load_inside(find_card("conv-code-10"))
     decoded = network.decode(code_map.codes)
-    read = load_reader(find_card("digit-reader")).read(decoded).argmax(axis=1)
+    read = load_predictor(find_card("digit-reader")).predict_batch(decoded).argmax(axis=1)
     measured = lab.read_measured("codes")
     assert np.mean(read == code_map.labels) == pytest.approx(measured["read"], abs=0.005)
     assert measured["read"] > 0.8

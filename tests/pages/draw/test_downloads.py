@@ -34,7 +34,7 @@ def test_the_strip_shows_the_pictures_in_order_with_a_gap(rng):
 
 def test_the_numbers_are_those_of_the_metrics_and_empty_without_a_clean_picture(rng):
     clean, denoised = (rng.random((28, 28, 1), np.float32) for _ in range(2))
-    method = Method("median", "Median", lambda noisy, sigma: noisy)
+    method = Method("median", "Median", "classical", "", lambda noisy, sigma: noisy)
     results = [Result(method, denoised, 1.25)]
     (row,) = csv.DictReader(io.StringIO(numbers(results, clean)))
     assert float(row["psnr_db"]) == metrics.psnr(clean, denoised)

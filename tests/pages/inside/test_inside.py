@@ -23,7 +23,7 @@ from train.config import count_parameters
 PAGE = str(Path(__file__).parents[3] / "pages" / "inside.py")
 CARDS = load_catalogue()
 SECTIONS = ["layers", "window", "skips", "checkerboard"]
-ON_DIGITS = [name for name, card in CARDS.items() if not card.for_photos]
+ON_DIGITS = [name for name, card in CARDS.items() if card.size]
 
 
 def visit(**params: str) -> AppTest:
@@ -172,7 +172,9 @@ def test_every_network_shows_its_layers_and_its_maps(name):
     assert len(page.selectbox(key="inside_layer").options) == len(get_inside(CARDS[name]).layers)
 
 
-@pytest.mark.parametrize("name", [name for name in ON_DIGITS if CARDS[name].denoises])
+@pytest.mark.parametrize(
+    "name", [name for name in ON_DIGITS if CARDS[name].task == "denoise-digits"]
+)
 def test_the_parameters_of_the_layers_add_up_to_those_of_the_network(name):
     layers = get_inside(CARDS[name]).layers.values()
     expected = count_parameters(CARDS[name].architecture, CARDS[name].settings)

@@ -6,7 +6,8 @@ import pytest
 
 from imaging.filters import CLASSICAL
 from imaging.noise import NOISE_KINDS
-from models.catalogue import Measurement, ModelError, find_card, read_card
+from imaging.pixels import to_image
+from models.catalogue import ModelError, Score, find_card, read_card
 from tests.models.networks import identity, means, ship, times
 from tests.train.conftest import TEST
 from train.evaluate import measure as evaluate
@@ -25,7 +26,7 @@ from train.evaluate.measure import (
     write_card,
     write_measurements,
 )
-from train.fit.data import load_pictures, to_unit
+from train.fit.data import load_pictures
 
 pytestmark = pytest.mark.usefixtures("strokes")
 
@@ -37,7 +38,7 @@ CLOTHES = "fashion-mnist"
 def shelf(tmp_path, monkeypatch):
     """The catalogue that is evaluated; its reader says "1" with the mean of the picture."""
     monkeypatch.setattr(evaluate, "find_card", lambda name: find_card(name, tmp_path))
-    ship(tmp_path, "digit-reader", means(), target="label")
+    ship(tmp_path, "digit-reader", means(), task="read-digits")
     return tmp_path
 
 
@@ -55,7 +56,7 @@ def row(method="dense", noise="gaussian", strength=0.5, psnr=18.0, data="mnist")
 
 def clothes(count):
     """The test pictures that are measured: every third for 100 of 300."""
-    return to_unit(load_pictures(CLOTHES)[1][0][:: TEST // count][:count])
+    return to_image(load_pictures(CLOTHES)[1][0][:: TEST // count][:count])
 
 
 # What is measured
@@ -109,14 +110,14 @@ def test_a_part_of_the_pictures_is_spread_over_all_of_them():
     look = Method("look", "", "test", lambda noisy, clean: seen.append(clean) or noisy)
     for count in (100, TEST, 2 * TEST):
         measure([look], CLOTHES, "gaussian", 0.5, count)
-    every = to_unit(load_pictures(CLOTHES)[1][0])
+    every = to_image(load_pictures(CLOTHES)[1][0])
     assert np.array_equal(seen[0], every[::3])
     assert np.array_equal(seen[1], every)
     assert np.array_equal(seen[2], every)
 
 
 def test_the_first_pictures_have_the_same_noise_however_many_there_are():
-    every = to_unit(load_pictures(CLOTHES)[1][0])
+    every = to_image(load_pictures(CLOTHES)[1][0])
     few, many = (noisy_pictures(every[:count], "gaussian", 0.5) for count in (5, 20))
     assert np.array_equal(few, many[:5])
 
@@ -204,20 +205,20 @@ def test_a_models_card_gets_what_was_measured(shelf, few):
     rows = evaluate_models(["echo", "dark"], said.append)
     echo, dark = (read_card(shelf / name) for name in ("echo", "dark"))
     for card in (echo, dark):
-        assert [(row.noise, row.strength) for row in card.quality] == [
+        assert [(score.degradation, score.strength) for score in card.scores] == [
             ("gaussian", 0.5),
             ("block", 0.4),
         ]
-        assert [row.pictures for row in card.quality] == [30, 20]
+        assert [score.examples for score in card.scores] == [30, 20]
     # What comes back as it went in is exactly as good as the noise.
-    for measured in echo.quality:
-        assert (measured.psnr, measured.ssim) == (measured.noisy_psnr, measured.noisy_ssim)
-        assert measured.read == measured.noisy_read
-    for one, other in zip(echo.quality, dark.quality, strict=True):
-        assert one.noisy_psnr == other.noisy_psnr
-    digits = to_unit(load_pictures("mnist")[1][0][:: TEST // 30]).astype(np.float64)
+    for score in echo.scores:
+        assert score.answer == score.input
+        assert set(score.answer) == {"psnr", "ssim", "read"}
+    for one, other in zip(echo.scores, dark.scores, strict=True):
+        assert one.input == other.input
+    digits = to_image(load_pictures("mnist")[1][0][:: TEST // 30]).astype(np.float64)
     black = np.mean(-10 * np.log10(np.mean(digits**2, axis=(1, 2, 3))))
-    assert dark.measured("gaussian", 0.5).psnr == pytest.approx(black, abs=0.0005 + 1e-9)
+    assert dark.score_at("gaussian", 0.5).answer["psnr"] == pytest.approx(black, abs=0.0005 + 1e-9)
     assert {row.method for row in rows} == {"noisy", "echo", "dark"}
     for name in ("echo", "dark"):
         assert any(line.startswith(f"{name}: ") and " dB" in line for line in said)
@@ -228,14 +229,14 @@ def test_measuring_a_model_changes_nothing_else_on_its_card(shelf, few):
     before = ship(shelf, "echo", identity())
     evaluate_models(["echo"], lambda _: None)
     after = read_card(shelf / "echo")
-    assert dataclasses.replace(after, quality=()) == before
+    assert dataclasses.replace(after, scores=()) == before
 
 
 def test_a_reader_is_measured_on_all_clean_test_digits(shelf):
     assert evaluate_models(["digit-reader"], lambda _: None) == []
     labels = load_pictures("mnist")[1][1]
     # The strokes cover a fifth of the picture, so this reader always says 0.
-    assert read_card(shelf / "digit-reader").accuracy == pytest.approx(
+    assert read_card(shelf / "digit-reader").scores[0].answer["accuracy"] == pytest.approx(
         np.mean(labels == 0), abs=1e-5
     )
 
@@ -291,7 +292,17 @@ def test_a_row_in_the_table_is_a_row_as_it_was_measured(tmp_path):
 # Cards for people
 
 
-AT_HALF = Measurement("gaussian", 0.5, 10_000, 18.55, 0.7772, 9.38, 0.4131, 0.947, 0.63)
+AT_HALF = Score(
+    "gaussian",
+    0.5,
+    10_000,
+    {"psnr": 9.38, "ssim": 0.4131, "read": 0.63},
+    {"psnr": 18.55, "ssim": 0.7772, "read": 0.947},
+)
+ACCURATE = Score("", 0.0, 10_000, {}, {"accuracy": 0.9937})
+UNREAD = dataclasses.replace(
+    AT_HALF, input={"psnr": 9.38, "ssim": 0.4131}, answer={"psnr": 18.55, "ssim": 0.7772}
+)
 
 
 def test_the_card_for_people_holds_the_numbers(tmp_path):
@@ -301,7 +312,7 @@ def test_the_card_for_people_holds_the_numbers(tmp_path):
         identity(),
         parameters=101_200,
         macs_per_pixel=128.0,
-        quality=(AT_HALF, dataclasses.replace(AT_HALF, noise="block", read=None, noisy_read=None)),
+        scores=(AT_HALF, dataclasses.replace(UNREAD, degradation="block")),
         made_with={"keras": "3.15.1"},
     )
     text = card_for_people(card)
@@ -324,22 +335,23 @@ def test_the_card_for_people_holds_the_numbers(tmp_path):
 
 
 def test_the_card_of_a_photo_network_counts_as_its_sliders_do_and_reads_nothing(tmp_path):
-    at = dataclasses.replace(AT_HALF, read=None, noisy_read=None, pictures=24)
+    at = dataclasses.replace(UNREAD, examples=24)
     card = ship(
         tmp_path,
         "model",
         identity(),
+        task="denoise-photos",
         size=0,
         channels=3,
-        noise=(
+        noise=[
             {"kind": "gaussian", "low": 0, "high": 75 / 255},
             {"kind": "jpeg", "low": 5, "high": 95},
-        ),
+        ],
         start="model",
-        quality=(
-            dataclasses.replace(at, noise="gaussian", strength=25 / 255),
-            dataclasses.replace(at, noise="camera", strength=0),
-            dataclasses.replace(at, noise="gaussian", strength=15 / 255),
+        scores=(
+            dataclasses.replace(at, degradation="gaussian", strength=25 / 255),
+            dataclasses.replace(at, degradation="camera", strength=0),
+            dataclasses.replace(at, degradation="gaussian", strength=15 / 255),
         ),
     )
     text = card_for_people(card)
@@ -355,23 +367,23 @@ def test_the_card_of_a_photo_network_counts_as_its_sliders_do_and_reads_nothing(
 
 
 def test_a_model_that_never_saw_noise_says_so(tmp_path):
-    text = card_for_people(ship(tmp_path, "model", identity(), noise=()))
+    text = card_for_people(ship(tmp_path, "model", identity(), noise=[]))
     assert "| Noise | none |" in text
     assert "Noise drawn" not in text
 
 
 def test_a_reader_says_what_it_reads_and_an_unmeasured_model_that_it_is_not_measured(tmp_path):
-    reader = ship(tmp_path, "reader", means(), target="label", accuracy=0.9937)
+    reader = ship(tmp_path, "reader", means(), task="read-digits", scores=(ACCURATE,))
     assert headline(reader) == "reads 99.37% of the clean test digits"
-    for target in ("clean", "label"):
-        card = ship(tmp_path, f"new-{target}", identity(), target=target)
+    for task in ("denoise-digits", "read-digits"):
+        card = ship(tmp_path, f"new-{task}", identity(), task=task)
         assert headline(card) == "nothing yet"
         assert "nothing yet" in card_for_people(card)
 
 
 def test_both_cards_are_written(tmp_path):
     card = ship(tmp_path, "model", identity())
-    changed = dataclasses.replace(card, quality=(AT_HALF,))
+    changed = dataclasses.replace(card, scores=(AT_HALF,))
     write_card(changed)
     assert read_card(card.folder) == changed
     assert (card.folder / "card.md").read_text() == card_for_people(changed)

@@ -7,7 +7,7 @@ import pytest
 from imaging import metrics
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
-from models.catalogue import Measurement, ModelError, find_card, read_card
+from models.catalogue import ModelError, Score, find_card, read_card
 from tests.models.networks import ship
 from tests.models.photo_networks import network, smoother
 from tests.train.made_photos import CROPS, make_kodak24, make_pairs
@@ -16,13 +16,21 @@ from train.evaluate.measure_photos import (
     ALL,
     SOME,
     conditions,
+    degrade,
     evaluate_kodak24,
     evaluate_polyu,
     kodak24,
-    spoil,
 )
 from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
 from train.fit.photos import held_out_pairs
+
+FOR_PHOTOS = {
+    "task": "denoise-photos",
+    "data": "photos",
+    "size": 0,
+    "channels": 3,
+    "multiple": 16,
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +49,16 @@ def looked_for(folder, monkeypatch):
 def shelf(tmp_path, monkeypatch):
     """The catalogue that is evaluated, with a network for photos."""
     monkeypatch.setattr(measure_photos, "find_card", lambda name: find_card(name, tmp_path))
-    ship(tmp_path, "smooth", smoother(), size=0, channels=3, multiple=16, data="photos")
+    ship(
+        tmp_path,
+        "smooth",
+        smoother(),
+        task="denoise-photos",
+        size=0,
+        channels=3,
+        multiple=16,
+        data="photos",
+    )
     return tmp_path
 
 
@@ -111,7 +128,7 @@ def test_where_the_photos_are_missing_it_says_where_they_are_looked_for(tmp_path
 
 def test_noise_of_papers_is_not_clipped_and_as_strong_as_it_says():
     grey = np.full((100, 100, 3), 0.5, np.float32)
-    noisy = spoil(grey, UNCLIPPED, 0.3, 0)
+    noisy = degrade(grey, UNCLIPPED, 0.3, 0)
     assert noisy.dtype == np.float32
     # Standard error sigma / sqrt(2 n) = 0.0012; allow four.
     assert (noisy - grey).std() == pytest.approx(0.3, abs=0.005)
@@ -121,7 +138,7 @@ def test_noise_of_papers_is_not_clipped_and_as_strong_as_it_says():
 @pytest.mark.parametrize("kind", PHOTO_NOISE_KINDS)
 def test_noise_of_the_screen_is_clipped_and_has_8_bits(kind, rng):
     clean = rng.random((40, 40, 3), np.float32)
-    noisy = spoil(clean, kind, PHOTO_NOISE_KINDS[kind].high, 0)
+    noisy = degrade(clean, kind, PHOTO_NOISE_KINDS[kind].high, 0)
     assert noisy.dtype == np.float32
     assert 0 <= noisy.min() < noisy.max() <= 1
     np.testing.assert_allclose(noisy * 255, np.rint(noisy * 255), atol=1e-4)
@@ -130,11 +147,11 @@ def test_noise_of_the_screen_is_clipped_and_has_8_bits(kind, rng):
 @pytest.mark.parametrize("noise", [UNCLIPPED, *PHOTO_NOISE_KINDS])
 def test_a_photo_always_has_the_same_noise(noise, rng):
     clean = np.float32(0.3) + np.float32(0.4) * rng.random((40, 40, 3), np.float32)
-    first = spoil(clean, noise, 0.3, 5)
-    np.testing.assert_array_equal(first, spoil(clean, noise, 0.3, 5))
+    first = degrade(clean, noise, 0.3, 5)
+    np.testing.assert_array_equal(first, degrade(clean, noise, 0.3, 5))
     if noise != "jpeg":
-        assert not np.array_equal(first, spoil(clean, noise, 0.3, 6))
-        half = spoil(clean, noise, 0.15, 5)
+        assert not np.array_equal(first, degrade(clean, noise, 0.3, 6))
+        half = degrade(clean, noise, 0.15, 5)
         assert not np.allclose(2 * (half - clean), first - clean, atol=0.01)
 
 
@@ -151,7 +168,7 @@ def test_every_method_sees_the_same_photos_and_is_told_the_level_that_the_page_t
     photos, expected = kodak24(), []
     for noise, strength, count in at:
         for index, clean in enumerate(photos[:: 24 // count]):
-            noisy = spoil(clean, noise, strength, index)
+            noisy = degrade(clean, noise, strength, index)
             gaussian = noise in (UNCLIPPED, "gaussian")
             # The spread of the noise that was asked for, or what any other noise did.
             expected.append((noisy, strength if gaussian else metrics.rms(clean, noisy)))
@@ -208,7 +225,7 @@ def test_the_card_gets_what_was_measured_beside_the_noisy_pictures(shelf, two):
         assert (measured.psnr, measured.ssim) == (denoised.psnr, denoised.ssim)
         assert measured.psnr > measured.noisy_psnr
         pairs = [
-            (clean, spoil(clean, measured.noise, measured.strength, i))
+            (clean, degrade(clean, measured.noise, measured.strength, i))
             for i, clean in enumerate(photos[:: 24 // measured.pictures])
         ]
         by_hand = np.mean([metrics.psnr(*pair) for pair in pairs])
@@ -220,32 +237,36 @@ def test_a_network_that_changes_nothing_is_exactly_as_good_as_the_noise(shelf, m
     from onnx import helper
 
     echo = network(helper.make_node("Identity", ["image"], ["denoised"]))
-    ship(shelf, "echo", echo, size=0, channels=3, multiple=16)
+    ship(shelf, "echo", echo, task="denoise-photos", size=0, channels=3, multiple=16)
     monkeypatch.setattr(measure_photos, "conditions", lambda: [("speckle", 0.25, 8)])
     evaluate_kodak24(["echo"], filters=False, say=silent)
-    (measured,) = read_card(shelf / "echo").quality
-    assert (measured.psnr, measured.ssim) == (measured.noisy_psnr, measured.noisy_ssim)
+    (score,) = read_card(shelf / "echo").scores
+    assert score.answer == score.input
 
 
 def test_measuring_one_data_set_keeps_what_was_measured_on_another(shelf, two):
     card = read_card(shelf / "smooth")
-    old = Measurement("poisson", 0.7, 1, 1, 1, 1, 1)
-    camera = Measurement("camera", 0, 5, 30, 0.9, 28, 0.8)
+    ones, better = {"psnr": 1.0, "ssim": 1.0}, {"psnr": 30.0, "ssim": 0.9}
+    old = Score("poisson", 0.7, 1, ones, ones)
+    camera = Score("camera", 0, 5, ones, better)
     (shelf / "smooth" / "card.json").write_text(
-        dataclasses.replace(card, quality=(old, camera)).to_json()
+        dataclasses.replace(card, scores=(old, camera)).to_json()
     )
     evaluate_kodak24(["smooth"], filters=False, say=silent)
     after = read_card(shelf / "smooth")
-    assert [each.noise for each in after.quality] == ["camera", UNCLIPPED, "poisson"]
-    assert after.quality[0] == camera
-    assert old not in after.quality
+    assert [(each.degradation, each.clipped) for each in after.scores] == [
+        ("camera", True),
+        ("gaussian", False),
+        ("poisson", True),
+    ]
+    assert after.scores[0] == camera
+    assert old not in after.scores
     evaluate_polyu(["smooth"], filters=False, say=silent)
-    (new_camera,) = (each for each in read_card(shelf / "smooth").quality if each.noise == "camera")
-    assert new_camera.pictures == 2 * CROPS
-    assert dataclasses.replace(read_card(shelf / "smooth"), quality=()) == card
+    assert read_card(shelf / "smooth").score_at("camera", 0).examples == 2 * CROPS
+    assert dataclasses.replace(read_card(shelf / "smooth"), scores=()) == card
 
 
 def test_an_unknown_model_is_refused_before_anything_is_measured(shelf, two):
     with pytest.raises(ModelError, match="There is no model 'nope'"):
         evaluate_kodak24(["smooth", "nope"], filters=False, say=silent)
-    assert read_card(shelf / "smooth").quality == ()
+    assert read_card(shelf / "smooth").scores == ()

@@ -8,9 +8,10 @@ import pytest
 
 from imaging import metrics
 from models.architectures import build
-from models.catalogue import Measurement, find_card, sha256_of
+from models.catalogue import Score, find_card, sha256_of
 from models.inspection.network import load_inside
-from models.predictor import load_denoiser
+from models.predictor import load_predictor
+from models.tasks.denoise_photos.solve import solve
 from tests.train.conftest import TRAINING
 from tests.train.made_photos import made_photo, make_photos
 from train.config import Noise, TrainConfig
@@ -19,8 +20,7 @@ from train.export.compact import read_kernels, to_stored_precision
 from train.export.ship import export, macs, make_usable, refresh, require_agreement, to_onnx
 from train.fit import loop
 from train.fit.callbacks import Report, step_of
-from train.fit.data import load_pictures
-from train.fit.photos import split_photos
+from train.fit.data import load_pictures, split
 from train.recipes import Recipe
 from train.run_folder import Run
 
@@ -38,14 +38,6 @@ CONFIG = TrainConfig(
 )
 RECIPE = Recipe("tiny", "Tiny", "As small as can be.", "nobody", CONFIG)
 PICTURES = np.random.default_rng(3).random((2, 28, 28, 1), np.float32)
-OF_PHOTOS = ("crop", "epoch_batches")
-
-
-def on_both(card, config) -> set[str]:
-    """The settings that the card repeats as they are."""
-    names = set(vars(card)) & set(vars(config)) - {"noise"}
-    assert {"architecture", "settings", "data", "loss", "learning_rate", "epochs", "seed"} <= names
-    return names
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +56,11 @@ def shipped(finished, tmp_path_factory):
 def test_the_card_repeats_recipe_and_settings(shipped):
     for name in ("name", "title", "purpose", "source"):
         assert getattr(shipped, name) == getattr(RECIPE, name)
-    for name in on_both(shipped, CONFIG) - set(OF_PHOTOS):
-        assert getattr(shipped, name) == getattr(CONFIG, name)
-    assert [getattr(shipped, name) for name in OF_PHOTOS] == [0, 0]
+    assert TrainConfig.from_json(json.dumps(shipped.training)) == CONFIG
     assert (shipped.multiple, shipped.storage, shipped.notice) == (1, "float32", "")
     assert shipped.trained_ranges == {"gaussian": (0.2, 0.8), "block": (0.0, 0.5)}
     assert (shipped.size, shipped.channels) == (28, 1)
-    assert shipped.denoises
+    assert shipped.task == "denoise-digits"
 
 
 def test_the_card_counts_parameters_and_work(shipped):
@@ -85,8 +75,7 @@ def test_the_card_names_what_made_the_model(shipped):
 
 
 def test_numbers_are_left_to_the_evaluation(shipped):
-    assert shipped.quality == ()
-    assert shipped.accuracy is None
+    assert shipped.scores == ()
 
 
 def test_the_exported_model_can_be_found_and_answers_as_the_trained_one(finished, shipped, rng):
@@ -96,7 +85,7 @@ def test_the_exported_model_can_be_found_and_answers_as_the_trained_one(finished
     noisy = rng.random((7, 28, 28, 1), np.float32)
     trained = keras.saving.load_model(finished.model, compile=False)
     expected = keras.ops.convert_to_numpy(trained(noisy, training=False))
-    np.testing.assert_allclose(load_denoiser(card).denoise_batch(noisy), expected, atol=1e-4)
+    np.testing.assert_allclose(load_predictor(card).predict_batch(noisy), expected, atol=1e-4)
 
 
 def test_the_keras_model_ships_without_its_optimizer(finished, shipped):
@@ -125,7 +114,7 @@ def test_a_run_can_be_used_from_its_own_folder(finished, tmp_path, rng):
     noisy = rng.random((2, 28, 28, 1), np.float32)
     trained = keras.saving.load_model(finished.model, compile=False)
     expected = keras.ops.convert_to_numpy(trained(noisy, training=False))
-    np.testing.assert_allclose(load_denoiser(card).denoise_batch(noisy), expected, atol=1e-4)
+    np.testing.assert_allclose(load_predictor(card).predict_batch(noisy), expected, atol=1e-4)
 
 
 def test_a_stopped_run_ships_with_the_epochs_it_was_trained(finished, tmp_path):
@@ -149,7 +138,7 @@ def test_a_run_that_learned_nothing_yet_cannot_ship(tmp_path):
         {"architecture": "convolutional", "settings": {}},
         {"settings": {"hidden": 9}},
         {"data": "fashion-mnist"},
-        {"target": "label", "loss": "sparse_categorical_crossentropy"},
+        {"task": "read-digits", "loss": "sparse_categorical_crossentropy"},
     ],
 )
 def test_a_run_does_not_ship_under_the_name_of_another_network(finished, tmp_path, changes):
@@ -161,7 +150,10 @@ def test_a_run_does_not_ship_under_the_name_of_another_network(finished, tmp_pat
 
 def test_a_longer_training_with_other_noise_ships_under_the_recipes_name(finished, tmp_path):
     longer = dataclasses.replace(CONFIG, epochs=99, noise=(), seed=3, batch=7)
-    assert export(finished, dataclasses.replace(RECIPE, config=longer), tmp_path).epochs == 2
+    assert (
+        export(finished, dataclasses.replace(RECIPE, config=longer), tmp_path).training["epochs"]
+        == 2
+    )
 
 
 def test_a_damaged_network_is_refused_with_the_file(finished, tmp_path):
@@ -184,15 +176,15 @@ def test_an_onnx_file_that_answers_otherwise_never_replaces_the_shipped_one(
 
 def test_a_shipped_file_is_written_anew_and_the_measured_numbers_stay(finished, tmp_path):
     card = export(finished, RECIPE, tmp_path)
-    row = Measurement("gaussian", 0.5, 1000, 20.0, 0.8, 9.4, 0.4)
-    card = dataclasses.replace(card, quality=(row,))
-    expected = load_denoiser(card).denoise_batch(PICTURES)
+    score = Score("gaussian", 0.5, 1000, {"psnr": 9.4}, {"psnr": 20.0})
+    card = dataclasses.replace(card, scores=(score,))
+    expected = load_predictor(card).predict_batch(PICTURES)
     card.weights.write_bytes(b"an older format")
     again = refresh(card)
     assert again == find_card("tiny", tmp_path)
     assert dataclasses.replace(again, sha256=card.sha256) == card
     assert again.sha256 in (card.folder / "card.md").read_text()
-    np.testing.assert_allclose(load_denoiser(again).denoise_batch(PICTURES), expected, atol=1e-6)
+    np.testing.assert_allclose(load_predictor(again).predict_batch(PICTURES), expected, atol=1e-6)
     assert load_inside(again).code == "code"
 
 
@@ -284,6 +276,7 @@ def test_the_work_of_a_network_is_that_counted_by_hand(architecture, settings, b
 PHOTO = TrainConfig(
     "residual-unet",
     {"channels": 3, "filters": [4, 6], "blocks": 1},
+    task="denoise-photos",
     data="photos",
     noise=(Noise("gaussian", 0.0, 0.2), Noise("poisson", 0.1, 0.3, 0.5)),
     loss="mae",
@@ -389,7 +382,7 @@ def test_a_photo_run_that_averages_its_weights_goes_on_with_the_average(
 def test_averaged_weights_are_what_is_validated_and_kept(photo_run):
     kept, last = weights_of(photo_run.model), weights_of(photo_run.checkpoint)
     assert not all(np.array_equal(a, b) for a, b in zip(kept, last, strict=True))
-    _, ((noisy, level), clean) = split_photos(AVERAGED)
+    _, ((noisy, level), clean) = split(AVERAGED)
     model = keras.saving.load_model(photo_run.model, compile=False)
     denoised = keras.ops.convert_to_numpy(model([noisy, level], training=False))
     *_, epoch = (event for event in photo_run.events() if event["event"] == "epoch")
@@ -415,10 +408,9 @@ def test_a_stopped_photo_run_ships_the_mean_of_its_weights_so_far(photos, tmp_pa
 
 
 def test_the_card_of_a_photo_network_says_what_it_takes_and_how_it_was_made(photo_card):
-    for name in on_both(photo_card, AVERAGED):
-        assert getattr(photo_card, name) == getattr(AVERAGED, name)
+    assert TrainConfig.from_json(json.dumps(photo_card.training)) == AVERAGED
+    assert photo_card.task == "denoise-photos"
     assert (photo_card.size, photo_card.channels, photo_card.multiple) == (0, 3, 4)
-    assert photo_card.for_photos
     assert photo_card.storage == "float16"
     assert "licensed for research" in photo_card.notice
     # At 2x2 and 1 of each 4x4 pixels.
@@ -441,7 +433,7 @@ def test_a_shipped_photo_network_answers_as_the_trained_one(photo_run, photo_car
     shown = np.pad(noisy, ((12, 12), (12, 12), (0, 0)), mode="reflect")[None]
     level = np.full((*shown.shape[:3], 1), 0.1, np.float32)
     expected = keras.ops.convert_to_numpy(model([shown, level], training=False))[0, 12:-12, 12:-12]
-    denoised = load_denoiser(photo_card).denoise(noisy, 0.1)
+    denoised = load_predictor(photo_card).predict(noisy, 0.1)
     np.testing.assert_allclose(denoised, np.clip(expected, 0, 1), atol=1e-5)
     assert np.abs(denoised - noisy).max() > 0.01
 
@@ -451,7 +443,7 @@ def test_half_precision_costs_next_to_nothing(photo_run, photo_card, rng):
     keras.config.set_dtype_policy("float32")
     model = build(PHOTO.architecture, **PHOTO.settings)
     model.set_weights(exact.get_weights())
-    _, ((noisy, level), clean) = split_photos(PHOTO)
+    _, ((noisy, level), clean) = split(PHOTO)
     session = ort.InferenceSession(photo_card.weights, providers=["CPUExecutionProvider"])
     shipped = session.run(None, {"image": noisy, "level": level})[0]
     trained = keras.ops.convert_to_numpy(model([noisy, level], training=False))
@@ -459,10 +451,10 @@ def test_half_precision_costs_next_to_nothing(photo_run, photo_card, rng):
 
 
 def test_a_large_photo_in_tiles_is_the_one_in_one_piece(photo_card, rng):
-    denoiser = load_denoiser(photo_card)
+    denoiser = load_predictor(photo_card)
     noisy = made_photo(rng, 300, 420)
-    whole = denoiser.denoise(noisy, 0.1)
-    in_tiles = denoiser.denoise(noisy, 0.1, tile_pixels=128**2)
+    whole = denoiser.predict(noisy, 0.1)
+    in_tiles = solve(denoiser.network, noisy, 0.1, tile_pixels=128**2)
     assert np.abs(whole.astype(int) - in_tiles).max() <= 2
     assert not np.array_equal(whole, noisy)
 
@@ -473,7 +465,7 @@ def test_a_photo_run_can_be_used_from_its_own_folder(photo_run, tmp_path):
     card = make_usable(run, "My photo network")
     assert find_card("20260101-photo", tmp_path) == card
     grey = np.full((10, 9, 1), 128, np.uint8)
-    assert load_denoiser(card).denoise(grey, 0.1).shape == grey.shape
+    assert load_predictor(card).predict(grey, 0.1).shape == grey.shape
 
 
 def test_a_training_may_start_from_the_weights_of_a_shipped_photo_network(photo_card, monkeypatch):
@@ -492,9 +484,9 @@ def test_a_training_may_start_from_the_weights_of_a_shipped_photo_network(photo_
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"architecture": "dense", "settings": {"hidden": 4}}, "take a picture and a level"),
-        ({"data": "mnist"}, "take a picture and a level"),
-        ({"crop": 34}, "cannot halve crops of 34"),
+        ({"architecture": "dense", "settings": {"hidden": 4}}, "gives a network image and level"),
+        ({"task": "denoise-digits", "data": "mnist", "loss": "mse"}, "gives a network image; "),
+        ({"crop": 34}, "cannot work on pieces of"),
         ({"crop": 200}, "crops of 200 pixels do not fit"),
     ],
 )

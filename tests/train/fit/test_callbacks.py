@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from models.tasks.contract import Examples
 from train.config import TrainConfig
 from train.fit.callbacks import (
     Keep,
@@ -15,7 +16,7 @@ from train.fit.callbacks import (
     TrainingDiverged,
     TrainingStopped,
 )
-from train.fit.data import TrainingBatches
+from train.fit.data import Batches
 from train.run_folder import Run
 
 
@@ -28,7 +29,7 @@ def run(tmp_path):
 def batches():
     """Ten pictures in batches of 4, 4 and 2."""
     pictures = np.zeros((10, 2, 2, 1), np.uint8)
-    return TrainingBatches(pictures, np.zeros(10, np.uint8), TrainConfig("dense", batch=4))
+    return Batches(Examples(pictures), TrainConfig("dense", batch=4))
 
 
 class Model:
@@ -87,7 +88,7 @@ def test_a_resumed_epoch_reports_its_own_batches(batches):
 
 def test_the_learning_rate_is_told_some_twenty_times_an_epoch():
     pictures = np.zeros((100, 2, 2, 1), np.uint8)
-    batches = TrainingBatches(pictures, np.zeros(100, np.uint8), TrainConfig("dense", batch=2))
+    batches = Batches(Examples(pictures), TrainConfig("dense", batch=2))
     report = Report(events := Events(), batches)
     report.set_model(model_at(1, rate=0.25))
     report.on_epoch_begin(0)

@@ -4,19 +4,14 @@ import numpy as np
 import pytest
 
 from imaging.noise import NOISE_KINDS
+from imaging.pixels import to_image
 from imaging.synthetic_digits import draw_digits
+from models.tasks.contract import Examples
+from models.tasks.digits import augment, degrade, validation_count
 from tests.train.conftest import TEST, TRAINING, VALIDATION
 from train.config import Noise, TrainConfig, every_kind, gaussian_only
 from train.fit import data
-from train.fit.data import (
-    TrainingBatches,
-    augment,
-    load_pictures,
-    split_and_spoil,
-    spoil,
-    to_unit,
-    validation_count,
-)
+from train.fit.data import Batches, load_pictures, split
 
 CONFIG = TrainConfig("dense", noise=gaussian_only(0.5), batch=32, seed=3)
 GREY = np.full((200, 28, 28, 1), 0.5, np.float32)
@@ -34,7 +29,7 @@ def make(pictures):
     def make(epoch=0, first_batch=0, **changes):
         config = dataclasses.replace(CONFIG, **changes)
         labels = np.arange(len(pictures), dtype=np.uint8)
-        return TrainingBatches(pictures, labels, config, epoch, first_batch)
+        return Batches(Examples(pictures, labels=labels), config, epoch, first_batch)
 
     return make
 
@@ -99,15 +94,15 @@ def test_noise_drawn_once_stays_with_its_picture_in_every_epoch(make):
 def test_noise_drawn_once_is_drawn_in_parts_each_with_noise_of_its_own(monkeypatch):
     sizes = []
 
-    def spoil_and_count(clean, *others):
+    def degrade_and_count(clean, *others):
         sizes.append(len(clean))
-        return spoil(clean, *others)
+        return degrade(clean, *others)
 
-    monkeypatch.setattr(data, "spoil", spoil_and_count)
+    monkeypatch.setattr(data, "degrade", degrade_and_count)
     monkeypatch.setattr(data, "PART", 80)
     grey = np.full(GREY.shape, 128, np.uint8)
     config = dataclasses.replace(CONFIG, noise=gaussian_only(0.1), fresh_noise=False)
-    noisy = [noisy for noisy, _ in all_of(TrainingBatches(grey, np.zeros(200), config))]
+    noisy = [noisy for noisy, _ in all_of(Batches(Examples(grey), config))]
     assert sizes == [80, 80, 40]
     assert len(np.unique(np.concatenate(noisy), axis=0)) == 200
 
@@ -117,11 +112,11 @@ def test_every_picture_comes_once_an_epoch_and_the_last_batch_is_what_is_left(ma
     assert len(batches) == 4  # 32 + 32 + 32 + 4
     assert [len(clean) for _, clean in all_of(batches)] == [32, 32, 32, 4]
     seen = sorted(clean.tobytes() for clean in clean_of(batches))
-    assert seen == sorted(picture.tobytes() for picture in to_unit(pictures))
+    assert seen == sorted(picture.tobytes() for picture in to_image(pictures))
 
 
 def test_pictures_are_shuffled(make, pictures):
-    assert not np.array_equal(clean_of(make(noise=())), to_unit(pictures))
+    assert not np.array_equal(clean_of(make(noise=())), to_image(pictures))
 
 
 def test_without_noise_the_input_is_the_target(make):
@@ -138,9 +133,9 @@ def test_inputs_and_targets_are_float32_in_0_to_1(make):
 
 
 def test_a_reader_gets_the_label_of_the_very_picture(make, pictures):
-    batches = make(target="label", loss="sparse_categorical_crossentropy", noise=())
+    batches = make(task="read-digits", loss="sparse_categorical_crossentropy", noise=())
     for shown, labels in all_of(batches):
-        assert np.array_equal(shown, to_unit(pictures[labels]))
+        assert np.array_equal(shown, to_image(pictures[labels]))
 
 
 def test_an_augmented_picture_is_also_the_target(make):
@@ -171,7 +166,7 @@ def test_after_a_resumed_epoch_come_those_of_an_unbroken_training(make):
 @pytest.mark.parametrize(("first_batch", "counts"), [(0, [32, 64, 96, 100]), (2, [32, 36])])
 def test_pictures_seen_are_counted_from_where_the_epoch_was_resumed(make, first_batch, counts):
     batches = make(first_batch=first_batch)
-    assert [batches.pictures_up_to(index) for index in range(len(batches))] == counts
+    assert [batches.examples.targets_up_to(index) for index in range(len(batches))] == counts
 
 
 # Noise
@@ -180,7 +175,7 @@ def test_pictures_seen_are_counted_from_where_the_epoch_was_resumed(make, first_
 @pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_noise_is_clipped_to_0_to_1_and_changes_the_picture(kind, rng):
     dark = 0.5 * GREY
-    noisy = spoil(dark, (Noise(kind, 0.5, 0.8),), rng)
+    noisy = degrade(dark, (Noise(kind, 0.5, 0.8),), rng)
     assert noisy.dtype == np.float32
     assert noisy.shape == dark.shape
     assert noisy.min() >= 0
@@ -189,13 +184,13 @@ def test_noise_is_clipped_to_0_to_1_and_changes_the_picture(kind, rng):
 
 
 def test_gaussian_noise_has_the_strength_that_was_asked_for(rng):
-    noisy = spoil(GREY, gaussian_only(0.1), rng)
+    noisy = degrade(GREY, gaussian_only(0.1), rng)
     # Clipping starts at five sigma.  Standard error sigma / sqrt(2 n) = 0.00018; allow four.
     assert np.std(noisy - GREY) == pytest.approx(0.1, abs=0.0008)
 
 
 def test_each_picture_gets_its_own_strength_evenly_between_low_and_high(rng):
-    spread = spoil(np.repeat(GREY, 5, axis=0), (Noise("gaussian", 0.05, 0.15),), rng)
+    spread = degrade(np.repeat(GREY, 5, axis=0), (Noise("gaussian", 0.05, 0.15),), rng)
     strengths = np.sort((spread - 0.5).std(axis=(1, 2, 3)))
     evenly = np.linspace(0.05, 0.15, len(strengths))
     # Kolmogorov-Smirnov with 1,000 pictures: 1.95 / sqrt(1000) of the range is passed once in a
@@ -206,7 +201,7 @@ def test_each_picture_gets_its_own_strength_evenly_between_low_and_high(rng):
 def test_each_picture_gets_one_kind_as_often_as_its_share_says(rng):
     count = 4000
     mixture = (Noise("masking", 0.5, 0.5, 3.0), Noise("salt-and-pepper", 0.5, 0.5, 1.0))
-    noisy = spoil(np.full((count, 8, 8, 1), 0.5, np.float32), mixture, rng)
+    noisy = degrade(np.full((count, 8, 8, 1), 0.5, np.float32), mixture, rng)
     black, white = ((noisy == level).any(axis=(1, 2, 3)) for level in (0, 1))
     assert black.all()  # By either kind; with 64 pixels at least one is hit.
     # Salt alone makes white: a quarter of the pictures, binomial.
@@ -214,16 +209,16 @@ def test_each_picture_gets_one_kind_as_often_as_its_share_says(rng):
 
 
 def test_noise_with_all_shares_is_the_whole_mixture(rng):
-    noisy = spoil(GREY, every_kind(0.5), rng)
+    noisy = degrade(GREY, every_kind(0.5), rng)
     flat = (noisy == 0.5).mean(axis=(1, 2, 3))
     assert len(np.unique(flat)) > 3  # Gaussian leaves no pixel, masking and blocks leave some.
 
 
 def test_clean_pictures_are_left_alone(rng):
     before = GREY.copy()
-    spoil(GREY, every_kind(0.5), rng)
+    degrade(GREY, every_kind(0.5), rng)
     assert np.array_equal(GREY, before)
-    assert spoil(GREY, (), rng) is GREY
+    assert degrade(GREY, (), rng) is GREY
 
 
 # Augmentation
@@ -398,12 +393,12 @@ def test_own_pictures_with_code_in_them_are_not_loaded(tmp_path):
 def test_of_few_own_pictures_a_fifth_is_for_validation(tmp_path, pictures):
     np.savez(tmp_path / "own.npz", pictures=pictures)
     config = dataclasses.replace(CONFIG, data="own")
-    batches, (noisy, clean) = split_and_spoil(config, own=tmp_path / "own.npz")
-    assert (len(batches.pictures), len(noisy), len(clean)) == (72, 18, 18)
+    batches, (noisy, clean) = split(config, own=tmp_path / "own.npz")
+    assert (len(batches.examples.targets), len(noisy), len(clean)) == (72, 18, 18)
 
 
 def test_eight_bits_become_0_to_1():
-    unit = to_unit(np.array([0, 51, 255], np.uint8))
+    unit = to_image(np.array([0, 51, 255], np.uint8))
     assert unit.dtype == np.float32
     np.testing.assert_allclose(unit, [0, 0.2, 1], rtol=1e-7)
 
@@ -412,9 +407,9 @@ def test_eight_bits_become_0_to_1():
 
 
 def test_validation_pictures_are_never_trained_on(strokes):
-    batches, (_, validation) = split_and_spoil(CONFIG)
-    trained_on = {to_unit(picture).tobytes() for picture in batches.pictures}
-    assert len(batches.pictures) == TRAINING
+    batches, (_, validation) = split(CONFIG)
+    trained_on = {to_image(picture).tobytes() for picture in batches.examples.targets}
+    assert len(batches.examples.targets) == TRAINING
     assert len(validation) == VALIDATION
     assert trained_on.isdisjoint(picture.tobytes() for picture in validation)
 
@@ -428,14 +423,14 @@ def test_validation_has_2000_pictures_or_a_fifth_of_fewer(pictures, kept_back):
 
 
 def test_test_pictures_are_in_neither(strokes):
-    test = {to_unit(picture).tobytes() for picture in load_pictures("mnist")[1][0]}
-    batches, (_, validation) = split_and_spoil(CONFIG)
-    assert test.isdisjoint(to_unit(picture).tobytes() for picture in batches.pictures)
+    test = {to_image(picture).tobytes() for picture in load_pictures("mnist")[1][0]}
+    batches, (_, validation) = split(CONFIG)
+    assert test.isdisjoint(to_image(picture).tobytes() for picture in batches.examples.targets)
     assert test.isdisjoint(picture.tobytes() for picture in validation)
 
 
 def test_validation_noise_is_drawn_once_and_is_not_the_training_noise(strokes):
-    (batches, first), (_, second) = split_and_spoil(CONFIG), split_and_spoil(CONFIG)
+    (batches, first), (_, second) = split(CONFIG), split(CONFIG)
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one, other)
     noisy, clean = first
@@ -448,7 +443,7 @@ def test_validation_noise_is_drawn_once_and_is_not_the_training_noise(strokes):
 
 
 def test_a_reader_is_validated_by_labels(strokes):
-    config = TrainConfig("digit-reader", target="label", loss="sparse_categorical_crossentropy")
-    _, (pictures, labels) = split_and_spoil(config)
+    config = TrainConfig("digit-reader", task="read-digits", loss="sparse_categorical_crossentropy")
+    _, (pictures, labels) = split(config)
     assert pictures.shape == (VALIDATION, 28, 28, 1)
     assert np.array_equal(labels, load_pictures("mnist")[0][1][-VALIDATION:])

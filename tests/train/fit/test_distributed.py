@@ -17,10 +17,11 @@ import keras
 import numpy as np
 import pytest
 
+from models.tasks.contract import Examples
 from train import replicas
 from train.__main__ import main
 from train.config import TrainConfig
-from train.fit.data import TrainingBatches
+from train.fit.data import Batches
 from train.fit.distributed import SharedBatches, StopTogether, Team, WorkerError, on_every_device
 from train.fit.loop import resume_or_build
 from train.recipes import recipe
@@ -67,9 +68,9 @@ def test_nested_arrays_are_shared_alike():
     assert (list(noisy), list(level), list(clean)) == ([2, 3], [20, 30], [2, 3])
 
 
-def batches_of(pictures: int, batch: int) -> TrainingBatches:
+def batches_of(pictures: int, batch: int) -> Batches:
     empty = np.zeros((pictures, 2, 2, 1), np.uint8)
-    return TrainingBatches(empty, np.zeros(pictures, np.uint8), TrainConfig("dense", batch=batch))
+    return Batches(Examples(empty), TrainConfig("dense", batch=batch))
 
 
 def test_shared_batches_are_the_parts_of_the_same_batches():

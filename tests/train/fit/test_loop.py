@@ -16,7 +16,7 @@ from tests.train.conftest import TRAINING
 from train.config import OPTIMIZERS, Noise, TrainConfig, every_kind, gaussian_only
 from train.fit import data, loop
 from train.fit.callbacks import Report, step_of
-from train.fit.data import TrainingBatches, split_and_spoil
+from train.fit.data import Batches, split
 from train.recipes import recipe
 from train.run_folder import Run
 
@@ -127,7 +127,7 @@ def test_the_losses_of_the_batches_average_to_that_of_the_epoch(finished):
 
 def test_the_curve_tells_what_the_finished_network_does(finished):
     model = keras.saving.load_model(finished.model, compile=False)
-    _, (noisy, clean) = split_and_spoil(DENSE)
+    _, (noisy, clean) = split(DENSE)
     denoised = keras.ops.convert_to_numpy(model(noisy, training=False))
     last = events_of(finished, "epoch")[-1]
     # float32 against float64, and six decimals in the file.
@@ -151,7 +151,7 @@ def test_a_run_folder_holds_what_the_design_names_and_no_leftovers(finished):
 
 
 def test_probes_show_ten_digits_and_nothing_clean_noisy_and_denoised(finished):
-    _, (noisy, clean) = split_and_spoil(DENSE)
+    _, (noisy, clean) = split(DENSE)
     noisy, clean = loop.probe_pictures(finished, DENSE, noisy, clean)
     denoised = keras.saving.load_model(finished.model, compile=False)(noisy, training=False)
     rows = []
@@ -170,7 +170,7 @@ def test_probes_show_ten_digits_and_nothing_clean_noisy_and_denoised(finished):
 
 def test_a_drawing_of_the_visitors_own_is_watched_before_the_others(tmp_path):
     run = Run.create(tmp_path / "run", DENSE)
-    _, (noisy, clean) = split_and_spoil(DENSE)
+    _, (noisy, clean) = split(DENSE)
     drawing = np.zeros((28, 28), np.uint8)
     drawing[5:20, 12:15] = 255
     Image.fromarray(drawing).save(run.drawing)
@@ -185,7 +185,7 @@ def test_a_drawing_of_the_visitors_own_is_watched_before_the_others(tmp_path):
 def test_the_last_probe_is_noise_alone_even_where_the_training_noise_spares_black(tmp_path, noise):
     config = dataclasses.replace(DENSE, noise=noise)
     run = Run.create(tmp_path / "run", config)
-    noisy, clean = loop.probe_pictures(run, config, *split_and_spoil(config)[1])
+    noisy, clean = loop.probe_pictures(run, config, *split(config)[1])
     assert not clean[-1].any()
     # Half of the black pixels are lifted by noise of 0.5, the others clipped.
     assert noisy[-1].std() > 0.2
@@ -220,7 +220,7 @@ def test_a_reader_learns_labels_and_has_no_probes(tmp_path):
         "digit-reader",
         {"filters": 2, "units": 4},
         data="fashion-mnist",
-        target="label",
+        task="read-digits",
         noise=gaussian_only(0.1),
         augment=True,
         loss="sparse_categorical_crossentropy",
@@ -307,7 +307,7 @@ def test_a_training_that_does_not_get_better_ends_early_with_its_best_weights(tm
     last = events_of(run, "status")[-1]
     assert last["status"] == "finished"
     assert f"has not fallen for 2 epochs; the weights of epoch {best}, the best" in last["reason"]
-    _, validation = split_and_spoil(BY_HEART)
+    _, validation = split(BY_HEART)
     measured = keras.saving.load_model(run.model).evaluate(*validation, batch_size=500, verbose=0)
     assert measured[0] == pytest.approx(losses[best - 1], rel=1e-4)
 
@@ -421,7 +421,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(finished, tmp_path, m
 def test_a_training_that_diverges_ends_and_the_last_good_weights_are_kept(
     tmp_path, monkeypatch, poisoned_side
 ):
-    original = TrainingBatches.__getitem__
+    original = Batches.__getitem__
 
     def poisoned(batches, index):
         noisy, clean = original(batches, index)
@@ -431,7 +431,7 @@ def test_a_training_that_diverges_ends_and_the_last_good_weights_are_kept(
             return noisy * np.nan, clean
         return noisy, clean * np.nan
 
-    monkeypatch.setattr(TrainingBatches, "__getitem__", poisoned)
+    monkeypatch.setattr(Batches, "__getitem__", poisoned)
     run, outcome = train(tmp_path / "run", DENSE)
     assert outcome == "diverged"
     (stop,) = events_of(run, "stop")

@@ -9,10 +9,11 @@ import pytest
 from scipy.spatial import cKDTree
 
 from imaging.not_digits import SAMPLES
+from imaging.pixels import to_image
 from models.studies import lab as shown
 from train import __main__ as command_line
 from train.config import TrainConfig
-from train.fit.data import load_pictures, to_unit
+from train.fit.data import load_pictures
 from train.run_folder import Run
 from train.studies import lab
 
@@ -48,7 +49,7 @@ def made(strokes, tmp_path_factory):
 def test_the_shipped_autoencoders_answer_as_keras_does(made):
     folder, runs = made
     networks, _ = shown.read_autoencoders(folder)
-    pictures = to_unit(load_pictures("mnist")[1][0][:50])
+    pictures = to_image(load_pictures("mnist")[1][0][:50])
     for width, network in networks.items():
         model = keras.saving.load_model(runs / f"lab-dense-{width}" / "model.keras", compile=False)
         expected = model.predict(pictures, verbose=0)
@@ -59,7 +60,7 @@ def test_the_shipped_autoencoders_answer_as_keras_does(made):
 def test_the_shipped_convolutional_networks_answer_as_keras_does(made):
     folder, runs = made
     order = shown.read_order(folder)
-    pictures = to_unit(load_pictures("mnist")[1][0][:50])
+    pictures = to_image(load_pictures("mnist")[1][0][:50])
     for name in shown.ORDERS:
         path = runs / f"lab-convolutional-{name}" / "model.keras"
         expected = keras.saving.load_model(path, compile=False).predict(pictures, verbose=0)

@@ -13,14 +13,16 @@ from imaging.noise_level import estimate_level
 from imaging.photo_samples import PHOTO_SAMPLES
 from imaging.specialists import switching
 from models.catalogue import ModelError, find_card, load_catalogue
-from models.photo_predictor import STRONGEST, PhotoDenoiser, level_of, open_for_photos
-from models.predictor import Denoiser, load_denoiser
+from models.predictor import Predictor, load_predictor
+from models.session import open_large
+from models.tasks.denoise_photos.solve import STRONGEST, level_of, solve
 from tests.models.networks import identity, ship
 from tests.models.photo_networks import average, minus_level, network, smoother, tinted
 
 pytestmark = pytest.mark.slow
 
-SHIPPED = [card for card in load_catalogue().values() if card.for_photos]
+FOR_PHOTOS = {"task": "denoise-photos", "size": 0, "channels": 3, "multiple": 16}
+SHIPPED = [card for card in load_catalogue().values() if not card.size]
 SIZES = [(1, 1), (7, 5), (1, 40), (641, 333)]
 SIGMA = 25 / 255
 TILE = 192**2  # Small tiles, so that small pictures have many.
@@ -35,16 +37,16 @@ every_flat = pytest.mark.parametrize(
 every_channels = pytest.mark.parametrize("channels", [1, 3])
 
 
-def load(folder, name, made, multiple=16) -> PhotoDenoiser:
-    return load_denoiser(ship(folder, name, made, size=0, channels=3, multiple=multiple))
+def load(folder, name, made, multiple=16) -> Predictor:
+    return load_predictor(ship(folder, name, made, **FOR_PHOTOS | {"multiple": multiple}))
 
 
 @pytest.fixture(scope="module", params=["smoother", *(card.name for card in SHIPPED)])
-def denoiser(request, tmp_path_factory) -> PhotoDenoiser:
+def denoiser(request, tmp_path_factory) -> Predictor:
     """A network made by hand, and each that ships."""
     for card in SHIPPED:
         if card.name == request.param:
-            return load_denoiser(card)
+            return load_predictor(card)
     return load(tmp_path_factory.mktemp("models"), "smoother", smoother())
 
 
@@ -70,7 +72,7 @@ def noise_of(size, channels, dtype, rng) -> np.ndarray:
 def test_any_size_comes_back_in_its_shape_and_type(denoiser, size, dtype, channels, rng):
     noisy = noise_of(size, channels, dtype, rng)
     before = noisy.copy()
-    denoised = denoiser.denoise(noisy, SIGMA)
+    denoised = denoiser.predict(noisy, SIGMA)
     assert denoised.shape == noisy.shape
     assert denoised.dtype == dtype
     assert 0 <= denoised.min() <= denoised.max() <= (255 if dtype == np.uint8 else 1)
@@ -82,14 +84,14 @@ def test_any_size_comes_back_in_its_shape_and_type(denoiser, size, dtype, channe
 def test_flat_grey_stays_what_it_is(denoiser, size, grey, channels):
     flat = np.full((*size, channels), grey, np.uint8)
     # It is seen to have no noise.
-    np.testing.assert_array_equal(denoiser.denoise(flat, tile_pixels=TILE), flat)
+    np.testing.assert_array_equal(solve(denoiser.network, flat, tile_pixels=TILE), flat)
 
 
 @every_flat
 def test_seams_and_edges_are_not_seen_on_flat_grey(denoiser, size, grey):
     def denoised(height, width, **settings):
         flat = np.full((height, width, 1), grey / 255, np.float32)
-        return denoiser.denoise(flat, 5 / 255, **settings)
+        return solve(denoiser.network, flat, 5 / 255, **settings)
 
     # Told of noise that is not there, a network may be a little wrong, but everywhere in the same
     # way: what it makes of 16 x 16 pixels in the midst of a large picture is repeated.
@@ -100,17 +102,21 @@ def test_seams_and_edges_are_not_seen_on_flat_grey(denoiser, size, grey):
 
 def test_noisy_grey_keeps_its_brightness(denoiser, rng):
     noisy = np.rint(rng.normal(128, 25, (200, 200, 1))).astype(np.uint8)
-    denoised = denoiser.denoise(noisy, SIGMA)
+    denoised = denoiser.predict(noisy, SIGMA)
     assert denoised.mean() == pytest.approx(noisy.mean(), abs=1)
     assert denoised.std() < noisy.std()
 
 
 def test_a_picture_in_tiles_is_the_one_in_one_piece(denoiser, noisy):
     tiles = []
-    in_tiles = denoiser.denoise(
-        noisy, SIGMA, watch=lambda done, total: tiles.append(total), tile_pixels=TILE
+    in_tiles = solve(
+        denoiser.network,
+        noisy,
+        SIGMA,
+        watch=lambda done, total: tiles.append(total),
+        tile_pixels=TILE,
     )
-    whole = denoiser.denoise(noisy, SIGMA)
+    whole = denoiser.predict(noisy, SIGMA)
     assert tiles[-1] >= 8
     assert np.abs(in_tiles.astype(int) - whole).max() <= 2
 
@@ -118,43 +124,43 @@ def test_a_picture_in_tiles_is_the_one_in_one_piece(denoiser, noisy):
 @pytest.mark.parametrize("sigma", [0, SIGMA, None])
 def test_grey_in_three_channels_gets_no_colour_and_is_that_in_one(denoiser, noisy, sigma):
     one, three = noisy[..., :1], np.repeat(noisy[..., :1], 3, axis=2)
-    denoised = denoiser.denoise(three, sigma)
+    denoised = denoiser.predict(three, sigma)
     np.testing.assert_array_equal(denoised, np.repeat(denoised[..., :1], 3, axis=2))
     if sigma is not None:
-        np.testing.assert_array_equal(denoised[..., :1], denoiser.denoise(one, sigma))
+        np.testing.assert_array_equal(denoised[..., :1], denoiser.predict(one, sigma))
 
 
 @every_type
 @every_channels
 def test_at_level_0_the_picture_comes_back_as_it_is(denoiser, dtype, channels, rng):
     noisy = noise_of((70, 90), channels, dtype, rng)
-    np.testing.assert_array_equal(denoiser.denoise(noisy, 0), noisy)
-    assert denoiser.denoise(noisy, 0.0) is not noisy
+    np.testing.assert_array_equal(denoiser.predict(noisy, 0), noisy)
+    assert denoiser.predict(noisy, 0.0) is not noisy
 
 
 def test_8_bits_and_floats_agree(denoiser, noisy):
-    from_floats = denoiser.denoise(noisy.astype(np.float32) / 255, SIGMA)
-    assert np.abs(denoiser.denoise(noisy, SIGMA) - 255 * from_floats).max() <= 0.5 + 1e-3
+    from_floats = denoiser.predict(noisy.astype(np.float32) / 255, SIGMA)
+    assert np.abs(denoiser.predict(noisy, SIGMA) - 255 * from_floats).max() <= 0.5 + 1e-3
 
 
 def test_it_brings_the_picture_nearer_to_the_clean_one(denoiser, noisy):
     clean = PHOTO_SAMPLES["cat"].load() / np.float32(255)
-    denoised = denoiser.denoise(noisy, SIGMA) / np.float32(255)
+    denoised = denoiser.predict(noisy, SIGMA) / np.float32(255)
     assert metrics.psnr(clean, denoised) > metrics.psnr(clean, noisy / np.float32(255)) + 0.5
 
 
 def test_without_a_level_it_is_estimated(denoiser, noisy):
-    told = denoiser.denoise(noisy, estimate_level(noisy))
-    np.testing.assert_array_equal(denoiser.denoise(noisy), told)
-    np.testing.assert_array_equal(denoiser.denoise(noisy, sigma=None), told)
+    told = denoiser.predict(noisy, estimate_level(noisy))
+    np.testing.assert_array_equal(denoiser.predict(noisy), told)
+    np.testing.assert_array_equal(denoiser.predict(noisy, hint=None), told)
     assert not np.array_equal(told, noisy)
 
 
 def test_one_denoiser_serves_several_threads_with_the_same_results(denoiser, noisy):
     parts = [noisy[top : top + 50, :200] for top in range(0, 300, 50)]
-    alone = [denoiser.denoise(part, SIGMA) for part in parts]
+    alone = [denoiser.predict(part, SIGMA) for part in parts]
     with ThreadPoolExecutor(4) as threads:
-        together = list(threads.map(lambda part: denoiser.denoise(part, SIGMA), parts))
+        together = list(threads.map(lambda part: denoiser.predict(part, SIGMA), parts))
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
@@ -170,15 +176,15 @@ def test_the_network_of_the_page_is_shipped():
 def test_the_level_reaches_every_pixel_in_units_of_the_full_range(tmp_path, rng):
     denoiser = load(tmp_path, "minus", minus_level())
     grey = np.full((50, 70, 3), 0.75, np.float32)
-    np.testing.assert_allclose(denoiser.denoise(grey, 0.25), 0.5, atol=1e-6)
-    assert np.all(denoiser.denoise(np.full((50, 70, 1), 153, np.uint8), 0.2) == 102)
+    np.testing.assert_allclose(denoiser.predict(grey, 0.25), 0.5, atol=1e-6)
+    assert np.all(denoiser.predict(np.full((50, 70, 1), 153, np.uint8), 0.2) == 102)
 
 
 @pytest.mark.parametrize("sigma", [STRONGEST, 0.7, 10, float("inf")])
 def test_a_level_above_those_trained_is_told_as_the_strongest(tmp_path, sigma):
     denoiser = load(tmp_path, "minus", minus_level())
     white = np.ones((20, 20, 1), np.float32)
-    np.testing.assert_allclose(denoiser.denoise(white, sigma), 1 - STRONGEST, atol=1e-6)
+    np.testing.assert_allclose(denoiser.predict(white, sigma), 1 - STRONGEST, atol=1e-6)
 
 
 # Lost pixels
@@ -196,7 +202,7 @@ def test_lost_pixels_are_filled_in_and_told_and_the_others_kept(tmp_path, channe
     denoiser = load(tmp_path, "minus", minus_level())
     clean = np.full((100, 90, channels), 0.5, np.float32)
     noisy, lost = with_lost_pixels(clean, rng)
-    denoised = denoiser.denoise(noisy, metrics.rms(clean, noisy))
+    denoised = denoiser.predict(noisy, metrics.rms(clean, noisy))
     np.testing.assert_array_equal(denoised[~lost], 0.5)
     np.testing.assert_allclose(denoised[lost], 0.5 - FILLED_LEVEL, atol=1e-3)
 
@@ -208,7 +214,7 @@ def test_beside_lost_pixels_other_noise_is_told_too(tmp_path, estimated, rng):
     even = clean + 0.1 * rng.standard_normal(clean.shape, np.float32)
     noisy, lost = with_lost_pixels(even, rng)
     sigma = None if estimated else metrics.rms(clean, noisy)
-    taken = even - denoiser.denoise(noisy, sigma)
+    taken = even - denoiser.predict(noisy, sigma)
     assert taken[~lost].mean() == pytest.approx(0.1, rel=0.1)
     assert taken[lost].mean() == pytest.approx(np.hypot(0.1, FILLED_LEVEL), rel=0.1)
 
@@ -217,14 +223,14 @@ def test_more_than_lost_pixels_account_for_smooths_the_others(tmp_path, rng):
     denoiser = load(tmp_path, "minus", minus_level())
     clean = np.full((100, 90, 3), 0.5, np.float32)
     noisy, lost = with_lost_pixels(clean, rng)
-    levels = [0.5 - denoiser.denoise(noisy, sigma)[~lost].mean() for sigma in (0.2, 0.3, 0.4)]
+    levels = [0.5 - denoiser.predict(noisy, sigma)[~lost].mean() for sigma in (0.2, 0.3, 0.4)]
     assert 0 < levels[0] < levels[1] < levels[2]
 
 
 def test_noise_that_is_not_of_lost_pixels_is_told_as_it_is(tmp_path, rng):
     denoiser = load(tmp_path, "minus", minus_level())
     noisy = np.clip(0.5 + 0.2 * rng.standard_normal((100, 90, 3)), 0, 1).astype(np.float32)
-    taken = noisy - denoiser.denoise(noisy, 0.2)
+    taken = noisy - denoiser.predict(noisy, 0.2)
     np.testing.assert_allclose(taken[noisy > 0.2], 0.2, atol=1e-6)
 
 
@@ -232,8 +238,8 @@ def test_noise_that_is_not_of_lost_pixels_is_told_as_it_is(tmp_path, rng):
 def test_the_network_fills_lost_pixels_better_than_the_filter(share, rng):
     clean = PHOTO_SAMPLES["astronaut"].load()[:256, :256].astype(np.float32) / 255
     noisy, _ = with_lost_pixels(clean, rng, share)
-    denoiser = load_denoiser(find_card("photo"))
-    network = denoiser.denoise(noisy, metrics.rms(clean, noisy))
+    denoiser = load_predictor(find_card("photo"))
+    network = denoiser.predict(noisy, metrics.rms(clean, noisy))
     assert metrics.psnr(clean, network) > metrics.psnr(clean, switching(noisy, 0))
 
 
@@ -262,7 +268,7 @@ def test_around_the_picture_its_mirror_image_is_shown_up_to_a_multiple(tmp_path,
     assert len(rows) % 16 == len(columns) % 16 == 0
     expected = picture[rows][:, columns].mean(axis=(0, 1))
     # A sum of some thousand values in single precision.
-    denoised = denoiser.denoise(picture, 0.1)
+    denoised = denoiser.predict(picture, 0.1)
     np.testing.assert_allclose(denoised, np.broadcast_to(expected, picture.shape), atol=1e-5)
 
 
@@ -270,11 +276,11 @@ def test_grey_stays_grey_whatever_the_network_does_to_colours(tmp_path):
     denoiser = load(tmp_path, "tinted", tinted())
     # Red is added and blue taken in equal parts: the mean stays.
     grey = np.full((20, 30, 1), 0.5, np.float32)
-    np.testing.assert_allclose(denoiser.denoise(grey, 0.2), 0.5, atol=1e-6)
-    np.testing.assert_allclose(denoiser.denoise(np.repeat(grey, 3, axis=2), 0.2), 0.5, atol=1e-6)
+    np.testing.assert_allclose(denoiser.predict(grey, 0.2), 0.5, atol=1e-6)
+    np.testing.assert_allclose(denoiser.predict(np.repeat(grey, 3, axis=2), 0.2), 0.5, atol=1e-6)
     one_pixel_apart = np.repeat(grey, 3, axis=2)
     one_pixel_apart[7, 9, 2] += 0.01
-    colour = denoiser.denoise(one_pixel_apart, 0.2)
+    colour = denoiser.predict(one_pixel_apart, 0.2)
     np.testing.assert_allclose(colour[0, 0], [0.7, 0.5, 0.3], atol=1e-6)
 
 
@@ -295,7 +301,9 @@ def test_tiles_begin_where_the_network_halves(tmp_path):
     denoiser = load(tmp_path, "checks", made)
     black = np.zeros((400, 304, 3), np.float32)
     expected = np.tile(checks[0], (25, 19, 3))
-    np.testing.assert_allclose(denoiser.denoise(black, 0.1, tile_pixels=TILE), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        solve(denoiser.network, black, 0.1, tile_pixels=TILE), expected, atol=1e-6
+    )
 
 
 # Progress
@@ -312,11 +320,11 @@ def test_whoever_watches_is_told_of_every_tile_and_may_end_the_work(tmp_path):
 
     denoiser, picture = load(tmp_path, "minus", minus_level()), np.zeros((280, 280, 1), np.uint8)
     told, stop = [], None
-    denoiser.denoise(picture, 0.1, watch, tile_pixels=TILE)
+    solve(denoiser.network, picture, 0.1, watch, tile_pixels=TILE)
     assert told == [(done, 4) for done in range(5)]
     told, stop = [], 2
     with pytest.raises(Enough):
-        denoiser.denoise(picture, 0.1, watch, tile_pixels=TILE)
+        solve(denoiser.network, picture, 0.1, watch, tile_pixels=TILE)
     assert told == [(0, 4), (1, 4), (2, 4)]
 
 
@@ -327,54 +335,53 @@ def test_whoever_watches_is_told_of_every_tile_and_may_end_the_work(tmp_path):
 def test_a_picture_of_another_shape_is_refused_with_the_shape(tmp_path, shape):
     denoiser = load(tmp_path, "minus", minus_level())
     with pytest.raises(ValueError, match="expected a picture of shape") as caught:
-        denoiser.denoise(np.zeros(shape, np.float32), 0.1)
+        denoiser.predict(np.zeros(shape, np.float32), 0.1)
     assert str(shape) in str(caught.value)
 
 
 def test_pixels_of_another_type_are_refused(tmp_path):
     denoiser = load(tmp_path, "minus", minus_level())
     with pytest.raises(ValueError, match="got float64"):
-        denoiser.denoise(np.zeros((5, 5, 1)), 0.1)
+        denoiser.predict(np.zeros((5, 5, 1)), 0.1)
 
 
 @pytest.mark.parametrize("sigma", [-0.1, float("nan")])
 def test_a_level_that_makes_no_sense_is_refused(tmp_path, sigma):
     denoiser = load(tmp_path, "minus", minus_level())
     with pytest.raises(ValueError, match=f"sigma must not be negative, got {sigma}"):
-        denoiser.denoise(np.zeros((5, 5, 1), np.uint8), sigma)
+        denoiser.predict(np.zeros((5, 5, 1), np.uint8), sigma)
 
 
 # Loading
 
 
-def test_a_card_for_photos_gives_a_denoiser_for_photos_and_another_one_for_digits(tmp_path):
+def test_the_network_knows_what_its_card_says(tmp_path):
     photo = load(tmp_path, "photo", minus_level(), multiple=32)
-    assert isinstance(photo, PhotoDenoiser)
-    assert photo.multiple == 32
-    assert isinstance(load_denoiser(ship(tmp_path, "digits", identity())), Denoiser)
+    assert photo.task.name == "denoise-photos"
+    assert (photo.network.multiple, photo.network.size, photo.network.channels) == (32, 0, 3)
 
 
 def test_weights_of_digits_do_not_pass_for_those_of_photos_nor_the_reverse(tmp_path):
     with pytest.raises(ModelError, match="do not belong to its card"):
-        load_denoiser(ship(tmp_path, "a", identity(channels=3), size=0, channels=3))
+        load_predictor(ship(tmp_path, "a", identity(channels=3), **FOR_PHOTOS))
     with pytest.raises(ModelError, match="do not belong to its card"):
-        load_denoiser(ship(tmp_path, "b", minus_level(), channels=3))
+        load_predictor(ship(tmp_path, "b", minus_level(), channels=3))
     with pytest.raises(ModelError, match="do not belong to its card"):
-        load_denoiser(ship(tmp_path, "c", minus_level(), size=0, channels=1))
+        load_predictor(ship(tmp_path, "c", minus_level(), **FOR_PHOTOS | {"channels": 1}))
 
 
 def test_damaged_weights_are_refused_with_the_name(tmp_path):
-    card = ship(tmp_path, "photo", minus_level(), size=0, channels=3)
+    card = ship(tmp_path, "photo", minus_level(), **FOR_PHOTOS)
     card.weights.write_bytes(card.weights.read_bytes()[:-1])
     with pytest.raises(ModelError, match="weights of the model photo are damaged"):
-        load_denoiser(card)
+        load_predictor(card)
 
 
 def test_what_is_no_network_fails_where_it_is_loaded(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"no network")
     with pytest.raises(Exception, match=r"(?i)protobuf"):
-        open_for_photos(path)
+        open_large(path)
 
 
 # Other visitors
@@ -393,7 +400,7 @@ def test_the_threads_of_a_network_give_way_and_the_one_that_loaded_it_does_not(t
     (mine,), before = priorities([0]), threads()
     path = tmp_path / "model.onnx"
     path.write_bytes(minus_level().SerializeToString())
-    session = open_for_photos(path)
+    session = open_large(path)
     assert set(priorities(threads() - before)) <= {max(mine, 10)}
     assert len(threads() - before) >= session.get_session_options().intra_op_num_threads - 1
     assert list(priorities([0])) == [mine]

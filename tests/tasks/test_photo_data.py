@@ -8,6 +8,17 @@ from imaging import metrics
 from imaging.impulses import FILLED_LEVEL
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
+from models.tasks.contract import Examples
+from models.tasks.data_folder import data_folder
+from models.tasks.denoise_photos import data
+from models.tasks.denoise_photos.data import (
+    LEVEL_ERROR,
+    degrade_photos,
+    held_out_pairs,
+    load_pairs,
+    load_photos,
+    random_crop,
+)
 from tests.train.made_photos import (
     CAMERA_SIGMA,
     CROPS,
@@ -17,23 +28,13 @@ from tests.train.made_photos import (
     make_photos,
 )
 from train.config import Noise, TrainConfig
-from train.fit import photos
-from train.fit.photos import (
-    LEVEL_ERROR,
-    CameraBatches,
-    PhotoBatches,
-    held_out_pairs,
-    load_pairs,
-    load_photos,
-    random_crop,
-    split_photos,
-    spoil_photos,
-)
+from train.fit.data import Batches, split
 from train.recipes import RECIPES
 
 CONFIG = TrainConfig(
     "residual-unet",
     {"channels": 3, "filters": [4, 4], "blocks": 1},
+    task="denoise-photos",
     data="photos",
     noise=(Noise("gaussian", 0.0, 0.3, 3.0), Noise("salt-and-pepper", 0.1, 0.2)),
     loss="mae",
@@ -56,7 +57,16 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def looked_for(folder, monkeypatch):
+    forget()
     monkeypatch.setenv("DENOISE_DATA_DIR", str(folder))
+    yield
+    forget()
+
+
+def forget() -> None:
+    """Let every test read the files for itself."""
+    for cached in (load_photos, load_pairs, data._levels_of_pairs):
+        cached.cache_clear()
 
 
 def same(one, other) -> bool:
@@ -75,14 +85,14 @@ def only(kind, low=0.0) -> TrainConfig:
 
 def never(monkeypatch, *shares) -> None:
     for share in shares:
-        monkeypatch.setattr(photos, share, 0)
+        monkeypatch.setattr(data, share, 0)
 
 
 # Loading
 
 
 def test_photos_come_in_the_order_of_their_names_as_8_bit_colour(folder):
-    loaded = load_photos()
+    loaded = load_photos(data_folder())
     assert len(loaded) == COUNT
     for path, photo in zip(sorted((folder / "photos/train").iterdir()), loaded, strict=True):
         assert (photo.dtype, photo.shape) == (np.uint8, (150, 140, 3))
@@ -93,7 +103,7 @@ def test_photos_come_in_the_order_of_their_names_as_8_bit_colour(folder):
 def test_a_grey_photo_is_loaded_in_three_channels(tmp_path, monkeypatch):
     monkeypatch.setenv("DENOISE_DATA_DIR", str(make_photos(tmp_path, 0)))
     Image.new("L", (40, 30), 77).save(tmp_path / "photos/train/grey.jpg")
-    (photo,) = load_photos()
+    (photo,) = load_photos(data_folder())
     assert photo.shape == (30, 40, 3)
     assert np.all(photo == 77)
 
@@ -102,14 +112,14 @@ def test_a_grey_photo_is_loaded_in_three_channels(tmp_path, monkeypatch):
 def test_where_there_are_no_photos_it_says_where_they_are_looked_for(load, tmp_path, monkeypatch):
     monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path))
     with pytest.raises(OSError, match=r"there are no photos in .*(train|polyu)"):
-        load()
+        load(data_folder())
     monkeypatch.delenv("DENOISE_DATA_DIR")
     with pytest.raises(OSError, match="DENOISE_DATA_DIR"):
-        load()
+        load(data_folder())
 
 
 def test_pairs_are_loaded_by_scene_the_truth_first():
-    scenes = load_pairs()
+    scenes = load_pairs(data_folder())
     assert sorted(scenes) == SCENES
     for pairs in scenes.values():
         assert len(pairs) == CROPS
@@ -129,8 +139,8 @@ def test_real_pairs_are_100_crops_and_each_scene_is_one(data_dir, monkeypatch):
     if not (data_dir / "polyu").is_dir():
         pytest.skip(f"needs real pairs: there is no {data_dir / 'polyu'}")
     monkeypatch.setenv("DENOISE_DATA_DIR", str(data_dir))
-    monkeypatch.setattr(photos, "_open", lambda path: path)
-    scenes = load_pairs()
+    monkeypatch.setattr(data, "_open", lambda path: path)
+    scenes = load_pairs(data_folder())
     assert sum(map(len, scenes.values())) == 100  # Xu et al., arXiv:1804.02603.
     for scene, pairs in scenes.items():
         assert not scene.endswith("_")
@@ -144,11 +154,11 @@ def test_real_pairs_are_100_crops_and_each_scene_is_one(data_dir, monkeypatch):
 
 
 def test_every_25th_photo_is_kept_back():
-    loaded = load_photos()
-    batches, (_, clean) = split_photos(CONFIG)
-    assert len(batches.photos) == COUNT - 2
+    loaded = load_photos(data_folder())
+    batches, (_, clean) = split(CONFIG)
+    assert len(batches.examples.targets) == COUNT - 2
     for index, photo in enumerate(loaded):
-        trained = any(np.array_equal(photo, other) for other in batches.photos)
+        trained = any(np.array_equal(photo, other) for other in batches.examples.targets)
         assert trained == (index not in (0, 25))
     for photo, crop in zip((loaded[0], loaded[25]), clean, strict=True):
         # The middle 128 x 128 of 150 x 140.
@@ -156,8 +166,8 @@ def test_every_25th_photo_is_kept_back():
 
 
 def test_validation_is_on_the_noise_of_the_papers_unclipped_and_always_the_same(monkeypatch):
-    monkeypatch.setattr(photos, "VALIDATION_EVERY", 5)
-    _, ((noisy, level), clean) = split_photos(CONFIG)
+    monkeypatch.setattr(data, "VALIDATION_EVERY", 5)
+    _, ((noisy, level), clean) = split(CONFIG)
     sigmas = np.float32([15, 25, 50, 15, 25, 50]) / 255
     np.testing.assert_array_equal(level, np.broadcast_to(sigmas[:, None, None, None], level.shape))
     assert level.shape == (*clean.shape[:3], 1)
@@ -165,15 +175,15 @@ def test_validation_is_on_the_noise_of_the_papers_unclipped_and_always_the_same(
     # 49,152 values: a standard error of 0.3 %; allow four.
     np.testing.assert_allclose((noisy - clean).std(axis=(1, 2, 3)), sigmas, rtol=0.013)
     assert noisy.min() < 0 < 1 < noisy.max()
-    again = split_photos(dataclasses.replace(CONFIG, batch=2, noise=()))[1]
+    again = split(dataclasses.replace(CONFIG, batch=2, noise=()))[1]
     assert same(((noisy, level), clean), again)
-    assert not same(again, split_photos(dataclasses.replace(CONFIG, seed=4))[1])
+    assert not same(again, split(dataclasses.replace(CONFIG, seed=4))[1])
 
 
 def test_no_scene_of_a_camera_is_trained_on_and_measured():
-    scenes = load_pairs()
-    batches, (_, watched) = split_photos(CAMERA)
-    held_out = held_out_pairs()
+    scenes = load_pairs(data_folder())
+    batches, (_, watched) = split(CAMERA)
+    held_out = held_out_pairs(data_folder())
 
     def scenes_of(pictures, whole):
         return {
@@ -184,19 +194,19 @@ def test_no_scene_of_a_camera_is_trained_on_and_measured():
             if np.array_equal(whole(truth), picture)
         }
 
-    trained = scenes_of([truth for truth, _ in batches.pairs], lambda truth: truth)
+    trained = scenes_of(batches.examples.targets, lambda truth: truth)
     measured = scenes_of([clean for clean, _ in held_out], lambda truth: truth / np.float32(255))
     validated = scenes_of(watched, lambda truth: truth[11:139, 6:134] / np.float32(255))
     # Every fourth is measured, of the others the first two are watched.
     assert measured == {SCENES[0], SCENES[4]}
     assert validated == {SCENES[1], SCENES[2]}
     assert trained == {SCENES[3], SCENES[5]}
-    assert len(held_out) == len(batches.pairs) == len(watched) == 2 * CROPS
+    assert len(held_out) == len(batches.examples) == len(watched) == 2 * CROPS
 
 
 def test_camera_noise_is_validated_at_the_level_that_is_estimated_for_the_whole_picture():
-    scenes = load_pairs()
-    _, ((noisy, level), clean) = split_photos(CAMERA)
+    scenes = load_pairs(data_folder())
+    _, ((noisy, level), clean) = split(CAMERA)
     pairs = [pair for name in SCENES[1:3] for pair in scenes[name]]
     expected = [estimate_level(pair[1]) for pair in pairs]
     np.testing.assert_allclose(level[:, 0, 0, 0], expected, rtol=1e-6)
@@ -209,9 +219,8 @@ def test_camera_noise_is_validated_at_the_level_that_is_estimated_for_the_whole_
 
 @pytest.mark.parametrize("config", [CONFIG, CAMERA], ids=["photos", "camera"])
 def test_a_batch_has_what_a_network_takes_and_answers(config):
-    batches, _ = split_photos(config)
+    batches, _ = split(config)
     assert (len(batches), batches.batches_an_epoch) == (4, 4)
-    assert batches.picture_shape == (32, 32, 3)
     for index in range(4):
         (noisy, level), clean = batches[index]
         assert noisy.shape == clean.shape == (6, 32, 32, 3)
@@ -219,12 +228,12 @@ def test_a_batch_has_what_a_network_takes_and_answers(config):
         assert noisy.dtype == level.dtype == clean.dtype == np.float32
         assert 0 <= clean.min() < clean.max() <= 1
         assert level.min() >= 0
-        assert batches.pictures_up_to(index) == 6 * (index + 1)
+        assert batches.examples_up_to(index) == 6 * (index + 1)
 
 
 @pytest.mark.parametrize("config", [CONFIG, CAMERA], ids=["photos", "camera"])
 def test_the_same_seed_gives_the_same_batches_and_no_two_are_alike(config):
-    one, other = split_photos(config)[0], split_photos(config)[0]
+    one, other = split(config)[0], split(config)[0]
     seen = []
     for epoch in (0, 1, 7):
         one.epoch = other.epoch = epoch
@@ -233,14 +242,14 @@ def test_the_same_seed_gives_the_same_batches_and_no_two_are_alike(config):
             assert same(batch, other[index])
             seen.append(batch[0][0].tobytes())
     assert len(set(seen)) == len(seen)
-    other_seed = split_photos(dataclasses.replace(config, seed=4))[0]
+    other_seed = split(dataclasses.replace(config, seed=4))[0]
     other_seed.epoch = 7
     assert not same(one[3], other_seed[3])
 
 
 @pytest.mark.parametrize("config", [CONFIG, CAMERA], ids=["photos", "camera"])
 def test_a_training_that_goes_on_sees_the_batches_that_it_would_have_seen(config):
-    whole, rest = split_photos(config)[0], split_photos(config)[0]
+    whole, rest = split(config)[0], split(config)[0]
     whole.epoch = rest.epoch = 2
     rest.first_batch = 3
     assert len(rest) == 1
@@ -250,10 +259,8 @@ def test_a_training_that_goes_on_sees_the_batches_that_it_would_have_seen(config
 def test_crops_do_not_fit_into_a_smaller_photo_and_it_is_said(rng):
     small = [made_photo(rng), made_photo(rng, 40, 20)]
     with pytest.raises(ValueError, match=r"crops of 32 .* 20 x 40"):
-        PhotoBatches(small, CONFIG)
-    with pytest.raises(ValueError, match="crops of 32"):
-        CameraBatches([(small[1], small[1])], CAMERA)
-    PhotoBatches([made_photo(rng, 32, 32)], CONFIG)[0]
+        Batches(Examples(small), CONFIG)[0]
+    Batches(Examples([made_photo(rng, 32, 32)]), CONFIG)[0]
 
 
 # Crops
@@ -309,11 +316,11 @@ def test_a_photo_of_exactly_the_size_of_a_crop_is_taken_whole(rng):
 
 
 def batch_of(config, rng, count=400, side=24):
-    """Return a spoiled batch of soft stains, neither black nor white."""
+    """Return a degraded batch of soft stains, neither black nor white."""
     photo = made_photo(rng, side * 3, side * 3)
     crops = [random_crop(photo, side, rng) for _ in range(count)]
     clean = np.float32(0.3) + np.float32(0.4) * np.stack(crops)
-    return spoil_photos(clean, config, rng)
+    return degrade_photos(clean, config.noise, rng)
 
 
 def rounded(pictures) -> np.ndarray:
@@ -372,13 +379,13 @@ def test_some_pictures_are_grey_and_their_noise_too(rng):
 def test_the_pictures_that_are_given_stay_as_they_are(rng):
     clean = np.stack([random_crop(made_photo(rng), 32, rng) for _ in range(30)])
     before = clean.copy()
-    spoil_photos(clean, CONFIG, rng)
+    degrade_photos(clean, CONFIG.noise, rng)
     np.testing.assert_array_equal(clean, before)
 
 
 def test_lost_pixels_are_filled_in_and_marked_on_the_map(rng, monkeypatch):
     never(monkeypatch, "MIXED_SHARE", "GREY_SHARE")
-    monkeypatch.setattr(photos, "MARKED_SHARE", 1)
+    monkeypatch.setattr(data, "MARKED_SHARE", 1)
     (noisy, level), clean = batch_of(only("salt-and-pepper", low=0.05), rng, 50)
     assert set(np.unique(level)) == {0, np.float32(FILLED_LEVEL)}
     kept = level[..., 0] == 0
@@ -390,7 +397,7 @@ def test_lost_pixels_are_filled_in_and_marked_on_the_map(rng, monkeypatch):
 
 
 def test_some_pictures_with_lost_pixels_have_other_noise_too(rng, monkeypatch):
-    monkeypatch.setattr(photos, "MARKED_SHARE", 1)
+    monkeypatch.setattr(data, "MARKED_SHARE", 1)
     (noisy, level), clean = batch_of(only("salt-and-pepper", low=0.05), rng)
     lowest = level.min(axis=(1, 2, 3))
     mixed = lowest > 0
@@ -423,7 +430,7 @@ def test_the_recipe_for_photos_trains_on_every_noise_of_the_page_over_its_slider
 def test_most_crops_of_a_camera_are_of_its_own_pairs(rng, monkeypatch):
     never(monkeypatch, "GREY_SHARE")
     config = dataclasses.replace(CAMERA, batch=200, noise=(Noise("gaussian", 0.2, 0.3),))
-    batches, _ = split_photos(config)
+    batches, _ = split(config)
     (noisy, level), clean = batches[0]
     errors = (noisy - clean).std(axis=(1, 2, 3))
     own = errors < 0.1
@@ -433,9 +440,19 @@ def test_most_crops_of_a_camera_are_of_its_own_pairs(rng, monkeypatch):
     assert np.all(rounded(noisy)[own])
     low, high = LEVEL_ERROR["poisson"]
     levels = level[own, 0, 0, 0]
-    assert min(batches.levels) * low <= levels.min() < levels.max() <= max(batches.levels) * high
+    assert (
+        min(batches.examples.labels) * low
+        <= levels.min()
+        < levels.max()
+        <= max(batches.examples.labels) * high
+    )
     # An estimate with an error of its own.
-    assert levels.min() < 0.8 * min(batches.levels) < 1.2 * max(batches.levels) < levels.max()
+    assert (
+        levels.min()
+        < 0.8 * min(batches.examples.labels)
+        < 1.2 * max(batches.examples.labels)
+        < levels.max()
+    )
     # The others have the noise of the settings.
     assert level[~own].min() >= 0.2
 
@@ -445,7 +462,7 @@ def test_crops_of_a_pair_are_cut_from_the_same_place():
     noisy = truth.copy()
     noisy[..., 2] = 200
     config = dataclasses.replace(CAMERA, batch=50, noise=(Noise("gaussian", 0.0, 0.0),))
-    batches = CameraBatches([(truth, noisy)], config)
+    batches = Batches(Examples([truth], [noisy], np.float32([0.1])), config)
     (seen, _), clean = batches[0]
     own = seen[..., 2].mean(axis=(1, 2)) > 0.5
     assert own.any()

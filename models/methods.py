@@ -1,0 +1,62 @@
+"""Networks and baselines of a task as one list: whatever turns its input into an answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.catalogue import Card
+from models.predictor import Predictor, load_predictor
+from models.tasks.contract import Task
+
+NETWORK = "network"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to do a task: ``run(input, hint=None, watch=None)`` returns the answer.
+
+    ``family`` is "network", or what the kind of a baseline is called; ``card`` is a network's.
+    """
+
+    name: str
+    title: str
+    family: str
+    description: str
+    run: Callable[..., np.ndarray]
+    card: Card | None = None
+
+
+def method_names(task: Task, cards: Mapping[str, Card]) -> list[str]:
+    """Return the names of the task's networks, in the order of the cards, and of its baselines."""
+    return [name for name, card in cards.items() if card.task == task.name] + list(task.baselines)
+
+
+def method_title(task: Task, name: str, cards: Mapping[str, Card]) -> str:
+    """Return what a method is called; a baseline's family follows its title."""
+    if name in cards:
+        return cards[name].title
+    return f"{task.baselines[name].title} ({task.baselines[name].family})"
+
+
+def find_method(
+    task: Task,
+    name: str,
+    cards: Mapping[str, Card],
+    load: Callable[[Card], Predictor] = load_predictor,
+    condition: tuple[str, float] | None = None,
+) -> Method:
+    """Return the method called ``name``; ``load`` opens the network of a card.
+
+    Where the degradation and its strength are known, a baseline gets its fair chance.
+
+    Raises:
+        ModelError: if the weights are missing or damaged.
+    """
+    if name in cards:
+        card = cards[name]
+        return Method(name, card.title, NETWORK, card.purpose, load(card).predict, card)
+    baseline = task.baselines[name]
+    run = task.fair(baseline, *condition).run if condition and task.fair else baseline.run
+    title = method_title(task, name, cards)
+    return Method(name, title, baseline.family, baseline.description, run)

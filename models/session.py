@@ -1,0 +1,77 @@
+"""Opens a model file with onnxruntime, after a check that it is the one its card describes."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import onnxruntime as ort
+
+from models.catalogue import Card, ModelError
+from models.host import at_low_priority, give_memory_back, keep_large_blocks_apart
+from models.tasks import find_task
+
+
+def open_session(card: Card) -> ort.InferenceSession:
+    """Open the weights of a card, after a check that they are the ones it describes.
+
+    Raises:
+        ModelError: if they are missing, damaged, or those of another network.
+    """
+    try:
+        weights = card.weights.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"The weights of the model {card.name} are missing.") from None
+    except OSError as error:
+        raise ModelError(f"The weights of the model {card.name} cannot be read: {error}") from error
+    if hashlib.sha256(weights).hexdigest() != card.sha256:
+        raise ModelError(
+            f"The weights of the model {card.name} are damaged: "
+            "their SHA-256 is not the one on its card."
+        )
+    del weights
+    try:
+        session = (open_small if card.size else open_large)(card.weights)
+    except Exception as error:  # onnxruntime raises many types that share no base class.
+        raise ModelError(
+            f"The weights of the model {card.name} cannot be loaded: {error}"
+        ) from error
+    shapes = [each.shape[1:] for each in session.get_inputs()]
+    names = tuple(each.name for each in session.get_inputs())
+    sides = [card.size, card.size] if card.size else shapes[0][:2]
+    if names != find_task(card.task).inputs or shapes[0] != [*sides, card.channels]:
+        raise ModelError(
+            f"The weights of the model {card.name} do not belong to its card: they take {shapes}."
+        )
+    return session
+
+
+def open_small(weights: Path) -> ort.InferenceSession:
+    """Open a network that answers in about a millisecond; onnxruntime's own errors come through.
+
+    By its path: given the bytes, onnxruntime would keep them beside what it makes of them.
+    """
+    options = ort.SessionOptions()
+    # Waking a second thread would take longer than the answer.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # It warns of inputs that have a default value: ours are meant.
+    return ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+
+def open_large(weights: Path) -> ort.InferenceSession:
+    """Open a network whose work takes seconds, so that other visitors do not notice it.
+
+    Its threads have a low priority, do not spin while they wait, and give the memory of a tile
+    back after it.
+    """
+    keep_large_blocks_apart()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = min(2, os.cpu_count() or 1)
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False
+    session = at_low_priority(
+        lambda: ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    )
+    give_memory_back()
+    return session

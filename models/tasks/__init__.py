@@ -1,0 +1,20 @@
+"""The tasks by name: what there is to learn, in the order in which screens list it."""
+
+from models.tasks import denoise_digits, denoise_photos, read_digits
+from models.tasks.contract import Task, by_name
+
+TASKS: dict[str, Task] = by_name(
+    [
+        denoise_digits.TASK,
+        denoise_photos.TASK,
+        read_digits.TASK,
+    ]
+)
+
+
+def find_task(name: str) -> Task:
+    """Return the task called ``name``; raise ``ValueError`` that lists the known names."""
+    try:
+        return TASKS[name]
+    except (KeyError, TypeError):
+        raise ValueError(f"unknown task {name!r}; known: {', '.join(TASKS)}") from None

@@ -1,0 +1,230 @@
+"""What an encoder-decoder can be asked to do.
+
+    target --degrade--> input --> tensors --network--> answer --> like the target
+
+A task says what goes in, what should come out, where examples come from, how good an answer is,
+and how it is shown.  It knows no Keras and no screen.  A new task is a file or a folder here and
+one line in ``TASKS``; what depends on the kind of a signal is a table of kinds, and nothing asks a
+task for its name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from imaging.noise import NoiseKind
+
+KINDS = ("image", "mask", "instances", "classes", "label", "audio")
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What an array of a task is.
+
+    ``kind`` is "image" ``(H, W, channels)`` in [0, 1]; "mask" ``(H, W, 1)`` in [0, 1]; "instances"
+    ``(H, W)``, whole numbers that count objects from 1, 0 for none; "classes" ``(H, W)``, whole
+    numbers below ``len(labels)``; "label", one such number; or "audio" ``(N,)`` in [-1, 1] at
+    ``rate`` samples a second.  ``size`` is the side of a square input, None for any size.
+    ``colours`` are those of the classes, as hexadecimal.
+    """
+
+    kind: str
+    channels: int = 1
+    size: int | None = None
+    labels: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    rate: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` where there is no such kind."""
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of quality: ``score(target, answer)`` of one example, a number.
+
+    ``better`` is +1 where more is better, -1 where less is.  Where a measure of many examples is no
+    mean of theirs, ``counts(target, answer)`` is what is added up, and ``total(sum)`` the measure.
+    """
+
+    name: str
+    title: str
+    unit: str
+    score: Callable[[np.ndarray, np.ndarray], float]
+    description: str
+    better: int = 1
+    decimals: int = 2
+    counts: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    total: Callable[[np.ndarray], float] | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Pictures or sounds to learn from or to measure on.
+
+    ``targets[i]`` is what should come out of ``inputs[i]``; ``inputs`` is None where they are made
+    from the targets by a degradation.  ``labels`` are for whoever reads the answers.
+    """
+
+    targets: Sequence[np.ndarray]
+    inputs: Sequence[np.ndarray] | None = None
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Where examples come from.
+
+    ``load(folder, split)`` returns those of one of ``SPLITS``; the folder is the one that
+    ``DENOISE_DATA_DIR`` names, or None, and an ``OSError`` says in a sentence why they cannot be
+    had. ``notice`` says what whoever uses weights trained on it must know of its licence.
+    """
+
+    name: str
+    title: str
+    load: Callable[[Path | None, str], Examples]
+    notice: str = ""
+    has_labels: bool = False
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A way without learning, called like a network: ``run(input, hint, watch) -> answer``.
+
+    ``family`` is what its kind is called on screen.
+    """
+
+    name: str
+    title: str
+    description: str
+    run: Callable[..., np.ndarray]
+    family: str = "classical"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An example that ships with the program; ``load()`` returns input and target.
+
+    The target is None where nobody knows it.  ``licence`` and ``source`` are shown beside it.
+    """
+
+    name: str
+    title: str
+    load: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a visitor may tell a network besides its input; left out, the task finds it itself."""
+
+    name: str
+    title: str
+    low: float
+    high: float
+    default: float
+    step: float
+    description: str
+    shown_per_unit: float = 1
+
+
+class Settings(Protocol):
+    """What a task reads of ``train.config.TrainConfig``."""
+
+    data: str
+    noise: Sequence[Any]
+    fresh_noise: bool
+    augment: bool
+    batch: int
+    crop: int
+    seed: int
+    settings: dict
+
+
+class Network(Protocol):
+    """An opened network, called with a batch for each of its inputs by name."""
+
+    size: int  # the side of its pictures, 0 for any
+    channels: int
+    multiple: int  # what both sides must be multiples of
+
+    def __call__(self, **inputs: np.ndarray) -> np.ndarray:
+        """Return its answer, a batch too."""
+
+
+Watch = Callable[[int, int], None]  # told how many parts of how many are done
+Tensors = np.ndarray | tuple[np.ndarray, ...]  # in the order of the network's inputs
+
+
+@dataclass(frozen=True)
+class Task:
+    """What there is to learn.
+
+    ``words`` are what target, input and answer are called on screen.  The first of ``metrics``
+    ranks, the first of ``losses`` is the default, both by their names in ``train``; ``watch``
+    names the metrics that stream while it trains, ``inputs`` the tensors that a network takes, the
+    picture first.
+
+    ``batch(examples, chosen, settings, rng)`` makes one training batch, ``(tensors, target)``, of
+    the examples with the numbers ``chosen``; ``validation(examples, settings, rng)`` makes the
+    arrays that are looked at after each epoch.  ``walk`` is "whole" where an epoch is every
+    example once, "crops" where it is ``epoch_batches`` batches of pieces of them.
+
+    ``solve(network, input, hint, watch)`` returns the answer, like the target; an answer is
+    ``scale`` times as large as its input.  ``fair(baseline, degradation, strength)`` is the
+    baseline as it does best where the degradation is known.  ``picture(tensor)`` turns input,
+    answer and target tensors of a network, ``(N, ...)``, into pictures to watch while it trains,
+    ``(N, H, W, C)`` in [0, 1]; None where there is nothing to see.  ``reader`` names the model
+    that reads answers where examples have labels.  ``headline`` is the degradation and strength at
+    which models are ranked, ``visitors_train`` whether a network is small enough to be trained by
+    anyone.
+    """
+
+    name: str
+    title: str
+    description: str
+    input: Signal
+    target: Signal
+    words: tuple[str, str, str]
+    metrics: tuple[Metric, ...]
+    losses: tuple[str, ...]
+    watch: tuple[str, ...]
+    data: Mapping[str, DataSet]
+    batch: Callable[
+        [Examples, np.ndarray, Settings, np.random.Generator], tuple[Tensors, np.ndarray]
+    ]
+    validation: Callable[[Examples, Settings, np.random.Generator], tuple[Tensors, np.ndarray]]
+    solve: Callable[[Network, np.ndarray, Any, Watch | None], np.ndarray]
+    inputs: tuple[str, ...] = ("image",)
+    walk: str = "whole"
+    degradations: Mapping[str, NoiseKind] = field(default_factory=dict)
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    fair: Callable[[Baseline, str, float], Baseline] | None = None
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+    recipes: Mapping[str, dict] = field(default_factory=dict)
+    hint: Hint | None = None
+    scale: int = 1
+    headline: tuple[str, float] = ("", 0.0)
+    picture: Callable[[np.ndarray], np.ndarray] | None = None
+    reader: str = ""
+    visitors_train: bool = False
+
+
+def as_it_is(tensor: np.ndarray) -> np.ndarray:
+    """Return what is a picture already, ``(N, H, W, C)``, within [0, 1]."""
+    return np.clip(tensor, 0, 1)
+
+
+def by_name(things: Sequence[Any]) -> dict[str, Any]:
+    """Return a table of things by their ``name``, in their order."""
+    return {thing.name: thing for thing in things}
