@@ -5,6 +5,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from imaging import metrics
+from imaging.noise import NoiseKind
 from models.catalogue import Card, ModelError
 from models.tasks.denoise_digits import TASK
 from pages.components import controls, scores
@@ -17,6 +18,7 @@ from pages.components.layout import flush_to_browser, page_footer, page_setup
 from pages.components.live import preview_of
 from pages.components.methods import load_method, run_all
 from pages.components.model_card import show_model_card
+from pages.components.seen import seen
 from pages.components.settings import Setting, write_link
 from pages.components.viewer import compare
 
@@ -90,7 +92,6 @@ def body() -> None:
         if reference is not None:
             scores.show_quality(reference, noisy, denoised)
         scores.show_warnings(method, kind, strength, reference, noisy, denoised, readings)
-    answers = run_all(TASK, cards, (kind.name, strength), noisy, sigma)
     chosen = {
         "picture": source,
         "noise": kind.name,
@@ -100,10 +101,36 @@ def body() -> None:
     }
     with view_box, st.container(horizontal=True):
         show_model_card(method.card)
-        show_downloads(pictures, answers, reference, chosen)
+        show_downloads(
+            pictures,
+            lambda: run_all(TASK, cards, (kind.name, strength), noisy, sigma),
+            reference,
+            chosen,
+        )
         st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(table,))
     with st.container(key="settled_methods"):
-        scores.show_all_methods(answers, reference, noisy, chosen=name)
+        all_methods(cards, kind, strength, noisy, sigma, reference, name)
+
+
+@st.fragment
+def all_methods(
+    cards: dict[str, Card],
+    kind: NoiseKind,
+    strength: float,
+    noisy: np.ndarray,
+    sigma: float,
+    clean: np.ndarray | None,
+    chosen: str,
+) -> None:
+    """What every method makes of the picture, worked out once somebody scrolls there."""
+    st.subheader("All methods on this very picture", anchor=False)
+    st.caption(
+        "The classical filters get their fair chance: they are told how strong the noise is, and "
+        "the grey veil that clipping leaves in the blacks is taken off again."
+    )
+    if seen("draw_methods"):
+        results = run_all(TASK, cards, (kind.name, strength), noisy, sigma)
+        scores.show_all_methods(results, clean, noisy, chosen)
 
 
 def show_controls(box: DeltaGenerator, cards: dict[str, Card], table: list[Setting]) -> None:

@@ -144,11 +144,6 @@ def show_all_methods(
 
     Without a clean picture there is nothing to measure: the order is then the catalogue's.
     """
-    st.subheader("All methods on this very picture", anchor=False)
-    st.caption(
-        "The classical filters get their fair chance: they are told how strong the noise is, and "
-        "the grey veil that clipping leaves in the blacks is taken off again."
-    )
     before = None if clean is None else metrics.psnr(clean, noisy)
     entries = []
     for result in results:

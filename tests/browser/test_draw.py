@@ -227,3 +227,23 @@ def test_a_visitor_does_not_see_what_another_draws(draw):
     wait_until_painted(yours)
     for kept, shown in zip(before, pictures(yours), strict=True):
         assert np.array_equal(kept, shown)
+
+
+def test_all_methods_are_worked_out_once_they_are_scrolled_to_and_follow_the_noise(draw):
+    page = draw(width=1000, height=500)
+    gallery = page.locator(".st-key-settled_methods .lab-gallery")
+    expect(gallery).to_have_count(0)
+    page.get_by_role(
+        "heading", name="All methods on this very picture"
+    ).scroll_into_view_if_needed()
+    expect(gallery.locator("img").first).to_be_visible()
+    names = gallery.all_inner_texts()[0]
+    for name in ("U-Net", "Non-local means"):
+        assert name in names
+    before = gallery.locator("img").first.get_attribute("src")
+    page.get_by_role("button", name="New noise").evaluate("it => it.click()")  # without scrolling
+    expect(gallery.locator("img").first).not_to_have_attribute("src", before)
+    # Far below, where the heading is not on the screen any more, they stay.
+    gallery.locator("img").last.scroll_into_view_if_needed()
+    wait_until_idle(page)
+    expect(gallery.locator("img").last).to_be_visible()

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+from collections.abc import Callable
 
 import numpy as np
 import streamlit as st
@@ -17,7 +18,7 @@ STRIP_SCALE = 8
 
 def show_downloads(
     pictures: dict[str, np.ndarray],
-    results: list[Result],
+    run_all: Callable[[], list[Result]],
     clean: np.ndarray | None,
     settings: dict[str, object],
 ) -> None:
@@ -28,7 +29,7 @@ def show_downloads(
         _button("All side by side (PNG)", lambda: strip(pictures), "side-by-side.png", "image/png")
         _button(
             "Numbers of all methods (CSV)",
-            lambda: numbers(results, clean),
+            lambda: numbers(run_all(), clean),
             "numbers.csv",
             "text/csv",
         )
