@@ -7,7 +7,10 @@ import traceback
 from pathlib import Path
 
 from models.catalogue import ModelError
-from models.tasks import TASKS
+from models.tasks import TASKS, find_task
+from models.tasks.contract import SPLITS
+from models.tasks.denoise_photos.data import PHOTO_SETS
+from models.tasks.digits import DIGIT_SETS
 from train.config import TrainConfig
 from train.run_folder import Run
 
@@ -91,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
         "--set", default="digits", choices=["digits", "kodak24", "polyu"], help="what to measure on"
     )
     command.add_argument("--filters", action="store_true", help="measure the filters too")
+    command.add_argument("--task", help="measure a task of the page More jobs, baselines too")
+    command.add_argument("--split", default="test", choices=SPLITS, help="of --task's data")
     command.set_defaults(command=_evaluate)
     return parser
 
@@ -226,9 +231,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     from train.evaluate.measure import evaluate_filters, evaluate_models, write_measurements
     from train.evaluate.tables import write_digit_tables
 
+    if options.task:
+        return _evaluate_task(options)
     if options.set != "digits":
         return _evaluate_photos(options)
-    names = [card.name for card in load_catalogue().values() if card.size]
+    names = [name for name, card in load_catalogue().items() if card.data in DIGIT_SETS]
     rows = evaluate_models(options.names or names)
     if options.filters:
         rows += evaluate_filters()
@@ -243,10 +250,19 @@ def _evaluate_photos(options: argparse.Namespace) -> int:
     from train.evaluate.measure_photos import evaluate_kodak24, evaluate_polyu
     from train.evaluate.tables import write_photo_tables
 
-    names = [card.name for card in load_catalogue().values() if not card.size]
+    names = [name for name, card in load_catalogue().items() if card.data in PHOTO_SETS]
     evaluate = evaluate_kodak24 if options.set == "kodak24" else evaluate_polyu
     write_measurements(evaluate(options.names or names, options.filters))
     write_photo_tables()
+    return 0
+
+
+def _evaluate_task(options: argparse.Namespace) -> int:
+    from train.evaluate.measure_task import evaluate_task, write_rows, write_table
+
+    task = find_task(options.task)
+    write_rows(evaluate_task(task, split=options.split))
+    write_table(task)
     return 0
 
 

@@ -185,7 +185,8 @@ class Task:
     baseline as it does best where the degradation is known.  ``picture(tensor)`` turns input,
     answer and target tensors of a network, ``(N, ...)``, into pictures to watch while it trains,
     ``(N, H, W, C)`` in [0, 1]; None where there is nothing to see.  ``reader`` names the model
-    that reads answers where examples have labels.  ``headline`` is the degradation and strength at
+    that reads answers where examples have labels, ``family`` what several tasks are called that a
+    screen shows as one.  ``headline`` is the degradation and strength at
     which models are ranked, ``visitors_train`` whether a network is small enough to be trained by
     anyone.
     """
@@ -217,6 +218,7 @@ class Task:
     headline: tuple[str, float] = ("", 0.0)
     picture: Callable[[np.ndarray], np.ndarray] | None = None
     reader: str = ""
+    family: str = ""
     visitors_train: bool = False
 
 
