@@ -34,11 +34,11 @@ SHIFTED = "shifted"
 
 EXPLAIN = {
     NOTHING: "Hardly anything was removed.",
-    WHITE: "What was removed looks like pure noise: neither the picture's edges are in it, nor "
-    "does a pixel tell of its neighbours.",
-    CORRELATED: "What was removed looks like noise, but its neighbouring pixels depend on each "
-    "other: cameras and JPEG make noise like that. The picture's edges are not in it.",
-    STRUCTURED: "Structure was removed with the noise: the picture's edges were softened.",
+    WHITE: "What was removed looks like pure noise: it contains no edges, and neighbouring pixels "
+    "are uncorrelated.",
+    CORRELATED: "What was removed looks like noise, but neighbouring pixels are correlated, as in "
+    "noise from cameras and JPEG. It contains no edges.",
+    STRUCTURED: "Structure was removed with the noise: edges were softened.",
     SHIFTED: "More than noise was removed: whole areas became brighter, darker or another colour.",
 }
 

@@ -15,8 +15,8 @@ from pages.components.settings import write_link
 
 page_setup(
     "Compare",
-    "Which method is better, by how much, and at what price? Measured numbers, your own eyes in "
-    "a blind test, and a map of where an answer cannot be trusted.",
+    "Which method is better, by how much, and at what cost? Measured scores, a blind test for "
+    "your own eyes, and a map of where a result cannot be trusted.",
 )
 
 
@@ -125,6 +125,6 @@ def body() -> None:
 
 body()
 page_footer(
-    "The digits of the blind test and of the trust map are drawn by this app, or by you; no data "
-    "set comes along. Every setting is in the address of this page: copy it, and it shows the same."
+    "The digits of the blind test and the trust map are drawn by this app or by you. The address "
+    "of this page contains every setting: share it to show exactly this."
 )

@@ -24,8 +24,8 @@ from pages.components.viewer import compare
 
 page_setup(
     "Draw a digit",
-    "Draw on the black square, add noise, and see what a neural network makes of it. It has "
-    "learned from 58,000 handwritten digits, and never from yours.",
+    "Draw on the black square, add noise, and see how a neural network removes it. The network "
+    "learned from 58,000 handwritten digits, none of them yours.",
 )
 
 
@@ -75,7 +75,7 @@ def body() -> None:
         del pictures["Original"]
     with viewer_box:
         noise = f"{kind.title} noise, strength {strength:g}"
-        alt = {"Noisy": f"The same with {noise}", "Denoised": f"What {method.title} makes of it"}
+        alt = {"Noisy": f"The same with {noise}", "Denoised": f"The result of {method.title}"}
         reader = cards.get(scores.READER)
         compare(
             pictures,
@@ -145,7 +145,7 @@ def show_controls(box: DeltaGenerator, cards: dict[str, Card], table: list[Setti
 
 body()
 page_footer(
-    "What you draw stays in this session and is gone with it, unless you train a network: its run "
-    "keeps your drawing to show it. Every setting and the drawing are in the address of this page: "
-    "copy it, and it opens the same pictures."
+    "Your drawing is deleted when you leave, unless you train a network: its run keeps the "
+    "drawing to show progress on it. The address of this page contains every setting and the "
+    "drawing: share it to show exactly this."
 )

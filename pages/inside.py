@@ -31,7 +31,7 @@ SHOW = {
 
 page_setup(
     "Inside the network",
-    "Follow your digit through a network, layer by layer, and see what each part is good for.",
+    "Follow your digit through a network, layer by layer, and see what each part does.",
 )
 
 
@@ -55,6 +55,6 @@ def body() -> None:
 
 body()
 page_footer(
-    "The digits here are drawn by this app, or by you. Every setting is in the address of this "
-    "page: copy it, and it shows the same."
+    "The digits here are drawn by this app, or by you. The address of this page contains every "
+    "setting: share it to show exactly this."
 )

@@ -18,8 +18,8 @@ from pages.components.settings import reset, write_link
 
 page_setup(
     "Denoise a photo",
-    "Take a picture of yours that is noisy, or add noise to a clean one, and see what a neural "
-    "network and the classical filters make of it.",
+    "Open a noisy photo, or add noise to a clean one, and compare a neural network with classical "
+    "filters.",
 )
 
 

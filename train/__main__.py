@@ -299,7 +299,7 @@ def _tell(run: Run, outcome: str) -> int:
     if outcome == "stopped":
         print("The same command goes on from here.")
     if outcome == "diverged":
-        print("The loss is no number any more: try a smaller learning rate.")
+        print("The loss became NaN: try a lower learning rate.")
     return 0 if outcome == "finished" else 1
 
 

@@ -148,7 +148,12 @@ ARCHITECTURE_SETTINGS: dict[str, dict[str, Whole | Levels | Share | Choice | Swi
     "convolutional": {
         "filters": Levels("Filters", (32, 32), 1, 4, help=_FILTERS),
         "code": Whole(
-            "Numbers in the code", None, 1, 256, "A narrow middle that nothing can pass.", True
+            "Numbers in the code",
+            None,
+            1,
+            256,
+            "A bottleneck: everything the decoder gets has to fit through these numbers.",
+            True,
         ),
     },
     "resize-convolution": {

@@ -165,7 +165,7 @@ def _start(
     for _, config in named:
         require_allowed(config, limits)
         if config.data == "own" and pictures is None:
-            raise Refused("Your own pictures are not here any more: upload them again.")
+            raise Refused("Your images are no longer here: upload them again.")
     clear_old(limits, runs)
     _require_room(limits, runs, [config for _, config in named])
     started = []
@@ -193,7 +193,7 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
         Refused: if a worker is at it already, its settings make no sense, or there is no room.
     """
     if status(run).active:
-        raise Refused("This run is being trained already.")
+        raise Refused("This run is already training.")
     try:
         config = run.read_config()
         require_allowed(config, limits)
@@ -490,7 +490,7 @@ def require_allowed(config: TrainConfig, limits: Limits) -> None:
     if config.epochs > limits.epochs:
         raise Refused(f"At most {limits.epochs} epochs are possible here, not {config.epochs}.")
     if not TASKS[config.task].visitors_train:
-        raise Refused("Only denoisers of small grey pictures can be trained here.")
+        raise Refused("Only networks for 28 × 28 greyscale images can be trained here.")
     try:
         parameters = count_parameters(config.architecture, config.settings)
     except ValueError as problem:
@@ -498,7 +498,7 @@ def require_allowed(config: TrainConfig, limits: Limits) -> None:
     if parameters > limits.parameters:
         raise Refused(
             f"This network would have {parameters:,} parameters; at most {limits.parameters:,} "
-            "are possible here. Take fewer filters or levels."
+            "are possible here. Use fewer filters or levels."
         )
 
 
@@ -506,8 +506,8 @@ def _require_room(limits: Limits, runs: Path, configs: Sequence[TrainConfig]) ->
     waiting = sum(status(run).state == WAITING for run in _all_runs(runs))
     if waiting + len(configs) - 1 >= limits.waiting:
         raise Refused(
-            f"{waiting} runs are waiting already, and no more fit in. Try again in some minutes, "
-            "or run the app on your own machine: it is two commands."
+            f"The queue is full ({waiting} runs are waiting). Try again in a few minutes, or run "
+            "the app on your own machine; it takes two commands."
         )
     for config in configs:
         _require_memory(config, limits)
@@ -515,7 +515,7 @@ def _require_room(limits: Limits, runs: Path, configs: Sequence[TrainConfig]) ->
     free = shutil.disk_usage(runs).free / 1e6
     if free < limits.disk_megabytes:
         raise Refused(
-            f"The disk of this host is nearly full: {free:.0f} MB are left, and a training wants "
+            f"The disk of this host is nearly full: {free:.0f} MB are left, and a training needs "
             f"{limits.disk_megabytes}. Delete runs that you no longer need."
         )
 
@@ -619,11 +619,11 @@ def _died(run: Run) -> Status:
             detail="The system killed the worker, most often because the host was out of memory. "
             f"{kept}",
         )
-    words = f" Its last words: {tidy(said, run)}" if said else ""
+    words = f" Last log line: {tidy(said, run)}" if said else ""
     return Status(
         FAILED,
-        detail="The worker ended without a word. Most often the host was out of memory, or was "
-        f"restarted. {kept}{words}",
+        detail="Training stopped unexpectedly, most likely because the server ran out of memory "
+        f"or was restarted. {kept}{words}",
     )
 
 

@@ -289,7 +289,7 @@ TRAPS: dict[str, Recipe] = {
         Recipe(
             "trap-rate-too-high",
             "Learning rate far too high",
-            "Adam with steps a hundred thousand times as large as usual: every one overshoots.",
+            "Adam with steps a hundred thousand times too large: every one overshoots.",
             OURS,
             # So deep that it overflows within some batches, whatever the seed.
             _with(_TUTORIAL, settings={"filters": [32] * 4}, learning_rate=100.0, epochs=3),
@@ -320,7 +320,7 @@ TRAPS: dict[str, Recipe] = {
 
 # What one should see, by recipe: PSNR on MNIST at noise 0.5, where nothing else is said.
 EXPECT: dict[str, str] = {
-    "dense-reconstruct-tutorial": "Digits come back a little blurred. It is no denoiser.",
+    "dense-reconstruct-tutorial": "Digits come back a little blurred. It is not a denoiser.",
     "dense-tutorial": "About 18 dB, and traces of noise remain: clearly worse than convolution.",
     "dense": "About 18.5 dB. The validation loss is still falling slowly at the end.",
     "conv-reconstruct-tutorial": "Digits come back well; noise would come back too.",
@@ -339,13 +339,13 @@ EXPECT: dict[str, str] = {
     "unet": "About 21.3 dB: the sharpest digits of all, and the slowest to train.",
     "unet-tutorial": "About 21.1 dB after 10 epochs: useful at every strength, and slow to train.",
     "fashion": "Clothes become clean, but fine patterns are lost.",
-    "trap-rate-too-high": "Within a few batches the loss is no number any more, and the run stops "
-    "by itself. At Adam's usual 0.001 the same network learns well.",
+    "trap-rate-too-high": "Within a few batches the loss becomes NaN, and the run stops by "
+    "itself. At Adam's default of 0.001 the same network learns well.",
     "trap-noise-drawn-once": "The training loss keeps falling, while the validation loss stands "
     "still after some twelve epochs and then turns: the network learns the noise of each training "
     "picture by heart. New noise in every epoch mends it; early stopping keeps the best.",
     "trap-clean-to-clean": "A splendid loss, because the task is easy. But look at the last "
-    "probe: noise goes in, and noise comes out. On the Draw page it is no denoiser at all.",
+    "probe: noise goes in, and noise comes out. On the Draw page it does not denoise at all.",
     "trap-too-narrow": "Blurred averages of digits: 8, 3 and 5 look alike. No number of epochs "
     "helps; 64 hidden units do.",
 }

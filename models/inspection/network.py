@@ -214,7 +214,7 @@ def load_inside(card: Card, session: ort.InferenceSession | None = None) -> Insi
     session = session or open_session(card)
     if TABLE not in session.get_modelmeta().custom_metadata_map:
         raise ModelError(
-            f"The model {card.name} was saved before networks could be looked into: train it anew."
+            f"The model {card.name} was saved before networks could be looked into: train it again."
         )
     return Inside(session)
 

@@ -37,7 +37,7 @@ def pick_digit(prefix: str) -> np.ndarray:
         format_func=lambda name: "Your drawing" if name == DRAWING else name,
         key=f"{prefix}digit",
         wrap=True,
-        help="What you draw on the Draw page appears here.",
+        help="A digit that you draw on the Draw page appears here.",
     )
     return drawing if name == DRAWING else ready_digit(name)
 
@@ -87,11 +87,11 @@ def pick_seed(prefix: str) -> int:
         step=1,
         key=f"{prefix}seed",
         width=130,
-        help="The number behind the noise: the same seed gives the same noise.",
+        help="The same seed always gives the same noise.",
     )
     st.button(
         "New noise",
-        help="The same strength, drawn anew.",
+        help="Draws the noise again at the same strength.",
         on_click=to_new_seed,
         args=(prefix,),
         key=f"{prefix}new_noise",

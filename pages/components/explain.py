@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 PSNR = (
-    "Peak signal-to-noise ratio against the original, in decibel (dB): more is better, 3 dB more "
-    "is half the squared error."
+    "Peak signal-to-noise ratio against the original, in decibels (dB): higher is better, and 3 "
+    "dB more means half the squared error."
 )
 
 

@@ -32,8 +32,8 @@ def one_of(what: str, known: Mapping[str, Any] | list[str]) -> Parser:
     def parse(text: str) -> str:
         if text not in known:
             raise ValueError(
-                f"The link asks for the {what} {quoted(text)}, which does not exist here. "
-                f"The usual {what} is shown instead."
+                f"The link asks for the {what} {quoted(text)}, which does not exist. The default "
+                f"{what} is shown instead."
             )
         return text
 
@@ -52,7 +52,7 @@ def number(what: str, low: float, high: float, kind: type = float) -> Parser:
             value = None
         raise ValueError(
             f"The link asks for the {what} {quoted(text)}, but it goes from {low:g} to {high:g}. "
-            f"The usual {what} is set instead."
+            f"The default {what} is used instead."
         )
 
     return parse
@@ -76,8 +76,8 @@ def drawing(text: str) -> np.ndarray:
         return drawing_from_text(text)
     except ValueError as error:
         raise ValueError(
-            "The drawing in the link is damaged, so a sample is shown instead. "
-            "Was the link cut off when it was copied?"
+            "The drawing in the link is damaged, so a sample is shown instead. Perhaps the link "
+            "was cut off when it was copied."
         ) from error
 
 

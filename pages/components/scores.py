@@ -72,15 +72,16 @@ def show_measured(before: metrics.Quality, after: metrics.Quality) -> None:
             decibel(after.psnr),
             None if math.isinf(before.psnr) else f"{after.psnr - before.psnr:+.1f} dB",
             delta_description=f"from {decibel(before.psnr)}",
-            help="Peak signal-to-noise ratio of the denoised picture against the original: more "
-            "is better, 3 dB more is half the squared error. Below it the gain over the noisy one.",
+            help="Peak signal-to-noise ratio of the denoised image against the original: higher "
+            "is better, and 3 dB more means half the squared error. Below it, the gain over the "
+            "noisy image.",
         )
         st.metric(
             "SSIM",
             f"{after.ssim:.3f}",
             f"{after.ssim - before.ssim:+.3f}",
             delta_description=f"from {before.ssim:.3f}",
-            help="Structural similarity to the original: 1 is the same picture.",
+            help="Structural similarity to the original: 1 means identical.",
         )
         st.metric(
             "MSE",
@@ -88,7 +89,7 @@ def show_measured(before: metrics.Quality, after: metrics.Quality) -> None:
             f"{after.mse - before.mse:+.4f}",
             delta_color="inverse",
             delta_description=f"from {before.mse:.4f}",
-            help="Mean squared error against the original: less is better.",
+            help="Mean squared error against the original: lower is better.",
         )
 
 
@@ -104,15 +105,15 @@ def show_warnings(
     """Say in plain sentences what is wrong with this result, if anything is."""
     if clean is not None and metrics.mse(clean, denoised) > metrics.mse(clean, noisy):
         st.warning(
-            f"Denoising made it worse: the noisy picture is closer to the original than what "
-            f"{method.title} made of it.",
+            "Denoising made it worse: the noisy image is closer to the original than the result "
+            f"of {method.title}.",
             icon=":material/trending_down:",
         )
     original, denoised = readings.get("Original"), readings.get("Denoised")
     if original and denoised and original[0] != denoised[0] and original[1] > SURE:
         st.warning(
-            f"The digit did not survive: the reader saw {words(original)} in the original and "
-            f"sees {words(denoised)} now. A clean picture need not be the right one.",
+            f"The digit changed: the reader saw {words(original)} in the original and now sees "
+            f"{words(denoised)}. A clean image is not always a correct one.",
             icon=":material/visibility_off:",
         )
     if method.card is not None:
@@ -124,15 +125,15 @@ def show_warnings(
 def outside_training(card: Card, kind: NoiseKind, strength: float) -> str | None:
     """Return a sentence if this noise is none that the model was trained on."""
     if not card.noise:
-        return f"{card.title} never saw noise: it was trained to rebuild clean pictures."
+        return f"{card.title} has never seen noise: it was trained to reconstruct clean images."
     if kind.name not in card.trained_ranges:
         known = ", ".join(NOISE_KINDS[name].title for name in card.trained_ranges)
-        return f"{card.title} was trained on this noise: {known}. {kind.title} is new to it."
+        return f"{card.title} was trained on {known} noise. It has never seen {kind.title} noise."
     low, high = card.trained_ranges[kind.name]
     if not low <= strength <= high:
         return (
-            f"{card.title} was trained on strengths from {low:g} to {high:g}; "
-            f"{strength:g} is outside."
+            f"{card.title} was trained on strengths from {low:g} to {high:g}; {strength:g} is "
+            "outside that range."
         )
     return None
 

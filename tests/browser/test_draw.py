@@ -146,8 +146,8 @@ def test_reset_goes_back_to_the_arrival(draw):
 @pytest.mark.parametrize(
     ("link", "sentence"),
     [
-        ("?model=hal-9000", "which does not exist here"),
-        ("?noise=<b>static</b>", "which does not exist here"),
+        ("?model=hal-9000", "which does not exist"),
+        ("?noise=<b>static</b>", "which does not exist"),
         ("?strength=7", "it goes from 0 to 1"),
         ("?strength=nan", "it goes from 0 to 1"),
         ("?noise=block&strength=0.9", "it goes from 0 to 0.8"),

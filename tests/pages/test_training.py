@@ -144,7 +144,7 @@ def test_a_trap_that_was_run_shows_how_it_ended(runs, monkeypatch):
 def test_ones_own_run_takes_the_place_of_the_kept_one(runs, monkeypatch):
     keep(monkeypatch)
     make(runs, "a", *TRAINED, FINISHED)
-    assert "Not yours" not in said(visit(run="a"))
+    assert "Reference run" not in said(visit(run="a"))
 
 
 def started(page: AppTest, runs: Path) -> TrainConfig:
@@ -267,11 +267,11 @@ def test_an_early_stop_says_why(runs):
 
 
 def test_a_training_that_diverged_can_be_tried_again_with_smaller_steps(runs):
-    reason = "the loss is no number any more; try a smaller learning rate"
+    reason = "the loss became NaN any more; try a smaller learning rate"
     stop = {"event": "stop", "reason": reason, "outcome": "diverged"}
     make(runs, "a", *TRAINED, stop)
     page = visit(run="a")
-    assert "The loss is no number any more" in said(page)
+    assert "The loss became NaN" in said(page)
     assert "Continue" not in labels(page)
     press(page, "Try again at 0.0001")
     (again,) = [Run(path) for path in runs.iterdir() if path.is_dir() and path.name != "a"]

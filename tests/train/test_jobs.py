@@ -369,7 +369,7 @@ def test_no_path_is_taken_for_the_id_of_a_run(tmp_path):
 
 
 def test_a_full_line_and_too_many_epochs_and_too_little_memory_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(jobs.Refused, match="0 runs are waiting already"):
+    with pytest.raises(jobs.Refused, match="0 runs are waiting"):
         jobs.start(CONFIG, MINE, "a", jobs.Limits(waiting=0), tmp_path)
     with pytest.raises(jobs.Refused, match="At most 99 epochs"):
         jobs.start(LONG, MINE, "a", jobs.Limits(epochs=99), tmp_path)
@@ -432,10 +432,10 @@ def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
             {"architecture": "unet", "settings": {"filters": [64, 128, 256]}},
             r"would have 1,8\d\d,\d\d\d parameters; at most 1,000,000 are possible",
         ),
-        ({"data": "photos"}, "Only denoisers of small grey pictures"),
+        ({"data": "photos"}, "Only networks for 28 × 28 greyscale images"),
         (
             {"target": "label", "loss": "sparse_categorical_crossentropy"},
-            "Only denoisers of small grey pictures",
+            "Only networks for 28 × 28 greyscale images",
         ),
         ({"data": "own"}, "Your own pictures are not here any more"),
     ],
@@ -481,7 +481,7 @@ def test_what_is_known_of_a_dead_worker_is_said(tmp_path, tmp_path_factory, monk
     assert "The system killed the worker" in last_words(run, ended="-9").detail
     said = last_words(run, log="loading\ntrain: mnist cannot be downloaded\n", ended="2")
     assert said.detail == "mnist cannot be downloaded"
-    assert "Its last words: Segmentation fault" in last_words(run, log="Segmentation fault").detail
+    assert "Last log line: Segmentation fault" in last_words(run, log="Segmentation fault").detail
     path = run.folder / "checkpoint.keras"
     said = last_words(run, event="error", message=f"ValueError: {path} cannot be read; remove it")
     assert said == jobs.Status(jobs.FAILED, detail="checkpoint.keras cannot be read; remove it")
@@ -547,7 +547,7 @@ def test_a_race_has_two_or_three(tmp_path, unsent, count):
 
 
 def test_a_race_that_does_not_fit_into_the_line_is_refused_as_a_whole(tmp_path, unsent):
-    with pytest.raises(jobs.Refused, match="0 runs are waiting already"):
+    with pytest.raises(jobs.Refused, match="0 runs are waiting"):
         jobs.start_race([("a", CONFIG)] * 3, MINE, jobs.Limits(waiting=2), tmp_path)
     assert unsent == []
 

@@ -86,10 +86,10 @@ class TrainingStopped(Exception):
 
 
 class TrainingDiverged(TrainingStopped):
-    """Leaves ``fit`` when loss or weights are no numbers any more."""
+    """Leaves ``fit`` when the loss or the weights become NaN."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what} any more; try a smaller learning rate")
+        super().__init__(f"{what}; try a lower learning rate")
 
 
 class PatienceLost(Exception):
@@ -171,7 +171,7 @@ class StopWhenAsked(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
-            raise TrainingDiverged("the loss is no number")
+            raise TrainingDiverged("the loss became NaN")
         if why := self.run.why_stop():
             self.ask(why)
         if time.monotonic() > self._deadline:
@@ -233,5 +233,5 @@ def save_checkpoint(model: keras.Model, run: Run) -> None:
     """
     # TensorFlow's fused ReLU turns NaN to 0: the loss may look well when the weights are not.
     if not all(np.isfinite(weights).all() for weights in model.get_weights()):
-        raise TrainingDiverged("the weights are no numbers")
+        raise TrainingDiverged("the weights became NaN")
     write_whole(run.checkpoint, model.save)

@@ -57,7 +57,7 @@ def train(
     a ``team`` train together, each with a folder of its own.
 
     Returns "finished"; "stopped" when somebody asked for it, the weights being kept as they
-    are; or "diverged" when the loss is no number any more, the last epoch's being kept.
+    are; or "diverged" when the loss became NaN any more, the last epoch's being kept.
 
     Raises:
         ValueError: if the settings or the checkpoint make no sense.

@@ -25,11 +25,11 @@ from pages.components.scores import decibel
 from pages.components.viewer import compare
 
 WORDS = (
-    "Ten times you see one noisy digit and two results that do not say who made them. Pick the "
-    "better one; the viewer enlarges them, and flips from one to the other. The original "
-    "appears only after you have chosen. At the end you see how often PSNR and SSIM, the two "
-    "numbers by which everybody judges denoising, would have picked what you picked. The two "
-    "results of a round are close in PSNR, so that the choice is not too easy."
+    "In each of ten rounds you see a noisy digit and two anonymous results. Pick the better one; "
+    "the viewer enlarges them and flips between them. The original appears only after you have "
+    "chosen. At the end you see how often PSNR and SSIM, the two numbers by which everybody "
+    "judges denoising, would have picked what you picked. The two results of a round are close in "
+    "PSNR, so that the choice is not too easy."
 )
 ROUNDS = 10
 CLOSE = 3.0  # dB between the two results of a round, where the methods allow it
@@ -206,7 +206,7 @@ def show_restart(sitting: Sitting) -> None:
             step=1,
             key="blind_seed",
             width=190,
-            help="The same seed asks the same ten questions; another one begins anew.",
+            help="The same seed gives the same ten rounds; another seed starts over.",
         )
         st.button(
             "New rounds",

@@ -153,20 +153,23 @@ def legend_words(chosen: Chosen, here: DrawSettings, cards: Mapping[str, Card]) 
         )
     if chosen.trained is not None and has_curves(chosen):
         low, high = (edge * chosen.per_unit for edge in chosen.trained)
-        parts.append(f"Shaded are the strengths on which it was trained, {low:.3g} to {high:.3g}.")
+        parts.append(
+            f"The shaded range shows the strengths on which it was trained, {low:.3g} to "
+            f"{high:.3g}."
+        )
     elif chosen.trained is None and card is not None:
         saw = "this noise" if card.noise else "any noise"
         parts.append(f"{title} never saw {saw} in training.")
     if chosen.rows["method"].str.endswith(FAIR).any():
         parts.append(
-            "The filters get their fair chance: they are told how strong the noise is, and the "
-            "grey veil that clipping leaves in the blacks is taken off again (“bias undone”)."
+            "For a fair comparison, the filters are given the true noise level, and the "
+            "brightness bias that clipping adds to dark areas is removed (“bias undone”)."
         )
     if is_here(chosen, here):
-        parts.append("You are where the Draw page is: the ring is its method at its strength.")
+        parts.append("The ring marks the method and noise strength set on the Draw page.")
     elif chosen.data == "mnist":
         noise = noise_title(here.noise, "mnist")
-        parts.append(f"You are not on this chart: the Draw page is set to {noise} noise.")
+        parts.append(f"The Draw page is set to {noise} noise, which this chart does not show.")
     return " ".join(parts)
 
 

@@ -90,8 +90,8 @@ MEASURES = {
         ".1f",
         "~g",
         " dB",
-        "Peak signal-to-noise ratio, the mean over all pictures: 3 dB more is half the squared "
-        "error.",
+        "Peak signal-to-noise ratio, the mean over all images: higher is better, and 3 dB more "
+        "means half the squared error.",
     ),
     "ssim": Measure(
         "SSIM",
@@ -99,7 +99,7 @@ MEASURES = {
         ".3f",
         "~g",
         "",
-        "Structural similarity to the original, the mean over all pictures: 1 is the same picture.",
+        "Structural similarity to the original, the mean over all images: 1 means identical.",
     ),
     "read": Measure(
         "Digits still read",
@@ -107,8 +107,8 @@ MEASURES = {
         ".1%",
         ".0%",
         "",
-        "The share of denoised digits that the digit reader reads correctly: noise can be gone, "
-        "and the digit too.",
+        "The share of denoised digits that the digit reader reads correctly: sometimes the noise "
+        "is gone and so is the digit.",
     ),
 }
 
@@ -119,7 +119,7 @@ def read_measurements() -> Measurements:
     Raises:
         MeasurementsError: if it is missing or damaged.
     """
-    way_out = "`python -m train evaluate --filters` writes it anew."
+    way_out = "`python -m train evaluate --filters` writes it again."
     try:
         table = json.loads(MEASUREMENTS.read_text(encoding="utf-8"))
         return Measurements(str(table["date"]), dict(table["machine"]), _checked(table["rows"]))

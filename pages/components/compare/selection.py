@@ -144,7 +144,7 @@ def _pick_strength(rows: pd.DataFrame, per_unit: float, default: float) -> float
         strengths,
         format_func=lambda strength: f"{strength * per_unit:.3g}",
         key="measured_at",
-        help="Where the methods are ranked, and weighed against their price.",
+        help="The strength at which the methods are ranked and compared with their cost.",
     )
 
 
@@ -158,7 +158,7 @@ def _pick_highlight(rows: pd.DataFrame, at: float, cards: Mapping[str, Card]) ->
         methods,
         format_func=lambda name: method_title(name, cards),
         key="highlight",
-        help="Drawn boldly; shaded are the strengths on which it was trained.",
+        help="Drawn bold; the shaded range shows the strengths on which it was trained.",
     )
 
 

@@ -57,7 +57,7 @@ def show_reset(table: list[Setting]) -> None:
     st.button(
         "Reset",
         icon=":material/restart_alt:",
-        help="All settings of this page, and the blind test, as on arrival.",
+        help="Puts all settings of this page, and the blind test, back.",
         on_click=_reset,
         args=(table,),
         key="compare_reset",

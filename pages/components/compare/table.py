@@ -66,7 +66,7 @@ def pick_rows(measurements: Measurements, chosen: Chosen) -> pd.DataFrame:
 def show_table(rows: pd.DataFrame, cards: Mapping[str, Card]) -> None:
     """Draw the rows, sortable by each column, and a button that downloads them."""
     if rows.empty:
-        st.info("No measurement is both of these methods and of these noises.")
+        st.info("There are no measurements of these methods with these noises.")
         return
     number = st.column_config.NumberColumn
     st.dataframe(

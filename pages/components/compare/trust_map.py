@@ -22,20 +22,20 @@ from pages.components.methods import load_method
 from pages.components.scores import READER, words
 
 WORDS = (
-    "The same digit got noise 32 times, each time drawn anew, and was denoised 32 times. Where all "
-    "answers are alike, the last picture is black: there the answer follows from the digit. Where "
-    "it glows, the answer follows from the accident of the noise, and a single answer should not "
-    "be trusted, however clean it looks. Usually the edges of a stroke glow first; with stronger "
-    "noise whole strokes do, because they are there in one answer and missing in the next. An "
-    "answer can also be wrong in the same way every time: that is an error which no map of "
-    "disagreement shows, so compare the mean with the original too."
+    "The same digit was denoised 32 times, each time with freshly drawn noise. Where all answers "
+    "are alike, the last picture is black: there the answer follows from the digit. Where it "
+    "glows, the answer depends on chance, and a single answer should not be trusted, however "
+    "clean it looks. Usually the edges of a stroke glow first; with stronger noise whole strokes "
+    "do, because they are there in one answer and missing in the next. An answer can also be "
+    "wrong in the same way every time: that is an error which no map of disagreement shows, so "
+    "compare the mean with the original too."
 )
 NOISE_WORDS = (
     "Here no digit was under the noise: whatever shows up is invented. A network that has seen "
     "nothing but digits answers with pieces of digits, because that is all it knows to look for. "
-    "The reader has no word for “nothing” either: it must name a digit, and is often sure of it. "
-    "Keep this in mind when a denoiser shows detail that you could not see before. A classical "
-    "filter invents no strokes; it leaves a smoother noise."
+    "The reader cannot say “nothing” either: it must name a digit, and is often sure of it. Keep "
+    "this in mind when a denoiser shows detail that you could not see before. A classical filter "
+    "invents no strokes; it only makes the noise smoother."
 )
 DRAWS = 32
 INVENTED = 8
@@ -205,7 +205,7 @@ def show_numbers(trust: Trust) -> None:
 def show_readings(trust: Trust) -> None:
     """Draw what the reader reads in the answers, and one answer for each digit it reads."""
     if trust.original is None:
-        st.info("The digit reader is not at hand, so nobody says what the answers show.")
+        st.info("The digit reader is missing, so the results cannot be read.")
         return
     counts, own = trust.counts, trust.original[0]
     table = pd.DataFrame(

@@ -28,8 +28,8 @@ def pick_picture() -> tuple[str, np.ndarray | None]:
     if source == "other":
         return source, pick_sample()
     st.caption(
-        "Nothing was drawn: the network sees noise alone. Whatever shows up in its answer is "
-        "invented, because it expects a digit to be there."
+        "There is no digit here, only noise. Whatever appears in the result is invented, because "
+        "the network expects a digit."
     )
     return source, np.zeros((28, 28, 1), np.float32)
 
@@ -70,7 +70,7 @@ def pick_drawing() -> np.ndarray | None:
         key="draw_start",
         on_change=_start_anew,
         wrap=True,
-        help="Puts a digit on the canvas to draw on, or clears it.",
+        help="Puts a digit on the canvas for you to change, or clears it.",
     )
     # Until somebody draws, the canvas sends nothing, and the server knows what is on it.
     if pixels is None:

@@ -70,7 +70,7 @@ def show(digit: np.ndarray) -> None:
             "Reconstruction error": "The mean squared difference between a picture and what the "
             "autoencoder makes of it; the score of this detector.",
             "Threshold": "A score above it raises the alarm.",
-            "False alarm": "An alarm at a usual picture, here a handwritten test digit.",
+            "False alarm": "An alarm at a normal image, here a handwritten test digit.",
             "ROC curve": "Receiver operating characteristic: the share of anomalies found against "
             "the share of false alarms, for every threshold.",
             "Area under the curve": "How often, of one anomaly and one digit, the anomaly scores "
@@ -96,7 +96,7 @@ def _show_detector(digit: np.ndarray, scores: Scores) -> None:
         format_func=PICTURES.get,
         key="anomaly_picture",
         wrap=True,
-        help="The tutorials show a dog to a network of digits; the photo at hand here is a cat.",
+        help="The tutorials show a photo of a dog to a network for digits; here it is a cat.",
     )
     detector_box, kind_box, alarm_box = st.columns(3, gap="medium")
     with detector_box:
@@ -119,7 +119,7 @@ def _show_detector(digit: np.ndarray, scores: Scores) -> None:
             FALSE_ALARMS,
             format_func=lambda share: f"{share:.1%}",
             key="anomaly_allowed",
-            help="Sets the threshold so that this share of the test digits lies above it.",
+            help="Sets the threshold so that this share of the test digits is above it.",
         )
     picture = load_picture(name, digit)
     threshold = float(np.quantile(scores[detector]["digits"], 1 - allowed))

@@ -47,8 +47,8 @@ def show(digit: np.ndarray) -> None:
     st.html(STYLE)
     _show_one(networks, pca, digit)
     explain(
-        "Both methods may keep only so many numbers of the 784 pixels, and rebuild the digit from "
-        "them. PCA finds the best flat subspace: a digit is the mean digit plus so much of each "
+        "Both methods keep only a few numbers of the 784 pixels and rebuild the digit from them. "
+        "PCA finds the best flat subspace: a digit is the mean digit plus so much of each "
         "component. The autoencoder learns its way down and back, and may bend it. Without its "
         "ReLU and sigmoid, and trained for the least squared error, it would end in PCA's own "
         "subspace: that was proved in 1989. The gap between the two curves below is what bending "

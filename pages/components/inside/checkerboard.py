@@ -32,14 +32,15 @@ WORDS = (
     "pixels. "
 )
 VERDICT = (
-    "Here {transposed:.1%} of the energy in the last maps lies at period 2, against {resized:.1%} "
-    "without transposed convolution. In the finished picture it is {picture:.2%}: training "
-    "has taught the last convolution to smooth the pattern away."
+    "Here {transposed:.1%} of the energy in the last maps is at period 2, against {resized:.1%} "
+    "without transposed convolution. In the finished picture it is {picture:.2%}: training has "
+    "taught the last convolution to smooth the pattern away."
 )
 TERMS = {
     "Transposed convolution": "Every value of the small map is multiplied with the kernel, and "
     "the products are laid on the large map two pixels apart; where they overlap they add up.",
-    "Resize-convolution": "Every value is repeated two by two, then comes a usual convolution.",
+    "Resize-convolution": "Each value is repeated as a 2 × 2 block, followed by an ordinary "
+    "convolution.",
     "Spectrum": "How much of a picture is made of waves of each length and direction: slow "
     "changes in the middle, those from pixel to pixel at the edges. Bright is much; each step "
     "to dark is a tenth.",

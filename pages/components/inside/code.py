@@ -106,7 +106,7 @@ def _show_sliders(network: Inside, digit: np.ndarray, code_map: CodeMap) -> None
                 args=(own,),
             )
             st.button(
-                "A code by chance",
+                "Random code",
                 icon=":material/casino:",
                 key="code_chance",
                 help="Ten numbers drawn as they are spread in the test digits, each with regard "
@@ -182,8 +182,8 @@ def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) 
         {
             "PCA": "Principal component analysis: looks along the directions in which the codes "
             "differ most. New codes are projected exactly.",
-            "t-SNE": "Arranges points in the plane so that near ones stay near. It has no rule "
-            "for new points, so this digit is put amid its five nearest codes of the map.",
+            "t-SNE": "Arranges points in the plane so that near ones stay near. It has no rule for "
+            "new points, so this digit is placed between its five nearest codes on the map.",
             "Nearest neighbour": "Of all other digits the one whose numbers differ least.",
             "Test digits": "Digits of MNIST that no network here has seen in training.",
         },
@@ -243,8 +243,8 @@ def _begin_with(own: np.ndarray, digit: np.ndarray, low: np.ndarray, high: np.nd
         reached = np.clip(wanted, low, high)
         if np.abs(wanted - reached).max() > 0.05:  # More than is lost to tenths.
             st.warning(
-                "The code in the link lies beyond the ends of the sliders. They stand where they "
-                "come nearest to it.",
+                "The code in the link is beyond the range of the sliders. They are set as close "
+                "to it as possible.",
                 icon=":material/link_off:",
             )
         _set_code(reached)

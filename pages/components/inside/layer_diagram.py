@@ -22,7 +22,7 @@ KINDS = {
     "Dense": ("Dense", "dense"),
     "BatchNormalization": ("Batch normalisation", "other"),
     "ReLU": ("ReLU", "other"),
-    "Dropout": ("Dropout, idle after training", "other"),
+    "Dropout": ("Dropout (inactive after training)", "other"),
     "Concatenate": ("Skip connection joins", "skip"),
     "Cropping2D": ("Cropping", "other"),
     "Flatten": ("Flatten to a list", "other"),

@@ -39,10 +39,10 @@ WORDS = (
 DENSE_WORDS = (
     "This network has no maps, only lists of numbers. The picture is flattened to its 784 values, "
     "and each number of the code is a weighted sum of all of them: it sees the whole picture at "
-    "once, and has a weight of its own for every pixel. What is beside what is lost on the way, so "
-    "that nothing learned in one corner helps in another. The decoder makes 784 values of the "
-    "code, again by weighted sums, and they are folded back into a picture. A convolution needs "
-    "far fewer weights, because it uses the same few everywhere."
+    "once, and has a weight of its own for every pixel. The layout of the image is lost, so "
+    "nothing learned in one corner helps in another. The decoder makes 784 values of the code, "
+    "again by weighted sums, and they are folded back into a picture. A convolution needs far "
+    "fewer weights, because it uses the same few everywhere."
 )
 TERMS = {
     "Feature map": "The answers of one filter at all places of the picture, as a picture.",
@@ -59,7 +59,7 @@ SOURCE = (
     "2019, doi:10.23915/distill.00021)"
 )
 SCALE_WORDS = {
-    "unit": "**Unit**: black is {low}, white is 1 in every layer; what lies beyond is cut off.",
+    "unit": "**Unit**: black is {low}, white is 1 in every layer; values outside are clipped.",
     "layer": "**Layer**: black is {low}, white the largest value of this layer, {limit:.3g}.",
     "global": "**Global**: black is {low}, white the largest value behind any activation of the "
     "network, {limit:.3g}.",
@@ -82,7 +82,7 @@ class Shades:
     limit: float
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """Return the values as greys in [0, 1]; what lies beyond is cut off."""
+        """Return the values as greys in [0, 1]; values outside are clipped."""
         span = self.limit - self.low
         return np.clip((values - self.low) / (span or 1), 0, 1).astype(np.float32)
 
@@ -170,7 +170,7 @@ def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> N
     order = strongest_first(values)
     shown = order
     if len(order) > FEW and not st.toggle(
-        f"All {len(order)} maps", key="inside_all", help=f"Otherwise the {FEW} strongest."
+        f"All {len(order)} maps", key="inside_all", help=f"If off, only the {FEW} strongest."
     ):
         shown = order[:FEW]
     entries = []
@@ -189,7 +189,7 @@ def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> N
         )
     st.caption(
         f"Each picture: the map of the clean digit, left, and of the digit with {noise}, right. "
-        "Strength is the mean size of its values."
+        "Strength is the mean absolute value."
     )
     with st.container(key="feature-maps"):
         st.html(WIDE)

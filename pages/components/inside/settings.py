@@ -110,7 +110,7 @@ def show_reset() -> None:
     st.button(
         "Reset",
         icon=":material/restart_alt:",
-        help="All settings of this page as on arrival.",
+        help="Puts all settings of this page back.",
         on_click=_reset,
         key="inside_reset",
     )

@@ -105,7 +105,7 @@ def show_answers(
                 f"What the U-Net makes of it with all skip connections, {_quality(clean, trained)}",
             ),
             Entry(
-                "With your switches",
+                "With your settings",
                 switched,
                 (_quality(clean, switched), f"{gain:+.1f} dB" if len(on) < len(SKIPS) else ""),
                 f"What the U-Net makes of it with {words}, {_quality(clean, switched)}",

@@ -32,8 +32,8 @@ def show_all_files(
     wanted = st.toggle(
         f"Denoise all with {method.title}",
         key="photo_batch",
-        help="As they are, no noise is added. The level is estimated for each; the strength is the "
-        "one set above. Names and sizes stay.",
+        help="Each file is denoised as it is, with its own estimated noise level and the strength "
+        "set above. Names and sizes are kept.",
     )
     if not wanted:
         return

@@ -52,7 +52,7 @@ def pick_photo_noise() -> tuple[NoiseKind, float, int]:
             step=1,
             key="photo_seed",
             width=130,
-            help="The number behind the pattern: the same seed gives the same noise.",
+            help="The same seed always gives the same noise.",
         )
         st.button("New noise", on_click=to_new_seed, args=("photo_",), key="photo_new_noise")
     return kind, strength / scale, seed
@@ -78,8 +78,8 @@ def pick_level(known: float, how: str) -> float:
     own = widgets.toggle(
         "Set the level myself",
         key="photo_own_level",
-        help="The standard deviation of the noise. A higher level makes the result smoother, a "
-        "lower one keeps more detail, and more noise.",
+        help="The standard deviation of the noise. A higher level gives a smoother result; a "
+        "lower one keeps more detail and more noise.",
         on_change=_to_known_level,
         args=(known,),
     )
@@ -112,7 +112,8 @@ def _pick_share(label: str, key: str) -> int:
         step=5,
         format="%d %%",
         key=key,
-        help="100 % is all that was computed, 0 % the noisy picture. Nothing is computed again.",
+        help="Blends the noisy image (0 %) with the denoised one (100 %). The network does not "
+        "run again.",
     )
 
 

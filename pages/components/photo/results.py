@@ -66,11 +66,11 @@ def show_pictures(
     pictures |= {"Noisy": noisy, "Denoised": denoised}
     if clean is None:
         pictures["Removed"] = residual_picture(noisy, noisy if waiting else denoised, REMOVED_GAIN)
-    captions = {"Denoised": "in work …" if waiting else method.title}
-    alt = {"Denoised": "In work" if waiting else f"What {method.title} makes of it"}
+    captions = {"Denoised": "in progress …" if waiting else method.title}
+    alt = {"Denoised": "In progress" if waiting else f"The result of {method.title}"}
     if clean is None:
-        captions["Removed"] = f"noisy less denoised, {REMOVED_GAIN} times, around grey"
-        alt["Removed"] = "What was taken away, around mid-grey; it should look like mere grain"
+        captions["Removed"] = f"noisy minus denoised, {REMOVED_GAIN} times as strong, around grey"
+        alt["Removed"] = "What was removed, around mid-grey; it should look like plain grain"
     if photo.alpha is not None:
         if clean is None:
             pictures["Removed"] = to_pixels(pictures["Removed"])
@@ -92,8 +92,8 @@ def show_quality(
     show_measured(before, after)
     if after.mse > before.mse:
         st.warning(
-            "Denoising made it worse: the noisy picture is closer to the original than what "
-            f"{method.title} made of it.",
+            "Denoising made it worse: the noisy image is closer to the original than the result "
+            f"of {method.title}.",
             icon=":material/trending_down:",
         )
 
@@ -123,7 +123,7 @@ def show_all_methods(
     cards: dict[str, Card],
 ) -> None:
     """On request, draw what every method makes of the middle of the picture, with its time."""
-    st.subheader("All methods on this very picture", anchor=False)
+    st.subheader("All methods on this image", anchor=False)
     if not st.toggle(
         "Run all of them",
         key="photo_all",
@@ -192,7 +192,7 @@ def _pick_section(pixels: np.ndarray) -> tuple[slice, slice]:
     )
     st.caption(
         f"The picture has {width:,} × {height:,} pixels. A section of {columns:,} × {rows:,} is "
-        "shown at full size, and what is measured is measured on it; downloads are the whole."
+        "shown at full size and used for the scores; downloads contain the whole image."
     )
     with st.container(horizontal=True):
         across = _pick_place("From the left", "photo_across") if columns < width else 0

@@ -110,7 +110,7 @@ def ask_for(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | No
         return job.result
     if job.state == "failed":
         st.error(
-            "This picture could not be worked on. Try another method, or a smaller picture.",
+            "This image could not be processed. Try another method or a smaller image.",
             icon=":material/error:",
         )
     else:
@@ -161,7 +161,7 @@ def _show_progress(slot: str, job: Job) -> None:
 def _progress_text(job: Job) -> str:
     if job.state == "waiting":
         ahead = job.place
-        others = f"{ahead} before it" if ahead else "it is the next"
-        return f"Waiting: other pictures are being worked on, {others}."
+        others = f"{ahead} before yours" if ahead else "yours is next"
+        return f"Waiting for other images: {others}."
     left = job.seconds_left
     return "Denoising …" if left is None else f"Denoising … about {max(1, round(left))} s left"

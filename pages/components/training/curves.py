@@ -116,8 +116,8 @@ def pick_view(history: History) -> View:
             0.99,
             0.0,
             key="smoothing",
-            help="An exponential mean of the batches, without its bias at the start. The raw "
-            "curve stays visible behind it.",
+            help="An exponential moving average of the batches, corrected for its bias at the "
+            "start. The raw curve stays visible behind it.",
         )
     # An epoch that is not there yet would leave an empty chart.
     return View(log_scale, min(first, max(0.0, history.progress - 1)), smoothing)

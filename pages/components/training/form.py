@@ -130,7 +130,7 @@ def _problem_with(config: TrainConfig) -> str:
     except jobs.Refused as refused:
         return str(refused)
     if config.data == "own" and uploaded_pictures() is None:
-        return "Upload a ZIP with your pictures first: “Data and noise”."
+        return "First upload a ZIP with your images, under “Data and noise”."
     return ""
 
 
@@ -150,8 +150,8 @@ def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
         index=data_sets.index(config.data),
         format_func=DATA_TITLES.get,
         key=key("data"),
-        help="MNIST and Fashion-MNIST are downloaded where they are not at hand; drawn digits and "
-        "your own pictures need no download.",
+        help="MNIST and Fashion-MNIST are downloaded where they are missing; drawn digits and "
+        "your own images need no download.",
     )
     if data == "own":
         pick_pictures()
@@ -160,7 +160,7 @@ def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
         "New noise in every epoch",
         config.fresh_noise,
         key=key("fresh"),
-        help="The tutorials draw the noise once; then the network can learn it by heart.",
+        help="The tutorials draw the noise once, so the network can memorise it.",
     )
     return dataclasses.replace(config, data=data, noise=noise, fresh_noise=fresh)
 
@@ -204,7 +204,7 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
         SCHEDULES,
         default=config.schedule,
         key=key("schedule"),
-        help="Cosine: the rate rises for a moment and then falls to zero.",
+        help="Cosine: the rate rises briefly, then falls to zero.",
     )
     patience = widgets.number_input(
         "Early stopping: epochs of patience",
@@ -248,7 +248,7 @@ def _pick_optimizer(config: TrainConfig, key: Key) -> tuple[str, float]:
         step=default / 10,
         format="%g",
         key=key(f"rate-{optimizer}"),
-        help="Each optimizer starts at Keras 3's own default, a recipe at its own.",
+        help="Each optimizer starts at its Keras 3 default, each recipe at its own rate.",
     )
     if optimizer == "adadelta" and rate < 0.1:
         st.warning(

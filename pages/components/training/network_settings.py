@@ -54,8 +54,8 @@ def pick_network(config: TrainConfig, key: Key) -> TrainConfig:
         ["", *names],
         format_func=lambda name: names.get(name, "random weights"),
         key=key(f"start-{'-'.join(names)}"),
-        help="Trained weights can be gone on from where a shipped network has this very form."
-        + ("" if names else " None has this one."),
+        help="Start from the weights of a shipped network with exactly this architecture."
+        + ("" if names else " No shipped network matches."),
         disabled=not names,
     )
     return dataclasses.replace(config, start=start)

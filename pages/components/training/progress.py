@@ -71,7 +71,7 @@ def show_progress(run: Run, config: TrainConfig, status: jobs.Status, history: H
     if status.state == jobs.WAITING and status.ahead:
         text = f"Waiting: {status.ahead} before this one"
     elif status.state in (jobs.WAITING, jobs.STARTING):
-        text = "Starting TensorFlow and loading the pictures: some seconds"
+        text = "Starting TensorFlow and loading the data: a few seconds"
     elif status.state == jobs.TRAINING:
         text = f"Training: epoch {int(history.progress) + 1} of {config.epochs}"
     elif status.state in (jobs.PAUSED, jobs.STOPPED, jobs.DIVERGED):
@@ -86,8 +86,8 @@ def show_why(status: jobs.Status) -> None:
         st.error(why, icon=":material/error:")
     elif status.state == jobs.DIVERGED:
         st.error(
-            f"{why}. The steps were too large and overshot further and further. What it had "
-            "learned after the last whole epoch is kept.",
+            f"{why}. The learning rate was too high, so every step overshot further. The weights "
+            "of the last complete epoch were kept.",
             icon=":material/trending_up:",
         )
     elif status.state == jobs.STOPPED and status.detail not in ("", "asked", "interrupted"):
@@ -130,14 +130,14 @@ def show_probes(run: Run, history: History) -> None:
     if not history.probes:
         if not run.drawing.exists():
             st.caption(
-                "Draw a digit on the Draw page first, and you can watch your own become clean."
+                "Draw a digit on the Draw page first, and you can watch the network clean it up."
             )
         return
     probes.show_probes(run, [event["epoch"] for event in history.probes])
-    yours = "Your own drawing comes first. " if run.drawing.exists() else ""
+    yours = "Your own drawing is on the left. " if run.drawing.exists() else ""
     st.caption(
-        f"{yours}The last column is nothing but noise: what shows up there is invented. None of "
-        "these pictures was trained on."
+        f"{yours}The last column is pure noise: whatever appears there is invented. None of these "
+        "images was used for training."
     )
 
 
@@ -158,8 +158,10 @@ def show_downloads(run: Run, history: History) -> None:
         if history.probes:
             epochs = [event["epoch"] for event in history.probes]
             _button("Film (animated GIF)", lambda: probes.to_gif(run, epochs), "film.gif")
-        own = ", and your pictures," if run.own.exists() else ""
-        st.caption(f"The same run on your own machine: put the settings{own} into a folder, and")
+        own = " and your images" if run.own.exists() else ""
+        st.caption(
+            f"To repeat this run on your own machine, put the settings{own} into a folder and run"
+        )
         st.code("python -m train run FOLDER", language="bash")
 
 

@@ -18,8 +18,9 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
     """Ask for the networks of a race and start it."""
     with st.expander("A fair race", icon=":material/flag:"):
         st.caption(
-            "Two or three networks learn from the same batches with the same noise and seed, one "
-            "after the other. Set one up above, add it, change the settings, add the next."
+            "Two or three networks learn from the same batches, with the same noise and seed, one "
+            "after the other. Set one up above and add it, then change the settings and add the "
+            "next."
         )
         racers = st.session_state.setdefault("racers", [])
         for index, (name, _) in enumerate(racers):
@@ -35,7 +36,7 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
             width="stretch",
         )
         if racers and on_equal_terms(request.config, racers[0][1]) != request.config:
-            st.caption("It will run with the data, noise, batch, epochs and seed of the first.")
+            st.caption("It will use the data, noise, batch size, epochs and seed of the first.")
         st.button(
             "Start the race",
             icon=":material/flag:",
@@ -146,7 +147,7 @@ def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History])
         with loss_box:
             show_overlay(histories, "val_loss", "validation loss", log_scale=True)
     else:
-        st.caption("The losses are of different kinds and cannot be compared; PSNR can.")
+        st.caption("These runs used different losses, which cannot be compared. PSNR can.")
 
 
 def _show_table(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:

@@ -17,9 +17,9 @@ def show_recorded_result(recipe: str) -> None:
     st.subheader("What this recipe gave", anchor=False)
     made, epochs = record["made"], len(record["epochs"])
     st.caption(
-        f"Not yours: it was run once, {epochs} {'epoch' if epochs == 1 else 'epochs'} in "
-        f"{minutes_of(record):.1f} minutes on {made['cores']} cores ({made['processor']}). "
-        "Press Train to see your own, batch by batch."
+        f"Reference run: {epochs} {'epoch' if epochs == 1 else 'epochs'} in "
+        f"{minutes_of(record):.1f} minutes on {made['cores']} cores ({made['processor']}). Press "
+        "Train to watch your own."
     )
     if record["outcome"] == "diverged":
         st.error(f"It diverged: {record['why']}.", icon=":material/trending_up:")

@@ -68,7 +68,7 @@ def _show_row(run: Run) -> None:
                 key=f"pin-{run_id}",
                 on_change=_pin,
                 args=(run,),
-                help="A pinned run stays on top and is not deleted for its age.",
+                help="A pinned run stays on top and is not deleted after a week.",
             )
             st.button(
                 "Delete",

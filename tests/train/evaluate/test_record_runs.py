@@ -31,7 +31,7 @@ def diverged(folder) -> Run:
     events = [
         {"event": "status", "step": 0, "status": "loading", "backend": "tensorflow"},
         *({"event": "batch", "step": step, "loss": loss} for step, loss in enumerate((1, 9, None))),
-        {"event": "stop", "step": 3, "reason": "the loss is no number", "outcome": "diverged"},
+        {"event": "stop", "step": 3, "reason": "the loss became NaN", "outcome": "diverged"},
     ]
     run.progress.write_text("".join(json.dumps(event) + "\n" for event in events))
     return run
@@ -70,13 +70,13 @@ def test_a_run_that_diverged_is_kept_with_its_reason(tmp_path):
     run = diverged(tmp_path / "run")
     assert record_runs.has_ended(run)
     record = record_runs.make_record(recipe("trap-rate-too-high"), run)
-    assert (record["outcome"], record["why"]) == ("diverged", "the loss is no number")
+    assert (record["outcome"], record["why"]) == ("diverged", "the loss became NaN")
     assert record["epochs"] == []
     record_runs.write(record, tmp_path)
     record_runs.draw(record, tmp_path)
     assert "polyline" in (tmp_path / "trap-rate-too-high.svg").read_text()
     page = written({"trap-rate-too-high": record}, [], tmp_path)
-    assert "`trap-rate-too-high` diverged: the loss is no number." in page
+    assert "`trap-rate-too-high` diverged: the loss became NaN." in page
 
 
 def test_only_recipes_without_an_ended_run_are_trained(runs, monkeypatch):
