@@ -53,7 +53,7 @@ format: $(VENV)/.stamp-dev  ## put the code in its one format, mend what ruff ca
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-bench: $(VENV)/.stamp-dev chromium  ## measure speed and memory (ARGS=--write: into README.md)
+bench: $(VENV)/.stamp-dev chromium  ## measure speed and memory (ARGS=--write: into docs/)
 	$(PY) -m tests.benchmarks $(ARGS)
 
 clean:  ## remove caches and test leftovers; keeps .venv and train/runs

@@ -22,7 +22,7 @@ RATES = (4000, 192_000)
 
 EMPTY = "This recording is empty. Choose another one."
 NO_SOUND = (
-    "This file is no recording, or a damaged one. "
+    "This file is not a recording, or it is damaged. "
     "Open it in a sound program and save it again as WAV."
 )
 TOO_LARGE = f"This recording has more than {LARGEST_FILE // 1_000_000} MB. Cut a shorter part out."
@@ -77,7 +77,7 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
             samples = sound.read(min(frames, LONGEST * rate), "float32", always_2d=True)
     except SoundError:
         raise
-    except Exception as error:  # libsndfile's and Python's own, which share no base class.
+    except Exception as error:  # libsndfile's and Python's own, without a common base class.
         raise SoundError(NO_SOUND) from error
     if frames > LONGEST * rate:
         notes.append(f"Only its first {LONGEST} seconds were opened.")
@@ -270,11 +270,11 @@ def _noise_power(power: np.ndarray) -> np.ndarray:
 
 
 def spectral_gate(samples: np.ndarray) -> np.ndarray:
-    """Silence what is not clearly above the usual level of its frequency.
+    """Silence what is not clearly above the typical level of its frequency.
 
     Source:
         The non-stationary gate of Sainburg and Zorea's ``noisereduce`` 3, arXiv:2412.17851: the
-        usual level is the magnitude smoothed forwards and backwards over two seconds.
+        typical level is the magnitude smoothed forwards and backwards over two seconds.
     """
     from scipy.ndimage import uniform_filter
     from scipy.signal import filtfilt
@@ -282,8 +282,8 @@ def spectral_gate(samples: np.ndarray) -> np.ndarray:
     frames = spectrum(samples)
     size = np.abs(frames)
     share = _smoothing_share(2 * RATE / HOP)
-    usual = filtfilt([share], [1, share - 1], size, axis=1, padtype=None)
-    above = (size - usual) / np.maximum(usual, 1e-9)
+    typical = filtfilt([share], [1, share - 1], size, axis=1, padtype=None)
+    above = (size - typical) / np.maximum(typical, 1e-9)
     open_ = 1 / (1 + np.exp(np.clip(-(above - 2) * 10, -50, 50)))
     # Smoothed over 500 Hz and 50 ms, as there.
     open_ = uniform_filter(open_, (round(500 / (RATE / WINDOW)), round(0.05 * RATE / HOP)))
@@ -291,5 +291,5 @@ def spectral_gate(samples: np.ndarray) -> np.ndarray:
 
 
 def _smoothing_share(frames: float) -> float:
-    """The share of the newest value in a running mean of so many frames."""
+    """The share of the newest value in a running mean of this many frames."""
     return float((np.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2))

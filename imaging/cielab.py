@@ -64,7 +64,7 @@ def with_colours_of(image: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def colourfulness(image: np.ndarray) -> float:
-    """Return how colourful people find the picture: 0 for grey, about 40 for a usual photo.
+    """Return how colourful people find the picture: 0 for grey, about 40 for an ordinary photo.
 
     Source:
         Hasler and Suesstrunk, SPIE 5007, 2003, doi:10.1117/12.477378, on values from 0 to 255.

@@ -100,14 +100,14 @@ def profile_of_png(
     Source:
         The file's layout: ICC.1:2022, chapters 7 to 10.
     """
-    usual_gamma = gamma is None or abs(gamma - _SRGB_GAMMA) < 0.01
-    usual_places = (
+    standard_gamma = gamma is None or abs(gamma - _SRGB_GAMMA) < 0.01
+    standard_places = (
         channels == 1
         or places is None
         or np.allclose(places, _SRGB_PLACES, atol=0.005)
         or not _sensible(places)
     )
-    if (usual_gamma and usual_places) or (gamma is not None and not 0.1 <= gamma <= 10):
+    if (standard_gamma and standard_places) or (gamma is not None and not 0.1 <= gamma <= 10):
         return None
     power = _curve(gamma)
     tags = {b"desc": _description(), b"cprt": b"text\0\0\0\0none\0\0\0\0", b"wtpt": _xyz(_D50)}

@@ -373,7 +373,7 @@ def _decode_tiff(file: BinaryIO, wanted: int, plane: int, stretch: bool) -> Stor
         file.seek(0)
         exif.load_from_fp(file)
         stored.exif = metadata.kept(exif)
-    except Exception:  # Metadata are no reason to refuse an image.
+    except Exception:  # Metadata never cause an image to be refused.
         stored.exif = b""
     return stored
 
@@ -457,7 +457,7 @@ def _decode_pillow(file: BinaryIO, kind: str, wanted: int, frame: int = 0) -> St
     _require_affordable(image, wanted)
     _require_few_scans(image, file)
     notes = []
-    # A phone keeps a second image, for brighter screens, beside the photo; that is no news.
+    # A phone keeps a second image, for brighter screens, beside the photo: not worth a note.
     if getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF"):
         notes.append(_SEVERAL)
     rounded = any(";16" in str(tile.args) for tile in image.tile)

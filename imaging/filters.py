@@ -21,6 +21,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.restoration import denoise_nl_means
 
+from imaging.digit_fit import SIDE
+
 CURVES = Path(__file__).with_name("output_curves.json")
 
 # Daubechies' wavelet with two vanishing moments, blind to level and slope.
@@ -245,7 +247,7 @@ def classical(name: str) -> Classical:
 
 
 def with_digit_curve(filter: Classical, kind_name: str, strength: float) -> Classical:
-    """Return the filter at its best for *digits* under a known noise: the fair chance.
+    """Return the filter at its best for *digits* under a known noise, for a fair comparison.
 
     Clipping to [0, 1] lifts a black background under strong noise, which no filter can know of.
     A curve of grey levels, fitted on training digits (``train/evaluate/output_curves.py``), takes
@@ -309,7 +311,7 @@ def _room(picture: np.ndarray) -> float:
     The lines of a digit are three pixels wide and everything in it is detail; photos have more
     even places the more pixels they have, up to about 336.
     """
-    return min(min(picture.shape[:2]) / 28, 12) ** (1 / 3)
+    return min(min(picture.shape[:2]) / SIDE, 12) ** (1 / 3)
 
 
 def _spread(magnitude: np.ndarray) -> float:

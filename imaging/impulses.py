@@ -14,7 +14,7 @@ from imaging.noise_level import estimate_level
 _MISSED = 1e-6
 # A white or black pixel that differs less from its surroundings stays as it is.
 _STANDS_OUT = 0.05
-# Steps of the method of conjugate gradients; after five, nothing changes any more.
+# Steps of the method of conjugate gradients; after five, nothing changes.
 _BRIDGING_STEPS = 5
 # The square of Laplace's operator: nothing on a slope, much where the picture bends.
 _BENDING = np.array(
@@ -87,7 +87,7 @@ def _share_out_of_place(extreme: np.ndarray, wrong: np.ndarray) -> float:
 def wrong_pixels(noisy: np.ndarray) -> np.ndarray:
     """Return where ``(H, W)`` a pixel is white or black in all channels, and few around it are.
 
-    How many there may be by chance follows from their share among pixels without a neighbour of
+    How many there may be at random follows from their share among pixels without a neighbour of
     the kind, in which a white or black area has no say.
     """
     wrong = np.zeros(noisy.shape[:2], bool)
@@ -143,7 +143,7 @@ def _others_within(marked: np.ndarray, width: int) -> np.ndarray:
 
 
 def _most_by_chance(others: int, share: float) -> int:
-    """How many of ``others`` are marked at the most, if ``share`` of all are, by chance."""
+    """How many of ``others`` are marked at the most, if ``share`` of all are, at random."""
     chances = bdtrc(np.arange(others + 1), others, share)  # of more than 0, 1, 2, ... of them
     return int(np.argmax(chances <= _MISSED))
 

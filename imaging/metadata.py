@@ -20,7 +20,7 @@ def open_exif(content: bytes) -> Image.Exif:
     try:
         exif.load(content)
         len(exif)
-    except Exception:  # Metadata are no reason to refuse an image, whatever is wrong with them.
+    except Exception:  # Metadata never cause an image to be refused, whatever is wrong with them.
         return Image.Exif()
     return exif
 

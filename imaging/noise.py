@@ -215,7 +215,7 @@ class NoiseKind:
     pattern: Callable[[tuple[int, ...], np.random.Generator], np.ndarray] | None = None
 
     def require_in_range(self, strength: float) -> float:
-        """Return ``strength``; raise ``ValueError`` where it is no number on the slider."""
+        """Return ``strength``; raise ``ValueError`` where it is not on the slider."""
         if not self.low <= strength <= self.high:
             raise ValueError(
                 f"{self.title} takes a strength from {self.low:g} to {self.high:g}, "

@@ -101,7 +101,7 @@ def estimate_level(
     share = np.where((brightness > 0.1) & (brightness < 0.9), 1.0, 0.0)
     level = 0.0
     for _ in range(_ROUNDS):
-        # More even than noise alone leaves it, a patch is by chance, and of less noise.
+        # More even than noise alone leaves it, a patch is at random, and of less noise.
         uneven = np.maximum(unevenness, noise_alone * level**2)
         chosen = _even_and_spared(uneven, share.min(axis=0))
         by_plane = np.square(mix) @ share[:, chosen] if level else np.ones((len(mix), 1))

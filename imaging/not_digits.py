@@ -1,4 +1,4 @@
-"""Samples: pictures that are no digits, to show what a model of digits has not learned.
+"""Samples: pictures that are not digits, to show what a model of digits has not learned.
 
 All are ``(28, 28, 1)`` float32 in [0, 1], light on black like MNIST's digits.  They are drawn
 here; the photo comes with scikit-image.  Nothing is downloaded.

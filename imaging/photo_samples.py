@@ -12,7 +12,7 @@ from skimage import data
 
 @dataclass(frozen=True)
 class PhotoSample:
-    """A photo by name; ``noisy`` says whether it has noise of its own."""
+    """A photo by name; ``noisy`` says whether it is noisy itself."""
 
     name: str
     title: str
@@ -39,7 +39,7 @@ PHOTO_SAMPLES: dict[str, PhotoSample] = {
         PhotoSample(
             "galaxies",
             "Galaxies",
-            "Hubble's deep field. It has noise of its own, and no clean original exists.",
+            "Hubble's deep field. It is noisy itself, and no clean original exists.",
             data.hubble_deep_field,
             noisy=True,
         ),

@@ -98,7 +98,7 @@ def blend(noisy: np.ndarray, denoised: np.ndarray, luminance: float, colour: flo
 
 
 def require_pixels(pixels: np.ndarray) -> None:
-    """Raise ``ValueError`` if these are no pixels of 8 or 16 bits, grey or in colour."""
+    """Raise ``ValueError`` if these are not pixels of 8 or 16 bits, grey or in colour."""
     if (
         pixels.dtype not in (np.uint8, np.uint16)
         or pixels.ndim != 3

@@ -114,7 +114,7 @@ class Png:
         if b"tRNS" in self.small and self.colour_type == 3:
             parts.append(_chunk(b"tRNS", self.small[b"tRNS"]))
         for start, size in self.data:
-            # Nobody looks at their checksums any more.
+            # Nobody looks at their checksums.
             parts += [struct.pack(">I4s", size, b"IDAT"), (start, size), bytes(4)]
         if not self.cut:
             parts.append(_chunk(b"IEND", b""))

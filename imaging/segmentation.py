@@ -168,7 +168,7 @@ def watershed_instances(mask: np.ndarray) -> np.ndarray:
     Basins are the maxima of the smoothed distance to the background, 5 pixels apart or more.
 
     Source:
-        Beucher and Lantuejoul 1979; the distance map as relief is the field's usual recipe.
+        Beucher and Lantuejoul 1979; the distance map as relief is the standard recipe.
     """
     from skimage.feature import peak_local_max
     from skimage.segmentation import watershed

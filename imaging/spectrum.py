@@ -1,6 +1,6 @@
 """The spectrum of maps, and how much of their energy repeats every two pixels.
 
-Maps are ``(H, W, C)`` floating point, each channel a map of its own; a mean is taken off first.
+Maps are ``(H, W, C)`` floating point, each channel its own map; a mean is taken off first.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Drawn digits: as many as one likes, drawn by the program, where none can be downloaded.
 
-Each is one of the digits of ``imaging.strokes`` in a hand of its own: slant, turn, proportions,
+Each is one of the digits of ``imaging.strokes`` in its own hand: slant, turn, proportions,
 thickness of the pen and a wobble of every point are random.  It is then fitted as MNIST was.
 """
 

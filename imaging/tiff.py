@@ -71,7 +71,7 @@ def find_page(file: BinaryIO, plane: int) -> tuple[Page, int]:
     Thumbnails and masks are not counted.
 
     Raises:
-        PhotoError: if the file is no TIFF, a camera's raw file, or has too many tags.
+        PhotoError: if the file is not a TIFF, a camera's raw file, or has too many tags.
     """
     pages = _pages(file)
     if not pages:
@@ -214,7 +214,7 @@ def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Store
         (i for i, each in enumerate(extra, samples - len(extra)) if each in (1, 2)), None
     )
     if channels == 1 and samples - (opacity is not None) > 1:
-        # Channels of a microscope, each an image of its own.
+        # Channels of a microscope, each a separate image.
         chosen = 0
         if planes == 1:
             planes, plane = samples, min(max(wanted, 0), samples - 1)

@@ -44,7 +44,7 @@ def in_whole_numbers(shares: np.ndarray, deep: bool) -> np.ndarray:
 
 
 def full_range(kind: str, bits: int) -> tuple[float, float]:
-    """Return the range of a NumPy kind, "u", "i" or "f", of so many bits."""
+    """Return the range of a NumPy kind, "u", "i" or "f", with this many bits."""
     if kind == "f":
         return 0.0, 1.0
     if kind == "i":
@@ -83,7 +83,7 @@ def find_range(
             lowest, highest = min(lowest, float(some.min())), max(highest, float(some.max()))
     if lowest > highest:
         raise PhotoError(NO_NUMBERS)
-    notes = [f"{gaps:,} of its values were no finite numbers and were replaced."] if gaps else []
+    notes = [f"{gaps:,} of its values were not finite and were replaced."] if gaps else []
     if named is not None and (clipped or named[1] >= highest):
         low = named[0] if clipped or named[0] <= lowest else min(full[0], lowest)
         notes.append(f"Black is {low:g} and white {named[1]:g}, as the file says.")
@@ -93,7 +93,7 @@ def find_range(
     else:
         low, high, more = _integer_range(lowest, highest, full)
     notes += more
-    if high == low:  # All one value, outside of the usual range.
+    if high == low:  # All one value, outside of the normal range.
         return Range(low - (low > 0), low + (low <= 0), notes=notes)
     faint = not more and highest > lowest and (highest - low) * _FAINT < high - low
     if faint and stretch:

@@ -85,7 +85,7 @@ def write(
     opacity: what shines through becomes white.
 
     Raises:
-        ValueError: if the format cannot hold so many pixels in a row.
+        ValueError: if the format cannot hold that many pixels in a row.
     """
     require_pixels(pixels)
     form = FORMATS[kind]

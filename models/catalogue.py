@@ -112,7 +112,7 @@ class Card:
         return None
 
     def to_json(self) -> str:
-        """Return the card as indented JSON, without the folder it lies in."""
+        """Return the card as indented JSON, without the folder it is in."""
         values = dataclasses.asdict(self)
         del values["folder"]
         return json.dumps(values, indent=2)

@@ -1,7 +1,7 @@
 """Long work for many visitors: a few pictures at once, the others in a queue that they can see.
 
 The work runs in threads; whoever submitted it asks the job how far it is.  A job that nobody
-asks about any more, because its visitor left, is given up.
+asks about, because its visitor left, is cancelled.
 """
 
 import logging
@@ -81,7 +81,7 @@ class Job:
 
     @property
     def _forgotten(self) -> bool:
-        """Whether nobody asks any more; a visitor who looks at another page comes back."""
+        """Whether nobody asks; a visitor who looks at another page comes back."""
         if time.monotonic() - self._asked <= PATIENCE:
             return False
         return self._visitor is None or self._visitor() is None

@@ -12,7 +12,7 @@ from pages.components import controls, scores
 from pages.components.cached import get_cards
 from pages.components.draw import controls as pickers
 from pages.components.draw import settings
-from pages.components.draw.canvas import SIDE
+from pages.components.draw.canvas import CANVAS_SIDE
 from pages.components.draw.downloads import show_downloads
 from pages.components.layout import flush_to_browser, page_footer, page_setup
 from pages.components.live import preview_of
@@ -40,7 +40,7 @@ def body() -> None:
 
     # Ask
     with st.container(horizontal=True, gap="large"):
-        draw_box = st.container(width=SIDE + 2)
+        draw_box = st.container(width=CANVAS_SIDE + 2)
         view_box = st.container(width="stretch")
     with draw_box:
         source, clean = pickers.pick_picture()

@@ -1,4 +1,4 @@
-"""What all tests share: seeded randomness, the real data where it is at hand, and their order."""
+"""What all tests share: seeded randomness, the real data where it is available, and their order."""
 
 import os
 

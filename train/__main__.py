@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_export)
 
     command = commands.add_parser(
-        "refresh", help="write the ONNX files of shipped digit models anew, weights as they are"
+        "refresh", help="write the ONNX files of shipped digit models again, with the same weights"
     )
     command.add_argument("names", nargs="*", help="models (default: all digit models)")
     command.set_defaults(command=_refresh)

@@ -187,7 +187,7 @@ def require_settings(architecture: str, settings: dict) -> None:
 
 
 def with_usual(architecture: str, settings: dict) -> dict:
-    """Return all settings of the network, those that are left out at their usual values."""
+    """Return all settings of the network, those that are left out at their defaults."""
     usual = {name: each.usual for name, each in ARCHITECTURE_SETTINGS[architecture].items()}
     return _as_plain_data(usual | settings)
 
@@ -270,7 +270,7 @@ class TrainConfig:
     the gradient may have, 0 for any.
 
     ``start`` names a shipped model whose weights to begin with.  ``patience`` ends the
-    training when the validation loss has not fallen for so many epochs, and keeps the weights
+    training when the validation loss has not fallen for this many epochs, and keeps the weights
     of the best; 0 never does.
     """
 
@@ -354,7 +354,7 @@ class TrainConfig:
         """Read settings written by ``to_json``.
 
         Raises:
-            ValueError: if the text is no JSON, or a setting is unknown or out of range.
+            ValueError: if the text is not JSON, or a setting is unknown or out of range.
         """
         try:
             values = json.loads(text)

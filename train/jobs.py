@@ -414,7 +414,7 @@ def _left_over(runs: Path) -> Iterator[Path]:
 
 
 def _send_worker(run: Run, limits: Limits) -> None:
-    """Start the worker as a process of its own, which outlives the server."""
+    """Start the worker as a separate process, which outlives the server."""
     (run.folder / "ended").unlink(missing_ok=True)
     # Locked here and handed over, so that it is alive from the first instant: on a busy host it
     # takes many seconds until it could lock anything itself.
@@ -432,7 +432,7 @@ def _send_worker(run: Run, limits: Limits) -> None:
             stderr=log,
             start_new_session=True,
         )
-    # Somebody has to take note of its end, or the system keeps its entry for ever.
+    # Somebody has to take note of its end, or the system keeps its entry forever.
     threading.Thread(target=_note_end, args=(worker, run), daemon=True).start()
 
 

@@ -1,6 +1,6 @@
 """Starts the workers of one data-parallel training on this machine and waits for them.
 
-On several machines nobody starts them all: there each is started by hand, see the README.
+On several machines each is started by hand, see docs/several-machines.md.
 """
 
 import importlib.util

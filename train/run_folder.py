@@ -12,7 +12,7 @@
     stop                  whoever creates it asks the training to stop; it can say why
 
 Every event has ``event`` (status, batch, epoch, probe, stop, error), ``time`` (seconds since
-1970) and ``step`` (batches trained so far).  A value that is no finite number is null.  A file
+1970) and ``step`` (batches trained so far).  A value that is not finite is null.  A file
 that others read as a whole is written under a temporary name and renamed.
 """
 

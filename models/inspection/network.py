@@ -3,7 +3,7 @@
 ``load_inside(card).feature_maps(pictures) -> {layer: values}``
 
 Everything comes from the one ``model.onnx``, written by ``train.export.inspectable``: its outputs
-are the values of the layers, and it takes a few inputs that have a usual value and may be left out:
+are the values of the layers, and it takes a few inputs that have a default and may be left out:
 
     code_values, code_switch   what the decoder gets in place of the code, and whether it does
     NAME_switch                the factor at the skip connection NAME, 1 as trained, 0 cut

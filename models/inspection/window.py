@@ -77,7 +77,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pooling:
-    """How a max pooling comes to the value at one place; beyond the edge is no value, NaN."""
+    """How a max pooling comes to the value at one place; beyond the edge there is no value, NaN."""
 
     patch: np.ndarray
     top: int

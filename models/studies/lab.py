@@ -13,12 +13,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from imaging.digit_fit import SIDE
 from models.catalogue import ModelError
 from models.predictor import in_batches
 from models.session import open_small
 
 LAB = Path(__file__).parent / "data"
-SIDE = 28
 WIDTHS = (2, 4, 8, 16, 32, 64, 128)  # hidden units, and components of PCA
 ORDERS = ("ordered", "shuffled")
 NEAREST = 5  # codes that say where a new one lands on the map
@@ -121,7 +121,7 @@ class CodeMap:
     def place(self, codes: np.ndarray, method: str) -> np.ndarray:
         """Return where new codes ``(M, 10)`` land on the map "pca" or "tsne", ``(M, 2)``.
 
-        PCA projects them.  t-SNE only arranges the codes it was given, so a new one is put amid
+        PCA projects them.  t-SNE only arranges the codes it was given, so a new one is put between
         its five nearest, each weighted by the inverse of its squared distance.
         """
         if method == "pca":
@@ -153,17 +153,17 @@ def brightness(pictures: np.ndarray) -> np.ndarray:
     return pictures.mean(axis=(1, 2, 3), dtype=np.float64)
 
 
-def roc(usual: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def roc(normal: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return false and true alarms, both from 0 to 1, as the threshold falls over all scores.
 
-    An alarm is a score above the threshold: false where it is one of ``usual``, true where it is
+    An alarm is a score above the threshold: false where it is one of ``normal``, true where it is
     one of ``other``.
 
     Source:
         Fawcett, Pattern Recognition Letters 2006, doi:10.1016/j.patrec.2005.10.010.
     """
-    thresholds = np.unique(np.concatenate([usual, other]))
-    false = 1 - np.searchsorted(np.sort(usual), thresholds, side="right") / len(usual)
+    thresholds = np.unique(np.concatenate([normal, other]))
+    false = 1 - np.searchsorted(np.sort(normal), thresholds, side="right") / len(normal)
     true = 1 - np.searchsorted(np.sort(other), thresholds, side="right") / len(other)
     return np.append(false[::-1], 1), np.append(true[::-1], 1)
 

@@ -1,7 +1,7 @@
 """The only place that keeps things between visitors: models, which hold no state, and the bench.
 
 Entries are keyed by the hash of the weights, so that a model that was replaced on disk is
-loaded anew.  A failure is not kept: the next visitor tries again.
+loaded again.  A failure is not kept: the next visitor tries again.
 """
 
 import atexit

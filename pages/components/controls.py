@@ -119,7 +119,7 @@ def keep_valid(key: str, options: Sequence[object], default: object = None) -> o
 
 
 def to_new_seed(prefix: str) -> None:
-    """Draw another seed by chance; a callback."""
+    """Draw another random seed; a callback."""
     st.session_state[f"{prefix}seed"] = random.randrange(1, HIGHEST_SEED + 1)
 
 

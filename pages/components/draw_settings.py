@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS
 from imaging.strokes import FIRST
 from models.catalogue import Card
@@ -18,8 +19,6 @@ from models.tasks.denoise_digits import TASK
 from pages.components import link
 from pages.components.controls import DIGITS, DRAWING
 from pages.components.settings import Setting, open_link, show_problems
-
-SIDE = 28
 
 
 @dataclass(frozen=True)

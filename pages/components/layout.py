@@ -26,7 +26,7 @@ STYLE = """
 :root[data-previewing] [class*="st-key-settled"] {opacity: .35}
 @media (max-width: 640px) {
   .stMainBlockContainer {padding-left: 1rem; padding-right: 1rem}
-  /* Ten digits beside each other. */
+  /* Ten digits side by side. */
   .stButtonGroup button[data-variant="pills"] {padding-inline: .6rem}}
 </style>
 """

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-SIDE = 28
+from imaging.digit_fit import SIDE
+
 LONGEST = 1600  # characters; incompressible grey values take 1,066
 
 # Returns the value that stands for the text, or raises ValueError with a sentence.
@@ -91,7 +92,7 @@ def drawing_from_text(text: str) -> np.ndarray:
     """Return the ``(28, 28, 1)`` float32 picture that ``drawing_to_text`` wrote.
 
     Raises:
-        ValueError: if the text is no such picture.
+        ValueError: if the text is not such a picture.
     """
     try:
         if len(text) > LONGEST:

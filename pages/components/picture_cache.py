@@ -1,6 +1,6 @@
 """Pictures in work, kept for their visitors within one limit of memory for the whole server.
 
-What does not fit any more is put away, the longest unused first; it can be made again from what
+What no longer fits is removed, the longest unused first; it can be made again from what
 the visitor uploaded.  What belongs to a visitor is forgotten with the visitor's session.
 """
 
@@ -85,7 +85,8 @@ class Shelf:
     def _owner_is_gone(self, owner: int) -> None:
         """Forget what it owned, at once or, where the shelf is in use, at the next occasion.
 
-        The garbage collector calls this at any moment, even amid a method of the same thread.
+        The garbage collector calls this at any moment, even in the middle of a method of the same
+        thread.
         """
         self._gone.append(owner)
         if self._lock.acquire(blocking=False):

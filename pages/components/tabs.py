@@ -33,7 +33,7 @@ class Tab:
 
 
 class Tabs:
-    """The tabs by their words; those that nobody looks at any more are forgotten."""
+    """The tabs by their words; those that nobody has looked at for long are forgotten."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Small pictures decoded from codes, as many as fit on the map of codes beside one another."""
+"""Small pictures decoded from codes, as many as fit on the map of codes side by side."""
 
 import base64
 

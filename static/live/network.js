@@ -12,7 +12,7 @@
  *     concat    the maps of two steps behind each other (a skip connection)
  *     reshape   the same numbers in another shape
  *
- * Maps lie in one memory, row by row, the channels of a pixel next to each other, filled up to a
+ * Maps are in one memory, row by row, the channels of a pixel next to each other, filled up to a
  * multiple of eight.  Around each map runs a border of zeros: what a window sees beyond the edge.
  *
  *     0 0 0 0 0 0

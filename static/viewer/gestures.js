@@ -63,7 +63,7 @@ export class Gestures {
     if (event.target.closest("select")) return;
     if (!this.handleKey(event)) return;
     event.preventDefault();
-    // Streamlit has shortcuts of its own on the document.
+    // Streamlit has its own shortcuts on the document.
     event.stopPropagation();
   }
 

@@ -337,7 +337,7 @@ class Viewer {
     if (size !== this.laidOut && this.pictures.length) this.layout();
   }
 
-  /** Give every panel its size for the mode and the width at hand, then draw the view. */
+  /** Give every panel its size for the mode and the available width, then draw the view. */
   layout() {
     const width = this.root.clientWidth;
     if (!width) return;

@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="put the table into README.md; with --only, its new rows into the table there",
+        help="put the table into docs/measurements.md; with --only, its new rows",
     )
     options = parser.parse_args()
     wanted = options.only or [*IN_A_BROWSER, *PLAIN]

@@ -12,12 +12,12 @@ import numpy as np
 from train.evaluate.tables import cores, processor
 
 LIBRARIES = ("streamlit", "onnxruntime", "numpy")
-AGAIN = "Some rows were measured again, each group in a run of its own, on:"
+AGAIN = "Some rows were measured again, each group in its own run, on:"
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a measurement has to stay under; None is no promise."""
+    """What a measurement has to stay under; None promises nothing."""
 
     median: float | None = None
     p95: float | None = None

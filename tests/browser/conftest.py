@@ -77,7 +77,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
 
 @pytest.fixture(scope="session")
 def app_url(serve: Callable[..., str]) -> str:
-    """The whole app, on a server of its own."""
+    """The whole app, on its own server."""
     return serve("app.py")
 
 

@@ -416,7 +416,7 @@ def test_floats_that_are_no_numbers_are_replaced_with_a_note():
     opened = read_photo(file_of(values, "TIFF"), "x")
     np.testing.assert_array_equal(opened.pixels[..., 0], [[0, 255, 0, 0, 255, 128]])
     assert opened.notes == (
-        "3 of its values were no finite numbers and were replaced.",
+        "3 of its values were not finite and were replaced.",
         "Its values from 2 to 4 were scaled to black and white.",
     )
 

@@ -224,7 +224,7 @@ def test_loss_optimizer_and_patience_reach_the_run(runs):
 def test_own_pictures_are_asked_for_before_a_start(runs):
     page = visit()
     page.selectbox(key="dense-tutorial-data").select("own").run()
-    assert "Upload a ZIP" in said(page)
+    assert "upload a ZIP" in said(page)
     pictures = np.random.default_rng(0).integers(0, 256, (80, 28, 28, 1), np.uint8)
     page.session_state.own_pictures = pictures
     page.run()
@@ -428,7 +428,7 @@ def test_a_race_is_run_on_equal_terms(runs):
     press(page, "Add these settings")
     page.selectbox(key="recipe-Tutorials").select("conv-16-8-8-tutorial").run()
     page.number_input(key="conv-16-8-8-tutorial-seed").set_value(7).run()
-    assert "It will run with the data, noise, batch, epochs and seed of the first" in said(page)
+    assert "It will use the data, noise, batch size, epochs and seed of the first" in said(page)
     press(page, "Add these settings")
     press(page, "Start the race")
     ids = page.query_params["compare"].split(",")

@@ -446,7 +446,7 @@ def test_most_crops_of_a_camera_are_of_its_own_pairs(rng, monkeypatch):
         < levels.max()
         <= max(batches.examples.labels) * high
     )
-    # An estimate with an error of its own.
+    # An estimate with its own error.
     assert (
         levels.min()
         < 0.8 * min(batches.examples.labels)

@@ -139,7 +139,7 @@ def test_settings_that_no_network_fits_are_refused(run, tmp_path):
 def test_a_damaged_checkpoint_is_refused(run, tmp_path):
     folder = Run.create(tmp_path / "run", CONFIG).folder
     (folder / "checkpoint.keras").write_text("no archive")
-    assert_refused(run("run", folder), folder / "checkpoint.keras", "remove it to start anew")
+    assert_refused(run("run", folder), folder / "checkpoint.keras", "remove it to start over")
 
 
 def test_a_folder_that_is_no_run_is_refused(run, tmp_path):

@@ -178,7 +178,7 @@ def test_a_worker_that_is_slow_to_start_is_not_taken_for_dead(runs, tmp_path, mo
     monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=slow))
     run = jobs.start(CONFIG, MINE, "dense", runs=runs)
     assert jobs.status(run) == jobs.Status(jobs.WAITING, ahead=0)
-    with pytest.raises(jobs.Refused, match="being trained already"):
+    with pytest.raises(jobs.Refused, match="already training"):
         jobs.resume(run)
     wait_for(lambda: state(run) == jobs.FINISHED and not jobs.is_alive(run))
     jobs.resume(run)  # What it said last does not count any more, either.
@@ -233,7 +233,7 @@ def test_a_pause_is_called_one_and_two_tabs_may_press_the_same_buttons(runs, pre
     jobs.stop(run)  # From a tab that had not heard yet.
     assert state(run) == jobs.PAUSED
     jobs.resume(run)
-    with pytest.raises(jobs.Refused, match="being trained already"):
+    with pytest.raises(jobs.Refused, match="already training"):
         jobs.resume(run)
     wait_for(lambda: state(run) == jobs.TRAINING)
     jobs.stop(run)
@@ -268,7 +268,7 @@ def test_a_damaged_checkpoint_is_a_sentence_and_a_reset_is_the_way_out(runs, tmp
     jobs.resume(run)
     wait_for(lambda: state(run) == jobs.FAILED)
     said = jobs.status(run).detail
-    assert said.startswith("checkpoint.keras cannot be read; remove it to start anew")
+    assert said.startswith("checkpoint.keras cannot be read; remove it to start over")
     assert str(runs) not in said
     monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=program(tmp_path)))
     jobs.reset(run)
@@ -437,7 +437,7 @@ def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
             {"target": "label", "loss": "sparse_categorical_crossentropy"},
             "Only networks for 28 × 28 greyscale images",
         ),
-        ({"data": "own"}, "Your own pictures are not here any more"),
+        ({"data": "own"}, "Your images are no longer here"),
     ],
     ids=str,
 )
@@ -477,7 +477,7 @@ def last_words(run: Run, *, log: str = "", ended: str = "", **event) -> jobs.Sta
 
 def test_what_is_known_of_a_dead_worker_is_said(tmp_path, tmp_path_factory, monkeypatch):
     run = finished(tmp_path, "a")
-    assert "out of memory, or was restarted" in last_words(run).detail
+    assert "out of memory or was restarted" in last_words(run).detail
     assert "The system killed the worker" in last_words(run, ended="-9").detail
     said = last_words(run, log="loading\ntrain: mnist cannot be downloaded\n", ended="2")
     assert said.detail == "mnist cannot be downloaded"

@@ -1,4 +1,4 @@
-"""Curves: give the classical filters their fair chance on digits.
+"""Output curves: compare the classical filters fairly on digits.
 
 A filter cannot know that clipping to [0, 1] has lifted the black background; a network learns it.
 So that a comparison does not measure this handicap, each filter gets one rising curve of grey

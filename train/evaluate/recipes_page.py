@@ -103,15 +103,15 @@ SYSTEMS = (
         f"FFDNet {_KODAK24['FFDNet colour']} dB (Zhang et al., TIP 2018), "
         f"DRUNet {_KODAK24['DRUNet colour']} dB (Zhang et al., TPAMI 2021).",
         ("photo",),
-        "Its results on Kodak24 are in the [README](../README.md#photos), beside those of the "
-        "filters; how it came about is told in [photo-network.md](photo-network.md).",
+        "Its results on Kodak24 are in the [measurements](measurements.md#photos), beside those of "
+        "the filters; how it came about is told in [photo-network.md](photo-network.md).",
     ),
     System(
         "Photos with the noise of cameras",
         "",
         ("photo-camera",),
-        "Its results on scenes of PolyU are in the [README](../README.md#photos), beside those of "
-        "the filters.",
+        "Its results on scenes of PolyU are in the [measurements](measurements.md#photos), beside "
+        "those of the filters.",
     ),
     System(
         "Digit reader",
@@ -140,7 +140,7 @@ a kind of noise. *Test* is the same for all: the 10,000 test pictures with Gauss
 standard deviation 0.5, clipped to [0, 1], which have a PSNR of {noisy} dB on MNIST before anything
 is denoised; *read* is the share of digits that our digit reader still reads, and for the reader
 itself that of the clean ones. Times were taken while the machine did other work too, and can be
-several times as long as on a quiet one.\
+several times longer than on a quiet one.\
 """
 
 

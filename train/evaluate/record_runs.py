@@ -45,7 +45,7 @@ OF_AN_EPOCH = (
 def train_missing(names: Iterable[str], runs: Path = RUNS, say: Callable = print) -> None:
     """Train, one after the other, the recipes that have no ended run yet.
 
-    Each runs in a process of its own, as ``python -m train recipe NAME``; one that was stopped
+    Each runs in its own process, as ``python -m train recipe NAME``; one that was stopped
     goes on.
     """
     for name in names:

@@ -1,4 +1,4 @@
-"""Puts measured numbers where people read them: the tables of the README.
+"""Puts measured numbers where people read them: docs/measurements.md and the README.
 
 ``models/measurements.json`` holds the rows; nothing here measures anything.
 """
@@ -15,6 +15,9 @@ from models.catalogue import load_catalogue
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "measurements.md"
+# The smallest network that denoises and the best small one stand in the README beside the best.
+IN_README = ("conv-16-8-8", "conv-32-32")
 MEASUREMENTS = ROOT / "models" / "measurements.json"
 
 
@@ -45,38 +48,40 @@ def machine() -> dict[str, object]:
     }
 
 
-def write_between(name: str, text: str, readme: Path = README) -> None:
-    """Replace what stands between ``<!-- name -->`` and ``<!-- /name -->`` of the README.
+def write_between(name: str, text: str, page: Path = PAGE) -> None:
+    """Replace what stands between ``<!-- name -->`` and ``<!-- /name -->`` of a page.
 
     Raises:
         ValueError: if it does not have each marker once.
     """
-    head, _, tail = _around(name, readme)
-    readme.write_text(f"{head}\n{text}\n{tail}", encoding="utf-8")
+    head, _, tail = _around(name, page)
+    page.write_text(f"{head}\n{text}\n{tail}", encoding="utf-8")
 
 
-def read_between(name: str, readme: Path = README) -> str:
-    """Return what stands between ``<!-- name -->`` and ``<!-- /name -->`` of the README.
+def read_between(name: str, page: Path = PAGE) -> str:
+    """Return what stands between ``<!-- name -->`` and ``<!-- /name -->`` of a page.
 
     Raises:
         ValueError: if it does not have each marker once.
     """
-    return _around(name, readme)[1].strip("\n")
+    return _around(name, page)[1].strip("\n")
 
 
-def _around(name: str, readme: Path) -> tuple[str, str, str]:
-    """The README up to a marker and with it, what is between it and its end, and the rest."""
+def _around(name: str, page: Path) -> tuple[str, str, str]:
+    """The page up to a marker and with it, what is between it and its end, and the rest."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    text = readme.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"{readme.name} must have {begin} and {end} once each")
+        raise ValueError(f"{page.name} must have {begin} and {end} once each")
     head, _, rest = text.partition(begin)
     between, _, tail = rest.partition(end)
     return head + begin, between, end + tail
 
 
-def write_digit_tables(readme: Path = README, measurements: Path = MEASUREMENTS) -> None:
-    """Write the two tables on digits into the README."""
+def write_digit_tables(
+    page: Path = PAGE, readme: Path = README, measurements: Path = MEASUREMENTS
+) -> None:
+    """Write the two tables on digits into the page, and five rows of them into the README."""
     table = json.loads(measurements.read_text(encoding="utf-8"))
     rows = [row for row in table["rows"] if row["data"] == "mnist"]
     on = table["machine"]
@@ -94,7 +99,8 @@ def write_digit_tables(readme: Path = README, measurements: Path = MEASUREMENTS)
             source,
         ]
     )
-    write_between("digits", text, readme)
+    write_between("digits", text, page)
+    write_between("results", in_short(rows), readme)
 
 
 # Kodak24, colour, Gaussian noise of sigma 15 / 25 / 50, unclipped.
@@ -107,8 +113,8 @@ PUBLISHED = (
 UNCLIPPED, PAPER_SIGMAS = "gaussian, unclipped", (15, 25, 50)
 
 
-def write_photo_tables(readme: Path = README, measurements: Path = MEASUREMENTS) -> None:
-    """Write the tables on photos into the README."""
+def write_photo_tables(page: Path = PAGE, measurements: Path = MEASUREMENTS) -> None:
+    """Write the tables on photos into the page."""
     table = json.loads(measurements.read_text(encoding="utf-8"))
     rows = [row for row in table["rows"] if row["data"] == "kodak24"]
     on = table["machine"]
@@ -123,7 +129,7 @@ def write_photo_tables(readme: Path = README, measurements: Path = MEASUREMENTS)
     camera = [row for row in table["rows"] if row["data"] == "polyu"]
     if camera:
         parts += ["Real camera noise, the scenes of PolyU that were held out:", on_camera(camera)]
-    write_between("photos", "\n\n".join([*parts, source]), readme)
+    write_between("photos", "\n\n".join([*parts, source]), page)
 
 
 def as_in_papers(rows: list[dict]) -> str:
@@ -218,6 +224,14 @@ def at_half(rows: list[dict]) -> str:
             ]
         )
     return markdown(["method", "parameters", "epochs", "PSNR (dB)", "SSIM", "digits read"], lines)
+
+
+def in_short(rows: list[dict]) -> str:
+    """Return five rows of ``at_half``: noisy, the best filter, two small networks, the best."""
+    there = _at(rows, "gaussian", 0.5)
+    best = [_best(there, family) for family in ("none", "filter", "network")]
+    wanted = {row["method"] for row in best if row is not None} | set(IN_README)
+    return at_half([row for row in rows if row["method"] in wanted])
 
 
 def against_filters(rows: list[dict]) -> str:

@@ -10,7 +10,7 @@ Span = tuple[np.ndarray, np.ndarray]
 def describe(model: keras.Model) -> list[dict]:
     """Return a row for each layer, in order, with the fields of ``inspection.network.Layer``.
 
-    What has its usual value is left out.  The network takes one square picture.
+    What has its default value is left out.  The network takes one square picture.
     """
     spans = receptive_spans(model)
     work = layer_macs(model)

@@ -70,7 +70,7 @@ def stored_layers(model: keras.Model) -> list[str]:
 
 
 def make_inspectable(path: Path, model: keras.Model) -> None:
-    """Finish the ONNX file of ``opened(model)``: names, usual values of switches, weights, table.
+    """Finish the ONNX file of ``opened(model)``: names, defaults of switches, weights, table.
 
     Raises:
         ValueError: if a weight of the model is not found in the file.

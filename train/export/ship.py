@@ -64,7 +64,7 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
 
 
 def refresh(card: Card) -> Card:
-    """Write the ONNX file of a shipped digit model anew from its ``model.keras``.
+    """Write the ONNX file of a shipped digit model again from its ``model.keras``.
 
     The weights are the same, and so are the measured numbers, which stay on the card.
 
@@ -74,7 +74,7 @@ def refresh(card: Card) -> Card:
     """
     path = card.folder / "model.keras"
     if not card.size or not path.is_file():
-        raise ValueError(f"only digit models with a model.keras can be written anew: {card.name}")
+        raise ValueError(f"only digit models with a model.keras can be written again: {card.name}")
     model = keras.saving.load_model(path, compile=False)
 
     def write(unfinished: Path) -> None:
@@ -165,7 +165,7 @@ def _write_inspectable(model: keras.Model, path: Path) -> None:
 def _write_card(
     folder: Path, config: TrainConfig, model: keras.Model, epochs: int, about: dict[str, str]
 ) -> Card:
-    """Write the card of the network whose ``model.onnx`` lies in the folder."""
+    """Write the card of the network whose ``model.onnx`` is in the folder."""
     task = find_task(config.task)
     any_size = task.input.size is None
     multiple = 2 ** len(config.settings["filters"]) if any_size else 1
@@ -209,7 +209,7 @@ def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray
         ValueError: if it is above 1e-4.
     """
     options = ort.SessionOptions()
-    options.log_severity_level = 3  # It warns of inputs that have a usual value: ours are meant.
+    options.log_severity_level = 3  # It warns of inputs that have a default: ours are meant to.
     session = ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
     answer = session.get_outputs()[0].name

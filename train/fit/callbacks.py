@@ -229,7 +229,7 @@ def save_checkpoint(model: keras.Model, run: Run) -> None:
     """Save network, optimizer and step so that the run can go on from here.
 
     Raises:
-        TrainingDiverged: if a weight is no number; the checkpoint then stays as it is.
+        TrainingDiverged: if a weight is NaN; the checkpoint then stays as it is.
     """
     # TensorFlow's fused ReLU turns NaN to 0: the loss may look well when the weights are not.
     if not all(np.isfinite(weights).all() for weights in model.get_weights()):

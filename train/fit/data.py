@@ -38,7 +38,7 @@ def load_pictures(data: str, own: Path | None = None) -> tuple[Pictures, Picture
 
     Pictures are ``uint8`` of shape ``(N, 28, 28, 1)``, labels ``uint8`` of shape ``(N,)``.
     MNIST and Fashion-MNIST are looked for in ``DENOISE_DATA_DIR`` first, then in the cache of
-    Keras, and then downloaded.  The visitor's own pictures lie in the file ``own``; where none
+    Keras, and then downloaded.  The visitor's pictures are in the file ``own``; where none
     is named, drawn digits stand in for them, which is enough to compare two forms of a network.
 
     Raises:

@@ -52,12 +52,12 @@ def train(
 ) -> str:
     """Train the run to its end, or until it is stopped; go on where it was stopped before.
 
-    A ``stop`` file that lies there already stops it after its first batch: whoever starts the
+    A ``stop`` file that is there already stops it after its first batch: whoever starts the
     training removes an old one.  After ``minutes`` the training stops by itself.  The workers of
-    a ``team`` train together, each with a folder of its own.
+    a ``team`` train together, each with its own folder.
 
     Returns "finished"; "stopped" when somebody asked for it, the weights being kept as they
-    are; or "diverged" when the loss became NaN any more, the last epoch's being kept.
+    are; or "diverged" when the loss became NaN, the last epoch's being kept.
 
     Raises:
         ValueError: if the settings or the checkpoint make no sense.
@@ -208,7 +208,7 @@ def _load(path: Path, compile: bool = False) -> keras.Model:
         return keras.saving.load_model(path, compile=compile)
     except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} cannot be read; remove it to start anew: {reason}") from error
+        raise ValueError(f"{path} cannot be read; remove it to start over: {reason}") from error
 
 
 def start_from(model: keras.Model, name: str) -> None:

@@ -14,7 +14,7 @@ COMPRESSION, EAR = 0.3, 20.0  # Of magnitudes, and how much they count beside th
 FILTERS, FILTER_SIDE, SCALES = 64, 7, 4
 STYLE, ROUGH, CONTENT_POOL = 1.0, 0.1, 4
 _LIGHT = np.float32([[0.299], [0.587], [0.114]])
-FLOOR = 1e-4  # Squared errors far below it, that is above 40 dB, hardly count any more.
+FLOOR = 1e-4  # Squared errors far below it, that is above 40 dB, hardly count.
 
 
 @keras.saving.register_keras_serializable(package="denoise_lab")

@@ -228,7 +228,7 @@ PARTS: dict[str, Callable[[Path, Path], dict]] = {
 
 
 def train_autoencoder(width: int, runs: Path) -> keras.Model:
-    """Train a dense autoencoder with so many hidden units, or load it where it is trained."""
+    """Train a dense autoencoder with this many hidden units, or load it where it is trained."""
     config = replace(AUTOENCODER, settings={"hidden": width})
     return _trained(Run.create(runs / f"lab-dense-{width}", config))
 
@@ -321,7 +321,7 @@ def neighbour_correlation(pictures: np.ndarray) -> float:
 
 
 def in_batches(run: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """Return what ``run`` makes of the rows, some at a time, as all maps lie in memory at once."""
+    """Return what ``run`` makes of the rows, some at a time, as all maps are in memory at once."""
     return np.concatenate([run(rows[i : i + BATCH]) for i in range(0, len(rows), BATCH)])
 
 

@@ -1,6 +1,6 @@
 """Training data of photos: random crops, degraded afresh, each with the level of its noise.
 
-The photos lie decoded in memory.  A network for photos takes ``(noisy, level)``: pictures
+The photos are decoded in memory.  A network for photos takes ``(noisy, level)``: pictures
 ``(N, H, W, 3)`` that may leave [0, 1], and maps ``(N, H, W, 1)`` of the noise's standard deviation.
 """
 

@@ -34,7 +34,7 @@ WORDS = (
 ROUNDS = 10
 CLOSE = 3.0  # dB between the two results of a round, where the methods allow it
 THINNEST, THICKEST = 0.07, 0.13  # pens, as a share of the canvas
-WEAKEST, STRONGEST = 0.7, 1.3  # noise, as a share of the usual strength of its kind
+WEAKEST, STRONGEST = 0.7, 1.3  # noise, as a share of the default strength of its kind
 LEFT, RIGHT, EQUAL = "left", "right", "equal"
 BUTTONS = (
     (LEFT, "Left is better", ":material/arrow_back:"),

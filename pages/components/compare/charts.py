@@ -239,7 +239,7 @@ def _names(chosen: Chosen, family: str) -> list[str]:
 def _mark(chosen: Chosen, highlighted: float, other: float) -> dict:
     """What makes the mark of a method: colour, shape, hollow or filled, size, and its tooltip.
 
-    Six colours are soon used up; with its shape, every method has a mark of its own.
+    Six colours are soon used up; with its shape, every method has its own mark.
     """
     groups = [_names(chosen, NETWORK), _names(chosen, FILTER)]
     names = [name for group in groups for name in group]

@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from imaging import metrics
+from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, ModelError
 from models.tasks.denoise_digits import TASK
@@ -134,12 +135,12 @@ def invent(
 ) -> Invented:
     """Denoise eight draws of the noise on a black picture.
 
-    Where the noise leaves black as it is, Gaussian noise of its usual strength is taken.
+    Where the noise leaves black as it is, Gaussian noise of its default strength is taken.
 
     Raises:
         ModelError: if the weights are missing or damaged.
     """
-    nothing = np.zeros((INVENTED, 28, 28, 1), np.float32)
+    nothing = np.zeros((INVENTED, SIDE, SIDE, 1), np.float32)
     noisy = np.clip(kind.corrupt(nothing, strength, np.random.default_rng(seed)), 0, 1)
     if strength > 0 and not noisy.any():
         kind = NOISE_KINDS["gaussian"]
@@ -319,8 +320,8 @@ def _reading(reading: tuple[int, float] | None) -> str:
 def _legend() -> str:
     colours = ", ".join(f"rgb{colour}" for colour in HEAT)
     return (
-        '<div class="trust-legend" role="img" aria-label="Scale of the last picture: black is no '
-        'difference, light yellow a standard deviation of 0.5, the largest there can be">'
+        '<div class="trust-legend" role="img" aria-label="Scale of the last picture: black means '
+        'no difference, light yellow a standard deviation of 0.5, the largest there can be">'
         f'<i style="background: linear-gradient(to right, {colours})"></i>'
         "<span>0<br>all agree</span><span>0.25</span><span>0.5<br>black or white</span></div>"
     )

@@ -1,7 +1,7 @@
 // Keeps the tools of the drawing canvas pinned above it, also when Streamlit mounts a new
 // canvas or the canvas changes its own mind.
 
-/** The toolbar of the canvas below `container`, which lies in a shadow root; null if none. */
+/** The toolbar of the canvas below `container`, which is in a shadow root; null if none. */
 function findTools(container) {
   for (const element of container.querySelectorAll("*")) {
     const tools = element.shadowRoot?.querySelector(".dc-toolbar");

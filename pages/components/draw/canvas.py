@@ -13,8 +13,8 @@ from streamlit_drawable_canvas import st_canvas
 from imaging.strokes import PEN
 from pages.components.component import component
 
-SIDE = 280  # CSS pixels: ten for each pixel of the digit
-BRUSH = round(PEN * SIDE)  # As thick as the strokes of MNIST once it is fitted.
+CANVAS_SIDE = 280  # CSS pixels: ten for each pixel of the digit
+BRUSH = round(PEN * CANVAS_SIDE)  # As thick as the strokes of MNIST once it is fitted.
 KEY = "drawing-pad"
 
 # The pinned tools stand this far above the canvas, where nothing else should be.
@@ -39,8 +39,8 @@ def drawing_pad(
             background_color="#000000",
             background_image=background,
             initial_drawing=start,
-            height=SIDE,
-            width=SIDE,
+            height=CANVAS_SIDE,
+            width=CANVAS_SIDE,
             drawing_mode="freedraw",
             return_image_data=True,
             key=key,

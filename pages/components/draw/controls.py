@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from imaging.digit_fit import canvas_to_grey, fit_drawing
+from imaging.digit_fit import SIDE, canvas_to_grey, fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.not_digits import SAMPLES
 from imaging.strokes import fabric_drawing
@@ -14,7 +14,7 @@ from models.tasks.denoise_digits import TASK
 from pages.components import settings as page_settings
 from pages.components import widgets
 from pages.components.controls import keep_valid, ready_digit
-from pages.components.draw.canvas import BRUSH, SIDE, drawing_pad
+from pages.components.draw.canvas import BRUSH, CANVAS_SIDE, drawing_pad
 from pages.components.draw.settings import BLANK, SOURCES, STARTS
 from pages.components.gallery import enlarged
 from pages.components.settings import Setting
@@ -31,7 +31,7 @@ def pick_picture() -> tuple[str, np.ndarray | None]:
         "There is no digit here, only noise. Whatever appears in the result is invented, because "
         "the network expects a digit."
     )
-    return source, np.zeros((28, 28, 1), np.float32)
+    return source, np.zeros((SIDE, SIDE, 1), np.float32)
 
 
 def pick_source() -> str:
@@ -60,7 +60,7 @@ def pick_drawing() -> np.ndarray | None:
     earlier = st.session_state.draw_earlier_drawing
     strokes = None if earlier is not None or start == BLANK else start
     pixels = drawing_pad(
-        None if strokes is None else fabric_drawing(strokes, SIDE, BRUSH),
+        None if strokes is None else fabric_drawing(strokes, CANVAS_SIDE, BRUSH),
         None if earlier is None else _as_background(earlier),
         key=canvas,
     )
@@ -79,7 +79,7 @@ def pick_drawing() -> np.ndarray | None:
         return _to_8_bit(ready_digit(strokes))
     drawn = canvas_to_grey(pixels)
     if earlier is not None:
-        drawn = np.maximum(drawn, enlarged(earlier, SIDE // 28))
+        drawn = np.maximum(drawn, enlarged(earlier, CANVAS_SIDE // SIDE))
     try:
         st.session_state.draw_drawing = _to_8_bit(fit_drawing(drawn))
     except ValueError:
@@ -88,7 +88,7 @@ def pick_drawing() -> np.ndarray | None:
 
 
 def pick_sample() -> np.ndarray:
-    """Ask for one of the pictures that are no digits; return it as ``(28, 28, 1)``."""
+    """Ask for one of the pictures that are not digits; return it as ``(28, 28, 1)``."""
     name = widgets.pills(
         "Sample",
         list(SAMPLES),
@@ -126,7 +126,7 @@ def _round() -> int:
 
 
 def _as_background(digit: np.ndarray) -> Image.Image:
-    pixels = np.rint(enlarged(digit, SIDE // 28) * 255).astype(np.uint8)
+    pixels = np.rint(enlarged(digit, CANVAS_SIDE // SIDE) * 255).astype(np.uint8)
     return Image.fromarray(pixels[..., 0])
 
 

@@ -42,7 +42,7 @@ def show_downloads(
 
 
 def strip(pictures: dict[str, np.ndarray]) -> bytes:
-    """Return the pictures beside each other as one PNG, eight pixels for each of theirs."""
+    """Return the pictures side by side as one PNG, eight pixels for each of theirs."""
     gap = np.ones((next(iter(pictures.values())).shape[0], 1, 1), np.float32)
     parts = [part for picture in pictures.values() for part in (gap, picture)][1:]
     return png(np.concatenate(parts, axis=1), STRIP_SCALE)

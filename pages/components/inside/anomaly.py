@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 from skimage.color import rgb2gray
 
+from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS
 from imaging.not_digits import SAMPLES
 from imaging.photo_samples import PHOTO_SAMPLES
@@ -148,9 +149,11 @@ def load_picture(name: str, digit: np.ndarray) -> np.ndarray:
         return digit
     if name == "cat":
         grey = rgb2gray(PHOTO_SAMPLES["cat"].load()[CAT])
-        return grey.reshape(28, 10, 28, 10).mean(axis=(1, 3)).astype(np.float32)[..., np.newaxis]
+        return (
+            grey.reshape(SIDE, 10, SIDE, 10).mean(axis=(1, 3)).astype(np.float32)[..., np.newaxis]
+        )
     if name == "noise":
-        nothing = np.zeros((28, 28, 1), np.float32)
+        nothing = np.zeros((SIDE, SIDE, 1), np.float32)
         noise = NOISE_KINDS["gaussian"].corrupt(nothing, 0.5, np.random.default_rng(0))
         return np.clip(noise, 0, 1)
     return SAMPLES[name].load().astype(np.float32)
@@ -232,7 +235,7 @@ def _show_verdict(
     alarm = score > threshold
     with st.container(key="anomaly-pictures"):
         show_gallery(entries)
-    verdict = "**Alarm:** this is no digit." if alarm else "**No alarm:** it passes for a digit."
+    verdict = "**Alarm:** this is not a digit." if alarm else "**No alarm:** it passes for a digit."
     relation = "above" if alarm else "not above"
     st.markdown(f"{verdict} Its score {score:.4f} is {relation} the threshold {threshold:.4f}.")
 

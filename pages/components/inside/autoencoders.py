@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from imaging import metrics
+from imaging.digit_fit import SIDE
 from models.studies.lab import WIDTHS, DenseNetwork, Pca
 from pages.components import widgets
 from pages.components.cached import get_autoencoders, get_cards, get_measured
@@ -172,7 +173,7 @@ def as_picture(row: np.ndarray) -> np.ndarray:
     The pictures are for the shape only: each is on a scale of its own.
     """
     largest = max(float(np.abs(row).max()), 1e-9)
-    return (0.5 + row.reshape(28, 28, 1) / (2 * largest)).astype(np.float32)
+    return (0.5 + row.reshape(SIDE, SIDE, 1) / (2 * largest)).astype(np.float32)
 
 
 def as_table(rows: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from pages.components.inside.settings import MAPS
 from pages.components.thumbnails import spread_over_cells
 
 THUMBNAIL = 26  # pixels on the screen
-NARROW, FEW_CELLS = 600, 9  # Less wide than this, fewer thumbnails have room beside each other.
+NARROW, FEW_CELLS = 600, 9  # Less wide than this, fewer thumbnails fit side by side.
 TRAIL = "#ef6c00"  # A contrast of 3 to the light and of 6 to the dark background.
 
 

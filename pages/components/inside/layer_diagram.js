@@ -17,7 +17,7 @@ export default function ({ parentElement, setTriggerValue, data }) {
   svg.setAttribute("viewBox", data.view.join(" "));
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", data.alt);
-  // Narrower than this no finger meets a layer: the frame scrolls instead.
+  // Narrower than this, a finger misses the layers: the frame scrolls instead.
   svg.style.minWidth = `${Math.round(width * 8)}px`;
 
   for (const { from, to, start, end, over } of data.bridges) {

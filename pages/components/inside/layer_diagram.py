@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from imaging.digit_fit import SIDE
 from models.inspection.network import Inside, Layer
 from pages.components.component import component
 
@@ -38,7 +39,7 @@ LEGEND = {
 }
 GAP = 0.25
 ROW = 0.5  # How high a row of a map is drawn, beside the width of a layer without filters, 0.6.
-TALLEST = 28 * ROW
+TALLEST = SIDE * ROW
 MANY = 30  # Layers that fill the width of a page.
 
 _mount = component(
@@ -114,7 +115,7 @@ def boxes_of(network: Inside) -> dict[str, Box]:
         count = layer.shape[-1]
         filters = layer.has_maps and layer.macs > 0
         width = stretch * (0.6 + 0.25 * np.log2(count) if filters else 0.6)
-        high = layer.shape[0] * ROW if layer.has_maps else TALLEST * np.log(count) / np.log(784)
+        high = layer.shape[0] * ROW if layer.has_maps else TALLEST * np.log(count) / np.log(SIDE**2)
         boxes[name] = Box(layer, x, float(width), min(float(high), TALLEST + 1))
         x += float(width) + stretch * GAP
     return boxes

@@ -39,7 +39,7 @@ WORDS = (
 DENSE_WORDS = (
     "This network has no maps, only lists of numbers. The picture is flattened to its 784 values, "
     "and each number of the code is a weighted sum of all of them: it sees the whole picture at "
-    "once, and has a weight of its own for every pixel. The layout of the image is lost, so "
+    "once, and has its own weight for every pixel. The layout of the image is lost, so "
     "nothing learned in one corner helps in another. The decoder makes 784 values of the code, "
     "again by weighted sums, and they are folded back into a picture. A convolution needs far "
     "fewer weights, because it uses the same few everywhere."
@@ -131,7 +131,7 @@ def pick_layer(network: Inside, name: str) -> Layer:
     """Let the visitor choose a layer, in the diagram or from a list."""
     chosen = keep_valid("inside_layer", list(network.layers), default_layer(network))
     show_diagram(network, chosen, key=f"inside-diagram-{name}", click_to="inside_layer")
-    # Set anew: a list shows the old words of its choice until it is told the choice again.
+    # Set again: a list shows the old words of its choice until it is told the choice again.
     st.session_state.inside_layer = chosen
     widgets.selectbox(
         "Layer",

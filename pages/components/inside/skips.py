@@ -35,7 +35,7 @@ TERMS = {
     "the maps of the same size on the way up.",
     "Encoder and decoder": "The way down, on which maps get smaller and more, and the way back up.",
     "Residual": "The difference of two pictures. Here: the answer minus the original, that is, "
-    "the error that is left. Grey is no error, white is too bright, black too dark.",
+    "the error that is left. Grey means no error, white too bright, black too dark.",
     "PSNR": PSNR,
 }
 SOURCE = (
@@ -114,7 +114,7 @@ def show_answers(
             Entry(
                 "Residual",
                 error.astype(np.float32),
-                ("answer minus original", "grey is no error"),
+                ("answer minus original", "grey: no error"),
                 f"The error of the answer with {words}: grey is none, white too bright, black "
                 "too dark",
             ),

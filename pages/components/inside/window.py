@@ -174,7 +174,7 @@ def pick_source(worked: Convolution) -> int:
     order = np.argsort(-np.abs(worked.sums), kind="stable").tolist()
     if len(order) == 1:
         return 0
-    # Set anew: a list shows the old sum of its choice until it is told the choice again.
+    # Set again: a list shows the old sum of its choice until it is told the choice again.
     keep_valid("window_source", [MOST, *order])
     st.session_state.window_source = st.session_state.window_source
     chosen = st.selectbox(

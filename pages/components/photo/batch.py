@@ -19,7 +19,7 @@ from pages.components.photo.work import ask_for, estimated_level
 from pages.components.tabs import Brought
 
 MOST_MEGAPIXELS = 60
-STEPS = 1000  # A picture is so many steps of the progress, whatever its tiles.
+STEPS = 1000  # A picture counts as this many steps of the progress, whatever its tiles.
 
 
 def show_all_files(

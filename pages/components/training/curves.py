@@ -43,7 +43,7 @@ class History:
                 _put(self.probes, event)
             elif event["event"] == "status":
                 self.batches_an_epoch = event.get("batches_an_epoch", self.batches_an_epoch)
-                self._last_time = None  # A pause is no training time.
+                self._last_time = None  # A pause does not count as training.
 
     def _add_batch(self, event: dict) -> None:
         place = event["step"] / self.batches_an_epoch
@@ -76,7 +76,7 @@ class History:
 
 
 def _put(events: list[dict], event: dict) -> None:
-    """Append the event of an epoch, in place of those that are trained anew."""
+    """Append the event of an epoch, in place of those that are trained again."""
     while events and events[-1]["epoch"] >= event["epoch"]:
         events.pop()
     events.append(event)
@@ -279,7 +279,7 @@ def _colour(curves: Iterable[str]) -> alt.Color:
     return alt.Color(
         "curve:N",
         scale=alt.Scale(domain=CURVES),
-        # Two beside each other: more are cut off on a phone.
+        # Two side by side: more are cut off on a phone.
         legend=alt.Legend(orient="bottom", title=None, columns=2, values=list(curves)),
     )
 

@@ -1,6 +1,6 @@
 """The probes of a training: the same few pictures after every epoch, to scrub and to play.
 
-All frames lie in the browser, so playing asks nothing of the server.  What is the same after
+All frames are in the browser, so playing asks nothing of the server.  What is the same after
 every epoch, the clean and the noisy pictures, is sent once.
 """
 

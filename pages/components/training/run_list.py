@@ -83,7 +83,7 @@ def _show_row(run: Run) -> None:
 
 def find_run(run_id: str) -> Run | None:
     """Return the run that a link names, None if there is none."""
-    with suppress(OSError):  # No file has a name as long.
+    with suppress(OSError):  # No file has a name that long.
         return jobs.find(run_id)
     return None
 
@@ -106,7 +106,7 @@ def open_run(run: Run) -> None:
 
 
 def open_comparison(runs: list[Run]) -> None:
-    """Show several runs beside each other; a callback."""
+    """Show several runs side by side; a callback."""
     st.query_params.pop("run", None)
     st.query_params["compare"] = ",".join(run.folder.name for run in runs)
 
@@ -129,7 +129,7 @@ def _compare() -> None:
 
 
 def _rename(run: Run) -> None:
-    with suppress(FileNotFoundError):  # Deleted in another window: it is in no list any more.
+    with suppress(FileNotFoundError):  # Deleted in another window: it is no longer in any list.
         jobs.rename(run, st.session_state[f"name-{run.folder.name}"])
 
 

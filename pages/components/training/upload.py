@@ -15,9 +15,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
+from imaging.digit_fit import SIDE
 from train.config import FEWEST_OWN
 
-SIDE = 28
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 MOST_FILES = 2_000
 MOST_BYTES = 200_000_000  # of all files, unpacked
@@ -55,7 +55,7 @@ def pick_pictures() -> None:
         except ValueError as problem:
             st.session_state.own_words = str(problem)
         else:
-            skipped = f" {own.skipped} files were no pictures." if own.skipped else ""
+            skipped = f" {own.skipped} files were not images." if own.skipped else ""
             st.session_state.own_pictures = own.patches
             st.session_state.own_words = (
                 f"{len(own.patches):,} patches from {own.used} pictures.{skipped}"
@@ -64,7 +64,7 @@ def pick_pictures() -> None:
         (st.error if uploaded_pictures() is None else st.success)(words)
     if uploaded_pictures() is not None:
         few = uploaded_pictures()[:: max(1, len(uploaded_pictures()) // 16)][:16]
-        sheet = few[..., 0].reshape(-1, 28).reshape(len(few), 28, 28)
+        sheet = few[..., 0]
         st.image(np.concatenate(list(sheet), axis=1), "Some of them.", width="stretch")
 
 
@@ -77,18 +77,18 @@ def read_zip(file: BinaryIO) -> OwnPictures:
     """Cut the pictures of a ZIP into patches.
 
     Pictures are made grey; small ones become one patch, large ones are halved and cut into
-    patches side by side.  What is no picture is skipped.
+    patches side by side.  What is not a picture is skipped.
 
     Raises:
-        ValueError: a sentence for the visitor, if it is no ZIP, too large, locked, or has too few
-            pictures in it.
+        ValueError: a sentence for the visitor, if it is not a ZIP, too large, locked, or has
+            too few pictures in it.
     """
     try:
         with zipfile.ZipFile(file) as archive:
             return _read(archive)
     # zipfile raises NotImplementedError for ways of packing that it does not know.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-        raise ValueError("This file is no ZIP archive, or it is damaged.") from error
+        raise ValueError("This file is not a ZIP archive, or it is damaged.") from error
 
 
 def _read(archive: zipfile.ZipFile) -> OwnPictures:
@@ -135,7 +135,7 @@ def _require_harmless(entries: list[zipfile.ZipInfo]) -> None:
 
 
 def _patches_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
-    """The patches of one file, ``(0, 28, 28, 1)`` where it is no picture."""
+    """The patches of one file, ``(0, 28, 28, 1)`` where it is not a picture."""
     nothing = np.empty((0, SIDE, SIDE, 1), np.uint8)
     try:
         with archive.open(entry) as packed:

@@ -1,4 +1,4 @@
-// A random token, made once and kept in this browser; it is no cookie and goes to no one else.
+// A random token, made once and kept in this browser; it is not a cookie and goes to no one else.
 const NAME = "denoise-lab-visitor";
 let token = null;
 

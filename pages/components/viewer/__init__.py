@@ -5,7 +5,7 @@
 The pixels travel without loss, and no picture is stretched: 0 is black and 1 is white
 in all of them.  What the visitor chose (mode, zoom, position) stays in the browser, so a
 new set of pictures under the same key appears in the same view.  What the browser has from the
-time before is not sent again.  The scripts lie in ``static/viewer``.
+time before is not sent again.  The scripts are in ``static/viewer``.
 """
 
 import hashlib

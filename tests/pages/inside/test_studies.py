@@ -115,7 +115,7 @@ def test_a_moved_slider_stands_in_the_link_and_comes_back_with_it():
 def test_a_code_beyond_the_sliders_puts_them_to_their_ends_and_says_so(code):
     page = visit("code", code_values=code)
     assert not page.exception
-    assert "beyond the ends of the sliders" in said(page)
+    assert "beyond the range of the sliders" in said(page)
     sliders = [page.slider(key=f"code_{index}") for index in range(10)]
     assert all(slider.value in (slider.min, slider.max) for slider in sliders)
     page.run()

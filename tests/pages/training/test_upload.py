@@ -114,7 +114,7 @@ def test_so_many_patches_and_no_more(rng, monkeypatch):
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 torn"])
 def test_what_is_no_archive_is_refused(content):
-    with pytest.raises(ValueError, match="no ZIP archive, or it is damaged"):
+    with pytest.raises(ValueError, match="not a ZIP archive, or it is damaged"):
         read_zip(io.BytesIO(content))
 
 

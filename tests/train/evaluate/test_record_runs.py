@@ -122,7 +122,7 @@ def test_reported_is_what_others_say_and_what_is_ours_stands_apart(tmp_path):
     ]
     # Zhang et al., TPAMI 2021.
     assert "DRUNet 35.31 / 32.89 / 29.86 dB" in reported["Photos"]
-    assert lines["Photos"][4].startswith("**Ours:** Its results on Kodak24 are in the [README]")
+    assert lines["Photos"][4].startswith("**Ours:** Its results on Kodak24 are in the [meas")
 
 
 def test_the_page_shows_numbers_charts_and_what_is_missing(runs, tmp_path):

@@ -1,4 +1,4 @@
-"""The tables of the README hold what was measured, and nothing else of it changes."""
+"""The tables hold what was measured, and nothing else of their page changes."""
 
 from pathlib import Path
 
