@@ -141,7 +141,7 @@ def _pack(options: argparse.Namespace) -> int:
 def _denoise(options: argparse.Namespace) -> int:
     card = find_card(options.model)
     if find_task(card.task).target.kind != "image":
-        raise ModelError(f"The model {card.name} does not denoise: its answer is no picture.")
+        raise ModelError(f"The model {card.name} does not denoise: its answer is not a picture.")
     hint = find_task(card.task).hint
     if options.sigma is not None and (hint is None or hint.name != "sigma"):
         raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")

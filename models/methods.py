@@ -48,7 +48,7 @@ def find_method(
 ) -> Method:
     """Return the method called ``name``; ``load`` opens the network of a card.
 
-    Where the degradation and its strength are known, a baseline gets its fair chance.
+    Where the degradation and its strength are known, a baseline is adapted to them.
 
     Raises:
         ModelError: if the weights are missing or damaged.

@@ -262,7 +262,7 @@ class TrainConfig:
     the whole training, as the tutorials do.  ``augment`` turns, shifts and stretches each picture
     a little before anything else.  ``task`` is what the network learns, ``data`` one of the task's
     data sets: "drawn" for digits drawn by the program, "own" for the visitor's own pictures, which
-    lie in the run folder.
+    are in the run folder.
 
     For photos only: ``crop`` is the side of the random crops, ``epoch_batches`` how many
     batches are called an epoch.  ``average`` keeps a running mean of the weights, with this

@@ -49,8 +49,9 @@ class Signal:
 class Metric:
     """A measure of quality: ``score(target, answer)`` of one example, a number.
 
-    ``better`` is +1 where more is better, -1 where less is.  Where a measure of many examples is no
-    mean of theirs, ``counts(target, answer)`` is what is added up, and ``total(sum)`` the measure.
+    ``better`` is +1 where more is better, -1 where less is.  Where the measure of many examples is
+    not the mean of theirs, ``counts(target, answer)`` is added up, and ``total(sum)`` is the
+    measure.
     """
 
     name: str
