@@ -122,11 +122,11 @@ def all_methods(
     clean: np.ndarray | None,
     chosen: str,
 ) -> None:
-    """What every method makes of the picture, worked out once somebody scrolls there."""
-    st.subheader("All methods on this very picture", anchor=False)
+    """What every method makes of the picture, computed once somebody scrolls there."""
+    st.subheader("All methods on this image", anchor=False)
     st.caption(
-        "The classical filters get their fair chance: they are told how strong the noise is, and "
-        "the grey veil that clipping leaves in the blacks is taken off again."
+        "For a fair comparison, the classical filters are given the true noise level, and the "
+        "brightness bias that clipping adds to dark areas is removed."
     )
     if seen("draw_methods"):
         results = run_all(TASK, cards, (kind.name, strength), noisy, sigma)
