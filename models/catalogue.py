@@ -165,9 +165,8 @@ UNCLIPPED = ", unclipped"
 
 def task_of(target: str, data: str) -> str:
     """Return the task that a target and a data set stood for in the release before."""
-    if target == "label":
-        return "read-digits"
-    return "denoise-photos" if data in ("photos", "polyu") else "denoise-digits"
+    kind = {"label": "label", "clean": "image"}[target]
+    return next(t.name for t in TASKS.values() if t.target.kind == kind and data in t.data)
 
 
 def with_task(values: Mapping) -> dict:

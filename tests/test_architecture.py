@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+import pytest
+
+from models.tasks import TASKS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 OURS = {"app", "pages", "imaging", "models", "train", "tests"}
@@ -289,6 +293,45 @@ def test_only_the_command_line_and_the_training_reach_what_loads_keras():
 def test_no_module_shares_its_name_with_a_folder_beside_it():
     for path in project_files():
         assert not (ROOT / path.removesuffix(".py")).is_dir(), path
+
+
+# Nothing asks a task or a data set for its name
+
+
+def comparisons_with_names(source: str, names: frozenset[str]) -> list[int]:
+    """The lines that compare something with one of the names, written out."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare | ast.match_case):
+            parts = ast.walk(node.pattern if isinstance(node, ast.match_case) else node)
+            written = {part.value for part in parts if isinstance(part, ast.Constant)}
+            if written & names:
+                found.append(getattr(node, "lineno", 0))
+    return found
+
+
+def test_no_program_asks_a_task_or_a_data_set_for_its_name():
+    names = frozenset(TASKS) | {data for task in TASKS.values() for data in task.data}
+    found = [
+        f"{path}:{line}"
+        for path in project_files()
+        if not path.startswith(("tests/", "models/tasks/"))
+        for line in comparisons_with_names((ROOT / path).read_text(encoding="utf-8"), names)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if config.data == 'mnist': ...",
+        "x = [row for row in rows if row.task != 'mnist']",
+        "y = data in ('mnist', 'own')",
+        "match data:\n    case 'mnist': ...",
+    ],
+)
+def test_asking_for_a_name_would_be_noticed(source: str):
+    assert comparisons_with_names(source, frozenset({"mnist"}))
 
 
 # The checker sees what it should

@@ -9,7 +9,7 @@ from pathlib import Path
 from models.catalogue import ModelError
 from models.tasks import TASKS, find_task
 from models.tasks.contract import SPLITS
-from models.tasks.denoise_photos.data import PHOTO_SETS
+from models.tasks.denoise_photos.data import KODAK24, PHOTO_SETS, POLYU
 from models.tasks.digits import DIGIT_SETS
 from train.config import TrainConfig
 from train.run_folder import Run
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("evaluate", help="measure models; writes cards and tables")
     command.add_argument("names", nargs="*", help="models (default: all that fit)")
     command.add_argument(
-        "--set", default="digits", choices=["digits", "kodak24", "polyu"], help="what to measure on"
+        "--set", default="digits", choices=["digits", KODAK24, POLYU], help="what to measure on"
     )
     command.add_argument("--filters", action="store_true", help="measure the filters too")
     command.add_argument("--task", help="measure a task of the page More jobs, baselines too")
@@ -251,7 +251,7 @@ def _evaluate_photos(options: argparse.Namespace) -> int:
     from train.evaluate.tables import write_photo_tables
 
     names = [name for name, card in load_catalogue().items() if card.data in PHOTO_SETS]
-    evaluate = evaluate_kodak24 if options.set == "kodak24" else evaluate_polyu
+    evaluate = {KODAK24: evaluate_kodak24, POLYU: evaluate_polyu}[options.set]
     write_measurements(evaluate(options.names or names, options.filters))
     write_photo_tables()
     return 0

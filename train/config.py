@@ -14,6 +14,7 @@ from itertools import pairwise
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import task_of
 from models.tasks import TASKS
+from models.tasks.contract import DataSet
 
 FEWEST_OWN = 64  # pictures of a visitor's own that are worth a training
 SCHEDULES = ("constant", "cosine")
@@ -344,6 +345,11 @@ class TrainConfig:
         # As they come back from a file, so that a config equals its own copy.
         object.__setattr__(self, "noise", tuple(self.noise))
         object.__setattr__(self, "settings", _as_plain_data(self.settings))
+
+    @property
+    def data_set(self) -> DataSet:
+        """Where the examples come from."""
+        return TASKS[self.task].data[self.data]
 
     def to_json(self) -> str:
         """Return the settings as indented JSON."""

@@ -164,7 +164,7 @@ def _start(
 ) -> list[Run]:
     for _, config in named:
         require_allowed(config, limits)
-        if config.data == "own" and pictures is None:
+        if config.data_set.uploaded and pictures is None:
             raise Refused("Your images are no longer here: upload them again.")
     clear_old(limits, runs)
     _require_room(limits, runs, [config for _, config in named])
@@ -179,7 +179,7 @@ def _start(
         if drawing is not None:
             pixels = np.rint(drawing[..., 0] * 255).astype(np.uint8)
             write_whole(run.drawing, Image.fromarray(pixels).save)
-        if config.data == "own":
+        if config.data_set.uploaded:
             write_whole(run.own, lambda path: np.savez_compressed(path, pictures=pictures))
         _send_worker(run, limits)
         started.append(run)

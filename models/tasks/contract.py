@@ -87,7 +87,8 @@ class DataSet:
 
     ``load(folder, split)`` returns those of one of ``SPLITS``; the folder is the one that
     ``DENOISE_DATA_DIR`` names, or None, and an ``OSError`` says in a sentence why they cannot be
-    had. ``notice`` says what whoever uses weights trained on it must know of its licence.
+    had. ``notice`` says what whoever uses weights trained on it must know of its licence,
+    ``uploaded`` that a visitor brings the examples.
     """
 
     name: str
@@ -95,6 +96,7 @@ class DataSet:
     load: Callable[[Path | None, str], Examples]
     notice: str = ""
     has_labels: bool = False
+    uploaded: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from imaging.specialists import SPECIALISTS
 from models.catalogue import Card, find_card
 from models.predictor import load_predictor
 from models.tasks.data_folder import data_folder
-from models.tasks.denoise_photos.data import held_out_pairs
+from models.tasks.denoise_photos.data import KODAK24, POLYU, held_out_pairs
 from models.tasks.denoise_photos.solve import level_of
 from train.evaluate.measure import SEED, Row, scores_of, write_card
 from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
@@ -96,7 +96,7 @@ def evaluate_kodak24(
             else level_of(noise, strength, to_pixels(clean), to_pixels(noisy))
             for clean, noisy in pairs
         ]
-        rows += _measure(methods, pairs, levels, "kodak24", noise, strength)
+        rows += _measure(methods, pairs, levels, KODAK24, noise, strength)
         say(_line(rows[-len(methods) :]))
     _write_cards(cards, rows)
     return rows
@@ -110,7 +110,7 @@ def evaluate_polyu(
     methods = _methods(cards, filters)
     pairs = held_out_pairs(data_folder())
     levels = [estimate_level(noisy) for _, noisy in pairs]
-    rows = _measure(methods, pairs, levels, "polyu", "camera", 0)
+    rows = _measure(methods, pairs, levels, POLYU, "camera", 0)
     say(_line(rows))
     _write_cards(cards, rows)
     return rows

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.tasks.digits import REPORTED
 from train.evaluate.tables import MEASUREMENTS, PUBLISHED, ROOT, markdown
 from train.recipes import TRAPS
 from train.recorded import minutes_of
@@ -161,7 +162,7 @@ def _noisy_psnr() -> float:
     return next(
         row["psnr"]
         for row in rows
-        if (row["method"], row["data"]) == ("noisy", "mnist")
+        if (row["method"], row["data"]) == ("noisy", REPORTED)
         and (row["noise"], row["strength"]) == ("gaussian", 0.5)
     )
 

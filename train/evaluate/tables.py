@@ -12,6 +12,8 @@ from pathlib import Path
 
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import load_catalogue
+from models.tasks.denoise_photos.data import KODAK24, POLYU
+from models.tasks.digits import REPORTED
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -83,7 +85,7 @@ def write_digit_tables(
 ) -> None:
     """Write the two tables on digits into the page, and five rows of them into the README."""
     table = json.loads(measurements.read_text(encoding="utf-8"))
-    rows = [row for row in table["rows"] if row["data"] == "mnist"]
+    rows = [row for row in table["rows"] if row["data"] == REPORTED]
     on = table["machine"]
     source = (
         f"Measured by `python -m train evaluate --filters` on {table['date']}: "
@@ -116,7 +118,7 @@ UNCLIPPED, PAPER_SIGMAS = "gaussian, unclipped", (15, 25, 50)
 def write_photo_tables(page: Path = PAGE, measurements: Path = MEASUREMENTS) -> None:
     """Write the tables on photos into the page."""
     table = json.loads(measurements.read_text(encoding="utf-8"))
-    rows = [row for row in table["rows"] if row["data"] == "kodak24"]
+    rows = [row for row in table["rows"] if row["data"] == KODAK24]
     on = table["machine"]
     source = (
         "Measured by `python -m train evaluate --set kodak24 --filters`, and `--set polyu`, on "
@@ -126,7 +128,7 @@ def write_photo_tables(page: Path = PAGE, measurements: Path = MEASUREMENTS) -> 
         "what else the machine does."
     )
     parts = [as_in_papers(rows), "As a screen shows it, clipped and in 8 bits:", on_screen(rows)]
-    camera = [row for row in table["rows"] if row["data"] == "polyu"]
+    camera = [row for row in table["rows"] if row["data"] == POLYU]
     if camera:
         parts += ["Real camera noise, the scenes of PolyU that were held out:", on_camera(camera)]
     write_between("photos", "\n\n".join([*parts, source]), page)

@@ -7,7 +7,8 @@ stopped goes on with exactly the batches it would have seen.
 
 import dataclasses
 import os
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 import keras
@@ -22,10 +23,6 @@ from models.tasks.digits import DIGIT_SETS, Pictures, degrade, read_archive, spl
 from train.config import FEWEST_OWN, TrainConfig
 from train.run_folder import write_whole
 
-KERAS_LOADERS = {
-    "mnist": ("mnist.npz", keras.datasets.mnist.load_data),
-    "fashion-mnist": ("fashion_mnist.npz", keras.datasets.fashion_mnist.load_data),
-}
 PART = 2000  # Pictures that are degraded at once where all are degraded beforehand.
 DRAWN, DRAWN_TO_TEST = 20_000, 2_000
 
@@ -45,23 +42,23 @@ def load_pictures(data: str, own: Path | None = None) -> tuple[Pictures, Picture
         OSError: if the data cannot be had, or is damaged.
         ValueError: if there is no such data set.
     """
-    if data == "own" and own is not None:
-        return _load_own(own)
-    if data in ("drawn", "own"):
-        return _load_drawn(DRAWN, DRAWN_TO_TEST)
-    if data not in KERAS_LOADERS:
-        known = ", ".join([*KERAS_LOADERS, "drawn", "own"])
-        raise ValueError(f"unknown data set {data!r}; known: {known}")
-    file_name, load = KERAS_LOADERS[data]
+    if data not in LOADERS:
+        raise ValueError(f"unknown data set {data!r}; known: {', '.join(LOADERS)}")
+    return LOADERS[data](own)
+
+
+def _load_from_keras(
+    file_name: str, download: Callable, own: Path | None
+) -> tuple[Pictures, Pictures]:
     folder = data_folder()
     if folder is not None and (folder / file_name).is_file():
         train, test = read_archive(folder / file_name)
     else:
         try:
-            train, test = load()
+            train, test = download()
         except Exception as error:  # Keras raises a bare Exception when a download fails.
             raise OSError(
-                f"{data} is neither in DENOISE_DATA_DIR nor can it be downloaded: {error}. "
+                f"{file_name} is neither in DENOISE_DATA_DIR nor can it be downloaded: {error}. "
                 "The drawn digits are always there."
             ) from error
     return (train[0][..., None], train[1]), (test[0][..., None], test[1])
@@ -110,6 +107,18 @@ def _load_own(path: Path) -> tuple[Pictures, Pictures]:
     to_test = np.arange(len(pictures)) % 10 == 9
     train, test = pictures[~to_test], pictures[to_test]
     return (train, np.zeros(len(train), np.uint8)), (test, np.zeros(len(test), np.uint8))
+
+
+# Where each data set of digits comes from, given the file of the visitor's own pictures.
+LOADERS: dict[str, Callable[[Path | None], tuple[Pictures, Pictures]]] = {
+    "mnist": partial(_load_from_keras, "mnist.npz", keras.datasets.mnist.load_data),
+    "fashion-mnist": partial(
+        _load_from_keras, "fashion_mnist.npz", keras.datasets.fashion_mnist.load_data
+    ),
+    "drawn": lambda own: _load_drawn(DRAWN, DRAWN_TO_TEST),
+    # Without the file, drawn digits stand in: enough to compare two forms of a network.
+    "own": lambda own: _load_own(own) if own else _load_drawn(DRAWN, DRAWN_TO_TEST),
+}
 
 
 def load_examples(config: TrainConfig, split: str, own: Path | None = None) -> Examples:

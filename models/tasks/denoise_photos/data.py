@@ -17,6 +17,8 @@ from imaging.noise_level import estimate_level
 from imaging.pixels import to_image
 from models.tasks.contract import DataSet, Examples, Settings, by_name
 
+# What is measured on: photos with noise added, and a camera's own noise.
+KODAK24, POLYU = "kodak24", "polyu"
 VALIDATION_EVERY = 25  # Every 25th photo is kept back.
 CAMERA_EVERY = 4  # Every 4th scene is kept back.
 CAMERA_SHARE = 0.8
@@ -108,7 +110,7 @@ PHOTO_SETS: dict[str, DataSet] = by_name(
             "Trained on photos of BSDS500 and ImageNet, which are licensed for research.",
         ),
         DataSet(
-            "polyu",
+            POLYU,
             "PolyU",
             _camera,
             "Tuned on the PolyU data set, which is licensed for non-commercial use.",

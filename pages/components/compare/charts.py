@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from models.catalogue import Card
+from models.tasks.digits import REPORTED
 from pages.components.compare.measurements import (
     FAIR,
     FILTER,
@@ -167,8 +168,8 @@ def legend_words(chosen: Chosen, here: DrawSettings, cards: Mapping[str, Card]) 
         )
     if is_here(chosen, here):
         parts.append("The ring marks the method and noise strength set on the Draw page.")
-    elif chosen.data == "mnist":
-        noise = noise_title(here.noise, "mnist")
+    elif chosen.data == REPORTED:
+        noise = noise_title(here.noise, chosen.data)
         parts.append(f"The Draw page is set to {noise} noise, which this chart does not show.")
     return " ".join(parts)
 
@@ -311,7 +312,7 @@ def _here(chosen: Chosen, here: DrawSettings, x: alt.X) -> list[alt.Chart]:
 
 def is_here(chosen: Chosen, here: DrawSettings) -> bool:
     """Return whether the charts show the pictures and the noise of the Draw page."""
-    return chosen.data == "mnist" and chosen.noise == here.noise
+    return chosen.data == REPORTED and chosen.noise == here.noise
 
 
 def value_here(chosen: Chosen, here: DrawSettings) -> float:

@@ -129,7 +129,7 @@ def _problem_with(config: TrainConfig) -> str:
         jobs.require_allowed(config, jobs.Limits())
     except jobs.Refused as refused:
         return str(refused)
-    if config.data == "own" and uploaded_pictures() is None:
+    if config.data_set.uploaded and uploaded_pictures() is None:
         return "First upload a ZIP with your images, under “Data and noise”."
     return ""
 
@@ -143,7 +143,8 @@ def _describe(recipe: Recipe, config: TrainConfig) -> str:
 
 
 def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
-    data_sets = list(TASKS[config.task].data)
+    table = TASKS[config.task].data
+    data_sets = list(table)
     data = widgets.selectbox(
         "Data",
         data_sets,
@@ -153,7 +154,7 @@ def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
         help="MNIST and Fashion-MNIST are downloaded where they are missing; drawn digits and "
         "your own images need no download.",
     )
-    if data == "own":
+    if table[data].uploaded:
         pick_pictures()
     noise = _pick_noise(config, key)
     fresh = widgets.toggle(

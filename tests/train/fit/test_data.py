@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_after_a_resumed_epoch_come_those_of_an_unbroken_training(make):
 @pytest.mark.parametrize(("first_batch", "counts"), [(0, [32, 64, 96, 100]), (2, [32, 36])])
 def test_pictures_seen_are_counted_from_where_the_epoch_was_resumed(make, first_batch, counts):
     batches = make(first_batch=first_batch)
-    assert [batches.examples.targets_up_to(index) for index in range(len(batches))] == counts
+    assert [batches.examples_up_to(index) for index in range(len(batches))] == counts
 
 
 # Noise
@@ -268,7 +269,8 @@ def test_pictures_are_loaded_from_the_named_folder(strokes, name, monkeypatch):
     def download():
         raise AssertionError("no need to download")
 
-    monkeypatch.setitem(data.KERAS_LOADERS, name, (data.KERAS_LOADERS[name][0], download))
+    file_name = data.LOADERS[name].args[0]
+    monkeypatch.setitem(data.LOADERS, name, partial(data._load_from_keras, file_name, download))
     (pictures, labels), (test_pictures, test_labels) = load_pictures(name)
     assert pictures.shape == (TRAINING + VALIDATION, 28, 28, 1)
     assert labels.shape == (TRAINING + VALIDATION,)
@@ -281,7 +283,8 @@ def test_without_the_folder_keras_is_asked(monkeypatch):
     train = np.zeros((3, 28, 28), np.uint8), np.arange(3, dtype=np.uint8)
     test = np.ones((2, 28, 28), np.uint8), np.arange(2, dtype=np.uint8)
     monkeypatch.delenv("DENOISE_DATA_DIR", raising=False)
-    monkeypatch.setitem(data.KERAS_LOADERS, "mnist", ("mnist.npz", lambda: (train, test)))
+    digits = partial(data._load_from_keras, "mnist.npz", lambda: (train, test))
+    monkeypatch.setitem(data.LOADERS, "mnist", digits)
     (pictures, _), (test_pictures, _) = load_pictures("mnist")
     assert (pictures.shape, test_pictures.shape) == ((3, 28, 28, 1), (2, 28, 28, 1))
 
@@ -291,9 +294,10 @@ def test_data_that_cannot_be_had_is_an_error_with_a_way_out(monkeypatch, tmp_pat
         raise Exception("URL fetch failure: no route to host")
 
     monkeypatch.setenv("DENOISE_DATA_DIR", str(tmp_path))
-    monkeypatch.setitem(data.KERAS_LOADERS, "mnist", ("mnist.npz", download))
+    digits = partial(data._load_from_keras, "mnist.npz", download)
+    monkeypatch.setitem(data.LOADERS, "mnist", digits)
     with pytest.raises(
-        OSError, match=r"mnist is neither in DENOISE_DATA_DIR nor.*no route to host"
+        OSError, match=r"mnist.npz is neither in DENOISE_DATA_DIR nor.*no route to host"
     ):
         load_pictures("mnist")
 

@@ -1,0 +1,130 @@
+"""What holds for every task: whoever adds one is tested by these without a new line here."""
+
+import numpy as np
+import pytest
+
+from models.tasks import TASKS, find_task
+from models.tasks.contract import KINDS, Signal
+from models.tasks.data_folder import data_folder
+from train.fit.losses import LOSSES
+from train.fit.metrics import METRICS
+
+KNOWN_TO_KERAS = {
+    "binary_crossentropy",
+    "mse",
+    "mae",
+    "sparse_categorical_crossentropy",
+    "accuracy",
+}
+
+every_task = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+BASELINES = [(task, baseline) for task in TASKS.values() for baseline in task.baselines.values()]
+SAMPLES = [(task, sample) for task in TASKS.values() for sample in task.samples.values()]
+
+
+def is_one_sentence(text: str) -> bool:
+    return text[0].isupper() and text.endswith(".") and "\n" not in text
+
+
+@every_task
+def test_a_task_says_in_one_sentence_what_it_does(task):
+    assert is_one_sentence(task.description)
+    assert len(task.words) == 3
+    assert TASKS[task.name] is task
+    for table in (task.data, task.degradations, task.baselines, task.samples):
+        assert all(each.name == name for name, each in table.items())
+
+
+@every_task
+def test_losses_and_metrics_are_known_to_the_training(task):
+    assert task.losses
+    assert set(task.losses) <= set(LOSSES) | KNOWN_TO_KERAS
+    assert set(task.watch) <= set(METRICS) | KNOWN_TO_KERAS
+    for metric in task.metrics:
+        assert metric.better in (1, -1)
+        assert is_one_sentence(metric.description)
+        assert (metric.counts is None) == (metric.total is None)
+
+
+@every_task
+def test_data_that_is_not_there_is_a_sentence(task, tmp_path):
+    for data in task.data.values():
+        for folder in (None, tmp_path):
+            with pytest.raises(OSError, match=r"\w+ \w+"):
+                data.load(folder, "test")
+
+
+@every_task
+def test_a_degradation_is_repeatable_and_nothing_at_strength_0(task, rng):
+    image = rng.random((24, 24, task.target.channels), np.float32)
+    for kind in task.degradations.values():
+        one, other = (kind.corrupt(image, kind.high, np.random.default_rng(4)) for _ in range(2))
+        np.testing.assert_array_equal(one, other)
+        assert not np.array_equal(one, image)
+        if kind.low == 0:
+            np.testing.assert_array_equal(kind.corrupt(image, 0.0, np.random.default_rng(4)), image)
+
+
+@pytest.mark.parametrize(
+    ("task", "sample"), SAMPLES, ids=[f"{task.name}-{sample.name}" for task, sample in SAMPLES]
+)
+def test_a_sample_is_what_the_task_takes_and_says_where_it_is_from(task, sample):
+    given, target = sample.load()
+    require(given, task.input)
+    if target is not None:
+        require(target, task.target)
+    assert sample.source
+    assert sample.licence
+
+
+def require(array: np.ndarray, signal: Signal) -> None:
+    """Assert that an array is what a signal says it is."""
+    assert signal.kind in KINDS
+    if signal.kind in ("image", "mask", "audio"):
+        assert array.dtype in (np.uint8, np.float32)
+        low, high = {np.uint8: (0, 255)}.get(
+            array.dtype.type, (-1 if signal.kind == "audio" else 0, 1)
+        )
+        assert low <= array.min() <= array.max() <= high
+    if signal.kind in ("image", "mask"):
+        assert array.ndim == 3
+    if signal.kind in ("classes", "instances"):
+        assert array.ndim == 2
+        assert np.issubdtype(array.dtype, np.integer)
+    if signal.kind == "audio":
+        assert array.ndim == 1
+        assert signal.rate > 0
+
+
+@every_task
+def test_real_examples_make_batches_that_are_the_same_for_the_same_seed(task):
+    if data_folder() is None:
+        pytest.skip("needs real data: set DENOISE_DATA_DIR")
+    from train.config import TrainConfig
+    from train.recipes import RECIPES
+
+    configs = [recipe.config for recipe in RECIPES.values() if recipe.config.task == task.name]
+    data = task.data[next(iter(task.data))]
+    config = next((c for c in configs if c.data == data.name), None)
+    if config is None:
+        config = TrainConfig("dense", task=task.name, data=data.name, loss=task.losses[0])
+    try:
+        examples = data.load(data_folder(), "validation")
+    except OSError as missing:
+        pytest.skip(str(missing))
+    chosen = np.arange(min(2, len(examples)))
+    batches = [task.batch(examples, chosen, config, np.random.default_rng(1)) for _ in range(2)]
+    for one, other in zip(flat(batches[0]), flat(batches[1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert len(one) == len(chosen)
+        assert np.isfinite(one).all()
+
+
+def flat(batch) -> list[np.ndarray]:
+    tensors, target = batch
+    return [*(tensors if isinstance(tensors, tuple) else (tensors,)), target]
+
+
+def test_an_unknown_task_is_refused_with_the_names():
+    with pytest.raises(ValueError, match="unknown task 'make-coffee'; known: denoise-digits"):
+        find_task("make-coffee")
