@@ -15,7 +15,7 @@ from pages.components.draw import settings
 from pages.components.draw.canvas import CANVAS_SIDE
 from pages.components.draw.downloads import show_downloads
 from pages.components.layout import flush_to_browser, page_footer, page_setup
-from pages.components.live import preview_of
+from pages.components.live import preview_noise
 from pages.components.methods import load_method, run_all
 from pages.components.model_card import show_model_card
 from pages.components.seen import seen
@@ -76,15 +76,21 @@ def body() -> None:
     with viewer_box:
         noise = f"{kind.title} noise, strength {strength:g}"
         alt = {"Noisy": f"The same with {noise}", "Denoised": f"The result of {method.title}"}
-        reader = cards.get(scores.READER)
+        preview = preview_noise(
+            "draw_strength",
+            kind,
+            strength,
+            seed,
+            clean.shape,
+            method.card,
+            cards.get(scores.READER),
+        )
         compare(
             pictures,
             key="viewer",
             captions=scores.captions(pictures, readings),
             alt=alt,
-            preview=preview_of(
-                "draw_strength", kind, strength, seed, clean.shape, method.card, reader
-            ),
+            preview=preview,
         )
     flush_to_browser()
     show_controls(controls_box, cards, table)

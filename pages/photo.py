@@ -73,15 +73,24 @@ def body() -> None:
     # Show
     with view_box:
         photo = picture.photo
-        place = results.show_pictures(photo, clean if adds_noise else None, noisy, result, method)
+        place = results.show_pictures(
+            photo,
+            clean if adds_noise else None,
+            noisy,
+            result,
+            method,
+            denoised,
+            (brightness, colour),
+        )
     if result is None:
         return
     settings.forget_link_problems()
-    if adds_noise:
-        seen = None if photo.alpha is None else photo.alpha[place]
-        results.show_quality(clean[place], noisy[place], result[place], seen, method)
-    else:
-        results.show_residual(noisy, result, photo.alpha)
+    with st.container(key="settled_quality"):
+        if adds_noise:
+            seen = None if photo.alpha is None else photo.alpha[place]
+            results.show_quality(clean[place], noisy[place], result[place], seen, method)
+        else:
+            results.show_residual(noisy, result, photo.alpha)
     with st.container(horizontal=True):
         show_model_card(method.card)
         form = pick_form(photo)

@@ -9,7 +9,7 @@ from models.live import STATIC, pack_card, packed_name
 from tests.wasm import KERNEL, build
 
 CARDS = {card.name: card for card in load_catalogue().values() if card.size}
-ENGINE = ("kernel.wasm", "network.js", "noise.js", "preview.js")
+ENGINE = ("kernel.wasm", "network.js", "noise.js", "digits.js", "preview.js")
 
 
 def test_the_kernel_is_built_from_its_text():

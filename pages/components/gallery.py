@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+# Part of every page (layout.page_setup): within the gallery it would be sent with each change.
 STYLE = """
 <style>
 .lab-gallery {display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr));
@@ -43,9 +44,9 @@ def show_gallery(entries: Iterable[Entry], photos: bool = False) -> None:
 
     ``photos`` keep their shape, and their pixels are not enlarged into squares.
     """
-    items = "".join(_item(entry) for entry in entries)
+    items = "".join(_item(entry, photos) for entry in entries)
     kind = "lab-gallery photos" if photos else "lab-gallery"
-    st.html(f'{STYLE}<div class="{kind}" role="list">{items}</div>')
+    st.html(f'<div class="{kind}" role="list">{items}</div>')
 
 
 def enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
@@ -61,11 +62,21 @@ def png(picture: np.ndarray, scale: int = 1) -> bytes:
     return file.getvalue()
 
 
-def _item(entry: Entry) -> str:
-    source = base64.b64encode(png(entry.picture)).decode()
+def webp(picture: np.ndarray) -> bytes:
+    """Return a small picture ``(H, W, C)`` in [0, 1] as WebP without loss, smaller than PNG."""
+    pixels = np.rint(picture * 255).astype(np.uint8)
+    file = io.BytesIO()
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image.save(file, "WEBP", lossless=True, quality=0, method=0)
+    return file.getvalue()
+
+
+def _item(entry: Entry, photo: bool) -> str:
+    kind, file = ("png", png(entry.picture)) if photo else ("webp", webp(entry.picture))
+    source = f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
     lines = "".join(f"<span>{escape(line)}</span>" for line in entry.lines)
     return (
         f'<div role="listitem"{" class=chosen" if entry.chosen else ""}>'
-        f'<img alt="{escape(entry.alt)}" src="data:image/png;base64,{source}">'
+        f'<img alt="{escape(entry.alt)}" src="{source}">'
         f"<b>{escape(entry.title)}</b>{lines}</div>"
     )

@@ -5,7 +5,7 @@ import time
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from pages.components import cached
+from pages.components import cached, gallery
 
 # Of charts: a contrast of 3.7 to white and of 4.8 to the dark theme's background.
 GREY = "#7b8683"
@@ -49,7 +49,7 @@ def page_setup(title: str, lead: str) -> None:
         initial_sidebar_state="collapsed",
     )
     cached.spare_what_is_loaded()
-    st.html(STYLE)
+    st.html(STYLE + gallery.STYLE)
     st.title(title, anchor=False)
     st.markdown(lead)
 

@@ -10,7 +10,7 @@ from pages.components.cached import get_packed
 from pages.components.viewer import Preview
 
 
-def preview_of(
+def preview_noise(
     slider: str,
     kind: NoiseKind,
     strength: float,
@@ -37,15 +37,32 @@ def preview_of(
             return None
         parts["network"] = packed
     about = {
-        "around": f".st-key-{slider}",
+        "how": "digits",
+        "sliders": {"strength": _slider(slider, strength)},
         "kind": kind.name,
-        "strength": strength,
-        "height": shape[0],
-        "width": shape[1],
         "network": network or packed_name(card),
         "reader": reader and _address(reader),
     }
     return Preview(about, parts)
+
+
+def preview_blend(
+    denoised: np.ndarray, brightness: float, colour: float, gain: float | None
+) -> Preview:
+    """Return what blends a photo while its two sliders of strength move.
+
+    ``denoised`` are the pixels, uint8, of the photo at full strength.  ``gain`` is that of the
+    picture called Removed, None where there is none.
+    """
+    sliders = {"brightness": _slider("photo_brightness", 100 * brightness)}
+    if denoised.shape[2] == 3:
+        sliders["colour"] = _slider("photo_colour", 100 * colour)
+    return Preview({"how": "photos", "sliders": sliders, "gain": gain}, {"denoised": denoised})
+
+
+def _slider(key: str, value: float) -> dict:
+    """Return where a slider is found on the page, and what it said to the server."""
+    return {"around": f".st-key-{key}", "value": round(value, 6)}
 
 
 def _address(card: Card) -> str | None:

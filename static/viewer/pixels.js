@@ -17,7 +17,7 @@ export function unpack(data) {
   for (const part of [...header.pictures, ...(header.preview?.parts ?? [])]) {
     part.content = part.length
       ? data.slice(offset, offset + part.length)
-      : before?.get(part.version);
+      : (now.get(part.version) ?? before?.get(part.version));
     if (!part.content) return null;
     now.set(part.version, part.content);
     offset += part.length;
@@ -26,8 +26,9 @@ export function unpack(data) {
   return header;
 }
 
-/** Grey or colour bytes -> opaque RGBA. */
+/** Grey or colour bytes -> opaque RGBA; what is RGBA already is used as it is. */
 export function toImageData(content, width, height, channels) {
+  if (channels === 4) return new ImageData(content, width, height);
   const rgba = new Uint8ClampedArray(4 * width * height);
   const green = channels === 3 ? 1 : 0;
   for (let from = 0, to = 0; to < rgba.length; from += channels, to += 4) {

@@ -119,6 +119,7 @@ class Viewer {
 
   async update(header) {
     const call = (this.newest += 1);
+    this.header = header;
     delete this.root.dataset.preview;
     delete this.root.dataset.live;
     if (header.version === this.version && this.sameShape(header)) {
@@ -287,7 +288,11 @@ class Viewer {
     if (!header.preview && !this.preview) return;
     try {
       const { Preview } = await import(`../live/preview.js${search}`);
-      this.preview ??= new Preview((made, by) => this.showPreview(made, by));
+      this.preview ??= new Preview({
+        show: (made, by) => this.showPreview(made, by),
+        restore: () => this.update(this.header),
+        painted: (title) => this.pixelsOf(this.picture(title)).data,
+      });
       await this.preview.follow(header);
       this.root.dataset.live = this.preview.now ? "ready" : "off";
     } catch (error) {
@@ -297,23 +302,23 @@ class Viewer {
   }
 
   /**
-   * Paint grey pixels that were made in the browser, until those of the server come.
+   * Paint what was made in the browser, until the server's next pictures come.
    *
-   * @param {Object<string, {levels: Uint8Array, caption: string}>} made by title
-   * @param {number} by what they were made with; tests read it
+   * @param {object} made 8-bit values and a function that words them, by title
+   * @param {string} by what they were made with; tests read it
    */
   showPreview(made, by) {
     for (const picture of this.pictures) {
-      const { levels, caption } = made[picture.title] ?? {};
+      const { levels, channels, caption } = made[picture.title] ?? {};
       if (!levels) continue;
-      picture.pixels = toImageData(levels, this.width, this.height, 1);
+      picture.pixels = toImageData(levels, this.width, this.height, channels);
       picture.context.putImageData(picture.pixels, 0, 0);
-      picture.caption.textContent = caption;
+      if (caption) picture.caption.textContent = caption();
       picture.version = null;
     }
     this.version = `preview ${by}`;
     this.measured = null;
-    this.root.dataset.preview = String(by);
+    this.root.dataset.preview = by;
     this.render();
   }
 

@@ -60,7 +60,7 @@ def test_the_setting_of_the_draw_page_is_measured_judged_and_mapped(app_url, ope
 
     see(page, "Trust map")
     slider = page.get_by_role("slider", name="Strength")
-    expect(slider).to_have_value("0.55")
+    expect(slider).to_have_value("0.51")
     clean, noisy, mean, spread = sources(page)
     slider.press("ArrowRight")
     expect(page.locator(".st-key-trust-pictures img").last).not_to_have_attribute("src", spread)
@@ -73,7 +73,7 @@ def test_the_setting_of_the_draw_page_is_measured_judged_and_mapped(app_url, ope
     # The Draw page has kept its own strength.
     page.get_by_role("link", name="Draw a digit").click()
     wait_until_idle(page)
-    expect(page.get_by_role("slider", name="Strength")).to_have_value("0.55")
+    expect(page.get_by_role("slider", name="Strength")).to_have_value("0.51")
 
 
 @pytest.mark.parametrize("view", ["measured", "blind", "trust"])

@@ -99,7 +99,7 @@ def test_the_digit_of_the_draw_page_is_looked_at_in_every_section(app_url, open_
     page.get_by_role("link", name="Inside the network").click()
     wait_until_idle(page)
     slider = page.get_by_role("slider", name="Strength")
-    expect(slider).to_have_value("0.55")
+    expect(slider).to_have_value("0.51")
     before = pictures(page)
     slider.press("ArrowRight")
     wait_until_idle(page)

@@ -245,3 +245,29 @@ def test_a_file_that_is_no_picture_is_refused_and_the_page_goes_on(photo, tmp_pa
 def test_on_a_phone_nothing_is_cut_off(photo):
     page = photo(width=390, height=800, touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("link", ["", "?photo_task=noisy&photo_own_level=True&photo_level=40"])
+def test_the_strength_sliders_blend_the_pictures_while_they_are_dragged(photo, link):
+    page = photo(link)
+    viewer = page.locator(".viewer")
+    expect(viewer).to_have_attribute("data-live", "ready", timeout=PATIENCE)
+    # Ties may be rounded otherwise; what was removed is shown four times as strong.
+    tolerances = {"Denoised": 1} if not link else {"Denoised": 1, "Removed": 4}
+    slider = page.get_by_role("slider", name="Strength, brightness")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    x, y = box["x"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 60, y, steps=6)
+    expect(viewer).to_have_attribute("data-preview", re.compile(r"\d+ 100"))
+    page.wait_for_timeout(300)
+    previewed = {title: painted(page, title) for title in tolerances}
+    version = viewer.get_attribute("data-version")
+    page.mouse.up()
+    expect(viewer).not_to_have_attribute("data-version", version, timeout=PATIENCE)
+    wait_until_idle(page)
+    assert viewer.get_attribute("data-preview") is None
+    for title, before in previewed.items():
+        assert np.abs(painted(page, title) - before).max() <= tolerances[title]

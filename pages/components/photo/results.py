@@ -25,6 +25,7 @@ from models.methods import Method, method_names
 from models.picture_queue import Watch
 from models.tasks.denoise_photos import TASK
 from pages.components.gallery import Entry, show_gallery
+from pages.components.live import preview_blend
 from pages.components.methods import load_method
 from pages.components.photo.source import Picture
 from pages.components.photo.work import ask_for
@@ -52,9 +53,12 @@ def show_pictures(
     noisy: np.ndarray,
     denoised: np.ndarray | None,
     method: Method,
+    full: np.ndarray | None = None,
+    shares: tuple[float, float] = (1, 1),
 ) -> tuple[slice, slice]:
     """Draw the viewer; of a very large picture a section that the visitor chooses.  Return it.
 
+    ``denoised`` is blended by ``shares``, for brightness and colour, from noisy and ``full``.
     What is transparent lies on a checkerboard.
     """
     place = _pick_section(noisy)
@@ -71,12 +75,16 @@ def show_pictures(
     if clean is None:
         captions["Removed"] = f"noisy minus denoised, {REMOVED_GAIN} times as strong, around grey"
         alt["Removed"] = "What was removed, around mid-grey; it should look like plain grain"
+    preview = None
     if photo.alpha is not None:
         if clean is None:
             pictures["Removed"] = to_pixels(pictures["Removed"])
         alpha = photo.alpha[place]
         pictures = {title: on_checkerboard(each, alpha) for title, each in pictures.items()}
-    compare(pictures, key="photo-viewer", captions=captions, alt=alt)
+    elif full is not None and full.dtype == np.uint8 and (photo.own is None or clean is not None):
+        # The browser blends what it shows: of 16 bits or other colours that would differ.
+        preview = preview_blend(full[place], *shares, None if clean is not None else REMOVED_GAIN)
+    compare(pictures, key="photo-viewer", captions=captions, alt=alt, preview=preview)
     return place
 
 

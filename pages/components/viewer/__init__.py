@@ -121,6 +121,7 @@ def to_bytes(
     Raises:
         ValueError: as in `compare`.
     """
+    known = frozenset(known)
     pixels = _quantised(images)
     first = next(iter(pixels.values()))
     alt, captions = alt or {}, captions or {}
@@ -153,13 +154,9 @@ def to_bytes(
     if preview is not None:
         header["preview"] = {**preview.about, "parts": []}
         for name, part in preview.parts.items():
-            file = part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes()
-            own = _hash(file, name)
-            content.append(b"" if own in known else file)
-            about = {"name": name, "version": own, "length": len(content[-1])}
-            if not isinstance(part, bytes):
-                about["type"] = part.dtype.name
-            header["preview"]["parts"].append(about)
+            about, file = _part(part, known | {picture["version"] for picture in pictures})
+            content.append(file)
+            header["preview"]["parts"].append({"name": name, **about, "length": len(file)})
     text = json.dumps(header, separators=(",", ":")).encode()
     return b"".join([struct.pack("<I", len(text)), text, *content])
 
@@ -176,6 +173,25 @@ def _versions(data: bytes) -> frozenset[str]:
     header = json.loads(data[4 : 4 + length])
     parts = [*header["pictures"], *header.get("preview", {}).get("parts", ())]
     return frozenset(part["version"] for part in parts)
+
+
+def _part(part: np.ndarray | bytes, known: Collection[str]) -> tuple[dict, bytes]:
+    """Return what there is to say of a part of the preview, and what is sent of it.
+
+    A picture is sent as a picture is, and may be one of those that are shown.
+    """
+    if isinstance(part, np.ndarray) and part.dtype == np.uint8 and part.ndim == 3:
+        encoding = _encoding(part)
+        about = {
+            "version": _hash(np.ascontiguousarray(part), part.shape),
+            "encoding": encoding,
+            "channels": part.shape[2],
+        }
+        return about, b"" if about["version"] in known else _encoded(part, encoding)
+    about = {} if isinstance(part, bytes) else {"type": part.dtype.name}
+    file = part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes()
+    about["version"] = _hash(file, "part")
+    return about, b"" if about["version"] in known else file
 
 
 def _hash(content: bytes | np.ndarray, about: object) -> str:
