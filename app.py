@@ -1,7 +1,11 @@
 """Denoise Lab: the pages and their order."""
 
+from pathlib import Path
+
 import streamlit as st
 
+# Before the pages are named: Streamlit fetches the icon of a page from another host otherwise.
+st.set_page_config(page_icon=str(Path(__file__).parent / "static" / "icon.png"))
 st.navigation(
     [
         st.Page("pages/draw.py", title="Draw a digit", icon=":material/draw:", default=True),

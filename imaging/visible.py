@@ -22,6 +22,20 @@ def on_checkerboard(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     return shown
 
 
+def on_ground(pixels: np.ndarray, alpha: np.ndarray, ground: int) -> np.ndarray:
+    """Return uint8 pixels as they look on a ground of one grey."""
+    share = alpha[..., np.newaxis].astype(np.float32) / 255
+    return np.rint(pixels * share + ground * (1 - share)).astype(np.uint8)
+
+
+def on_paper(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """Return a drawing as ink on paper: on white, or on black where the ink is light."""
+    if alpha is None:
+        return pixels
+    seen = np.average(pixels.mean(axis=2), weights=alpha) if alpha.any() else 0
+    return on_ground(pixels, alpha, 255 if seen < 128 else 0)
+
+
 def visible_part(alpha: np.ndarray | None) -> tuple[slice, slice]:
     """Return a large rectangle in which nothing is hidden; all of it where there is none.
 

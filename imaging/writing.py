@@ -14,6 +14,7 @@ from PIL import TiffImagePlugin
 from imaging import metadata
 from imaging.files import Photo
 from imaging.pixels import as_picture, require_pixels, to_8_bits, white
+from imaging.visible import on_ground
 
 _PNG_LEVEL = 1  # Several times as fast as 6, for files a little larger.
 BEST_QUALITY, USUAL_QUALITY = 100, 92
@@ -117,12 +118,6 @@ def write(
     file = io.BytesIO()
     as_picture(pixels, alpha).save(file, form.title, **options)
     return file.getvalue()
-
-
-def on_ground(pixels: np.ndarray, alpha: np.ndarray, ground: int) -> np.ndarray:
-    """Return uint8 pixels as they look on a ground of one grey."""
-    share = alpha[..., np.newaxis].astype(np.float32) / 255
-    return np.rint(pixels * share + ground * (1 - share)).astype(np.uint8)
 
 
 def _deep_png(

@@ -11,7 +11,8 @@ import numpy as np
 from imaging.files import ENDINGS, Photo, read_photo
 from imaging.limits import LARGEST_PIXELS
 from imaging.pixels import blend, to_image, to_pixels
-from imaging.writing import FORMATS, USUAL_QUALITY, format_of, on_ground, write, write_result
+from imaging.visible import on_paper
+from imaging.writing import FORMATS, USUAL_QUALITY, format_of, write, write_result
 from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
 from models.live import write_packed
 from models.predictor import Predictor, load_predictor
@@ -273,12 +274,8 @@ def _write_whole(target: Path, file: bytes) -> None:
 
 def _image_of(photo: Photo, channels: int) -> np.ndarray:
     """Return a photo as float32 ``(H, W, channels)`` in [0, 1], ink on transparent as on paper."""
-    pixels = photo.pixels
-    if photo.alpha is not None:
-        # White ink is on black paper.
-        seen = np.average(pixels.mean(axis=2), weights=photo.alpha) if photo.alpha.any() else 0
-        pixels = on_ground(pixels, photo.alpha, 255 if seen < 128 else 0)
-    elif photo.own is not None and photo.profile is None:
+    pixels = on_paper(photo.pixels, photo.alpha)
+    if photo.alpha is None and photo.own is not None and photo.profile is None:
         pixels = photo.own  # All its bits.
     image = to_image(pixels)
     if image.shape[2] == channels:

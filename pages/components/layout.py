@@ -1,11 +1,16 @@
 """What every screen has: its set-up, its heading, its last line."""
 
 import time
+from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from pages.components import cached, gallery
+from pages.components.browser import rule_browser
+
+# A file of ours: Streamlit would fetch its own icons from another host.
+ICON = str(Path(__file__).parents[2] / "static" / "icon.png")
 
 # Of charts: a contrast of 3.7 to white and of 4.8 to the dark theme's background.
 GREY = "#7b8683"
@@ -24,6 +29,26 @@ STYLE = """
 /* While a slider is dragged, the browser draws the pictures: what is of before is set back. */
 [class*="st-key-settled"] {transition: opacity .15s}
 :root[data-previewing] [class*="st-key-settled"] {opacity: .35}
+/* Lays down rules, and is seen only when something failed. */
+.st-key-browser {height: 0; margin-bottom: -1rem}
+/* What is pasted or dropped goes the way of uploads, also where their box is not wanted. */
+.st-key-photo-uploader-hidden {display: none}
+/* They are in the visitor's own list, and what is refused is said in words. */
+.st-key-photo-uploader :is([data-testid="stFileUploaderFile"],
+  [data-testid="stFileUploaderFiles"], [data-testid="stFileUploaderPagination"]) {display: none}
+/* Paper is white, whatever the theme. */
+@media print {
+  html, body, .stApp, .stApp :is(div, section, header, main, footer, button, label, code) {
+    background-color: transparent !important; box-shadow: none !important}
+  .stApp * {color: #1b2322 !important; border-color: #d3dbd9 !important;
+    --st-text-color: #1b2322 !important; --st-background-color: #ffffff !important;
+    --st-secondary-background-color: #f2f5f4 !important; --st-border-color: #d3dbd9 !important}
+  .stApp {color-scheme: light !important; background: #ffffff !important}
+  /* Charts are drawn in the colours of the theme. */
+  :root[data-dark] .stVegaLiteChart canvas, :root[data-dark] .stVegaLiteChart svg {
+    filter: invert(1) hue-rotate(180deg)}
+  [data-testid="stHeader"], [data-testid="stToolbar"], [data-testid="stFileUploader"] {
+    display: none !important}}
 @media (max-width: 640px) {
   .stMainBlockContainer {padding-left: 1rem; padding-right: 1rem}
   /* Ten digits side by side. */
@@ -44,12 +69,13 @@ def page_setup(title: str, lead: str) -> None:
         st.rerun()
     st.set_page_config(
         page_title=f"{title} · Denoise Lab",
-        page_icon=":material/blur_on:",
+        page_icon=ICON,
         layout="wide",
         initial_sidebar_state="collapsed",
     )
     cached.spare_what_is_loaded()
     st.html(STYLE + gallery.STYLE)
+    rule_browser()
     st.title(title, anchor=False)
     st.markdown(lead)
 

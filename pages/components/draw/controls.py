@@ -15,7 +15,7 @@ from pages.components import settings as page_settings
 from pages.components import widgets
 from pages.components.controls import keep_valid, ready_digit
 from pages.components.draw.canvas import BRUSH, CANVAS_SIDE, drawing_pad
-from pages.components.draw.settings import BLANK, SOURCES, STARTS
+from pages.components.draw.settings import BLANK, DRAWN, SOURCES, STARTS
 from pages.components.gallery import enlarged
 from pages.components.settings import Setting
 
@@ -64,27 +64,33 @@ def pick_drawing() -> np.ndarray | None:
         None if earlier is None else _as_background(earlier),
         key=canvas,
     )
+    # Until somebody draws, the canvas sends nothing, and the server knows what is on it.
+    if pixels is not None:
+        drawn = canvas_to_grey(pixels)
+        if earlier is not None:
+            drawn = np.maximum(drawn, enlarged(earlier, CANVAS_SIDE // SIDE))
+        try:
+            st.session_state.draw_drawing = _to_8_bit(fit_drawing(drawn))
+        except ValueError:
+            st.session_state.draw_drawing = None
+    _pick_start()
+    if pixels is None:
+        return earlier if strokes is None else _to_8_bit(ready_digit(strokes))
+    return st.session_state.draw_drawing
+
+
+def _pick_start() -> None:
+    """Ask for a digit to start from; none of them is marked while something else is drawn."""
+    drawn = st.session_state.draw_drawing is not None
+    st.session_state.draw_chip = DRAWN if drawn else st.session_state.draw_start
     widgets.pills(
         "Start from",
-        STARTS,
-        key="draw_start",
-        on_change=_start_anew,
+        [*STARTS, DRAWN] if drawn else STARTS,
+        key="draw_chip",
+        on_change=_start_from,
         wrap=True,
         help="Puts a digit on the canvas for you to change, or clears it.",
     )
-    # Until somebody draws, the canvas sends nothing, and the server knows what is on it.
-    if pixels is None:
-        if strokes is None:
-            return earlier
-        return _to_8_bit(ready_digit(strokes))
-    drawn = canvas_to_grey(pixels)
-    if earlier is not None:
-        drawn = np.maximum(drawn, enlarged(earlier, CANVAS_SIDE // SIDE))
-    try:
-        st.session_state.draw_drawing = _to_8_bit(fit_drawing(drawn))
-    except ValueError:
-        st.session_state.draw_drawing = None
-    return st.session_state.draw_drawing
 
 
 def pick_sample() -> np.ndarray:
@@ -112,6 +118,13 @@ def reset(table: list[Setting]) -> None:
     """Put all controls of the page back to where they were on arrival; a callback."""
     page_settings.reset(table)
     _start_anew()
+
+
+def _start_from() -> None:
+    """Put a canvas with the chosen digit in place of the one that was drawn on; a callback."""
+    if st.session_state.draw_chip != DRAWN:
+        st.session_state.draw_start = st.session_state.draw_chip
+        _start_anew()
 
 
 def _start_anew() -> None:

@@ -19,6 +19,7 @@ PREFIX = "draw_"
 SOURCES = {"digit": "Digit", "other": "Not a digit", "nothing": "Pure noise"}
 BLANK = "blank"
 STARTS = [*DIGITS, BLANK]
+DRAWN = "your drawing"  # Marked while there is one, in place of what it was begun from.
 
 
 def settings(cards: dict[str, Card]) -> list[Setting]:
@@ -49,8 +50,11 @@ def settings(cards: dict[str, Card]) -> list[Setting]:
 
 def open_link(table: list[Setting]) -> None:
     """Start with what the link says, and say what of it makes no sense."""
-    page_settings.show_problems(page_settings.open_link(table))
-    st.session_state.setdefault("draw_earlier_drawing", st.session_state.draw_drawing)
+    again, state = link.is_history_navigation(), st.session_state
+    page_settings.show_problems(page_settings.open_link(table, again=again))
+    if again or "draw_earlier_drawing" not in state:
+        state.draw_earlier_drawing = state.draw_drawing
+        state.draw_canvas_round = state.get("draw_canvas_round", 0) + again
 
 
 def _starts(values: Mapping[str, Any]) -> bool:

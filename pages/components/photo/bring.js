@@ -3,6 +3,7 @@
 
 const WORD = "denoise-lab-tab";
 const HELD = "denoise-lab-pictures";
+const LISTENING = Symbol.for("denoise-lab-bring");
 
 function kept(name) {
   try {
@@ -117,13 +118,13 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
     }
   };
 
+  // Each run of the page comes here again: there is one set of listeners, the latest.
+  document[LISTENING]?.abort();
+  const listening = (document[LISTENING] = new AbortController());
+  const options = { capture: true, signal: listening.signal };
   const listeners = { paste: onPaste, dragover: onDragOver, drop: onDrop, change: onChange };
   for (const [name, listener] of Object.entries(listeners)) {
-    document.addEventListener(name, listener, true);
+    document.addEventListener(name, listener, options);
   }
-  return () => {
-    for (const [name, listener] of Object.entries(listeners)) {
-      document.removeEventListener(name, listener, true);
-    }
-  };
+  return () => listening.abort();
 }

@@ -1,5 +1,6 @@
 """The settings of the Photo page."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,12 @@ def settings(cards: dict[str, Card]) -> list[Setting]:
             link.one_of("sample", PHOTO_SAMPLES),
             counts=lambda values: values["photo_source"] == "sample",  # No upload is in a link.
         ),
+        Setting(
+            "photo_shown",
+            None,
+            _parse_shown,
+            counts=lambda values: values["photo_source"] != "sample",
+        ),
         Setting("photo_task", "add", link.one_of("task", TASKS)),
         Setting(
             "photo_noise", "gaussian", link.one_of("noise", PHOTO_NOISE_KINDS), counts=_adds_noise
@@ -52,7 +59,7 @@ def settings(cards: dict[str, Card]) -> list[Setting]:
 
 def open_link(table: list[Setting]) -> None:
     """Start with what the link says, and say what of it makes no sense."""
-    problems = page_settings.open_link(table)
+    problems = page_settings.open_link(table, again=link.is_history_navigation())
     # They stay until a picture is there: the page runs again by itself when one is finished.
     problems += st.session_state.get("photo_link_problems", [])
     st.session_state.photo_link_problems = problems
@@ -77,6 +84,11 @@ def default_strength() -> float:
 def _parse_strength(text: str) -> float:
     kind = PHOTO_NOISE_KINDS[st.session_state.photo_noise]  # Read from the link just before.
     return link.number("strength", kind.low, kind.high * kind.shown_per_unit)(text)
+
+
+def _parse_shown(text: str) -> str | None:
+    """Which of one's own pictures is shown: for Back, and without a meaning to others."""
+    return text if re.fullmatch("[0-9a-f]{16}", text) else None
 
 
 def _parse_truth(text: str) -> bool:

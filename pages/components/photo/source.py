@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from imaging.files import Photo, read_photo
 from imaging.limits import PhotoError
@@ -59,17 +60,13 @@ def open_file(file) -> Photo:
 
 def _take_what_comes(source: str) -> None:
     """Draw the uploader, which takes what is pasted and dropped too, wherever one is."""
-    # Another key after each round empties it: what it held is in the visitor's list.
-    number = st.session_state.get("photo_round", 0)
-    key = f"photo_files{number or ''}"
     place = "photo-uploader" if source == "upload" else "photo-uploader-hidden"
     with st.container(key=place):
         st.file_uploader(
             "Add pictures",
             accept_multiple_files=True,
-            key=key,
+            key="photo_files",
             on_change=_take_files,
-            args=(key,),
             help="Several files can be denoised at once and taken away as one ZIP. They can be "
             "pasted and dropped anywhere on the page, too.",
         )
@@ -181,12 +178,22 @@ def _open(chosen: Brought) -> Picture | None:
     return Picture(photo, name)
 
 
-def _take_files(key: str) -> None:
+def _take_files() -> None:
     """Take over what the uploader was given; a callback."""
-    files = st.session_state.get(key) or []
+    taken = st.session_state.setdefault("photo_taken", set())
+    files = [file for file in st.session_state.photo_files or [] if file.file_id not in taken]
     if files:
-        st.session_state.photo_round = st.session_state.get("photo_round", 0) + 1
+        taken.update(file.file_id for file in files)
         _take(files)
+        _release(files)
+
+
+def _release(files: list) -> None:
+    """Let Streamlit forget its copies: what is kept is in the visitor's own list."""
+    context = get_script_run_ctx()
+    if context is not None:
+        for file in files:
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
 def _take_shot() -> None:

@@ -4,8 +4,6 @@ Nothing in the archive is trusted: names are never used as paths, nothing is unp
 and sizes, counts and pixels have limits, because a few kilobytes can unpack to gigabytes.
 """
 
-import io
-import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,26 +14,37 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from imaging.digit_fit import SIDE
+from imaging.files import read_photo
+from imaging.limits import PhotoError
+from imaging.pixels import as_picture
+from imaging.visible import on_paper
+from pages.components import widgets
 from train.config import FEWEST_OWN
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+# What systems leave in archives beside the files of their owners.
+LEFT_BY_SYSTEMS = ("._", ".DS_Store", "Thumbs.db", "desktop.ini")
 MOST_FILES = 2_000
 MOST_BYTES = 200_000_000  # of all files, unpacked
 MOST_BYTES_A_FILE = 20_000_000
 HIGHEST_RATIO = 200  # Pictures are packed already; what shrinks more than this is a trap.
-MOST_PIXELS = 25_000_000  # of one picture
+MOST_PIXELS = 12_000_000  # of one picture; larger ones are reduced
 MOST_PATCHES = 10_000
 MOST_PATCHES_A_PICTURE = 200
+LIGHT = 160  # of 255: an edge that is lighter is paper
 FLATTEST = 8  # of 255: a patch with less between its darkest and brightest pixel shows nothing
 
 
 @dataclass(frozen=True)
 class OwnPictures:
-    """Patches ``uint8 (N, 28, 28, 1)``, and from how many files they are."""
+    """Patches ``uint8 (N, 28, 28, 1)``, and from how many files they are.
+
+    ``dark_on_light`` says that they look like ink on paper, which networks here do not know.
+    """
 
     patches: np.ndarray
     used: int
     skipped: int
+    dark_on_light: bool = False
 
 
 def pick_pictures() -> None:
@@ -57,12 +66,21 @@ def pick_pictures() -> None:
         else:
             skipped = f" {own.skipped} files were not images." if own.skipped else ""
             st.session_state.own_pictures = own.patches
+            st.session_state.own_dark_on_light = own.dark_on_light
+            st.session_state.own_turned = False
             st.session_state.own_words = (
                 f"{len(own.patches):,} patches from {own.used} pictures.{skipped}"
             )
     if words := st.session_state.get("own_words"):
         (st.error if uploaded_pictures() is None else st.success)(words)
     if uploaded_pictures() is not None:
+        if st.session_state.get("own_dark_on_light"):
+            widgets.toggle(
+                "Your digits are dark on light; turn them round?",
+                key="own_turned",
+                help="The digits that networks here know are light on dark. Turned round, yours "
+                "look like them.",
+            )
         few = uploaded_pictures()[:: max(1, len(uploaded_pictures()) // 16)][:16]
         sheet = few[..., 0]
         st.image(np.concatenate(list(sheet), axis=1), "Some of them.", width="stretch")
@@ -70,7 +88,9 @@ def pick_pictures() -> None:
 
 def uploaded_pictures() -> np.ndarray | None:
     """Return the visitor's pictures, ``uint8 (N, 28, 28, 1)``, None while there are none."""
-    return st.session_state.get("own_pictures")
+    patches = st.session_state.get("own_pictures")
+    turned = patches is not None and st.session_state.get("own_turned", False)
+    return 255 - patches if turned else patches
 
 
 def read_zip(file: BinaryIO) -> OwnPictures:
@@ -92,7 +112,7 @@ def read_zip(file: BinaryIO) -> OwnPictures:
 
 
 def _read(archive: zipfile.ZipFile) -> OwnPictures:
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    entries = [entry for entry in archive.infolist() if _is_its_owners(entry)]
     _require_harmless(entries)
     patches, total, used, skipped = [], 0, 0, 0
     for entry in entries:
@@ -110,7 +130,22 @@ def _read(archive: zipfile.ZipFile) -> OwnPictures:
             f"At least {FEWEST_OWN} patches of {SIDE} by {SIDE} pixels are needed, and the "
             f"{used} pictures in this archive give {total}. Add more or larger pictures."
         )
-    return OwnPictures(np.concatenate(patches), used, skipped)
+    every = np.concatenate(patches)
+    return OwnPictures(every, used, skipped, len(every) == used and _is_dark_on_light(every))
+
+
+def _is_its_owners(entry: zipfile.ZipInfo) -> bool:
+    """Whether an entry is a file that somebody packed, not one that a system left there."""
+    *folders, name = entry.filename.split("/")
+    return not entry.is_dir() and "__MACOSX" not in folders and not name.startswith(LEFT_BY_SYSTEMS)
+
+
+def _is_dark_on_light(patches: np.ndarray) -> bool:
+    """Whether most of the patches, each a whole picture, are light all around."""
+    around = np.concatenate(
+        [patches[:, 0, :, 0], patches[:, -1, :, 0], patches[:, :, 0, 0], patches[:, :, -1, 0]], 1
+    )
+    return float(np.mean(np.median(around, axis=1) > LIGHT)) > 0.5
 
 
 def _require_harmless(entries: list[zipfile.ZipInfo]) -> None:
@@ -142,29 +177,17 @@ def _patches_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
             content = packed.read(MOST_BYTES_A_FILE + 1)
         if len(content) > MOST_BYTES_A_FILE:
             return nothing  # The archive said something else of it.
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Image.open(io.BytesIO(content), formats=FORMATS) as picture,
-        ):
-            if picture.width * picture.height > MOST_PIXELS or min(picture.size) < 4:
-                return nothing
-            grey = np.asarray(_to_grey(ImageOps.exif_transpose(picture)))
-    except Exception:  # Pillow's readers raise a dozen types on damaged files.
+        photo = read_photo(content, entry.filename, MOST_PIXELS, stretch=True)
+    except (PhotoError, zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError):
         return nothing
-    return _cut(grey)
+    if min(photo.pixels.shape[:2]) < 4:
+        return nothing
+    return _cut(np.asarray(_to_grey(on_paper(photo.pixels, photo.alpha))))
 
 
-def _to_grey(picture: Image.Image) -> Image.Image:
-    """Grey, 8-bit, at the size at which it is cut; what is transparent is black."""
-    if picture.mode.startswith(("I", "F")):
-        values = np.asarray(picture, np.float64)
-        span = max(float(np.ptp(values)), 1e-9)
-        picture = Image.fromarray(np.uint8((values - values.min()) / span * 255))
-    if picture.has_transparency_data:
-        with_alpha = picture.convert("RGBA")
-        picture = Image.new("RGBA", picture.size, "black")
-        picture.alpha_composite(with_alpha)
-    grey = picture.convert("L")
+def _to_grey(pixels: np.ndarray) -> Image.Image:
+    """Grey, at the size at which it is cut."""
+    grey = as_picture(pixels).convert("L")
     if min(grey.size) >= 4 * SIDE:
         return grey.reduce(2)
     if min(grey.size) > 2 * SIDE:

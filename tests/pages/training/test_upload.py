@@ -173,8 +173,55 @@ def test_a_locked_archive_is_refused(rng):
         read_zip(io.BytesIO(content))
 
 
-def test_a_picture_of_too_many_pixels_is_skipped(rng, monkeypatch):
-    monkeypatch.setattr(upload, "MOST_PIXELS", 400_000)
-    files = {"a.png": picture(rng, 600, 600), "b.png": picture(rng, 600, 600)}
-    own = read_zip(packed(files | {"large.png": picture(rng, 800, 600)}))
-    assert (own.used, own.skipped) == (2, 1)
+def test_a_picture_of_too_many_pixels_is_reduced(rng, monkeypatch):
+    monkeypatch.setattr(upload, "MOST_PIXELS", 40_000)
+    own = read_zip(packed({f"{n}.png": picture(rng, 800 + n, 800) for n in range(8)}))
+    assert (own.used, own.skipped) == (8, 0)
+    # 200 by 199 at most, halved: three by three patches of each.
+    assert len(own.patches) == 8 * 9
+
+
+def digits(count, ink, paper, alpha=False) -> dict[str, bytes]:
+    """Files of 28 by 28 pixels with a stroke across."""
+    files = {}
+    for number in range(count):
+        grey = np.full((28, 28), paper, np.uint8)
+        grey[8:20, 6 + number % 12 : 10 + number % 12] = ink
+        pixels = grey
+        if alpha:
+            opacity = np.where(grey == ink, 255, 0).astype(np.uint8)
+            pixels = np.dstack([np.full((28, 28, 3), ink, np.uint8), opacity])
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        files[f"{number}.png"] = file.getvalue()
+    return files
+
+
+def test_ink_on_transparent_is_ink_on_white():
+    own = read_zip(packed(digits(70, 0, 99, alpha=True)))
+    np.testing.assert_array_equal(own.patches[:, 0, 0, 0], 255)
+    assert own.patches[0, 10, 7, 0] == 0
+
+
+@pytest.mark.parametrize(("ink", "paper", "asked"), [(0, 255, True), (20, 200, True),
+                                                     (255, 0, False), (200, 90, False)])  # fmt: skip
+def test_digits_that_are_dark_on_light_are_asked_about(ink, paper, asked):
+    assert read_zip(packed(digits(70, ink, paper))).dark_on_light == asked
+
+
+def test_light_photos_are_not_taken_for_digits(rng):
+    photos = {f"{n}.png": picture(rng, 620, 340) for n in range(2)}
+    assert not read_zip(packed(photos)).dark_on_light
+
+
+def test_what_systems_leave_in_an_archive_is_not_counted():
+    left = {
+        "__MACOSX/._0.png": b"\0\5\x16\7",
+        "__MACOSX/0.png": b"",
+        "more/._1.png": b"\0\5\x16\7",
+        ".DS_Store": b"\0\0\0\1Bud1",
+        "more/.DS_Store": b"",
+        "Thumbs.db": b"",
+    }
+    own = read_zip(packed(left | digits(70, 255, 0)))
+    assert (own.used, own.skipped) == (70, 0)
