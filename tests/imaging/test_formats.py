@@ -3,10 +3,14 @@
 import base64
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from skimage import data
 
@@ -14,6 +18,7 @@ from imaging import limits
 from imaging.files import ENDINGS, read_photo
 from imaging.limits import PhotoError
 
+ROOT = Path(__file__).resolve().parents[2]
 GREY = np.ascontiguousarray(data.camera()[60:180, 200:380])
 COLOUR = np.ascontiguousarray(data.astronaut()[60:180, 160:340])
 
@@ -348,3 +353,33 @@ def test_a_picture_of_which_nothing_is_seen_is_black():
     opened = read_photo(file_of(np.dstack([COLOUR, 0 * GREY]), "PNG"), "x.png")
     assert not opened.pixels.any()
     assert not opened.alpha.any()
+
+
+COST = """
+import sys
+import numpy, PIL.Image
+from imaging.files import read_photo
+def resident():
+    pages = int(open("/proc/self/statm").read().split()[1])
+    return pages * 4096
+read_photo(PNG, "x.png")
+assert not {"tifffile", "pi_heif"} & set(sys.modules)
+before = resident()
+read_photo(HEIC, "x.heic")
+read_photo(TIFF, "x.tif")
+assert {"tifffile", "pi_heif"} <= set(sys.modules)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to ask for memory")
+def test_the_readers_of_rare_files_are_loaded_when_they_are_needed_and_cost_little():
+    tiff = io.BytesIO()
+    tifffile.imwrite(tiff, GREY[:20, :20].astype(np.uint16) * 257)
+    small = {"PNG": file_of(GREY[:20, :20], "PNG"), "HEIC": HEIC, "TIFF": tiff.getvalue()}
+    program = "".join(f"{name} = {content!r}\n" for name, content in small.items()) + COST
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 15_000_000

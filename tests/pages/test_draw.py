@@ -158,3 +158,15 @@ def test_without_any_model_the_classical_filters_still_work(shelf):
     page = visit()
     assert not page.exception
     assert page.metric
+
+
+def test_a_drawing_of_a_link_marks_its_own_chip_and_a_digit_takes_its_place():
+    drawing = np.zeros((28, 28, 1), np.float32)
+    drawing[8:20, 12:16] = 1
+    page = visit(drawing=link.drawing_to_text(drawing))
+    assert page.pills(key="draw_chip").value == "your drawing"
+    page.pills(key="draw_chip").set_value("3").run()
+    assert not page.exception
+    assert page.session_state["draw_drawing"] is None
+    assert "your drawing" not in page.pills(key="draw_chip").options
+    assert page.pills(key="draw_chip").value == "3"

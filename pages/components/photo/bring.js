@@ -44,9 +44,11 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
   if (data.known) {
     const held = JSON.parse(kept(HELD) ?? "null");
     if (held?.count && !data.count && held.server !== data.server) {
-      setTriggerValue("gone", held.count);
+      // Said again after a reload, until there are pictures again.
+      if (data.gone !== held.count) setTriggerValue("gone", held.count);
+    } else {
+      keep(HELD, JSON.stringify({ count: data.count, server: data.server }));
     }
-    keep(HELD, JSON.stringify({ count: data.count, server: data.server }));
   }
 
   const refused = (files) =>

@@ -20,13 +20,20 @@ class Said:
     gone: int
 
 
-def watch_tab(key: str, limit: int, shown: bool, known: bool, count: int) -> Said:
+def watch_tab(key: str, limit: int, shown: bool, known: bool, count: int, gone: int) -> Said:
     """Draw the button, where it is ``shown``, and return what the browser says.
 
     ``limit`` is the largest size of a file in bytes.  ``known`` says that the tab's word was
-    heard, and ``count`` how many pictures are here for it.
+    heard, ``count`` how many pictures are here for it, and ``gone`` how many it lost.
     """
-    data = {"limit": limit, "shown": shown, "known": known, "count": count, "server": _SERVER}
+    data = {
+        "limit": limit,
+        "shown": shown,
+        "known": known,
+        "count": count,
+        "gone": gone,
+        "server": _SERVER,
+    }
     given = _mount(
         key=key,
         data=data,

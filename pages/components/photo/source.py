@@ -43,7 +43,7 @@ def pick_photo() -> tuple[Picture | None, list[Brought]]:
     _take_what_comes(source)
     if source == "camera":
         st.camera_input("A picture from your camera", key="photo_shot", on_change=_take_shot)
-    _say_what_happened()
+    _say_what_happened(source)
     if source == "sample":
         return _pick_sample(), []
     brought = own.pictures()
@@ -70,14 +70,18 @@ def _take_what_comes(source: str) -> None:
             help="Several files can be denoised at once and taken away as one ZIP. They can be "
             "pasted and dropped anywhere on the page, too.",
         )
-    known = "photo_word" in st.session_state
     said = watch_tab(
-        "photo_bring", own.LARGEST_FILE, source == "upload", known, len(own.tab().pictures)
+        "photo_bring",
+        own.LARGEST_FILE,
+        source == "upload",
+        "photo_word" in st.session_state,
+        len(own.tab().pictures),
+        st.session_state.get("photo_gone", 0),
     )
     if said.word and st.session_state.get("photo_word") != said.word:
         st.session_state.photo_word = said.word
-        if own.recognise(said.word):
-            st.rerun()
+        own.recognise(said.word)
+        st.rerun()  # What it had, or that it has lost it, is to be said above.
     if said.refused:
         st.session_state.photo_refused = [
             f"{quoted(name)}: {why}" for name, _, why in (s.rpartition(": ") for s in said.refused)
@@ -86,12 +90,12 @@ def _take_what_comes(source: str) -> None:
         st.session_state.photo_gone = said.gone
 
 
-def _say_what_happened() -> None:
+def _say_what_happened(source: str) -> None:
     """Say what was refused, what is gone, and what is shown now in place of what."""
     for sentence in st.session_state.get("photo_refused", []):
         st.error(sentence, icon=":material/broken_image:")
     gone = st.session_state.get("photo_gone", 0)
-    if gone and not own.pictures():
+    if gone and source != "sample" and not own.pictures():
         words = ("your picture went", "it") if gone == 1 else (f"your {gone} pictures went", "them")
         st.warning(GONE.format(*words), icon=":material/restart_alt:")
     undo = st.session_state.get("photo_undo")

@@ -203,8 +203,10 @@ def test_ink_on_transparent_is_ink_on_white():
     assert own.patches[0, 10, 7, 0] == 0
 
 
-@pytest.mark.parametrize(("ink", "paper", "asked"), [(0, 255, True), (20, 200, True),
-                                                     (255, 0, False), (200, 90, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("ink", "paper", "asked"),
+    [(0, 255, True), (20, 200, True), (255, 0, False), (200, 90, False)],
+)
 def test_digits_that_are_dark_on_light_are_asked_about(ink, paper, asked):
     assert read_zip(packed(digits(70, ink, paper))).dark_on_light == asked
 
