@@ -200,6 +200,7 @@ class NoiseKind:
     A screen shows the strength times ``shown_per_unit``.  ``pattern`` draws the random numbers
     that ``corrupt`` draws for a picture of this shape, whatever the strength: the browser is sent
     them once for each seed and does the rest itself (static/live/noise.js).  None where it cannot.
+    ``quantiles``: it also needs how likely a smaller number is than each of these.
     """
 
     name: str
@@ -213,6 +214,7 @@ class NoiseKind:
     step: float = 0.05
     shown_per_unit: float = 1
     pattern: Callable[[tuple[int, ...], np.random.Generator], np.ndarray] | None = None
+    quantiles: bool = False
 
     def require_in_range(self, strength: float) -> float:
         """Return ``strength``; raise ``ValueError`` where it is not on the slider."""
@@ -256,6 +258,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             title="Poisson (photons)",
             corrupt=poisson,
             pattern=normal_numbers,
+            quantiles=True,
             unit="standard deviation of white",
             high=1.0,
             default=0.5,

@@ -28,7 +28,7 @@ def preview_noise(
         return None
     numbers = kind.pattern(shape, np.random.default_rng(seed))
     parts = {"numbers": numbers}
-    if kind.name == "poisson":
+    if kind.quantiles:
         parts["quantiles"] = ndtr(numbers.astype(np.float64))
     network = _address(card)
     if network is None:

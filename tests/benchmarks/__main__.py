@@ -7,6 +7,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.benchmarks import (
     measure,
+    measure_live,
     measure_photo,
     measure_training,
     measure_visitors,
@@ -18,6 +19,7 @@ from train.evaluate.tables import read_between, write_between
 IN_A_BROWSER = {
     "start": measure.start_up,
     "slider": measure.slider_to_pixels,
+    "live": measure_live.live_preview,
     "memory": measure.memory,
     "photo-memory": measure_photo.photo_memory,
     "train-page": measure_training.training_page,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.app_server import ROOT, AppServer
 from tests.browser.pixels import painted
 from tests.chromium import wait_until_idle
 
@@ -253,3 +254,18 @@ def test_streamlits_slider_is_still_built_as_the_preview_expects(draw):
     assert float(found.get_attribute("value")) > 0.55
     assert found.get_attribute("value") == found.input_value()
     page.mouse.up()
+
+
+def test_below_a_base_path_the_files_are_found_too(tmp_path, open_page):
+    log = tmp_path / "server.log"
+    server = AppServer(ROOT / "app.py", log, STREAMLIT_SERVER_BASE_URL_PATH="some/where")
+    server.url += "/some/where"
+    try:
+        server.wait_until_healthy()
+        for address in (f"{server.url}/", f"{server.url}/compare?compare=blind"):
+            page = open_page(address)
+            wait_for_pictures(page)
+        page = open_page(f"{server.url}/")
+        expect(page.locator(".viewer")).to_have_attribute("data-live", "ready", timeout=20_000)
+    finally:
+        server.stop()

@@ -31,6 +31,18 @@ def unpack(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     return header, pixels
 
 
+def unpack_all(data: bytes) -> tuple[dict, list[bytes]]:
+    """Read the header and all contents, those of the preview's parts too."""
+    (length,) = struct.unpack_from("<I", data)
+    header = json.loads(data[4 : 4 + length])
+    offset, content = 4 + length, []
+    for part in [*header["pictures"], *header.get("preview", {}).get("parts", [])]:
+        content.append(data[offset : offset + part["length"]])
+        offset += part["length"]
+    assert offset == len(data)
+    return header, content
+
+
 @pytest.mark.parametrize(
     ("shape", "encoding"),
     [
