@@ -15,6 +15,7 @@ st.navigation(
         st.Page(
             "pages/_train.py", title="Train a network", icon=":material/school:", url_path="train"
         ),
+        st.Page("pages/tasks.py", title="More jobs", icon=":material/category:"),
         st.Page("pages/inside.py", title="Inside the network", icon=":material/layers:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/leaderboard:"),
     ],

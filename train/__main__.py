@@ -101,10 +101,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from train.recipes import RECIPES, TRAPS
+    from train.recipes import JOBS, RECIPES, TRAPS
 
-    width = max(map(len, RECIPES | TRAPS))
-    for recipe in (RECIPES | TRAPS).values():
+    everything = RECIPES | JOBS | TRAPS
+    width = max(map(len, everything))
+    for recipe in everything.values():
         print(f"{recipe.name:{width}}  {recipe.purpose}")
     return 0
 

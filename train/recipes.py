@@ -8,6 +8,7 @@ do those in ``TRAPS``.
 import dataclasses
 from dataclasses import dataclass
 
+from models.tasks import TASKS
 from train.config import Noise, TrainConfig, every_kind, gaussian_only
 
 
@@ -318,6 +319,19 @@ TRAPS: dict[str, Recipe] = {
     )
 }
 
+# Those of the jobs beyond noise stand beside their tasks.
+JOBS: dict[str, Recipe] = {
+    name: Recipe(
+        name,
+        each["title"],
+        each["purpose"],
+        each["source"],
+        TrainConfig(task=task.name, **each["config"]),
+    )
+    for task in TASKS.values()
+    for name, each in task.recipes.items()
+}
+
 # What one should see, by recipe: PSNR on MNIST at noise 0.5, where nothing else is said.
 EXPECT: dict[str, str] = {
     "dense-reconstruct-tutorial": "Digits come back a little blurred. It is not a denoiser.",
@@ -354,6 +368,7 @@ EXPECT: dict[str, str] = {
 def recipe(name: str) -> Recipe:
     """Return the recipe called ``name``; raise ``ValueError`` that lists the known names."""
     try:
-        return (RECIPES | TRAPS)[name]
+        return (RECIPES | JOBS | TRAPS)[name]
     except KeyError:
-        raise ValueError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}") from None
+        known = ", ".join([*RECIPES, *JOBS])
+        raise ValueError(f"unknown recipe {name!r}; known: {known}") from None

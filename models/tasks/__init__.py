@@ -1,6 +1,13 @@
 """The tasks by name: what there is to learn, in the order in which screens list it."""
 
-from models.tasks import denoise_digits, denoise_photos, read_digits
+from models.tasks import (
+    denoise_digits,
+    denoise_photos,
+    read_digits,
+    segment_cells,
+    segment_roads,
+    segment_scenes,
+)
 from models.tasks.contract import Task, by_name
 
 TASKS: dict[str, Task] = by_name(
@@ -8,6 +15,9 @@ TASKS: dict[str, Task] = by_name(
         denoise_digits.TASK,
         denoise_photos.TASK,
         read_digits.TASK,
+        segment_cells.TASK,
+        segment_roads.TASK,
+        segment_scenes.TASK,
     ]
 )
 

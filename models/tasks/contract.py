@@ -184,7 +184,9 @@ class Task:
     example once, "crops" where it is ``epoch_batches`` batches of pieces of them.
 
     ``solve(network, input, hint, watch)`` returns the answer, like the target; an answer is
-    ``scale`` times as large as its input.  ``fair(baseline, degradation, strength)`` is the
+    ``scale`` times as large as its input.  Where an answer is decided from softer numbers that a
+    screen can keep, ``soft(network, input, watch)`` returns these and ``decide(soft, hint)`` the
+    answer at once.  ``fair(baseline, degradation, strength)`` is the
     baseline as it does best where the degradation is known.  ``picture(tensor)`` turns input,
     answer and target tensors of a network, ``(N, ...)``, into pictures to watch while it trains,
     ``(N, H, W, C)`` in [0, 1]; None where there is nothing to see.  ``reader`` names the model
@@ -218,6 +220,8 @@ class Task:
     recipes: Mapping[str, dict] = field(default_factory=dict)
     hint: Hint | None = None
     scale: int = 1
+    soft: Callable[[Network, np.ndarray, Watch | None], np.ndarray] | None = None
+    decide: Callable[[np.ndarray, Any], np.ndarray] | None = None
     headline: tuple[str, float] = ("", 0.0)
     picture: Callable[[np.ndarray], np.ndarray] | None = None
     reader: str = ""

@@ -7,7 +7,7 @@ import pytest
 
 from train.__main__ import main
 from train.config import TrainConfig, gaussian_only
-from train.recipes import RECIPES, TRAPS
+from train.recipes import JOBS, RECIPES, TRAPS
 from train.run_folder import Run
 
 pytestmark = pytest.mark.usefixtures("strokes")
@@ -45,7 +45,7 @@ def test_list_names_every_recipe_with_its_purpose(run):
     status, out, err = run("list")
     assert (status, err) == (0, "")
     lines = {line.split()[0]: line for line in out.splitlines()}
-    known = RECIPES | TRAPS
+    known = RECIPES | JOBS | TRAPS
     assert set(lines) == set(known)
     for name, line in lines.items():
         assert line.endswith(known[name].purpose)

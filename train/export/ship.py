@@ -20,10 +20,12 @@ from models.architectures import build
 from models.catalogue import PRETRAINED, Card, read_card, sha256_of
 from models.live import write_packed
 from models.tasks import find_task
+from models.tasks.contract import Task
 from train.config import TrainConfig
 from train.evaluate.measure import write_card
 from train.export.compact import STORED, compact, to_stored_precision
 from train.export.describe import macs
+from train.export.folded import folded
 from train.export.inspectable import make_inspectable, opened
 from train.fit.data import load_pictures
 from train.fit.metrics import METRICS
@@ -144,17 +146,40 @@ def _load_trained(run: Run) -> tuple[keras.Model, int]:
 
 
 def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
-    if find_task(config.task).input.size is None:
-        to_stored_precision(model)
+    task = find_task(config.task)
+    if task.input.size is None:
+        stored = _storage(task)
+        model = folded(model)
+        to_stored_precision(model, stored)
         to_onnx(model, path)
-        compact(path, model)
-        rng = np.random.default_rng(0)
-        noisy, level = rng.random((4, 96, 64, 3), np.float32), rng.random((4, 1, 1, 1), np.float32)
-        inputs = [noisy, np.broadcast_to(level, (4, 96, 64, 1)).copy()]
+        compact(path, model, stored)
+        inputs = _random_inputs(model, _multiple(model, config))
     else:
         _write_inspectable(model, path)
         inputs = [_noisy_test_pictures(config.data)]
     require_agreement(model, path, inputs)
+
+
+def _storage(task: Task) -> str:
+    """How the weights lie in the file: where classes are decided, 8 bits are enough."""
+    return "int8" if task.target.kind in ("mask", "instances", "classes") else STORED
+
+
+def _multiple(model: keras.Model, config: TrainConfig) -> int:
+    """What the sides of a picture must be multiples of."""
+    return model.inputs[0].shape[1] or 2 ** len(config.settings["filters"])
+
+
+def _random_inputs(model: keras.Model, multiple: int) -> list[np.ndarray]:
+    """Return a batch for each input: noise in the first, flat maps in the others."""
+    rng, side = np.random.default_rng(0), multiple * max(1, 96 // multiple)
+    shapes = [(4, side, side, each.shape[-1]) for each in model.inputs]
+    flat = [rng.random((4, 1, 1, shape[-1]), np.float32) for shape in shapes[1:]]
+    others = zip(flat, shapes[1:], strict=True)
+    return [
+        rng.random(shapes[0], np.float32),
+        *(np.broadcast_to(values, shape).copy() for values, shape in others),
+    ]
 
 
 def _write_inspectable(model: keras.Model, path: Path) -> None:
@@ -168,16 +193,16 @@ def _write_card(
     """Write the card of the network whose ``model.onnx`` is in the folder."""
     task = find_task(config.task)
     any_size = task.input.size is None
-    multiple = 2 ** len(config.settings["filters"]) if any_size else 1
+    multiple = _multiple(model, config) if any_size else 1
     size, _, channels = model.inputs[0].shape[1:]
     card = Card(
         **about,
         task=task.name,
         training=json.loads(config.to_json()) | {"epochs": epochs},
-        size=size or 0,
+        size=0 if any_size else size,
         channels=channels,
         multiple=multiple,
-        storage=STORED if any_size else "float32",
+        storage=_storage(task) if any_size else "float32",
         notice=task.data[config.data].notice,
         parameters=model.count_params(),
         macs_per_pixel=round(macs(model, size or multiple) / (size or multiple) ** 2, 1),

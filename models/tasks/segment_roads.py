@@ -1,0 +1,288 @@
+"""Find the roads on an aerial picture.
+
+    picture (H, W, 3) -> network -> share of road (H, W, 1) -> mask
+
+Data: 90 tiles of the EPFL and ETH road course, cut from a map service; no licence is stated, so
+none of it ships, and the weights say where they come from.
+Source: Mnih, Machine Learning for Aerial Image Labeling, PhD thesis, Toronto 2013, posed the task;
+Ronneberger et al., MICCAI 2015, doi:10.1007/978-3-319-24574-4_28, drew the network.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+from scipy.special import expit
+
+from imaging.crops import Moves, jitter, random_crop
+from imaging.drawn_scenes import draw_aerial
+from imaging.segmentation import f1, jaccard, overlap, patch_overlap
+from models.tasks import segmentation
+from models.tasks.contract import (
+    Baseline,
+    DataSet,
+    Examples,
+    Hint,
+    Metric,
+    Network,
+    Sample,
+    Settings,
+    Signal,
+    Task,
+    Watch,
+    as_it_is,
+    by_name,
+)
+
+MOVES = Moves(0.7, 1.45, turn=180, stretch=1.15)
+DRAWN = {"train": (0, 200), "validation": (1, 40), "test": (2, 40)}  # seed and pictures
+
+# Weights of the filters, then of their squares, and the offset.
+ROAD_LIKE = (
+    6.27, 5.76, -16.34, 13.30, 10.62, 9.29, -7.12, 46.81, -21.38, -11.04, 7.37, 4.13, 9.04, -4.79,
+    40.00, -23.79, 17.70, 4.71, -15.91, -2.58, -19.56, -17.53, -28.91, 13.91, -15.75, 53.85,
+    -281.50, -136.17, -84.99, -769.16, -1267.60, -216.49,
+)  # fmt: skip
+ROAD_OFFSET = -8.9629
+
+
+def load(folder: Path | None, split: str) -> Examples:
+    """Return tiles ``uint8 (400, 400, 3)`` with the masks of their roads ``(400, 400, 1)``."""
+    tiles = segmentation.read_pairs(folder, "roads", "masks", split)
+    return Examples([_as_mask(roads) for roads in tiles.targets], tiles.inputs)
+
+
+def load_drawn(folder: Path | None, split: str) -> Examples:
+    """Return towns that the program draws, the same each time."""
+    seed, count = DRAWN[split]
+    rng = np.random.default_rng(seed)
+    pairs = [draw_aerial(rng) for _ in range(count)]
+    return Examples([_as_mask(roads) for _, roads in pairs], [picture for picture, _ in pairs])
+
+
+def batch(
+    examples: Examples, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return crops ``float32 (N, S, S, 3)`` and masks ``(N, S, S, 1)``."""
+    pairs = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
+    images = [jitter(image, 0.35, rng) for image, _ in pairs]
+    return np.stack(images), _masks(pairs)
+
+
+def validation(
+    examples: Examples, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a crop of each of the first 64 pictures as it is."""
+    pairs = [_crop(examples, i, settings, Moves(), rng) for i in range(min(64, len(examples)))]
+    return np.stack([image.astype(np.float32) / 255 for image, _ in pairs]), _masks(pairs)
+
+
+def soft(network: Network, picture: np.ndarray, watch: Watch | None = None) -> np.ndarray:
+    """Return the share of road ``float32 (H, W, 1)`` at each pixel of a picture of any size."""
+    return segmentation.shares(network, segmentation.as_pixels(picture), watch)
+
+
+def decide(shares: np.ndarray, threshold: float | None = None) -> np.ndarray:
+    """Return the mask ``float32 (H, W, 1)``, 1 where more than ``threshold`` is road, else 0."""
+    return (shares > (0.5 if threshold is None else threshold)).astype(np.float32)
+
+
+def solve(
+    network: Network,
+    picture: np.ndarray,
+    threshold: float | None = None,
+    watch: Watch | None = None,
+) -> np.ndarray:
+    """Return the roads of a picture of any size, ``float32 (H, W, 1)``, 1 or 0."""
+    return decide(soft(network, picture, watch), threshold)
+
+
+def _crop(
+    examples: Examples, index: int, settings: Settings, moves: Moves, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    size = (settings.crop, settings.crop)
+    roads = examples.targets[index][..., 0]
+    return random_crop(examples.inputs[index], roads, size, moves, rng)
+
+
+def _as_mask(roads: np.ndarray) -> np.ndarray:
+    return roads[..., np.newaxis].astype(np.float32)
+
+
+def _masks(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    return np.stack([_as_mask(roads) for _, roads in pairs])
+
+
+def _counted(count, target: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    return count(target[..., 0] > 0.5, answer[..., 0] > 0.5)
+
+
+def _metric(name: str, title: str, count, measure, description: str) -> Metric:
+    counts = partial(_counted, count)
+    return Metric(
+        name,
+        title,
+        "",
+        lambda target, answer: measure(counts(target, answer)),
+        description,
+        decimals=3,
+        counts=counts,
+        total=measure,
+    )
+
+
+def by_colour_and_texture(
+    picture: np.ndarray, hint: float | None = None, watch: Watch | None = None
+) -> np.ndarray:
+    """Return the roads ``float32 (H, W, 1)`` that colours and texture around each pixel tell.
+
+    A logistic regression on 16 filters and their squares, fitted to the training tiles; the course
+    begins with one on patches.
+    """
+    image = segmentation.as_pixels(picture).astype(np.float32) / 255
+    share = expit(_filters(image) @ np.float32(ROAD_LIKE) + np.float32(ROAD_OFFSET))
+    road = ndimage.gaussian_filter(share, 4) > (0.25 if hint is None else hint / 2)
+    return road[..., np.newaxis].astype(np.float32)
+
+
+def _filters(image: np.ndarray) -> np.ndarray:
+    """Blurred colours, roughness, edges and spots around each pixel, and their squares."""
+    grey, maps = image.mean(axis=2), []
+    for width in (1, 4, 16):
+        blurred = ndimage.gaussian_filter(image, (width, width, 0))
+        maps += [blurred[..., channel] for channel in range(3)]
+    for width in (2, 6):
+        mean = ndimage.gaussian_filter(grey, width)
+        variance = ndimage.gaussian_filter(grey * grey, width) - mean * mean
+        maps.append(np.sqrt(np.maximum(variance, 0)))
+        maps.append(ndimage.gaussian_gradient_magnitude(grey, width))
+        maps.append(ndimage.gaussian_laplace(grey, width) * width)
+    maps.append(ndimage.gaussian_filter(np.ptp(image, axis=2), 2))
+    first = np.stack(maps, axis=-1)
+    return np.concatenate([first, first * first], axis=-1)
+
+
+def _drawn_sample() -> tuple[np.ndarray, np.ndarray]:
+    picture, roads = draw_aerial(np.random.default_rng(3))
+    return picture, _as_mask(roads)
+
+
+RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
+_UNET = {
+    "architecture": "unet",
+    "settings": {
+        "channels": 3,
+        "size": None,
+        "filters": [32, 48, 64, 96, 128],
+        "dropout": 0.1,
+        "outputs": 1,
+        "head": "sigmoid",
+        "half": True,
+    },
+    "data": "roads",
+    "loss": "mask",
+    "optimizer": "adamw",
+    "learning_rate": 0.002,
+    "schedule": "cosine",
+    "batch": 16,
+    "crop": 256,
+    "epochs": 30,
+    "epoch_batches": 100,
+    "average": 0.995,
+    "clip": 1.0,
+}
+RECIPES = {
+    "roads": {
+        "title": "Roads: U-Net",
+        "purpose": "Finds the roads on aerial pictures, under trees and shadows too.",
+        "source": RONNEBERGER,
+        "config": _UNET,
+    },
+    "roads-plain": {
+        "title": "Roads: plain encoder-decoder",
+        "purpose": "The same without skip connections: thin lanes have to pass the narrow middle.",
+        "source": OURS,
+        "config": _UNET | {"settings": _UNET["settings"] | {"skips": False}},
+    },
+    "roads-small": {
+        "title": "Roads of drawn towns",
+        "purpose": "Two minutes on towns that the program draws.",
+        "source": OURS,
+        "config": _UNET
+        | {
+            "settings": _UNET["settings"] | {"filters": [8, 16, 24, 32]},
+            "data": "drawn-towns",
+            "batch": 8,
+            "crop": 128,
+            "epochs": 6,
+            "epoch_batches": 50,
+            "average": 0.0,
+        },
+    },
+}
+
+PICTURE = Signal("image", channels=3)
+TASK = Task(
+    name="segment-roads",
+    title="Find roads",
+    description="Finds the roads on an aerial picture, seen straight from above.",
+    input=PICTURE,
+    target=Signal("mask"),
+    words=("By hand", "Picture", "Found"),
+    metrics=(
+        _metric(
+            "patch-f1",
+            "Patch F1",
+            patch_overlap,
+            f1,
+            "The road course's: patches of 16 x 16 pixels that are road where a quarter is.",
+        ),
+        _metric("f1", "Pixel F1", overlap, f1, "The same for single pixels; also called Dice."),
+        _metric("iou", "IoU", overlap, jaccard, "Road in both over road in either."),
+    ),
+    losses=("mask",),
+    watch=("mask_dice",),
+    data=by_name(
+        [
+            DataSet(
+                "roads",
+                "Aerial tiles",
+                load,
+                notice="Trained on aerial pictures of a map service, for whose use no licence is "
+                "stated.",
+            ),
+            DataSet("drawn-towns", "Drawn towns", load_drawn),
+        ]
+    ),
+    batch=batch,
+    validation=validation,
+    solve=solve,
+    soft=soft,
+    decide=decide,
+    walk="crops",
+    baselines=by_name(
+        [
+            Baseline(
+                "colour-texture",
+                "Colour and texture",
+                "Asks of each pixel how grey, how smooth and how even its surroundings are.",
+                by_colour_and_texture,
+            )
+        ]
+    ),
+    samples=by_name(
+        [Sample("drawn-town", "A town drawn by the program", _drawn_sample, "Denoise Lab", "MIT")]
+    ),
+    hint=Hint(
+        "threshold",
+        "Threshold",
+        low=0.05,
+        high=0.95,
+        default=0.5,
+        step=0.05,
+        description="How sure the network must be of a pixel. Lower finds more, and more wrongly.",
+    ),
+    recipes=RECIPES,
+    picture=as_it_is,
+)

@@ -1,0 +1,354 @@
+"""Name what is seen from a car: eleven classes, one for each pixel.
+
+    picture (H, W, 3) -> network -> shares of the classes (H, W, 11) -> class (H, W)
+
+Networks know things by their size, so a picture is brought to the size of the training pictures
+first, and the answer back.
+
+Data: CamVid as cut for SegNet, at 320x240; CC BY-NC 4.0, so weights are for non-commercial use.
+Source: Brostow et al., Pattern Recognition Letters 2009, doi:10.1016/j.patrec.2008.04.005; cut by
+Badrinarayanan et al., TPAMI 2017, doi:10.1109/TPAMI.2016.2644615.
+"""
+
+from functools import partial
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imaging import segmentation as measures
+from imaging.crops import Moves, jitter, random_crop
+from imaging.drawn_scenes import draw_street
+from models.tasks import segmentation
+from models.tasks.contract import (
+    Baseline,
+    DataSet,
+    Examples,
+    Metric,
+    Network,
+    Sample,
+    Settings,
+    Signal,
+    Task,
+    Watch,
+    by_name,
+)
+
+CLASSES = (
+    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian",
+    "bicyclist",
+)  # fmt: skip
+VOID = len(CLASSES)
+# Told apart by the colour-blind: lightness differs as much as hue (after Okabe and Ito).
+COLOURS = (
+    "#9bd3f5", "#a6761d", "#f0e442", "#5b4b8a", "#c9a0dc", "#1b7f4d", "#e31a1c", "#d9b88f",
+    "#0b4f8a", "#ff7f0e", "#00c2a8",
+)  # fmt: skip
+SQUARE = 256  # A network that halves so often sees whole scenes, squeezed to a square.
+PIXELS_KNOWN = 320 * 240  # of the pictures that networks learn from
+MOVES = Moves(0.75, 1.8, turn=6, stretch=1.15, upright=True)
+# Pixels of each class in the 367 training pictures.
+FREQUENT = np.array(
+    [4748145, 6556133, 275934, 8923577, 1264542, 2741475, 330667, 317587, 1653461, 180152, 82140]
+)
+# The root of the median frequency's: the full one calls every thin thing a pole.
+WEIGHTS = np.append(np.clip(np.sqrt(np.median(FREQUENT) / FREQUENT), 0.4, 4), 0).astype(np.float32)
+DRAWN = {"train": (0, 300), "validation": (1, 40), "test": (2, 40)}  # seed and pictures
+
+# The class that each of 32 x 24 places has most often in the training pictures.
+USUALLY = (
+    "11111100000000000000000000000111",
+    "11111110000000000000000000001111",
+    "11111111000000000000000001111111",
+    "11111111100000000000000011111111",
+    "11111111100000000000000111111111",
+    "11111111110000000000001111111111",
+    "11111111111000000000011111111111",
+    "11111111111100000000111111111111",
+    "11111111111110000001111111111111",
+    "11111111111111000011111111111111",
+    "11111111111111101111111111111111",
+    "11111111111111111111111111111111",
+    "11111111111188888888811111111111",
+    "11111111118833333333388881111111",
+    "11111884433333333333333333888811",
+    "18844443333333333333333333333343",
+    "44444333333333333333333333333333",
+    "44433333333333333333333333333333",
+    "43333333333333333333333333333333",
+    "33333333333333333333333333333333",
+    "33333333333333333333333333333333",
+    "33333333333333333333333333333333",
+    "33333333333333333333333333333333",
+    "33333333333333333333333333333333",
+)
+
+
+def load(folder: Path | None, split: str) -> Examples:
+    """Return scenes ``uint8 (240, 320, 3)`` with the class of each pixel, 11 where nobody says."""
+    return segmentation.read_pairs(folder, "streets", "labels", split)
+
+
+def load_drawn(folder: Path | None, split: str) -> Examples:
+    """Return streets that the program draws, the same each time."""
+    seed, count = DRAWN[split]
+    rng = np.random.default_rng(seed)
+    pairs = [draw_street(rng, (120, 160)) for _ in range(count)]
+    return Examples([classes for _, classes in pairs], [picture for picture, _ in pairs])
+
+
+def batch(
+    examples: Examples, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return crops ``float32 (N, H, W, 3)`` and for each pixel its class and weight.
+
+    A crop is ``settings.crop`` wide and four fifths of it high.  A network of a fixed square size
+    sees whole scenes, squeezed to it.
+    """
+    pairs = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
+    images = [jitter(image, 0.35, rng) for image, _ in pairs]
+    return np.stack(images), np.stack([classes_and_weights(classes) for _, classes in pairs])
+
+
+def validation(
+    examples: Examples, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first 64 scenes as they are, in the shape of the crops."""
+    pairs = [
+        _crop(examples, i, settings, Moves(upright=True), rng)
+        for i in range(min(64, len(examples)))
+    ]
+    images = [image.astype(np.float32) / 255 for image, _ in pairs]
+    return np.stack(images), np.stack([classes_and_weights(classes) for _, classes in pairs])
+
+
+def classes_and_weights(classes: np.ndarray) -> np.ndarray:
+    """Return ``float32 (H, W, 2)``: class of each pixel, and its weight; void has none."""
+    return np.stack([classes, WEIGHTS[classes]], axis=-1).astype(np.float32)
+
+
+def soft(network: Network, picture: np.ndarray, watch: Watch | None = None) -> np.ndarray:
+    """Return the shares ``float32 (H, W, 11)`` of the classes at each pixel."""
+    pixels = segmentation.as_pixels(picture)
+    height, width = pixels.shape[:2]
+    if network.multiple >= SQUARE:
+        seen = (network.multiple, network.multiple)
+    else:
+        factor = sqrt(PIXELS_KNOWN / (height * width))
+        seen = (max(1, round(width * factor)), max(1, round(height * factor)))
+    scene = np.asarray(Image.fromarray(pixels).resize(seen, Image.Resampling.BILINEAR))
+    return segmentation.shares(network, scene, watch)
+
+
+def decide(shares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the likeliest class ``int32 size`` of each pixel; shares are enlarged first."""
+    best = np.full(size, -1.0, np.float32)
+    classes = np.zeros(size, np.int32)
+    for number in range(shares.shape[-1]):  # One after the other, to save memory.
+        share = Image.fromarray(np.ascontiguousarray(shares[..., number]))
+        share = np.asarray(share.resize(size[::-1], Image.Resampling.BILINEAR))
+        classes[share > best] = number
+        best = np.maximum(best, share)
+    return classes
+
+
+def solve(
+    network: Network, picture: np.ndarray, hint: None = None, watch: Watch | None = None
+) -> np.ndarray:
+    """Return the class ``int32 (H, W)`` of each pixel of a picture of any size."""
+    return decide(soft(network, picture, watch), picture.shape[:2])
+
+
+def _crop(
+    examples: Examples, index: int, settings: Settings, moves: Moves, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    picture, classes = examples.inputs[index], examples.targets[index]
+    side = settings.settings.get("size")
+    if side:
+        small = Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR)
+        marks = Image.fromarray(classes).resize((side, side), Image.Resampling.NEAREST)
+        picture, classes = np.asarray(small), np.asarray(marks)
+    size = (side, side) if side else (settings.crop * 4 // 5, settings.crop)
+    return random_crop(picture, classes, size, moves, rng, beyond=VOID)
+
+
+def most_frequent(picture: np.ndarray, hint: None = None, watch: Watch | None = None) -> np.ndarray:
+    """Return for each place the class ``int32 (H, W)`` that it has most often; looks at nothing."""
+    grid = np.array([[int(number, 16) for number in row] for row in USUALLY], np.uint8)
+    height, width = picture.shape[:2]
+    marks = Image.fromarray(grid).resize((width, height), Image.Resampling.NEAREST)
+    return np.asarray(marks).astype(np.int32)
+
+
+def _matrix(target: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    return measures.confusion(target, answer, len(CLASSES)).ravel()
+
+
+def _square(counts: np.ndarray) -> np.ndarray:
+    return counts.reshape(len(CLASSES), len(CLASSES))
+
+
+def _metric(name: str, title: str, measure, description: str) -> Metric:
+    def total(counts: np.ndarray) -> float:
+        return 100 * measure(_square(counts))
+
+    return Metric(
+        name,
+        title,
+        "%",
+        lambda target, answer: total(_matrix(target, answer)),
+        description,
+        decimals=1,
+        counts=_matrix,
+        total=total,
+    )
+
+
+def _picture(tensor: np.ndarray) -> np.ndarray:
+    """Show an input as it is, classes and shares in the colours of the classes."""
+    if tensor.shape[-1] == 2:
+        return segmentation.coloured(tensor[..., 0].astype(int), COLOURS)
+    if tensor.shape[-1] == len(CLASSES):
+        return segmentation.coloured(tensor.argmax(axis=-1), COLOURS)
+    return np.clip(tensor, 0, 1)
+
+
+RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
+_UNET = {
+    "architecture": "unet",
+    "settings": {
+        "channels": 3,
+        "size": None,
+        "filters": [32, 48, 80, 112, 160],
+        "dropout": 0.1,
+        "outputs": 11,
+        "head": "softmax",
+        "half": True,
+    },
+    "data": "streets",
+    "loss": "pixel_classes",
+    "optimizer": "adamw",
+    "learning_rate": 0.002,
+    "schedule": "cosine",
+    "batch": 16,
+    "crop": 320,
+    "epochs": 40,
+    "epoch_batches": 100,
+    "average": 0.995,
+    "clip": 1.0,
+}
+# The tutorial's shape, half as wide and narrower still at the bottom, so that it can ship.
+_PLAIN = {
+    "architecture": "encoder-decoder",
+    "settings": {
+        "channels": 3,
+        "size": 256,
+        "filters": [8, 16, 32, 32, 64, 64, 128, 192],
+        "outputs": 11,
+        "head": "softmax",
+    },
+}
+RECIPES = {
+    "streets": {
+        "title": "Streets: U-Net",
+        "purpose": "Names eleven things in a street, thin ones too.",
+        "source": RONNEBERGER,
+        "config": _UNET,
+    },
+    "streets-plain": {
+        "title": "Streets: plain encoder-decoder",
+        "purpose": "The tutorial's network: a whole scene passes through a single pixel.",
+        "source": "The tutorials' segmentation of street scenes",
+        "config": _UNET | _PLAIN,
+    },
+    "streets-small": {
+        "title": "Drawn streets",
+        "purpose": "Two minutes on streets that the program draws.",
+        "source": OURS,
+        "config": _UNET
+        | {
+            "settings": _UNET["settings"] | {"filters": [12, 24, 32, 48]},
+            "data": "drawn-streets",
+            "batch": 8,
+            "crop": 160,
+            "epochs": 6,
+            "epoch_batches": 50,
+            "average": 0.0,
+        },
+    },
+}
+
+PICTURE = Signal("image", channels=3)
+TASK = Task(
+    name="segment-scenes",
+    title="Name what is in the street",
+    description="Says for each pixel of a street seen from a car what it belongs to.",
+    input=PICTURE,
+    target=Signal("classes", labels=CLASSES, colours=COLOURS),
+    words=("By hand", "Picture", "Found"),
+    metrics=(
+        _metric(
+            "miou",
+            "Mean IoU",
+            measures.mean_iou,
+            "For each class: pixels in both over pixels in either; the mean of the classes.",
+        ),
+        _metric("global", "Global", measures.accuracy, "The share of pixels that are right."),
+        _metric(
+            "class",
+            "Class average",
+            measures.class_accuracy,
+            "The share of each class that is found; the mean of the classes.",
+        ),
+        *(
+            _metric(
+                f"iou-{name}",
+                f"IoU {name}",
+                partial(lambda matrix, number: measures.class_iou(matrix)[number], number=number),
+                f"Pixels called {name} that are, over pixels that are or are called {name}.",
+            )
+            for number, name in enumerate(CLASSES)
+        ),
+    ),
+    losses=("pixel_classes",),
+    watch=("mean_iou",),
+    data=by_name(
+        [
+            DataSet(
+                "streets",
+                "CamVid",
+                load,
+                notice="Trained on CamVid, which is licensed for non-commercial use: CC BY-NC 4.0.",
+            ),
+            DataSet("drawn-streets", "Drawn streets", load_drawn),
+        ]
+    ),
+    batch=batch,
+    validation=validation,
+    solve=solve,
+    walk="crops",
+    baselines=by_name(
+        [
+            Baseline(
+                "most-frequent",
+                "Most frequent class",
+                "Looks at no pixel: for each place the class that is there most often.",
+                most_frequent,
+            )
+        ]
+    ),
+    samples=by_name(
+        [
+            Sample(
+                "drawn-street",
+                "A street drawn by the program",
+                lambda: draw_street(np.random.default_rng(5)),
+                "Denoise Lab",
+                "MIT",
+            )
+        ]
+    ),
+    recipes=RECIPES,
+    picture=_picture,
+)

@@ -1,0 +1,69 @@
+"""The settings of the page of more jobs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from models.tasks import TASKS
+from models.tasks.contract import Task
+from pages.components import link
+from pages.components.settings import Setting
+from pages.components.tasks.sources import SOURCES
+
+
+def shown_tasks() -> dict[str, Task]:
+    """Return the tasks of this page: those that bring samples; the others have their own page."""
+    return {name: task for name, task in TASKS.items() if task.samples}
+
+
+def chosen_task() -> Task:
+    """Return the task that the visitor chose."""
+    return TASKS[st.session_state.task]
+
+
+def settings() -> list[Setting]:
+    """Return the settings of the page."""
+    tasks = shown_tasks()
+    first = next(iter(tasks))
+    return [
+        Setting("task", first, link.one_of("job", tasks)),
+        Setting("tasks_source", "sample", link.one_of("source", SOURCES), name="source"),
+        *(
+            Setting(
+                f"tasks_sample_{name}",
+                next(iter(task.samples)),
+                link.one_of("sample", task.samples),
+                counts=_shows(name, source="sample"),
+                name=f"{name}-sample",
+            )
+            for name, task in tasks.items()
+        ),
+        *(
+            Setting(
+                f"tasks_hint_{name}",
+                task.hint.default * task.hint.shown_per_unit,
+                link.number(task.hint.title.lower(), task.hint.low, task.hint.high),
+                counts=_shows(name),
+                text=lambda value: f"{value:g}",
+                name=f"{name}-{task.hint.name}",
+            )
+            for name, task in tasks.items()
+            if task.hint
+        ),
+        Setting("tasks_strength", 40, link.number("colour", 0, 100, int), name="colour"),
+        Setting("tasks_contour", True, _truth, name="contour"),
+    ]
+
+
+def _shows(name: str, source: str = "") -> Any:
+    def counts(values: Mapping[str, Any]) -> bool:
+        return values["task"] == name and source in ("", values["tasks_source"])
+
+    return counts
+
+
+def _truth(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise ValueError(f"The link says {link.quoted(text)} where it may say True or False.")
+    return text == "True"

@@ -1,0 +1,175 @@
+"""How the answers of a task are shown, by the kind of its target."""
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from imaging.segmentation import centre_line_length
+from models.tasks.contract import Task
+from pages.components import widgets
+from pages.components.tasks.downloads import (
+    download_classes,
+    download_instances,
+    download_mask,
+    download_picture,
+)
+from pages.components.tasks.regions import COLOURS, as_shown, overlay, table_of
+from pages.components.tasks.sources import Given
+from pages.components.viewer import compare
+
+Answers = Mapping[str, np.ndarray]
+
+
+def show_instances(task: Task, given: Given, answers: Answers) -> None:
+    """Draw numbered things in colours, count them, and offer a table of each."""
+    _show_regions(task, given, answers, lambda found: found - 1, table_of(COLOURS))
+    truth = None if given.target is None else len(np.unique(given.target[given.target > 0]))
+    counts = {title: int(found.max(initial=0)) for title, found in answers.items()}
+    columns = st.columns(len(counts) + (truth is not None))
+    for column, (title, count) in zip(columns, counts.items(), strict=False):
+        with column:
+            st.metric(
+                title,
+                f"{count:,} found" if count else "none found",
+                delta=None if truth is None else f"{count - truth:+d} against {truth} by hand",
+                delta_color="off",
+                delta_arrow="off",
+            )
+    if truth is not None:
+        with columns[-1]:
+            st.metric(task.words[0], f"{truth:,}")
+    _show_scores(task, given, answers)
+    title = _pick_answer(answers)
+    download_instances(given, answers[title], as_shown(given.input).mean(axis=2))
+
+
+def show_mask(task: Task, given: Given, answers: Answers) -> None:
+    """Draw a mask in one colour, say how much of the picture it is and how long its lines are."""
+    masks = {title: answer[..., 0] > 0.5 for title, answer in answers.items()}
+    _show_regions(
+        task, given, answers, lambda found: np.where(found[..., 0] > 0.5, 0, -1), table_of(COLOURS)
+    )
+    for column, (title, mask) in zip(st.columns(len(masks)), masks.items(), strict=True):
+        length = centre_line_length(mask)
+        with column:
+            st.metric(
+                title,
+                f"{mask.mean():.1%} of the picture" if mask.any() else "none found",
+                delta=f"{length:,.0f} pixels long" if mask.any() else None,
+                delta_color="off",
+                delta_arrow="off",
+            )
+    _show_scores(task, given, answers)
+    title = _pick_answer(answers)
+    download_mask(given, masks[title])
+
+
+def show_classes(task: Task, given: Given, answers: Answers) -> None:
+    """Draw each class in its colour, with a legend that says how much of the picture it is."""
+    colours = task.target.colours
+    _show_regions(task, given, answers, lambda found: found, table_of(colours))
+    shown = dict(answers)
+    if given.target is not None:
+        shown[task.words[0]] = given.target
+    rows = []
+    for number, (label, colour) in enumerate(zip(task.target.labels, colours, strict=True)):
+        shares = "".join(f"<td>{np.mean(found == number):.1%}</td>" for found in shown.values())
+        swatch = f"background:{colour};display:inline-block;width:1.1em;height:1.1em"
+        rows.append(
+            f'<tr><td><span style="{swatch}"></span></td><td>{escape(label)}</td>{shares}</tr>'
+        )
+    heads = "".join(f"<th>{escape(title)}</th>" for title in shown)
+    st.html(
+        "<style>.legend td,.legend th{padding:.1rem .8rem .1rem 0;text-align:left}</style>"
+        f'<div style="overflow-x:auto"><table class="legend"><tr><th></th><th></th>{heads}</tr>'
+        f"{''.join(rows)}</table></div>"
+    )
+    _show_scores(task, given, answers)
+    title = _pick_answer(answers)
+    download_classes(given, answers[title], colours)
+
+
+def show_pictures(task: Task, given: Given, answers: Answers) -> None:
+    """Show pictures beside the input, in its size where they have it."""
+    images = {task.words[1]: given.input} | {
+        title: np.clip(answer, 0, 1).astype(np.float32) for title, answer in answers.items()
+    }
+    if given.target is not None:
+        images[task.words[0]] = given.target
+    size = max(image.shape[:2] for image in images.values())
+    compare({title: _enlarged(image, size) for title, image in images.items()}, key="tasks_viewer")
+    _show_scores(task, given, answers)
+    title = _pick_answer(answers)
+    download_picture(given, answers[title])
+
+
+def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Repeat the pixels of a smaller picture."""
+    rows = np.arange(size[0]) * image.shape[0] // size[0]
+    columns = np.arange(size[1]) * image.shape[1] // size[1]
+    image = image[rows[:, None], columns]
+    return image if image.dtype in (np.uint8, np.float32) else (image // 257).astype(np.uint8)
+
+
+def _show_regions(
+    task: Task,
+    given: Given,
+    answers: Answers,
+    numbers: Callable[[np.ndarray], np.ndarray],
+    colours: np.ndarray,
+) -> None:
+    """Draw input, answers and truth in one viewer, regions over the picture."""
+    viewer = st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        strength = widgets.slider(
+            "Colour over the picture", 0, 100, key="tasks_strength", format="%d %%", width=320
+        )
+        contour = widgets.toggle("Outline", key="tasks_contour")
+    picture = as_shown(given.input)
+    images, captions = {task.words[1]: picture}, {}
+    regions = dict(answers)
+    if given.target is not None:
+        regions[task.words[0]] = given.target
+    for title, found in regions.items():
+        images[title] = overlay(picture, numbers(found), colours, strength / 100, contour)
+    with viewer:
+        compare(images, key="tasks_viewer", captions=captions)
+
+
+def _show_scores(task: Task, given: Given, answers: Answers) -> None:
+    """Show how good each answer is where the truth is known."""
+    if given.target is None:
+        return
+    metrics = task.metrics[:4]
+    rows = {
+        title: {metric.title: _scored(metric, given.target, answer) for metric in metrics}
+        for title, answer in answers.items()
+    }
+    with st.expander("How good is that? Measured against what was drawn by hand"):
+        st.dataframe(pd.DataFrame(rows).T)
+        for metric in metrics:
+            st.caption(f"**{metric.title}**: {metric.description}")
+
+
+def _scored(metric: Any, target: np.ndarray, answer: np.ndarray) -> str:
+    return f"{metric.score(target, answer):.{metric.decimals}f} {metric.unit}".strip()
+
+
+def _pick_answer(answers: Answers) -> str:
+    """Ask whose answer is to be taken away."""
+    if len(answers) == 1:
+        return next(iter(answers))
+    return st.selectbox("Take away the answer of", list(answers), key="tasks_take", width=320)
+
+
+# By the kind of a task's target.
+SHOW: dict[str, Callable[[Task, Given, Answers], None]] = {
+    "instances": show_instances,
+    "mask": show_mask,
+    "classes": show_classes,
+    "image": show_pictures,
+}

@@ -1,0 +1,110 @@
+"""Where the input of a task comes from: a sample, or a file of the visitor's own."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from imaging.files import read_photo
+from imaging.limits import PhotoError
+from models.tasks.contract import Task
+from pages.components import widgets
+from pages.components.cached import get_shelf
+from pages.components.tasks.work import owner
+
+TYPES = ["jpg", "jpeg", "jfif", "png", "webp", "tif", "tiff", "bmp", "gif"]
+MOST_PIXELS = 4_000_000  # A larger picture is worked on at this size.
+SOURCES = {"sample": "Sample", "upload": "Upload"}
+
+
+@dataclass(frozen=True)
+class Given:
+    """An input with the name under which all that is made of it is kept, and the truth if known.
+
+    ``note`` is a sentence for the visitor about how it was taken.
+    """
+
+    name: str
+    title: str
+    input: np.ndarray
+    target: np.ndarray | None = None
+    note: str = ""
+
+
+def pick_picture(task: Task) -> Given | None:
+    """Ask for a picture; return None while there is none."""
+    source = widgets.segmented_control(
+        "Picture",
+        list(SOURCES),
+        format_func=SOURCES.get,
+        key="tasks_source",
+        label_visibility="collapsed",
+    )
+    return _pick_sample(task) if source == "sample" else _pick_file()
+
+
+def _pick_sample(task: Task) -> Given:
+    name = widgets.pills(
+        "Sample",
+        list(task.samples),
+        format_func=lambda name: task.samples[name].title,
+        key=f"tasks_sample_{task.name}",
+        wrap=True,
+        label_visibility="collapsed",
+    )
+    sample = task.samples[name]
+    input, target = sample.load()
+    st.caption(f"{sample.source}; {sample.licence}.")
+    return Given(f"sample {task.name} {name}", sample.title, input, target)
+
+
+def _pick_file() -> Given | None:
+    file = st.file_uploader(
+        "Your picture",
+        TYPES,
+        key="tasks_file",
+        help="It stays in the memory of the server while you look at it, and nobody else sees it.",
+    )
+    if file is None:
+        return None
+    file.seek(0)
+    name = f"file {hashlib.file_digest(file, 'blake2b').hexdigest()[:32]}"
+    file.seek(0)
+    try:
+        pixels, note = get_shelf().get_or_make(
+            owner(), name, lambda: _fitted(_read(file)), lambda made: made[0].nbytes
+        )
+    except PhotoError as problem:
+        st.error(str(problem), icon=":material/broken_image:")
+        return None
+    return Given(name, file.name, pixels, note=note)
+
+
+def _read(file) -> np.ndarray:
+    photo = read_photo(file, file.name)
+    return photo.best
+
+
+def _fitted(pixels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return a picture of at most ``MOST_PIXELS``, and a sentence where it was larger."""
+    height, width = pixels.shape[:2]
+    if height * width <= MOST_PIXELS:
+        return pixels, ""
+    factor = (MOST_PIXELS / (height * width)) ** 0.5
+    size = (max(1, int(width * factor)), max(1, int(height * factor)))
+    if pixels.dtype != np.uint8:
+        pixels = (pixels // 257).astype(np.uint8)
+    channels = [
+        np.asarray(Image.fromarray(pixels[..., c]).resize(size, Image.Resampling.BOX))
+        for c in range(pixels.shape[2])
+    ]
+    return np.stack(channels, axis=-1), (
+        f"It has {width} x {height} pixels and is worked on at {size[0]} x {size[1]}."
+    )
+
+
+# By the kind of a task's input.
+PICK: dict[str, Callable[[Task], Given | None]] = {"image": pick_picture}

@@ -1,0 +1,93 @@
+"""More jobs for the same network: segment, enlarge, colour, paint, listen."""
+
+import streamlit as st
+
+from pages.components import widgets
+from pages.components.cached import get_cards
+from pages.components.layout import page_footer, page_setup
+from pages.components.model_card import show_model_card
+from pages.components.settings import open_link, reset, show_problems, write_link
+from pages.components.tasks.settings import chosen_task, settings, shown_tasks
+from pages.components.tasks.show import SHOW
+from pages.components.tasks.sources import PICK
+from pages.components.tasks.texts import limits_of, show_text
+from pages.components.tasks.work import answers, methods_of
+
+page_setup(
+    "More jobs",
+    "The network that cleans pictures does a dozen other jobs: what goes in and what should come "
+    "out is all that changes. Here a plain encoder-decoder, a U-Net and what people did before do "
+    "the same job on the same picture.",
+)
+
+
+def body() -> None:
+    """One job, from its input to what can be taken away."""
+    cards, problems = get_cards()
+    table = settings()
+    problems = problems + open_link(table)
+    show_problems(problems)
+
+    # Ask
+    tasks = shown_tasks()
+    widgets.pills(
+        "Job",
+        list(tasks),
+        format_func=lambda name: tasks[name].title,
+        key="task",
+        wrap=True,
+        label_visibility="collapsed",
+    )
+    task = chosen_task()
+    st.markdown(task.description)
+    given = PICK[task.input.kind](task)
+    hint = _pick_hint(task)
+    write_link(table)
+    if given is None:
+        st.info("Choose a file above.", icon=":material/add_photo_alternate:")
+        return
+
+    # Compute
+    methods, broken = methods_of(task, cards)
+    for problem in broken:
+        st.warning(problem, icon=":material/heart_broken:")
+    found = answers(task, methods, given.name, given.input, hint)
+    if found is None:
+        return
+
+    # Show
+    if given.note:
+        st.caption(given.note)
+    SHOW[task.target.kind](task, given, found)
+    st.caption(limits_of(task))
+    with st.container(horizontal=True):
+        for method in methods:
+            if method.card is not None:
+                show_model_card(method.card)
+        st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
+    show_text(task)
+
+
+def _pick_hint(task):
+    hint = task.hint
+    if hint is None:
+        return None
+    unit = hint.shown_per_unit
+    shown = widgets.slider(
+        hint.title,
+        hint.low * unit,
+        hint.high * unit,
+        step=hint.step * unit,
+        key=f"tasks_hint_{task.name}",
+        help=hint.description,
+        width=320,
+    )
+    return shown / unit
+
+
+body()
+page_footer(
+    "Your pictures are kept in the memory of the server while this session lasts, at most a "
+    "quarter of an hour after they were last used; they are never written to a disk, and nobody "
+    "else sees them."
+)
