@@ -45,6 +45,7 @@ class Visitor:
     url: str
     page: str = ""
     query: str = ""
+    patience: float = 120  # seconds without a message after which an answer is given up
     controls: dict[str, Control] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)  # bytes by kind of element
@@ -107,7 +108,7 @@ class Visitor:
         """Wait until the script has finished, with all the runs that it asked for itself."""
         size, runs, errors = 0, 0, []
         while True:
-            data = await asyncio.wait_for(self._socket.recv(), 120)
+            data = await asyncio.wait_for(self._socket.recv(), self.patience)
             size += len(data)
             message = ForwardMsg.FromString(data)
             kind = message.WhichOneof("type")

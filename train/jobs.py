@@ -192,6 +192,7 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
     Raises:
         Refused: if a worker is at it already, its settings make no sense, or there is no room.
     """
+    before = _last_event(run)
     if status(run).active:
         raise Refused("This run is already training.")
     try:
@@ -202,6 +203,8 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
             problem
         )
     _wait_for_end(run)
+    if _last_event(run) != before:  # Another tab was faster, and what was waited for is its worker.
+        raise Refused("This run is being trained already.")
     _require_room(limits, run.folder.parent, [config])
     run.stop.unlink(missing_ok=True)
     _send_worker(run, limits)

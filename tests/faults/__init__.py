@@ -1,0 +1,1 @@
+"""What breaks at the worst moment, and what must hold afterwards."""

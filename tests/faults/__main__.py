@@ -1,0 +1,43 @@
+"""Break the app for long: ``python -m tests.faults [--kills 100] [--messages 20000]``."""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults.fuzz import fuzz
+from tests.faults.kills import kill_servers, kill_workers
+
+
+def main() -> int:
+    """Do all of it and print a line each; the exit status is 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--kills", type=int, default=100, help="of workers; half as many servers")
+    parser.add_argument("--messages", type=int, default=20_000, help="of the fuzzing visitor")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+
+    wrong = []
+    for what, act, count in (
+        ("workers killed", kill_workers, options.kills),
+        ("servers killed", kill_servers, options.kills // 2),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.monotonic()
+            outcome = act(Path(folder), count, options.seed)
+            seconds = time.monotonic() - began
+            print(
+                f"{outcome.kills} {what} in {seconds:.0f} s, {len(outcome.wrong)} wrong", flush=True
+            )
+            wrong += outcome.wrong
+    with tempfile.TemporaryDirectory() as folder:
+        found = fuzz(Path(folder), options.messages, options.seed)
+        memory = ", ".join(f"{each:.0f}" for each in found.megabytes)
+        print(f"{found.messages} messages, {len(found.wrong)} wrong; memory in MB: {memory}")
+        wrong += found.wrong
+    print("\n".join(wrong))
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

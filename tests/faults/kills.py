@@ -1,0 +1,136 @@
+"""Kill workers and servers at random moments; count what was done and what is wrong afterwards."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from tests.faults.runs_folder import problems
+from train import jobs
+from train.config import TrainConfig, gaussian_only
+from train.run_folder import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "a visitor's token"
+CONFIG = TrainConfig("dense", {"hidden": 4}, noise=gaussian_only(0.5), batch=16, epochs=20)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How often something was killed, and everything that was wrong after it."""
+
+    kills: int
+    wrong: list[str]
+
+
+def stand_in(folder: Path, before: str = "") -> str:
+    """A program that takes the place of Python where workers are started, and only pretends."""
+    path = folder / "stand-in"
+    worker = ROOT / "tests" / "train" / "stand_in_worker.py"
+    path.write_text(
+        f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT))}\n{before}\n"
+        f'exec {shlex.quote(sys.executable)} {shlex.quote(str(worker))} "$@"\n'
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def processes_at(folder: Path) -> Iterator[int]:
+    """The processes whose command names something in this folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder) in (process / "cmdline").read_text():
+                yield int(process.name)
+        except OSError:
+            continue
+
+
+def kill_all(folder: Path) -> None:
+    """Kill every process that works in this folder, and wait until the locks are free."""
+    for number in processes_at(folder):
+        if number != os.getpid():
+            try:
+                os.kill(number, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+    deadline = time.monotonic() + 20
+    while any(jobs.is_alive(Run(path.parent)) for path in folder.glob("*/alive")):
+        assert time.monotonic() < deadline, "a killed worker still holds its lock"
+        time.sleep(0.02)
+
+
+@contextmanager
+def pretending(folder: Path) -> Iterator[str]:
+    """Workers that this process starts only pretend to train."""
+    program, real = stand_in(folder), jobs.sys
+    jobs.sys = SimpleNamespace(executable=program)
+    try:
+        yield program
+    finally:
+        jobs.sys = real
+
+
+def kill_workers(folder: Path, kills: int, seed: int = 1) -> Outcome:
+    """Kill the worker of a run again and again, between its start and its end, and go on."""
+    rng, wrong = np.random.default_rng(seed), []
+    runs = folder / "runs"
+    runs.mkdir()
+    limits = jobs.Limits()
+    with pretending(folder):
+        run = jobs.start(CONFIG, TOKEN, "a run", limits, runs)
+        for number in range(kills):
+            time.sleep(rng.uniform(0, 1.2))
+            kill_all(runs)
+            wrong += [f"kill {number}: {what}" for what in problems(runs, (TOKEN,))]
+            if jobs.status(run).state == jobs.FINISHED:
+                jobs.reset(run, limits)
+            else:
+                jobs.resume(run, limits)
+        deadline = time.monotonic() + 60
+        while jobs.status(run).state != jobs.FINISHED:
+            if time.monotonic() > deadline:
+                wrong.append(f"after all kills the run ended as {jobs.status(run)}")
+                break
+            time.sleep(0.05)
+        kill_all(runs)
+    return Outcome(kills, wrong)
+
+
+def kill_servers(folder: Path, kills: int, seed: int = 1) -> Outcome:
+    """Kill a server that starts, stops, resets and deletes runs; its workers live on or not."""
+    rng, wrong = np.random.default_rng(seed), []
+    runs = folder / "runs"
+    runs.mkdir()
+    program = stand_in(folder)
+    for number in range(kills):
+        command = [sys.executable, "-m", "tests.faults.busy_server"]
+        server = subprocess.Popen(
+            [*command, str(runs), str(seed + number), program, TOKEN],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+        )
+        server.stdout.readline()
+        time.sleep(rng.uniform(0, 2))
+        server.kill()
+        server.wait()
+        server.stdout.close()
+        if rng.integers(2):
+            kill_all(runs)
+        wrong += [f"kill {number}: {what}" for what in problems(runs, (TOKEN,))]
+    kill_all(runs)
+    # Whoever comes next can do everything with what was left.
+    jobs.clear_old(jobs.Limits(), runs)
+    with pretending(folder):
+        for run in jobs.runs_of(TOKEN, runs):
+            jobs.delete(run)
+    left = [path.name for path in runs.iterdir() if (path / "owner.json").exists()]
+    return Outcome(kills, [*wrong, *(f"{name} cannot be deleted" for name in left)])
