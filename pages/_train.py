@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.components.code_downloads import show_code_downloads
 from pages.components.layout import page_footer, page_setup
 from pages.components.training import race, run_list, steering
 from pages.components.training.form import TrainingRequest, pick_training
@@ -64,6 +65,8 @@ def show_nothing_yet(request: TrainingRequest) -> None:
         "larger ones a minute or more.",
         icon=":material/school:",
     )
+    with st.container(horizontal=True), st.popover("This training as code", icon=":material/code:"):
+        show_code_downloads(request.config, request.name, "code-of-form")
     show_recorded_result(request.recipe)
 
 

@@ -55,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=_recipe)
 
+    command = commands.add_parser(
+        "code", help="write a training as one file that needs Keras and nothing of this project"
+    )
+    command.add_argument("name", help="a recipe, or the folder of a run")
+    command.add_argument("--notebook", action="store_true", help="as a Jupyter notebook")
+    command.add_argument("--out", type=Path, help="file (default: print it)")
+    command.set_defaults(command=_code)
+
     command = commands.add_parser("run", help="train the run folder as its config.json says")
     command.add_argument("folder", type=Path)
     command.add_argument("--queue", action="store_true", help="wait for the turn to train")
@@ -107,6 +115,25 @@ def _list(options: argparse.Namespace) -> int:
     width = max(map(len, everything))
     for recipe in everything.values():
         print(f"{recipe.name:{width}}  {recipe.purpose}")
+    return 0
+
+
+def _code(options: argparse.Namespace) -> int:
+    from train.recipes import recipe
+    from train.tutorial_code import to_notebook, to_script
+
+    run = Run(options.name)
+    if (run.folder / "config.json").is_file():
+        config, title, purpose = run.read_config(), run.folder.name, ""
+    else:
+        found = recipe(options.name)
+        config, title, purpose = found.config, found.title, found.purpose
+    text = (to_notebook if options.notebook else to_script)(config, title, purpose)
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
+        print(options.out)
+    else:
+        print(text, end="")
     return 0
 
 

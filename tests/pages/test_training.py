@@ -445,3 +445,10 @@ def test_one_network_is_no_race(runs):
     assert next(b for b in page.button if b.label == "Start the race").disabled
     press(page, "Remove")
     assert "Remove" not in labels(page)
+
+
+def test_the_chosen_training_can_be_taken_away_as_code(runs):
+    page = AppTest.from_file(PAGE, default_timeout=30).run()
+    assert not page.exception
+    labels = [button.proto.label for button in page.get("download_button")]
+    assert labels == ["Code (Python)", "Code (notebook)"]

@@ -5,6 +5,7 @@ import io
 
 import streamlit as st
 
+from pages.components.code_downloads import show_code_downloads
 from pages.components.training import probes
 from pages.components.training.curves import (
     History,
@@ -141,7 +142,7 @@ def show_probes(run: Run, history: History) -> None:
     )
 
 
-def show_downloads(run: Run, history: History) -> None:
+def show_downloads(run: Run, config: TrainConfig, history: History) -> None:
     """Draw the downloads of a run and the command that repeats it."""
     with st.popover("Download", icon=":material/download:"):
         files = {
@@ -158,6 +159,7 @@ def show_downloads(run: Run, history: History) -> None:
         if history.probes:
             epochs = [event["epoch"] for event in history.probes]
             _button("Film (animated GIF)", lambda: probes.to_gif(run, epochs), "film.gif")
+        show_code_downloads(config, jobs.name_of(run), "code-of-run")
         own = " and your images" if run.own.exists() else ""
         st.caption(
             f"To repeat this run on your own machine, put the settings{own} into a folder and run"

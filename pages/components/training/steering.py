@@ -49,18 +49,20 @@ def show_run(run: Run, mine: bool) -> None:
             "This is someone else's run. You can watch it, but only its owner can control it."
         )
     with st.container(horizontal=True):
-        show_buttons(run, mine, status, history)
+        show_buttons(run, config, mine, status, history)
     progress.show_numbers(config, status, history)
     progress.show_curves(history)
     progress.show_probes(run, history)
 
 
-def show_buttons(run: Run, mine: bool, status: jobs.Status, history: History) -> None:
+def show_buttons(
+    run: Run, config: TrainConfig, mine: bool, status: jobs.Status, history: History
+) -> None:
     """Draw what can be done with a run: steer it, take it away, compare it, forget it."""
     if mine:
         show_steering(run, status)
     if mine and not status.active:
-        progress.show_downloads(run, history)
+        progress.show_downloads(run, config, history)
         usable = (run.folder / "card.json").exists()
         if usable and st.button("Use on the Draw page", icon=":material/draw:"):
             use(run)
