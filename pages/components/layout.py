@@ -33,9 +33,6 @@ STYLE = """
 .st-key-browser {height: 0; margin-bottom: -1rem}
 /* What is pasted or dropped goes the way of uploads, also where their box is not wanted. */
 .st-key-photo-uploader-hidden {display: none}
-/* They are in the visitor's own list, and what is refused is said in words. */
-.st-key-photo-uploader :is([data-testid="stFileUploaderFile"],
-  [data-testid="stFileUploaderFiles"], [data-testid="stFileUploaderPagination"]) {display: none}
 /* Paper is white, whatever the theme. */
 @media print {
   html, body, .stApp, .stApp :is(div, section, header, main, footer, button, label, code) {
@@ -45,8 +42,9 @@ STYLE = """
     --st-secondary-background-color: #f2f5f4 !important; --st-border-color: #d3dbd9 !important}
   .stApp {color-scheme: light !important; background: #ffffff !important}
   /* Charts are drawn in the colours of the theme. */
-  :root[data-dark] .stVegaLiteChart canvas, :root[data-dark] .stVegaLiteChart svg {
+  :root[data-dark] :is(.stVegaLiteChart canvas, .stVegaLiteChart svg, .stDataFrame canvas) {
     filter: invert(1) hue-rotate(180deg)}
+  .stApp [aria-checked="true"] {outline: 2px solid #0f766e !important}
   [data-testid="stHeader"], [data-testid="stToolbar"], [data-testid="stFileUploader"] {
     display: none !important}}
 @media (max-width: 640px) {

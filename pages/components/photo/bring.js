@@ -26,16 +26,31 @@ function made() {
 
 let word = null;
 
-const uploader = () => document.querySelector('[data-testid="stFileUploader"] input[type="file"]');
+let taken = 0;
+
+const UPLOADER = '[class*="st-key-photo-uploader"]';
+const uploader = () => document.querySelector(`${UPLOADER} input[type="file"]`);
 
 function megabytes(bytes) {
   return (bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 });
+}
+
+// What the server has taken is in the visitor's own list, and leaves the uploader.
+function empty() {
+  for (const chip of document.querySelectorAll(`${UPLOADER} [data-testid="stFileChip"]`)) {
+    if (chip.querySelector('[data-testid="stFileChipIconSpinner"]')) continue; // On its way.
+    chip.querySelector('[data-testid="stFileChipDeleteBtn"] button, button')?.click();
+  }
 }
 
 export default function ({ parentElement, setTriggerValue, setStateValue, data }) {
   const button = parentElement.querySelector("button");
   const line = parentElement.querySelector("span");
   button.hidden = !data.shown;
+  if (data.taken !== taken) {
+    taken = data.taken;
+    setTimeout(empty);
+  }
 
   // The server knows this tab by a word, and finds its pictures again after a reload.
   word ??= kept(WORD) ?? made();

@@ -20,11 +20,14 @@ class Said:
     gone: int
 
 
-def watch_tab(key: str, limit: int, shown: bool, known: bool, count: int, gone: int) -> Said:
+def watch_tab(
+    key: str, limit: int, shown: bool, known: bool, count: int, gone: int, taken: int
+) -> Said:
     """Draw the button, where it is ``shown``, and return what the browser says.
 
     ``limit`` is the largest size of a file in bytes.  ``known`` says that the tab's word was
     heard, ``count`` how many pictures are here for it, and ``gone`` how many it lost.
+    ``taken`` is another number each time that files were taken from the uploader.
     """
     data = {
         "limit": limit,
@@ -32,6 +35,7 @@ def watch_tab(key: str, limit: int, shown: bool, known: bool, count: int, gone: 
         "known": known,
         "count": count,
         "gone": gone,
+        "taken": taken,
         "server": _SERVER,
     }
     given = _mount(

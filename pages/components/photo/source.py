@@ -77,6 +77,7 @@ def _take_what_comes(source: str) -> None:
         "photo_word" in st.session_state,
         len(own.tab().pictures),
         st.session_state.get("photo_gone", 0),
+        len(st.session_state.get("photo_taken", ())),
     )
     if said.word and st.session_state.get("photo_word") != said.word:
         st.session_state.photo_word = said.word
