@@ -277,6 +277,9 @@ def _decode(file: BinaryIO, file_name: str, wanted: int, plane: int, stretch: bo
     if start.startswith((b"P5", b"P6", b"Pf", b"PF")):
         stored = read_pnm(file, stretch)
         if stored is not None:
+            if stored.cut:
+                _refuse_empty(stored)
+                stored.notes.append(_CUT)
             return stored
     kind = next((kind for first, kind in _STARTS if start.startswith(first)), None)
     if kind is None and file_name.lower().endswith(".tga"):
@@ -360,6 +363,9 @@ def _decode_tiff(file: BinaryIO, wanted: int, plane: int, stretch: bool) -> Stor
     page, planes = tiff.find_page(file, plane)
     require_affordable(page.width * page.height, 0)
     stored = tiff.read_page(file, page, planes, plane, stretch)
+    if stored is not None and stored.cut:
+        _refuse_empty(stored)
+        stored.notes.append(_CUT)
     if stored is None:
         stored = _decode_pillow(file, "TIFF", wanted, page.index)
         plane = min(max(plane, 0), planes - 1)

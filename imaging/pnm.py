@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from imaging.limits import CUT_OFF, NO_PICTURE, PhotoError, require_affordable
+from imaging.limits import NO_PICTURE, PhotoError, require_affordable
 from imaging.stored import Stored
 from imaging.value_range import find_range, full_range, in_whole_numbers
 
@@ -48,17 +48,12 @@ def read_pnm(file: BinaryIO, stretch: bool) -> Stored | None:
     require_affordable(width * height, 2 * needed)
     file.seek(header.end(), io.SEEK_SET)
     content = file.read(needed)
-    if len(content) < needed // 2:
-        raise PhotoError(CUT_OFF)
     values = np.frombuffer(content.ljust(needed, b"\0"), dtype).reshape(height, width, channels)
     values = values.astype(dtype.newbyteorder("="))
     if is_float:
         values = values[::-1]  # The lowest row comes first.
     full = full_range("f", 32) if is_float else (0.0, last)
     found = find_range(values, full, stretch=stretch)
-    notes = [*found.notes]
-    if len(content) < needed:
-        notes.append("This image is cut off: what is missing of it is black.")
     return Stored(
         width,
         height,
@@ -66,5 +61,6 @@ def read_pnm(file: BinaryIO, stretch: bool) -> Stored | None:
         lambda first, last: in_whole_numbers(found.shares(values[first:last]), deep=True),
         deep=True,
         faint=found.faint,
-        notes=notes,
+        notes=[*found.notes],
+        cut=len(content) < needed,
     )

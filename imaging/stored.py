@@ -14,7 +14,7 @@ class Stored:
     ``uint16``, followed by one channel of opacity where ``has_alpha``.  ``profile`` is the colour
     profile of these values.  ``orientation`` is EXIF's.  ``planes`` counts the images to choose
     from; ``faint`` says that the values use a small part of their range.  ``whole`` is the size in
-    the file where it was decoded at a smaller one.
+    the file where it was decoded at a smaller one.  ``cut`` says that some of it was missing.
     """
 
     width: int
@@ -31,4 +31,5 @@ class Stored:
     plane: int = 0
     faint: bool = False
     whole: tuple[int, int] | None = None
+    cut: bool = False
     notes: list[str] = field(default_factory=list)

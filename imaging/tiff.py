@@ -44,6 +44,7 @@ _PLAIN, _LZW, _PACKBITS, _ZSTD, _LZMA = 1, 5, 32773, 50000, 34925
 _DEFLATE = (8, 32946)
 _OF_LIBTIFF = (_LZW, _PACKBITS, _ZSTD, _LZMA)
 _LOSSLESS = (_PLAIN, *_DEFLATE, *_OF_LIBTIFF)
+_OF_PILLOW = (2, 3, 4, 6, 7, 32771, 50001)  # Fax, JPEG and WebP
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _PREMULTIPLIED, _OPACITY = 1, 2
 
@@ -208,7 +209,7 @@ def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Store
         shift = plane * count * samples * dtype.itemsize
     values, cut = _decoded(file, page, dtype, bits, shift)
 
-    notes = ["This image is cut off: what is missing of it is black."] if cut else []
+    notes: list[str] = []
     if deep_palette:
         return _of_palette(values[..., 0], page, planes, plane, notes)
     extra = [int(each) for each in page.extrasamples]
@@ -216,6 +217,10 @@ def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Store
     opacity = next(
         (i for i, each in enumerate(extra, samples - len(extra)) if each in (1, 2)), None
     )
+    if channels == 1 and samples - (opacity is not None) == 3 and int(page.planarconfig) == 1:
+        # Programs that write arrays do not always say that these are colours.
+        channels = 3
+        notes.append("Its three channels are shown as red, green and blue.")
     if channels == 1 and samples - (opacity is not None) > 1:
         # Channels of a microscope, each a separate image.
         chosen = 0
@@ -264,6 +269,7 @@ def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Store
         planes=planes,
         plane=plane,
         faint=found.faint,
+        cut=cut,
         notes=notes,
         **_common(page),
     )
@@ -306,6 +312,8 @@ def _require_of_pillow(page, bits: int, photometric: int) -> None:
     """Refuse what Pillow would open wrongly, or refuse without saying why."""
     if photometric in _OF_A_SENSOR or int(page.compression) in (34713, 65000, 32767):
         raise PhotoError(RAW)
+    if int(page.compression) not in (*_LOSSLESS, *_OF_PILLOW):
+        raise _unknown(f"compression {int(page.compression)}")
     known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB)
     if photometric not in known:
         raise _unknown(f"colours of kind {photometric}")

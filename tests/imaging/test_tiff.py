@@ -325,6 +325,13 @@ def test_a_stack_behind_a_single_directory_is_found():
     np.testing.assert_array_equal(photo.own[..., 0], DEEP[::-1])
 
 
+def test_three_channels_of_each_pixel_are_colours_though_the_file_does_not_say_so():
+    values = (COLOUR / 255).astype(np.float32)
+    photo = opened(tif(values, photometric="minisblack", planarconfig="contig"))
+    np.testing.assert_array_equal(photo.pixels, COLOUR)
+    assert "red, green and blue" in photo.notes[0]
+
+
 def test_channels_of_a_microscope_are_images_to_choose_from():
     channels = np.stack([DEEP, DEEP[::-1], DEEP[:, ::-1], DEEP[::-1, ::-1], DEEP // 2])
     file = tif(channels, photometric="minisblack", planarconfig="separate")
@@ -349,6 +356,20 @@ def test_a_kind_that_cannot_be_opened_is_named_with_a_way_out():
     assert "8 or 16 bits" in text
     text = refusal(raw_tif(DEEP.tobytes(), 180, 120, [(258, 3, (16,)), (262, 3, (32844,))]))
     assert "8 or 16 bits" in text
+
+
+@pytest.mark.parametrize("compression", [33003, 34887, 34892])
+def test_a_compression_that_nobody_here_knows_is_named(compression):
+    for bits in (8, 16):
+        tags = [(258, 3, (bits,)), (259, 3, (compression,))]
+        assert "compression" in refusal(raw_tif(bytes(200), 180, 120, tags))
+
+
+@pytest.mark.parametrize("compression", [5, 8, 32773, 34925, 50000])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_file_of_whose_pixels_nothing_can_be_unpacked_is_refused(compression, bits):
+    tags = [(258, 3, (bits,)), (259, 3, (compression,))]
+    refusal(raw_tif(b"\x81" * 20, 180, 120, tags))
 
 
 def test_a_raw_file_of_a_camera_is_called_so():
