@@ -43,7 +43,7 @@ LONG_FIRST = (
     "tasks/test_denoise_photos.py",
     "train/export/test_ship.py",
     "pages/test_compare.py",
-    "train/studies/test_lab.py",
+    "train/studies/test_studies.py",
 )
 # CPU seconds that a test may take which is not marked as slow; CI allows more.
 MOST_SECONDS = float(os.environ.get("TEST_SECONDS", "20"))

@@ -248,7 +248,7 @@ def _curves(options: argparse.Namespace) -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from train.studies.lab import PARTS, make_lab
+    from train.studies.make import PARTS, make_lab
 
     make_lab(options.parts or list(PARTS))
     return 0

@@ -18,7 +18,7 @@ from models.live import pack_card
 from models.picture_queue import Workbench
 from models.predictor import Predictor, load_predictor
 from models.session import open_session
-from models.studies import lab
+from models.studies import anomaly, autoencoders, codes, pixel_order, storage
 from pages.components.picture_cache import Shelf
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
 from pages.components.tabs import Tabs
@@ -63,31 +63,31 @@ def get_predictor(card: Card) -> Predictor:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def get_measured(part: str) -> dict:
     """Return what ``train lab`` measured for this part; raises ``ModelError``."""
-    return lab.read_measured(part)
+    return storage.read_measured(part)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def get_autoencoders() -> tuple[dict[int, lab.DenseNetwork], lab.Pca]:
+def get_autoencoders() -> tuple[dict[int, storage.DenseNetwork], autoencoders.Pca]:
     """Return the dense autoencoders by hidden units, and PCA; raises ``ModelError``."""
-    return lab.read_autoencoders()
+    return autoencoders.read_autoencoders()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def get_order() -> lab.Order:
+def get_order() -> pixel_order.Order:
     """Return the denoisers for digits in order and shuffled; raises ``ModelError``."""
-    return lab.read_order()
+    return pixel_order.read_order()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def get_code_map() -> lab.CodeMap:
+def get_code_map() -> codes.CodeMap:
     """Return the codes of test digits with their maps; raises ``ModelError``."""
-    return lab.read_codes()
+    return codes.read_codes()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def get_scores() -> dict[str, dict[str, np.ndarray]]:
     """Return what detectors score pictures, by detector and kind; raises ``ModelError``."""
-    return lab.read_scores()
+    return anomaly.read_scores()
 
 
 def get_thumbnails(card: Card, method: str) -> dict[int, str]:

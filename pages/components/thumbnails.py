@@ -5,7 +5,7 @@ import base64
 import numpy as np
 
 from models.inspection.network import Inside
-from models.studies.lab import CodeMap
+from models.studies.codes import CodeMap
 from pages.components.gallery import png
 
 CELLS = 16  # to a side of the map, one thumbnail in each at most

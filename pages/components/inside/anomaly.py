@@ -16,7 +16,7 @@ from imaging.noise import NOISE_KINDS
 from imaging.not_digits import SAMPLES
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import ModelError, find_card
-from models.studies.lab import brightness, rebuild_error, roc
+from models.studies.anomaly import brightness, rebuild_error, roc
 from pages.components import widgets
 from pages.components.cached import (
     get_autoencoders,

@@ -12,7 +12,8 @@ import streamlit as st
 
 from imaging import metrics
 from imaging.digit_fit import SIDE
-from models.studies.lab import WIDTHS, DenseNetwork, Pca
+from models.studies.autoencoders import WIDTHS, Pca
+from models.studies.storage import DenseNetwork
 from pages.components import widgets
 from pages.components.cached import get_autoencoders, get_cards, get_measured
 from pages.components.explain import PSNR, explain, measured_on

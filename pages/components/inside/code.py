@@ -10,7 +10,7 @@ import streamlit as st
 from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, find_card
 from models.inspection.network import Inside
-from models.studies.lab import CodeMap
+from models.studies.codes import CodeMap
 from pages.components import widgets
 from pages.components.cached import (
     get_cards,

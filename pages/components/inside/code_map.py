@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from models.studies.lab import CodeMap
+from models.studies.codes import CodeMap
 from pages.components.inside.settings import MAPS
 from pages.components.thumbnails import spread_over_cells
 

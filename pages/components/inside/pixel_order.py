@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from imaging import metrics
-from models.studies.lab import ORDERS, Order
+from models.studies.pixel_order import ORDERS, Order
 from pages.components.cached import get_cards, get_measured, get_order
 from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Entry, show_gallery

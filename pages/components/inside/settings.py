@@ -9,7 +9,7 @@ from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS
 from models.catalogue import ModelError
 from models.inspection.network import Inside
-from models.studies.lab import WIDTHS
+from models.studies.autoencoders import WIDTHS
 from pages.components import link
 from pages.components import settings as page_settings
 from pages.components.cached import get_cards, get_inside

@@ -13,7 +13,10 @@ from streamlit.testing.v1 import AppTest
 from imaging.noise import NOISE_KINDS
 from models.catalogue import find_card
 from models.inspection.network import load_inside
-from models.studies import lab
+from models.studies import anomaly as stored_anomaly
+from models.studies import autoencoders as stored_autoencoders
+from models.studies import codes, storage
+from models.studies import pixel_order as stored_order
 from pages.components import controls, thumbnails
 from pages.components.inside import anomaly, autoencoders, pixel_order, settings, shared
 from pages.components.inside import code as inside_code
@@ -60,10 +63,15 @@ def test_every_section_explains_its_terms_and_names_its_source(section):
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_section_whose_files_are_gone_says_so(section, monkeypatch, tmp_path):
-    monkeypatch.setattr(lab, "LAB", tmp_path)
-    for name in ("read_measured", "read_autoencoders", "read_order", "read_codes", "read_scores"):
-        read = getattr(lab, name)
-        monkeypatch.setattr(lab, name, lambda *args, read=read: read(*args, folder=tmp_path))
+    for module, name in (
+        (storage, "read_measured"),
+        (stored_autoencoders, "read_autoencoders"),
+        (stored_order, "read_order"),
+        (codes, "read_codes"),
+        (stored_anomaly, "read_scores"),
+    ):
+        read = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, read=read: read(*args, folder=tmp_path))
     import streamlit as st
 
     st.cache_resource.clear()
@@ -182,7 +190,7 @@ def test_one_thumbnail_at_most_lies_in_a_cell():
 
 
 def test_thumbnails_are_decoded_from_the_codes(network):
-    shipped = lab.read_codes()
+    shipped = codes.read_codes()
     index, url = next(iter(thumbnails.make_thumbnails(network, shipped, "pca").items()))
     png = base64.b64decode(url.removeprefix("data:image/png;base64,"))
     pixels = np.asarray(Image.open(io.BytesIO(png))) / 255
@@ -272,9 +280,9 @@ def test_the_score_is_the_error_of_what_is_shown(detector):
 
 
 def test_every_detector_was_measured_on_every_kind():
-    for scores in lab.read_scores().values():
+    for scores in stored_anomaly.read_scores().values():
         assert set(scores) == {"digits", *settings.KINDS}
-    assert set(lab.read_scores()) == set(settings.DETECTORS)
+    assert set(stored_anomaly.read_scores()) == set(settings.DETECTORS)
 
 
 def test_a_curve_goes_from_no_alarm_to_all():
