@@ -179,7 +179,7 @@ class Classical:
 
     name: str
     title: str
-    explain: str
+    description: str
     source: str
     smooth: Callable[[np.ndarray, float], np.ndarray]
 
@@ -201,36 +201,36 @@ CLASSICAL: dict[str, Classical] = {
         Classical(
             name="median",
             title="Median",
-            explain="Each pixel becomes the middle one of its neighbours, sorted by value.",
+            description="Each pixel becomes the middle one of its neighbours, sorted by value.",
             source="Huang, Yang and Tang, 1979",
             smooth=median,
         ),
         Classical(
             name="gaussian",
             title="Gaussian blur",
-            explain="Each pixel becomes a mean of its neighbours, the nearest counting most.",
+            description="Each pixel becomes a mean of its neighbours, the nearest counting most.",
             source="Gonzalez and Woods, Digital Image Processing",
             smooth=gaussian,
         ),
         Classical(
             name="non-local-means",
             title="Non-local means",
-            explain="Each pixel becomes a mean of pixels whose surroundings look like its own.",
+            description="Each pixel becomes a mean of pixels whose surroundings look like its own.",
             source="Buades, Coll and Morel, 2005",
             smooth=non_local_means,
         ),
         Classical(
             name="total-variation",
             title="Total variation",
-            explain="Finds flat areas with sharp edges that stay close to the noisy picture.",
+            description="Finds flat areas with sharp edges that stay close to the noisy picture.",
             source="Rudin, Osher and Fatemi, 1992",
             smooth=total_variation,
         ),
         Classical(
             name="wavelet",
             title="Wavelet",
-            explain="Splits the picture into fine and coarse detail and weakens what looks like "
-            "noise.",
+            description="Splits the picture into fine and coarse detail and weakens what looks "
+            "like noise.",
             source="Coifman and Donoho, 1995; Mihcak et al., 1999",
             smooth=wavelet,
         ),
@@ -260,11 +260,11 @@ def with_digit_curve(filter: Classical, kind_name: str, strength: float) -> Clas
     place = np.interp(strength, fitted.strengths, np.arange(len(fitted.strengths)))
     below = min(int(place), len(fitted.strengths) - 2)
     mix = np.array([1 - (place - below), place - below])
-    boost = float(mix @ fitted.boosts[below : below + 2])
+    level_factor = float(mix @ fitted.boosts[below : below + 2])
     curve = mix @ fitted.curves[below : below + 2]
 
     def smooth(noisy: np.ndarray, sigma: float) -> np.ndarray:
-        return apply_curve(filter.denoise(noisy, boost * sigma), curve)
+        return apply_curve(filter.denoise(noisy, level_factor * sigma), curve)
 
     return replace(filter, smooth=smooth)
 

@@ -209,7 +209,7 @@ class NoiseKind:
     unit: str
     high: float
     default: float
-    explain: str
+    description: str
     low: float = 0.0
     step: float = 0.05
     shown_per_unit: float = 1
@@ -241,7 +241,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             unit="standard deviation",
             high=1.0,
             default=0.5,
-            explain="Every pixel is shifted by a random amount, as electronics do.",
+            description="Every pixel is shifted by a random amount, as electronics do.",
         ),
         NoiseKind(
             name="salt-and-pepper",
@@ -251,7 +251,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             unit="share of pixels",
             high=0.8,
             default=0.3,
-            explain="Some pixels turn white or black, as errors in transmission do.",
+            description="Some pixels turn white or black, as errors in transmission do.",
         ),
         NoiseKind(
             name="poisson",
@@ -262,7 +262,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             unit="standard deviation of white",
             high=1.0,
             default=0.5,
-            explain="Each pixel counts photons: the fewer arrive, the grainier it gets.",
+            description="Each pixel counts photons: the fewer arrive, the grainier it gets.",
         ),
         NoiseKind(
             name="speckle",
@@ -272,7 +272,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             unit="standard deviation of the factor",
             high=1.0,
             default=0.5,
-            explain="Every pixel is multiplied by a random factor, as in radar and ultrasound.",
+            description="Every pixel is multiplied by a random factor, as in radar and ultrasound.",
         ),
         NoiseKind(
             name="uniform",
@@ -282,7 +282,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             unit="largest shift",
             high=1.5,
             default=0.8,
-            explain="Every pixel is shifted by at most a fixed amount, all amounts equally likely.",
+            description="Every pixel is shifted by at most a fixed amount, all equally likely.",
         ),
         NoiseKind(
             name="masking",
@@ -292,7 +292,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             unit="share of pixels",
             high=0.9,
             default=0.5,
-            explain="Some pixels are lost and read as black.",
+            description="Some pixels are lost and read as black.",
         ),
         NoiseKind(
             name="block",
@@ -302,7 +302,7 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             unit="side of the square",
             high=0.8,
             default=0.4,
-            explain="A grey square hides a part of the picture.",
+            description="A grey square hides a part of the picture.",
         ),
     )
 }
@@ -331,7 +331,7 @@ PHOTO_NOISE_KINDS: dict[str, NoiseKind] = {
             high=95,
             default=80,
             step=1,
-            explain="The picture is squeezed into a small file: blocks and halos appear.",
+            description="The picture is squeezed into a small file: blocks and halos appear.",
         ),
     )
 }

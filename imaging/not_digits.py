@@ -41,7 +41,7 @@ class Sample:
 
     name: str
     title: str
-    explain: str
+    description: str
     load: Callable[[], np.ndarray]
 
 

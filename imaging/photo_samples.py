@@ -16,7 +16,7 @@ class PhotoSample:
 
     name: str
     title: str
-    explain: str
+    description: str
     open: Callable[[], np.ndarray]
     noisy: bool = False
 

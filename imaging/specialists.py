@@ -360,7 +360,7 @@ SPECIALISTS: dict[str, Specialist] = {
         Specialist(
             name="switching",
             title="Switching filter",
-            explain="Finds white and black pixels that are out of place and fills these alone.",
+            description="Finds white and black pixels that are out of place and fills these alone.",
             source="Sun and Neuvo, 1994; Duchon, 1977",
             smooth=switching,
             kind="salt-and-pepper",
@@ -368,7 +368,7 @@ SPECIALISTS: dict[str, Specialist] = {
         Specialist(
             name="anscombe",
             title="Anscombe and wavelet",
-            explain="Takes the root of the light, after which grain is even, and smooths that.",
+            description="Takes the root of the light, after which grain is even, and smooths that.",
             source="Anscombe, 1948; Makitalo and Foi, 2011",
             smooth=anscombe,
             kind="poisson",
@@ -377,7 +377,7 @@ SPECIALISTS: dict[str, Specialist] = {
         Specialist(
             name="log-wavelet",
             title="Logarithm and wavelet",
-            explain="Takes a logarithm, after which speckle is even, and smooths that.",
+            description="Takes a logarithm, after which speckle is even, and smooths that.",
             source="Arsenault and April, 1976",
             smooth=log_wavelet,
             kind="speckle",
@@ -386,7 +386,7 @@ SPECIALISTS: dict[str, Specialist] = {
         Specialist(
             name="shifted-blocks",
             title="Shifted blocks",
-            explain="Leaves out weak detail, in blocks that lie across those of JPEG.",
+            description="Leaves out weak detail, in blocks that lie across those of JPEG.",
             source="Nosratinia, 2001; Foi, Katkovnik and Egiazarian, 2007",
             smooth=shifted_blocks,
             kind="jpeg",

@@ -19,7 +19,7 @@ import numpy as np
 
 from models.catalogue import Card
 from models.inspection.arithmetic import paddings
-from models.inspection.network import Inside, Layer, load_inside
+from models.inspection.network import Layer, OpenedNetwork, load_inside
 
 STATIC = Path(__file__).resolve().parents[1] / "static" / "live"
 
@@ -69,7 +69,7 @@ def pack_card(card: Card) -> bytes:
     return pack(load_inside(card), floats)
 
 
-def pack(network: Inside, floats: str = "float32") -> bytes:
+def pack(network: OpenedNetwork, floats: str = "float32") -> bytes:
     """Return plan and weights of a network; ``floats`` is how its weights are stored.
 
     Raises:
@@ -82,7 +82,7 @@ def pack(network: Inside, floats: str = "float32") -> bytes:
     return struct.pack("<I", len(header)) + header + stored.tobytes()
 
 
-def make_plan(network: Inside) -> tuple[dict, np.ndarray]:
+def make_plan(network: OpenedNetwork) -> tuple[dict, np.ndarray]:
     """Return the plan as network.js reads it, and all weights in one row, as float32.
 
     Raises:
@@ -145,7 +145,7 @@ OPERATIONS = {
 ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax")
 
 
-def _operation(network: Inside, layer: Layer) -> str:
+def _operation(network: OpenedNetwork, layer: Layer) -> str:
     """Return the step for a layer, after a check that it is one of those we have."""
     inner = [network.layers[name].shape for name in layer.inputs]
     doubled = [tuple(2 * side for side in shape[:2]) for shape in inner]
@@ -164,7 +164,7 @@ def _operation(network: Inside, layer: Layer) -> str:
     return OPERATIONS[layer.kind]
 
 
-def _convolution(network: Inside, layer: Layer, weights: _Weights) -> dict:
+def _convolution(network: OpenedNetwork, layer: Layer, weights: _Weights) -> dict:
     """Return what a convolution or a dense layer adds to its step, its weights put away."""
     own = network.weights(layer.name)
     kernel = own["kernel"]
@@ -227,7 +227,7 @@ def _taps(
     ]
 
 
-def _folded(network: Inside, layer: Layer) -> list[Layer]:
+def _folded(network: OpenedNetwork, layer: Layer) -> list[Layer]:
     """Return the batch normalisation and the ReLU that follow a layer, as far as there are any."""
     following = []
     follower = network.follower(layer.name)
@@ -239,7 +239,7 @@ def _folded(network: Inside, layer: Layer) -> list[Layer]:
     return following
 
 
-def _require_alone(network: Inside, layer: Layer) -> None:
+def _require_alone(network: OpenedNetwork, layer: Layer) -> None:
     (source,) = layer.inputs
     kinds = ("Conv2D", "Conv2DTranspose", "Dense", "BatchNormalization")
     if network.follower(source) != layer or network.layers[source].kind not in kinds:

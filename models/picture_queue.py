@@ -12,16 +12,16 @@ from collections.abc import Callable
 
 from models.host import lower_priority
 
-AT_ONCE = 2
+PICTURES_AT_ONCE = 2
 MOST_WAITING = 12
 # Seconds without a question, after which a job is given up.  Browsers let a page that is hidden
 # ask once a minute.
-PATIENCE = 75.0
+ABANDONED_AFTER_S = 75.0
 
 Watch = Callable[[int, int], None]
 
 
-class Full(Exception):
+class QueueFull(Exception):
     """There is no room in the queue; its text is a sentence for the visitor."""
 
 
@@ -33,7 +33,7 @@ class Job:
     """One piece of work: ``state`` is waiting, working, done, failed or cancelled."""
 
     def __init__(
-        self, work: Callable[[Watch], object], bench: "Workbench", visitor: object | None = None
+        self, work: Callable[[Watch], object], bench: "PictureQueue", visitor: object | None = None
     ) -> None:
         self._work, self._bench = work, bench
         self._visitor = None if visitor is None else weakref.ref(visitor)
@@ -82,7 +82,7 @@ class Job:
     @property
     def _forgotten(self) -> bool:
         """Whether nobody asks; a visitor who looks at another page comes back."""
-        if time.monotonic() - self._asked <= PATIENCE:
+        if time.monotonic() - self._asked <= ABANDONED_AFTER_S:
             return False
         return self._visitor is None or self._visitor() is None
 
@@ -112,10 +112,10 @@ class Job:
         self._ended.set()
 
 
-class Workbench:
+class PictureQueue:
     """Runs jobs in the order they came, ``at_once`` of them at a time."""
 
-    def __init__(self, at_once: int = AT_ONCE, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, at_once: int = PICTURES_AT_ONCE, most_waiting: int = MOST_WAITING) -> None:
         self._at_once, self._most_waiting = at_once, most_waiting
         self._waiting: list[Job] = []
         self._in_work = 0
@@ -134,7 +134,7 @@ class Workbench:
         with self._lock:
             self._waiting = [job for job in self._waiting if not self._is_forgotten(job)]
             if len(self._waiting) >= self._most_waiting:
-                raise Full(
+                raise QueueFull(
                     f"{len(self._waiting)} pictures wait to be denoised, and no more fit in the "
                     "queue. Try again in a minute."
                 )

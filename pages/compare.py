@@ -65,12 +65,12 @@ def show_measured(cards: dict) -> None:
 def show_blind() -> None:
     """Two unnamed results at a time, ten times."""
     st.markdown(blind_test.WORDS)
-    sitting = blind_test.sitting_of(fitting(get_catalogue()[0]))
-    if sitting.is_over:
-        blind_test.show_score(sitting)
+    test = blind_test.blind_test_of(fitting(get_catalogue()[0]))
+    if test.is_over:
+        blind_test.show_score(test)
     else:
-        blind_test.show_round(sitting)
-    blind_test.show_restart(sitting)
+        blind_test.show_round(test)
+    blind_test.show_restart(test)
 
 
 def show_trust(cards: dict) -> None:

@@ -13,7 +13,7 @@ from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import pick_form, show_downloads
 from pages.components.photo.source import pick_photo
-from pages.components.photo.work import denoise, own_noise, with_noise
+from pages.components.photo.work import denoise, estimated_noise, with_noise
 from pages.components.settings import reset, write_link
 
 page_setup(
@@ -51,7 +51,7 @@ def body() -> None:
             noisy, level = with_noise(picture, *noise)
     else:
         noise = None
-        noisy, level = own_noise(picture)
+        noisy, level = estimated_noise(picture)
     with method_box:
         name = controls.pick_photo_method(cards)
         level = controls.pick_level(level, "as added" if adds_noise else "estimated")

@@ -16,7 +16,7 @@ from models.catalogue import task_of
 from models.tasks import TASKS
 from models.tasks.contract import DataSet
 
-FEWEST_OWN = 64  # pictures of a visitor's own that are worth a training
+FEWEST_USER_PICTURES = 64  # pictures of a visitor's own that are worth a training
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 # Where digits and photos share a kind, the digits' range is the wider one.
@@ -59,11 +59,11 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Whole:
+class IntSetting:
     """A setting that is a whole number; where ``optional``, it can also be left out."""
 
     title: str
-    usual: int | None
+    default: int | None
     low: int
     high: int
     help: str = ""
@@ -76,11 +76,11 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Levels:
+class IntListSetting:
     """A setting that has a whole number for each level, from the outside in."""
 
     title: str
-    usual: tuple[int, ...]
+    default: tuple[int, ...]
     fewest: int
     most: int
     high: int = 256
@@ -97,11 +97,11 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Share:
+class FractionSetting:
     """A setting that is a share, from 0 up to ``high``."""
 
     title: str
-    usual: float
+    default: float
     high: float
     help: str = ""
 
@@ -113,11 +113,11 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChoiceSetting:
     """A setting that is one of a few words."""
 
     title: str
-    usual: str
+    default: str
     options: tuple[str, ...]
     help: str = ""
 
@@ -127,11 +127,11 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Switch:
+class BoolSetting:
     """A setting that is on or off."""
 
     title: str
-    usual: bool
+    default: bool
     help: str = ""
 
     def require(self, name: str, value: object) -> None:
@@ -142,13 +142,17 @@ class Switch:
 
 _FILTERS = "How many features each level looks for. Every level halves the picture."
 # What can be set of the networks for digits; the builders are in models/architectures.
-ARCHITECTURE_SETTINGS: dict[str, dict[str, Whole | Levels | Share | Choice | Switch]] = {
+ARCHITECTURE_SETTINGS: dict[
+    str, dict[str, IntSetting | IntListSetting | FractionSetting | ChoiceSetting | BoolSetting]
+] = {
     "dense": {
-        "hidden": Whole("Hidden units", 64, 1, 512, "The numbers that a digit is squeezed into."),
+        "hidden": IntSetting(
+            "Hidden units", 64, 1, 512, "The numbers that a digit is squeezed into."
+        ),
     },
     "convolutional": {
-        "filters": Levels("Filters", (32, 32), 1, 4, help=_FILTERS),
-        "code": Whole(
+        "filters": IntListSetting("Filters", (32, 32), 1, 4, help=_FILTERS),
+        "code": IntSetting(
             "Numbers in the code",
             None,
             1,
@@ -158,8 +162,8 @@ ARCHITECTURE_SETTINGS: dict[str, dict[str, Whole | Levels | Share | Choice | Swi
         ),
     },
     "resize-convolution": {
-        "filters": Levels("Filters", (64, 64, 32), 1, 4, help=_FILTERS),
-        "upsampling": Choice(
+        "filters": IntListSetting("Filters", (64, 64, 32), 1, 4, help=_FILTERS),
+        "upsampling": ChoiceSetting(
             "Upsampling",
             "resize",
             ("resize", "transposed"),
@@ -168,9 +172,11 @@ ARCHITECTURE_SETTINGS: dict[str, dict[str, Whole | Levels | Share | Choice | Swi
         ),
     },
     "unet": {
-        "filters": Levels("Filters", (16, 32, 64, 128), 2, 5, help=_FILTERS),
-        "dropout": Share("Dropout", 0.1, 0.8, "The share of features hidden while it learns."),
-        "skips": Switch("Skip connections", True, "They carry detail past the narrow middle."),
+        "filters": IntListSetting("Filters", (16, 32, 64, 128), 2, 5, help=_FILTERS),
+        "dropout": FractionSetting(
+            "Dropout", 0.1, 0.8, "The share of features hidden while it learns."
+        ),
+        "skips": BoolSetting("Skip connections", True, "They carry detail past the narrow middle."),
     },
 }
 
@@ -187,10 +193,10 @@ def require_settings(architecture: str, settings: dict) -> None:
         known[name].require(name, value)
 
 
-def with_usual(architecture: str, settings: dict) -> dict:
+def with_defaults(architecture: str, settings: dict) -> dict:
     """Return all settings of the network, those that are left out at their defaults."""
-    usual = {name: each.usual for name, each in ARCHITECTURE_SETTINGS[architecture].items()}
-    return _as_plain_data(usual | settings)
+    default = {name: each.default for name, each in ARCHITECTURE_SETTINGS[architecture].items()}
+    return _as_plain_data(default | settings)
 
 
 def count_parameters(architecture: str, settings: dict) -> int:
@@ -200,7 +206,7 @@ def count_parameters(architecture: str, settings: dict) -> int:
         ValueError: if the settings make no sense.
     """
     require_settings(architecture, settings)
-    return _COUNTS[architecture](**with_usual(architecture, settings))
+    return _COUNTS[architecture](**with_defaults(architecture, settings))
 
 
 def _count_dense(hidden: int) -> int:
@@ -405,7 +411,7 @@ def differences(configs: Sequence[TrainConfig]) -> dict[str, list]:
         values = {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
         settings = values.pop("settings")
         if config.architecture in ARCHITECTURE_SETTINGS:
-            settings = with_usual(config.architecture, settings)
+            settings = with_defaults(config.architecture, settings)
         flat.append(values | settings)
     names = dict.fromkeys(name for values in flat for name in values)
     rows = {name: [values.get(name) for values in flat] for name in names}

@@ -52,7 +52,7 @@ from train.run_folder import ProgressWriter, Run, write_whole
 ROOT = Path(__file__).parent
 # A host can put them elsewhere, on a larger disk for instance.
 RUNS = Path(os.environ.get("DENOISE_RUNS_DIR") or ROOT / "runs")
-AT_ONCE = int(os.environ.get("DENOISE_RUNS_AT_ONCE") or 1)
+RUNS_AT_ONCE = int(os.environ.get("DENOISE_RUNS_AT_ONCE") or 1)
 
 WAITING, STARTING, TRAINING = "waiting", "starting", "training"
 FINISHED, PAUSED, STOPPED = "finished", "paused", "stopped"
@@ -199,9 +199,9 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
         config = run.read_config()
         require_allowed(config, limits)
     except ValueError as problem:
-        raise Refused(f"The settings of this run cannot be read: {tidy(str(problem), run)}") from (
-            problem
-        )
+        raise Refused(
+            f"The settings of this run cannot be read: {without_paths(str(problem), run)}"
+        ) from problem
     _wait_for_end(run)
     if _last_event(run) != before:  # Another tab was faster, and what was waited for is its worker.
         raise Refused("This run is being trained already.")
@@ -535,7 +535,7 @@ def _require_memory(config: TrainConfig, limits: Limits) -> None:
 
 def _turns(runs: Path) -> list[Path]:
     """One file for each run that may train at the same time; who holds its lock may."""
-    return [runs / f".turn-{number}" for number in range(AT_ONCE)]
+    return [runs / f".turn-{number}" for number in range(RUNS_AT_ONCE)]
 
 
 def _take(turns: Sequence[IO], run: Run) -> bool:
@@ -586,7 +586,7 @@ def _last_word(run: Run) -> Status:
         case {"event": "stop"}:
             return Status(STOPPED, detail=event.get("reason", ""))
         case {"event": "error"}:
-            return Status(FAILED, detail=tidy(event.get("message", ""), run))
+            return Status(FAILED, detail=without_paths(event.get("message", ""), run))
         case {"event": "batch" | "epoch" | "probe"}:
             return Status(TRAINING)
     return Status(STARTING)
@@ -615,14 +615,14 @@ def _died(run: Run) -> Status:
     if room < 5e6:
         return Status(FAILED, detail=f"The disk of this host is full. {kept}")
     if said.startswith("train: "):
-        return Status(FAILED, detail=tidy(said.removeprefix("train: "), run))
+        return Status(FAILED, detail=without_paths(said.removeprefix("train: "), run))
     if _exit_status(run) == -signal.SIGKILL:
         return Status(
             FAILED,
             detail="The system killed the worker, most often because the host was out of memory. "
             f"{kept}",
         )
-    words = f" Last log line: {tidy(said, run)}" if said else ""
+    words = f" Last log line: {without_paths(said, run)}" if said else ""
     return Status(
         FAILED,
         detail="Training stopped unexpectedly, most likely because the server ran out of memory "
@@ -637,7 +637,7 @@ def _exit_status(run: Run) -> int | None:
         return None
 
 
-def tidy(message: str, run: Run) -> str:
+def without_paths(message: str, run: Run) -> str:
     """Take out of a message what is not for visitors: the type of an error, and our folders."""
     message = re.sub(r"^\w+(Error|Exception): ", "", message)
     for folder in (run.folder, run.folder.parent, data_folder()):

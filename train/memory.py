@@ -9,7 +9,7 @@ layers answer for one picture are counted here; the factors were measured.
 from itertools import accumulate, repeat
 from pathlib import Path
 
-from train.config import TrainConfig, with_usual
+from train.config import TrainConfig, with_defaults
 
 SIDE = 28
 PICTURES = 60_000  # as many as any data set of ours has
@@ -34,7 +34,7 @@ GROUPS = (
 
 def needed_megabytes(config: TrainConfig, to_start: float) -> float:
     """Return what a training needs, in 10^6 bytes; ``to_start`` is what the smallest needs."""
-    settings = with_usual(config.architecture, config.settings)
+    settings = with_defaults(config.architecture, config.settings)
     values = _COUNTS[config.architecture](**settings)
     pictures = max(KEPT[config.architecture] * config.batch, PASSING * VALIDATION_BATCH)
     noisy = 2 * SIDE**2 * PICTURES if config.noise and not config.fresh_noise else 0

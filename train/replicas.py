@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parent.parent
 # Seconds in which the others may end by themselves when one has failed, and when one has ended
 # well: then they are on their way out too, which takes long where the machine is busy.
-PATIENCE, LEAVING = 20, 60
+STOPPED_AFTER_S, LEAVING = 20, 60
 MOST = 1024
 ENDED_WELL = (0, 1)  # finished, or stopped so that it can go on
 
@@ -132,7 +132,7 @@ def _wait(workers: list[subprocess.Popen]) -> int | None:
         if failed is None:
             failed = next((i for i, code in ended.items() if code not in ENDED_WELL), None)
         if ended:
-            patience = LEAVING if failed is None else PATIENCE
+            patience = LEAVING if failed is None else STOPPED_AFTER_S
             deadline = min(deadline, time.monotonic() + patience)
     if failed is None:
         failed = next((i for i, w in enumerate(workers) if w.poll() not in ENDED_WELL), None)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.tasks import TASKS
-from train.config import ARCHITECTURE_SETTINGS, Noise, TrainConfig, with_usual
+from train.config import ARCHITECTURE_SETTINGS, Noise, TrainConfig, with_defaults
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ def _strength(noise: Noise) -> str:
 def _network(config: TrainConfig) -> tuple[str, str]:
     settings = config.settings
     if config.architecture in ARCHITECTURE_SETTINGS:
-        settings = with_usual(config.architecture, settings)
+        settings = with_defaults(config.architecture, settings)
     words, write = NETWORKS[config.architecture]
     lines = list(write(**settings))
     return words, "\n".join([*lines, "model.summary()"])

@@ -57,7 +57,7 @@ class Layer:
         return len(self.shape) == 3
 
 
-class Inside:
+class OpenedNetwork:
     """An opened network.  Stateless, hence safe to share between threads."""
 
     def __init__(self, session: ort.InferenceSession) -> None:
@@ -200,7 +200,7 @@ class Inside:
         return self._session.run(outputs, {IMAGE: image} | (given or {})) if outputs else []
 
 
-def load_inside(card: Card, session: ort.InferenceSession | None = None) -> Inside:
+def load_inside(card: Card, session: ort.InferenceSession | None = None) -> OpenedNetwork:
     """Open the network of a card; ``session`` as in ``load_predictor``.
 
     Raises:
@@ -216,7 +216,7 @@ def load_inside(card: Card, session: ort.InferenceSession | None = None) -> Insi
         raise ModelError(
             f"The model {card.name} was saved before networks could be looked into: train it again."
         )
-    return Inside(session)
+    return OpenedNetwork(session)
 
 
 def _layer(row: dict) -> Layer:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.inspection.arithmetic import convolve, paddings, windows_of
-from models.inspection.network import Inside
+from models.inspection.network import OpenedNetwork
 
 CONVOLUTION, POOLING = "Conv2D", "MaxPooling2D"
 ACTIVATIONS = {
@@ -89,7 +89,7 @@ class Pooling:
         return float(np.nanmax(self.patch))
 
 
-def convolution_layers(network: Inside) -> list[str]:
+def convolution_layers(network: OpenedNetwork) -> list[str]:
     """Return the convolutions that can be worked out at a window."""
     return [
         layer.name
@@ -98,17 +98,17 @@ def convolution_layers(network: Inside) -> list[str]:
     ]
 
 
-def pooling_layers(network: Inside) -> list[str]:
+def pooling_layers(network: OpenedNetwork) -> list[str]:
     """Return the max poolings."""
     return [layer.name for layer in network.layers.values() if layer.kind == POOLING]
 
 
-def end_of(network: Inside, layer: str) -> str:
+def end_of(network: OpenedNetwork, layer: str) -> str:
     """Return the layer that holds what a convolution comes to after norm and activation."""
     return _activation(network, layer)[0]
 
 
-def convolution_at(network: Inside, picture: np.ndarray, place: Place) -> Convolution:
+def convolution_at(network: OpenedNetwork, picture: np.ndarray, place: Place) -> Convolution:
     """Work out the value that a convolution has at a place for one picture ``(H, W, 1)``."""
     kernel = network.weights(place.layer)["kernel"][..., place.filter]
     patch, top, left = _patch(network, picture, place, 0.0)
@@ -123,7 +123,7 @@ def convolution_at(network: Inside, picture: np.ndarray, place: Place) -> Convol
 
 
 def moved_convolution(
-    network: Inside, before: np.ndarray, place: Place, strides: tuple[int, int], padding: str
+    network: OpenedNetwork, before: np.ndarray, place: Place, strides: tuple[int, int], padding: str
 ) -> np.ndarray:
     """Return the map ``(H, W)`` that a filter makes of the maps ``before`` it ``(1, H, W, C)``.
 
@@ -139,14 +139,14 @@ def moved_convolution(
     return ACTIVATIONS[_activation(network, place.layer)[1]](total).astype(np.float32)
 
 
-def pooling_at(network: Inside, picture: np.ndarray, place: Place) -> Pooling:
+def pooling_at(network: OpenedNetwork, picture: np.ndarray, place: Place) -> Pooling:
     """Work out the value that a max pooling has at a place for one picture ``(H, W, 1)``."""
     patch, top, left = _patch(network, picture, place, np.nan)
     return Pooling(patch[..., place.filter].astype(np.float64), top, left)
 
 
 def _patch(
-    network: Inside, picture: np.ndarray, place: Place, beyond: float
+    network: OpenedNetwork, picture: np.ndarray, place: Place, beyond: float
 ) -> tuple[np.ndarray, int, int]:
     """What the layer sees ``(H, W, C)`` of the maps before it, and where that begins."""
     layer = network.layers[place.layer]
@@ -158,7 +158,9 @@ def _patch(
     return patch, place.row * layer.strides[0] - above, place.column * layer.strides[1] - before
 
 
-def _bias_and_norm(network: Inside, place: Place) -> tuple[float, float | None, float | None]:
+def _bias_and_norm(
+    network: OpenedNetwork, place: Place
+) -> tuple[float, float | None, float | None]:
     """The bias of a filter, and scale and shift of the batch normalisation behind it, if any."""
     bias = network.weights(place.layer).get("bias")
     norm = network.follower(place.layer)
@@ -169,7 +171,7 @@ def _bias_and_norm(network: Inside, place: Place) -> tuple[float, float | None, 
     return 0.0 if bias is None else float(bias[place.filter]), scale, shift
 
 
-def _activation(network: Inside, name: str) -> tuple[str, str]:
+def _activation(network: OpenedNetwork, name: str) -> tuple[str, str]:
     """The layer that ends a convolution, and its activation: its own or that of a ReLU layer."""
     layer = network.layers[name]
     following = network.follower(name)

@@ -49,7 +49,7 @@ def _baseline(filter: Classical) -> Baseline:
     ) -> np.ndarray:
         return filter.denoise(noisy, sigma)
 
-    return Baseline(filter.name, filter.title, filter.explain, run)
+    return Baseline(filter.name, filter.title, filter.description, run)
 
 
 def fair(baseline: Baseline, degradation: str, strength: float) -> Baseline:

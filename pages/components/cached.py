@@ -13,13 +13,13 @@ import streamlit as st
 from onnxruntime import InferenceSession
 
 from models.catalogue import Card, ModelError, read_card, read_catalogue
-from models.inspection.network import Inside, load_inside
+from models.inspection.network import OpenedNetwork, load_inside
 from models.live import pack_card
-from models.picture_queue import Workbench
+from models.picture_queue import PictureQueue
 from models.predictor import Predictor, load_predictor
 from models.session import open_session
 from models.studies import anomaly, autoencoders, codes, pixel_order, storage
-from pages.components.picture_cache import Shelf
+from pages.components.picture_cache import PictureCache
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
 from pages.components.tabs import Tabs
 from pages.components.thumbnails import make_thumbnails
@@ -47,7 +47,7 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
     """Return this visitor's cards: those of their own trained networks, then the catalogue's."""
     cards, problems = get_catalogue()
     own = {}
-    for folder in st.session_state.get("own_models", []):
+    for folder in st.session_state.get("user_models", []):
         try:
             own[folder.name] = read_card(folder)
         except ModelError:
@@ -103,29 +103,29 @@ def get_packed(card: Card) -> bytes | None:
         return None
 
 
-def get_inside(card: Card) -> Inside:
+def get_inside(card: Card) -> OpenedNetwork:
     """Return the network of a card, opened; raise ``ModelError`` where that cannot be done."""
     return _inside(card.sha256, card)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def get_workbench() -> Workbench:
+def get_picture_queue() -> PictureQueue:
     """Return the queue for long work, one for all visitors; it is closed when the server ends."""
-    workbench = Workbench()
+    workbench = PictureQueue()
     atexit.register(workbench.close)
     return workbench
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def get_shelf() -> Shelf:
+def get_picture_cache() -> PictureCache:
     """Return the pictures in work, within one limit for all visitors."""
-    return Shelf()
+    return PictureCache()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def get_uploads() -> Shelf:
+def get_uploads() -> PictureCache:
     """Return the files that visitors have brought, within one limit for all of them."""
-    return Shelf(UPLOADS_LIMIT, UPLOADS_KEPT)
+    return PictureCache(UPLOADS_LIMIT, UPLOADS_KEPT)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -146,7 +146,7 @@ def _predictor(sha256: str, _card: Card) -> Predictor:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _inside(sha256: str, _card: Card) -> Inside:
+def _inside(sha256: str, _card: Card) -> OpenedNetwork:
     return load_inside(_card, _network(sha256, _card))
 
 

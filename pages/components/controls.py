@@ -73,7 +73,7 @@ def pick_noise(prefix: str) -> tuple[NoiseKind, float]:
             kind.high,
             step=FINE,
             key=f"{prefix}strength",
-            help=kind.explain,
+            help=kind.description,
         )
     return kind, strength
 

@@ -29,7 +29,7 @@ STYLE = """
 
 
 @dataclass(frozen=True)
-class Entry:
+class Thumbnail:
     """One picture ``(H, W, C)`` in [0, 1] with its title and the lines below it."""
 
     title: str
@@ -39,7 +39,7 @@ class Entry:
     chosen: bool = False
 
 
-def show_gallery(entries: Iterable[Entry], photos: bool = False) -> None:
+def show_gallery(entries: Iterable[Thumbnail], photos: bool = False) -> None:
     """Draw the entries as a grid that fills the width; the chosen one is framed.
 
     ``photos`` keep their shape, and their pixels are not enlarged into squares.
@@ -71,7 +71,7 @@ def webp(picture: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _item(entry: Entry, photo: bool) -> str:
+def _item(entry: Thumbnail, photo: bool) -> str:
     kind, file = ("png", png(entry.picture)) if photo else ("webp", webp(entry.picture))
     source = f"data:image/{kind};base64,{base64.b64encode(file).decode()}"
     lines = "".join(f"<span>{escape(line)}</span>" for line in entry.lines)

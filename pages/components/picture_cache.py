@@ -19,7 +19,7 @@ class Owner:
     """Stands for a visitor; it lives in the session, and what it owns goes with it."""
 
 
-class Shelf:
+class PictureCache:
     """Values with their size in bytes, by owner and name."""
 
     def __init__(self, limit: int = LIMIT, kept_unused: float = KEPT_UNUSED) -> None:

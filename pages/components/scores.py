@@ -10,7 +10,7 @@ from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, ModelError
 from models.methods import Method
 from pages.components.cached import get_predictor
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.methods import Result
 
 READER = "digit-reader"
@@ -43,11 +43,11 @@ def captions(pictures: dict[str, np.ndarray], readings: dict[str, Reading]) -> d
         if clean is not None and title != "Original":
             lines[title].append(decibel(metrics.psnr(clean, picture)))
         if title in readings:
-            lines[title].append(f"reader: {words(readings[title])}")
+            lines[title].append(f"reader: {as_text(readings[title])}")
     return {title: " · ".join(line) for title, line in lines.items()}
 
 
-def words(reading: Reading) -> str:
+def as_text(reading: Reading) -> str:
     """Return a reading as text: "7 (98 %)", not to be broken before %; no reader is ever sure."""
     digit, probability = reading
     percent = ">99" if probability > 0.99 else f"{probability * 100:.0f}"
@@ -112,8 +112,8 @@ def show_warnings(
     original, denoised = readings.get("Original"), readings.get("Denoised")
     if original and denoised and original[0] != denoised[0] and original[1] > SURE:
         st.warning(
-            f"The digit changed: the reader saw {words(original)} in the original and now sees "
-            f"{words(denoised)}. A clean image is not always a correct one.",
+            f"The digit changed: the reader saw {as_text(original)} in the original and now sees "
+            f"{as_text(denoised)}. A clean image is not always a correct one.",
             icon=":material/visibility_off:",
         )
     if method.card is not None:
@@ -156,7 +156,7 @@ def show_all_methods(
             after = metrics.psnr(clean, result.answer)
             gain = "" if math.isinf(before) else f" ({after - before:+.1f})"
             lines.insert(0, f"{decibel(after)}{gain}")
-        entry = Entry(
+        entry = Thumbnail(
             result.method.title,
             result.answer,
             tuple(lines),

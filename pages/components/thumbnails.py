@@ -4,14 +4,14 @@ import base64
 
 import numpy as np
 
-from models.inspection.network import Inside
+from models.inspection.network import OpenedNetwork
 from models.studies.codes import CodeMap
 from pages.components.gallery import png
 
 CELLS = 16  # to a side of the map, one thumbnail in each at most
 
 
-def make_thumbnails(network: Inside, code_map: CodeMap, method: str) -> dict[int, str]:
+def make_thumbnails(network: OpenedNetwork, code_map: CodeMap, method: str) -> dict[int, str]:
     """Return pictures as data URLs, by the index of their code, for the map "pca" or "tsne"."""
     chosen = spread_over_cells(code_map.places(method), CELLS)
     pictures = network.decode(code_map.codes[chosen])

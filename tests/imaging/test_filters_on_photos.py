@@ -66,7 +66,7 @@ def test_a_flat_picture_stays_flat(filter, colour, sigma):
 
 @every_filter
 def test_what_a_visitor_reads_about_a_filter_is_one_sentence(filter):
-    assert filter.explain.endswith(".")
-    assert filter.explain.count(".") == 1
+    assert filter.description.endswith(".")
+    assert filter.description.count(".") == 1
     assert filter.title
     assert filter.source

@@ -312,8 +312,8 @@ def test_a_slider_starts_inside_its_range_at_a_whole_step(kind):
 
 @every_kind_of_both
 def test_what_a_visitor_reads_about_a_noise_is_one_sentence(kind):
-    assert kind.explain.endswith(".")
-    assert kind.explain.count(".") == 1
+    assert kind.description.endswith(".")
+    assert kind.description.count(".") == 1
     assert kind.title
     assert kind.unit
 

@@ -29,8 +29,8 @@ def test_a_sample_is_the_same_every_time(item, load):
 
 @every_sample
 def test_what_a_visitor_reads_about_a_sample_is_one_sentence(item):
-    assert item.explain.endswith(".")
-    assert item.explain.count(".") == 1
+    assert item.description.endswith(".")
+    assert item.description.count(".") == 1
     assert item.title
 
 

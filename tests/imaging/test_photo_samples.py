@@ -17,7 +17,7 @@ def test_a_sample_is_an_8_bit_picture_of_a_size_that_is_worked_on_in_a_second(it
 
 @every_sample
 def test_what_a_visitor_reads_about_a_sample_are_sentences(item):
-    assert item.explain.endswith(".")
+    assert item.description.endswith(".")
     assert item.title
 
 

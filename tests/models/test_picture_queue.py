@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from models import picture_queue
-from models.picture_queue import PATIENCE, Full, Job, Workbench
+from models.picture_queue import ABANDONED_AFTER_S, Job, PictureQueue, QueueFull
 
 LONG = 20  # seconds, after which a test has failed
 
@@ -73,14 +73,14 @@ def ended(job: Job) -> str:
 
 
 def test_a_job_is_done_and_keeps_its_result():
-    job = Workbench().submit(lambda watch: "result")
+    job = PictureQueue().submit(lambda watch: "result")
     assert ended(job) == "done"
     assert (job.result, job.error, job.pending) == ("result", None, False)
     assert job.seconds >= 0
 
 
 def test_one_at_a_time_they_are_done_in_the_order_they_came(gates):
-    bench, order, first = Workbench(at_once=1), [], gates()
+    bench, order, first = PictureQueue(at_once=1), [], gates()
     jobs = [bench.submit(first)]
     jobs += [bench.submit(lambda watch, n=n: order.append(n)) for n in range(6)]
     first.open()
@@ -89,7 +89,7 @@ def test_one_at_a_time_they_are_done_in_the_order_they_came(gates):
 
 
 def test_two_are_in_work_at_once_and_the_third_waits(gates):
-    bench, work = Workbench(), [gates(n) for n in range(3)]
+    bench, work = PictureQueue(), [gates(n) for n in range(3)]
     jobs = [bench.submit(each) for each in work]
     work[0].wait()
     work[1].wait()
@@ -105,7 +105,7 @@ def test_two_are_in_work_at_once_and_the_third_waits(gates):
 
 
 def test_never_more_than_two_are_in_work(gates):
-    bench, lock, now, most = Workbench(most_waiting=100), threading.Lock(), 0, 0
+    bench, lock, now, most = PictureQueue(most_waiting=100), threading.Lock(), 0, 0
 
     def work(watch):
         nonlocal now, most
@@ -122,7 +122,7 @@ def test_never_more_than_two_are_in_work(gates):
 
 
 def test_those_who_wait_see_their_place(gates):
-    bench, work = Workbench(at_once=1), [gates() for _ in range(4)]
+    bench, work = PictureQueue(at_once=1), [gates() for _ in range(4)]
     jobs = [bench.submit(each) for each in work]
     work[0].wait()
     # In work; the next; one before it; two before it.
@@ -135,7 +135,7 @@ def test_those_who_wait_see_their_place(gates):
 
 
 def test_a_job_that_comes_just_when_the_last_one_ends_is_not_left_lying():
-    bench = Workbench()
+    bench = PictureQueue()
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # Threads are interrupted wherever they can be.
     try:
@@ -153,7 +153,7 @@ def test_a_job_that_comes_just_when_the_last_one_ends_is_not_left_lying():
 
 
 def test_where_no_thread_can_be_started_nothing_is_queued_and_the_next_one_is_done(monkeypatch):
-    bench, worked = Workbench(at_once=1), []
+    bench, worked = PictureQueue(at_once=1), []
 
     def refuse(self):
         raise RuntimeError("can't start new thread")
@@ -169,7 +169,7 @@ def test_where_no_thread_can_be_started_nothing_is_queued_and_the_next_one_is_do
 
 def test_no_thread_is_left_where_there_is_no_work():
     before = threading.active_count()
-    bench = Workbench()
+    bench = PictureQueue()
     jobs = [bench.submit(lambda watch: None) for _ in range(5)]
     assert {ended(job) for job in jobs} == {"done"}
     for thread in threading.enumerate():
@@ -184,7 +184,7 @@ def test_the_work_gives_way_to_others_and_who_asked_for_it_does_not():
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     mine = priority()
-    job = Workbench().submit(lambda watch: priority())
+    job = PictureQueue().submit(lambda watch: priority())
     assert ended(job) == "done"
     assert job.result == max(mine, 10)
     assert priority() == mine
@@ -195,14 +195,14 @@ def test_a_host_that_forbids_priorities_gets_the_work_done(monkeypatch):
         raise PermissionError("not here")
 
     monkeypatch.setattr(os, "setpriority", forbid, raising=False)
-    assert ended(Workbench().submit(lambda watch: None)) == "done"
+    assert ended(PictureQueue().submit(lambda watch: None)) == "done"
 
 
 # Cancelling
 
 
 def test_a_job_that_waits_is_cancelled_at_once_and_never_begun(gates):
-    bench, first, second = Workbench(at_once=1), gates(), gates()
+    bench, first, second = PictureQueue(at_once=1), gates(), gates()
     working, waiting = bench.submit(first), bench.submit(second)
     third = bench.submit(lambda watch: 3)
     waiting.cancel()
@@ -214,7 +214,7 @@ def test_a_job_that_waits_is_cancelled_at_once_and_never_begun(gates):
 
 
 def test_a_job_in_work_is_cancelled_after_its_step(gates):
-    bench, gate = Workbench(at_once=1), gates(steps=5)
+    bench, gate = PictureQueue(at_once=1), gates(steps=5)
     job, other = bench.submit(gate), bench.submit(lambda watch: "other")
     gate.wait()
     job.cancel()
@@ -227,7 +227,7 @@ def test_a_job_in_work_is_cancelled_after_its_step(gates):
 
 def test_a_job_that_is_cancelled_just_before_it_begins_is_never_begun():
     worked = []
-    job = Job(worked.append, Workbench())  # Taken out of the queue, not begun.
+    job = Job(worked.append, PictureQueue())  # Taken out of the queue, not begun.
     job.cancel()
     assert job.state == "waiting"
     job._run()
@@ -235,7 +235,7 @@ def test_a_job_that_is_cancelled_just_before_it_begins_is_never_begun():
 
 
 def test_cancelling_what_has_ended_changes_nothing():
-    job = Workbench().submit(lambda watch: "result")
+    job = PictureQueue().submit(lambda watch: "result")
     ended(job)
     job.cancel()
     job.cancel()
@@ -243,7 +243,7 @@ def test_cancelling_what_has_ended_changes_nothing():
 
 
 def test_a_job_may_be_cancelled_by_many_at_once(gates):
-    bench, gate = Workbench(at_once=1), gates()
+    bench, gate = PictureQueue(at_once=1), gates()
     bench.submit(gate)
     jobs = [bench.submit(lambda watch: None) for _ in range(10)]
     with ThreadPoolExecutor(8) as threads:
@@ -258,7 +258,7 @@ def test_a_job_may_be_cancelled_by_many_at_once(gates):
 
 @pytest.mark.parametrize("error", [ValueError("no"), MemoryError(), ZeroDivisionError()])
 def test_a_job_that_fails_does_no_harm_to_the_next(gates, error):
-    bench, gate = Workbench(at_once=1), gates("fine")
+    bench, gate = PictureQueue(at_once=1), gates("fine")
 
     def fail(watch):
         watch(1, 3)
@@ -276,7 +276,7 @@ def test_whoever_runs_the_server_reads_why_a_job_failed(caplog):
     def fail(watch):
         raise ValueError("no such filter")
 
-    ended(Workbench().submit(fail))
+    ended(PictureQueue().submit(fail))
     assert "no such filter" in caplog.text
 
 
@@ -286,7 +286,7 @@ def test_a_job_that_has_ended_holds_no_pictures_but_its_result(gates, outcome, m
     monkeypatch.setattr(logging.getLogger(picture_queue.__name__), "disabled", True)
     picture = np.zeros(10)
     gone = weakref.ref(picture)
-    bench, gate = Workbench(at_once=1), gates()
+    bench, gate = PictureQueue(at_once=1), gates()
 
     def work(watch, picture=picture):
         tile = picture
@@ -312,19 +312,19 @@ def test_a_job_that_has_ended_holds_no_pictures_but_its_result(gates, outcome, m
 
 def test_a_job_that_nobody_asks_about_is_given_up_while_it_works(clock, gates):
     gate = gates(steps=3)
-    job = Workbench().submit(gate)
+    job = PictureQueue().submit(gate)
     gate.wait()
-    clock.now += PATIENCE + 1
+    clock.now += ABANDONED_AFTER_S + 1
     gate.open()
     assert ended(job) == "cancelled"
     assert gate.watches == 1
 
 
 def test_a_job_that_nobody_asks_about_is_not_begun(clock, gates):
-    bench, first, second = Workbench(at_once=1), gates(), gates()
+    bench, first, second = PictureQueue(at_once=1), gates(), gates()
     asked, forgotten = bench.submit(first), bench.submit(second)
     first.wait()
-    clock.now += PATIENCE + 1
+    clock.now += ABANDONED_AFTER_S + 1
     assert asked.pending
     first.open()
     assert (ended(asked), ended(forgotten)) == ("done", "cancelled")
@@ -332,11 +332,11 @@ def test_a_job_that_nobody_asks_about_is_not_begun(clock, gates):
 
 
 def test_whoever_asks_in_time_keeps_the_job_alive(clock, gates):
-    bench, first, second = Workbench(at_once=1), gates(), gates()
+    bench, first, second = PictureQueue(at_once=1), gates(), gates()
     jobs = bench.submit(first), bench.submit(second)
     first.wait()
     for _ in range(5):
-        clock.now += PATIENCE - 1
+        clock.now += ABANDONED_AFTER_S - 1
         assert all(job.pending for job in jobs)
     first.open()
     second.open()
@@ -344,9 +344,9 @@ def test_whoever_asks_in_time_keeps_the_job_alive(clock, gates):
 
 
 def test_a_clock_of_its_own_gives_a_job_up_too(monkeypatch, gates):
-    monkeypatch.setattr(picture_queue, "PATIENCE", 0.05)
+    monkeypatch.setattr(picture_queue, "ABANDONED_AFTER_S", 0.05)
     gate = gates()
-    job = Workbench().submit(gate)
+    job = PictureQueue().submit(gate)
     gate.wait()
     threading.Event().wait(0.1)
     gate.open()
@@ -357,11 +357,11 @@ def test_a_clock_of_its_own_gives_a_job_up_too(monkeypatch, gates):
 
 
 def test_a_full_queue_refuses_with_a_sentence_and_takes_again_when_there_is_room(gates):
-    bench, gate = Workbench(at_once=1, most_waiting=2), gates()
+    bench, gate = PictureQueue(at_once=1, most_waiting=2), gates()
     first = bench.submit(gate)
     gate.wait()
     waiting = [bench.submit(lambda watch: None) for _ in range(2)]
-    with pytest.raises(Full, match=r"^2 pictures wait .*\. Try again in a minute\.$"):
+    with pytest.raises(QueueFull, match=r"^2 pictures wait .*\. Try again in a minute\.$"):
         bench.submit(lambda watch: None)
     assert [job.place for job in waiting] == [0, 1]
     waiting[0].cancel()
@@ -371,11 +371,11 @@ def test_a_full_queue_refuses_with_a_sentence_and_takes_again_when_there_is_room
 
 
 def test_forgotten_jobs_make_room_in_a_full_queue(clock, gates):
-    bench, gate = Workbench(at_once=1, most_waiting=2), gates()
+    bench, gate = PictureQueue(at_once=1, most_waiting=2), gates()
     bench.submit(gate)
     gate.wait()
     forgotten, kept = (bench.submit(lambda watch: None) for _ in range(2))
-    clock.now += PATIENCE + 1
+    clock.now += ABANDONED_AFTER_S + 1
     assert kept.pending
     taken = bench.submit(lambda watch: "taken")
     assert forgotten.state == "cancelled"
@@ -397,7 +397,7 @@ def test_progress_and_time_left_follow_the_steps(clock):
             step.wait()
             step.wait()
 
-    job = Workbench().submit(work)
+    job = PictureQueue().submit(work)
     for _ in range(4):
         step.wait()
         told.append((job.progress, job.seconds_left))
@@ -411,7 +411,7 @@ def test_progress_and_time_left_follow_the_steps(clock):
 
 
 def test_a_job_that_waits_has_no_progress_yet(gates):
-    bench, gate = Workbench(at_once=1), gates()
+    bench, gate = PictureQueue(at_once=1), gates()
     bench.submit(gate)
     waiting = bench.submit(lambda watch: None)
     assert (waiting.state, waiting.progress, waiting.seconds_left) == ("waiting", 0, None)
@@ -419,7 +419,7 @@ def test_a_job_that_waits_has_no_progress_yet(gates):
 
 def test_progress_is_a_share_while_another_thread_changes_it():
     """Done and total belong together, or 5 of 9 might be read as 5 of 1."""
-    job = Job(lambda watch: None, Workbench())
+    job = Job(lambda watch: None, PictureQueue())
     stop, shares = threading.Event(), set()
 
     def read():
@@ -444,7 +444,7 @@ def test_progress_is_a_share_while_another_thread_changes_it():
 
 def test_waiting_for_a_job_ends_in_time(gates):
     gate = gates()
-    job = Workbench().submit(gate)
+    job = PictureQueue().submit(gate)
     job.wait(0.01)
     assert job.pending
 
@@ -453,7 +453,7 @@ def test_waiting_for_a_job_ends_in_time(gates):
 
 
 def test_a_bench_that_closes_gives_all_jobs_up_and_waits_for_the_step_in_work(gates):
-    bench, work = Workbench(at_once=1), gates(steps=3)
+    bench, work = PictureQueue(at_once=1), gates(steps=3)
     at_work, waiting = bench.submit(work), bench.submit(gates())
     work.wait()
     closing = threading.Thread(target=bench.close)
@@ -468,7 +468,7 @@ def test_a_bench_that_closes_gives_all_jobs_up_and_waits_for_the_step_in_work(ga
 
 
 def test_a_bench_that_closes_does_not_wait_for_ever(gates):
-    bench, work = Workbench(), gates()
+    bench, work = PictureQueue(), gates()
     bench.submit(work)
     work.wait()
     bench.close(timeout=0.01)

@@ -92,12 +92,12 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[selection.Chosen]:
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[selection.Selection]:
     """What the charts of the page were given, the newest last."""
     seen = []
     draw = charts.show_ranking
 
-    def remember(chosen: selection.Chosen) -> None:
+    def remember(chosen: selection.Selection) -> None:
         seen.append(chosen)
         draw(chosen)
 
@@ -353,19 +353,19 @@ def played(left: float, right: float, names: tuple[str, str] = ("a", "b")) -> bl
 
 
 def test_the_score_counts_rounds_in_which_both_saw_a_difference():
-    sitting = blind_test.Sitting(1)
-    sitting.rounds = [played(0.1, 0.2), played(0.1, 0.2), played(0.2, 0.1), played(0.1, 0.1)]
-    sitting.picks = [blind_test.LEFT, blind_test.RIGHT, blind_test.EQUAL, blind_test.LEFT]
+    test = blind_test.BlindTest(1)
+    test.rounds = [played(0.1, 0.2), played(0.1, 0.2), played(0.2, 0.1), played(0.1, 0.1)]
+    test.picks = [blind_test.LEFT, blind_test.RIGHT, blind_test.EQUAL, blind_test.LEFT]
     # The first agrees, the second does not; in the third the visitor saw none, in the fourth
     # there was none.
-    assert sitting.agreement("psnr") == (1, 2)
+    assert test.agreement("psnr") == (1, 2)
 
 
 def test_the_picked_methods_are_counted():
-    sitting = blind_test.Sitting(1)
-    sitting.rounds = [played(0.1, 0.2, ("a", "b")), played(0.1, 0.2, ("a", "c"))]
-    sitting.picks = [blind_test.LEFT, blind_test.RIGHT]
-    picked, rounds = blind_test.as_tables(sitting)
+    test = blind_test.BlindTest(1)
+    test.rounds = [played(0.1, 0.2, ("a", "b")), played(0.1, 0.2, ("a", "c"))]
+    test.picks = [blind_test.LEFT, blind_test.RIGHT]
+    picked, rounds = blind_test.as_tables(test)
     assert picked.values.tolist() == [["C", 1, 1], ["A", 1, 2], ["B", 0, 1]]
     assert rounds["PSNR"].tolist() == ["left", "left"]
 

@@ -25,8 +25,8 @@ QUICK = "median"  # A method that takes a moment; the network's own tests are el
 @pytest.fixture(autouse=True)
 def own_shelf():
     """No test sees the pictures that another one has made."""
-    cached.get_shelf.clear()
-    cached.get_workbench.clear()
+    cached.get_picture_cache.clear()
+    cached.get_picture_queue.clear()
 
 
 def visit(**params: str) -> AppTest:

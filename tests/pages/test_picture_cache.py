@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pages.components import picture_cache
-from pages.components.picture_cache import KEPT_UNUSED, LIMIT, Owner, Shelf
+from pages.components.picture_cache import KEPT_UNUSED, LIMIT, Owner, PictureCache
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def clock(monkeypatch):
     return clock
 
 
-def kept(cache: Shelf, owner: Owner, names: str) -> str:
+def kept(cache: PictureCache, owner: Owner, names: str) -> str:
     """Return those of the one-letter names that are there; looking counts as use."""
     return "".join(name for name in names if cache.get(owner, name) is not None)
 
@@ -28,7 +28,7 @@ def kept(cache: Shelf, owner: Owner, names: str) -> str:
 
 
 def test_what_was_put_there_is_there_for_its_owner_alone():
-    cache, owner, other = Shelf(), Owner(), Owner()
+    cache, owner, other = PictureCache(), Owner(), Owner()
     cache.put(owner, "a", "mine", 4)
     cache.put(other, "a", "theirs", 6)
     assert (cache.get(owner, "a"), cache.get(other, "a")) == ("mine", "theirs")
@@ -37,7 +37,7 @@ def test_what_was_put_there_is_there_for_its_owner_alone():
 
 
 def test_a_new_value_takes_the_place_of_the_old_one():
-    cache, owner = Shelf(100), Owner()
+    cache, owner = PictureCache(100), Owner()
     cache.put(owner, "a", "old", 90)
     cache.put(owner, "b", "other", 5)
     cache.put(owner, "a", "new", 80)
@@ -46,7 +46,7 @@ def test_a_new_value_takes_the_place_of_the_old_one():
 
 
 def test_what_is_there_is_not_made_again():
-    cache, owner, made = Shelf(), Owner(), []
+    cache, owner, made = PictureCache(), Owner(), []
 
     def make():
         made.append(1)
@@ -58,7 +58,7 @@ def test_what_is_there_is_not_made_again():
 
 
 def test_what_cannot_be_made_leaves_nothing_behind():
-    cache, owner = Shelf(), Owner()
+    cache, owner = PictureCache(), Owner()
 
     def fail():
         raise ValueError("no")
@@ -73,7 +73,7 @@ def test_what_cannot_be_made_leaves_nothing_behind():
 
 
 def test_what_does_not_fit_any_more_is_put_away_the_longest_unused_first():
-    cache, owner = Shelf(100), Owner()
+    cache, owner = PictureCache(100), Owner()
     for name in "abcd":
         cache.put(owner, name, name, 25)
     assert kept(cache, owner, "a") == "a"  # Used now, so that b is the longest unused.
@@ -83,7 +83,7 @@ def test_what_does_not_fit_any_more_is_put_away_the_longest_unused_first():
 
 
 def test_no_more_is_put_away_than_must_be():
-    cache, owner = Shelf(100), Owner()
+    cache, owner = PictureCache(100), Owner()
     cache.put(owner, "a", "a", 50)
     cache.put(owner, "b", "b", 50)
     assert kept(cache, owner, "ab") == "ab"
@@ -92,7 +92,7 @@ def test_no_more_is_put_away_than_must_be():
 
 
 def test_all_visitors_share_one_limit():
-    cache, owners = Shelf(100), [Owner() for _ in range(5)]
+    cache, owners = PictureCache(100), [Owner() for _ in range(5)]
     for owner in owners:
         cache.put(owner, "picture", "picture", 40)
         assert cache.size <= 100
@@ -100,7 +100,7 @@ def test_all_visitors_share_one_limit():
 
 
 def test_what_is_larger_than_the_limit_is_kept_alone_until_the_next_comes():
-    cache, owner = Shelf(100), Owner()
+    cache, owner = PictureCache(100), Owner()
     cache.put(owner, "a", "a", 10)
     cache.put(owner, "b", "b", 500)
     assert kept(cache, owner, "ab") == "b"
@@ -116,7 +116,7 @@ def test_the_limit_holds_a_noisy_and_a_denoised_picture_of_12_megapixels():
 
 
 def test_what_belongs_to_a_visitor_is_forgotten_with_the_visitor():
-    cache, owner, other = Shelf(), Owner(), Owner()
+    cache, owner, other = PictureCache(), Owner(), Owner()
     for name in "abc":
         cache.put(owner, name, np.zeros(10), 10)
     cache.put(other, "a", "stays", 5)
@@ -127,7 +127,7 @@ def test_what_belongs_to_a_visitor_is_forgotten_with_the_visitor():
 
 
 def test_a_visitor_who_is_part_of_a_circle_is_forgotten_too():
-    cache = Shelf()
+    cache = PictureCache()
     session = {"owner": Owner()}
     session["itself"] = session
     cache.put(session["owner"], "a", np.zeros(10), 80)
@@ -137,7 +137,7 @@ def test_a_visitor_who_is_part_of_a_circle_is_forgotten_too():
 
 
 def test_a_visitor_at_the_same_place_in_memory_finds_nothing_of_the_one_before():
-    cache = Shelf()
+    cache = PictureCache()
     for _ in range(200):
         owner = Owner()
         assert cache.get(owner, "a") is None
@@ -146,7 +146,7 @@ def test_a_visitor_at_the_same_place_in_memory_finds_nothing_of_the_one_before()
 
 
 def test_a_visitor_who_leaves_while_the_shelf_is_in_use_is_forgotten_at_the_next_occasion():
-    cache, stays = Shelf(), Owner()
+    cache, stays = PictureCache(), Owner()
     cache.put(stays, "a", "a", 1)
     for look in (
         lambda: cache.size,
@@ -167,7 +167,7 @@ def test_a_visitor_who_leaves_while_the_shelf_is_in_use_is_forgotten_at_the_next
 
 
 def test_what_nobody_used_for_long_is_put_away_when_something_comes(clock):
-    cache, owner, other = Shelf(), Owner(), Owner()
+    cache, owner, other = PictureCache(), Owner(), Owner()
     for name in "ab":
         cache.put(owner, name, name, 10)
     clock.now += KEPT_UNUSED - 1
@@ -182,7 +182,7 @@ def test_what_nobody_used_for_long_is_put_away_when_something_comes(clock):
 
 
 def test_many_visitors_at_once_find_what_is_theirs_and_the_limit_holds():
-    cache, wrong = Shelf(1000), []
+    cache, wrong = PictureCache(1000), []
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # Threads are interrupted wherever they can be.
 
@@ -208,7 +208,7 @@ def test_many_visitors_at_once_find_what_is_theirs_and_the_limit_holds():
 
 def test_the_garbage_collector_may_run_at_any_moment():
     """Visitors who leave are found in the middle of whatever the shelf is doing."""
-    cache, stays = Shelf(2000), Owner()
+    cache, stays = PictureCache(2000), Owner()
     thresholds = gc.get_threshold()
     gc.set_threshold(1)
     try:

@@ -226,7 +226,7 @@ def test_own_pictures_are_asked_for_before_a_start(runs):
     page.selectbox(key="dense-tutorial-data").select("own").run()
     assert "upload a ZIP" in said(page)
     pictures = np.random.default_rng(0).integers(0, 256, (80, 28, 28, 1), np.uint8)
-    page.session_state.own_pictures = pictures
+    page.session_state.user_pictures = pictures
     page.run()
     assert not page.exception
     assert started(page, runs).data == "own"

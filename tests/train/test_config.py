@@ -18,7 +18,7 @@ from train.config import (
     gaussian_only,
     on_equal_terms,
     require_settings,
-    with_usual,
+    with_defaults,
 )
 
 FULL = TrainConfig(
@@ -297,14 +297,14 @@ def test_early_stopping_and_averaging_exclude_each_other():
 
 @pytest.mark.parametrize("name", ARCHITECTURE_SETTINGS)
 def test_the_usual_settings_of_an_architecture_are_allowed(name):
-    usual = with_usual(name, {})
-    require_settings(name, usual)
-    assert set(usual) == set(ARCHITECTURE_SETTINGS[name])
-    assert count_parameters(name, {}) == count_parameters(name, usual)
+    default = with_defaults(name, {})
+    require_settings(name, default)
+    assert set(default) == set(ARCHITECTURE_SETTINGS[name])
+    assert count_parameters(name, {}) == count_parameters(name, default)
 
 
 def test_what_is_set_takes_the_place_of_what_is_usual():
-    assert with_usual("unet", {"skips": False}) == {
+    assert with_defaults("unet", {"skips": False}) == {
         "filters": [16, 32, 64, 128],
         "dropout": 0.1,
         "skips": False,

@@ -202,7 +202,7 @@ def test_a_run_that_is_looked_at_can_still_be_locked(tmp_path):
 
 @pytest.mark.parametrize("places", [1, 2])
 def test_as_many_runs_train_at_once_as_is_set(tmp_path, monkeypatch, places):
-    monkeypatch.setattr(jobs, "AT_ONCE", places)
+    monkeypatch.setattr(jobs, "RUNS_AT_ONCE", places)
     got = []
     with ExitStack() as files:
         for name in "abc":

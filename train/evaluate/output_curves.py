@@ -59,11 +59,11 @@ def fit_curves(digits: np.ndarray, report: Callable[[str], None] = print) -> dic
             reached = []
             noisy, sigmas = _corrupt(digits, kind, strength)
             for name, filter in CLASSICAL.items():
-                boost, curve, psnr = _fit_one(filter, digits, noisy, sigmas)
+                level_factor, curve, psnr = _fit_one(filter, digits, noisy, sigmas)
                 entries[name]["strengths"].append(strength)
-                entries[name]["boosts"].append(boost)
+                entries[name]["boosts"].append(level_factor)
                 entries[name]["curves"].append(curve.round(3).tolist())
-                reached.append(f"{name} {psnr:.2f} dB at {boost:g}")
+                reached.append(f"{name} {psnr:.2f} dB at {level_factor:g}")
             report(f"{kind.name} {strength:g}: {', '.join(reached)}")
     return fitted
 
@@ -101,17 +101,20 @@ def _fit_one(
 ) -> tuple[float, np.ndarray, float]:
     """The boost that a few digits like best, the curve for it by all, and the PSNR in dB."""
     few = slice(DIGITS_TO_CHOOSE)
-    boost = max(
-        BOOSTS, key=lambda boost: _try(filter, boost, clean[few], noisy[few], sigmas[few])[1]
+    level_factor = max(
+        BOOSTS, key=lambda factor: _try(filter, factor, clean[few], noisy[few], sigmas[few])[1]
     )
-    return boost, *_try(filter, boost, clean, noisy, sigmas)
+    return level_factor, *_try(filter, level_factor, clean, noisy, sigmas)
 
 
 def _try(
-    filter: Classical, boost: float, clean: np.ndarray, noisy: np.ndarray, sigmas: np.ndarray
+    filter: Classical, level_factor: float, clean: np.ndarray, noisy: np.ndarray, sigmas: np.ndarray
 ) -> tuple[np.ndarray, float]:
     denoised = np.stack(
-        [filter.denoise(image, boost * sigma) for image, sigma in zip(noisy, sigmas, strict=True)]
+        [
+            filter.denoise(image, level_factor * sigma)
+            for image, sigma in zip(noisy, sigmas, strict=True)
+        ]
     )
     curve = fit_curve(denoised, clean)
     return curve, float(np.mean(metrics.batch_psnr(clean, apply_curve(denoised, curve))))

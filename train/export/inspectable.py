@@ -94,8 +94,8 @@ def _usual_value(given: onnx.ValueInfoProto) -> onnx.TensorProto:
     dims = given.type.tensor_type.shape.dim
     # A batch of one is repeated for as many as there are.
     shape = [each.dim_value or 1 for each in dims]
-    usual = 0 if given.name.startswith("code") else 1
-    return numpy_helper.from_array(np.full(shape, usual, np.float32), given.name)
+    default = 0 if given.name.startswith("code") else 1
+    return numpy_helper.from_array(np.full(shape, default, np.float32), given.name)
 
 
 def _name_outputs(graph: onnx.GraphProto, model: keras.Model) -> list[str]:

@@ -14,10 +14,10 @@ from train.fit.data import Batches
 from train.fit.distributed import on_every_device
 from train.run_folder import ProgressWriter, Run, write_whole
 
-RATES_AN_EPOCH = 20  # how often the learning rate is written down
+RATES_PER_EPOCH = 20  # how often the learning rate is written down
 
 
-class TellEpoch(keras.callbacks.Callback):
+class SetEpoch(keras.callbacks.Callback):
     """Tells the batches which epoch it is: Keras counts a ``fit`` that goes on from 0 again."""
 
     def __init__(self, batches: Batches) -> None:
@@ -28,7 +28,7 @@ class TellEpoch(keras.callbacks.Callback):
         self.batches.epoch = epoch
 
 
-class Report(keras.callbacks.Callback):
+class WriteProgress(keras.callbacks.Callback):
     """Writes every batch and epoch to ``progress.jsonl``."""
 
     def __init__(self, progress: ProgressWriter, batches: Batches) -> None:
@@ -36,7 +36,7 @@ class Report(keras.callbacks.Callback):
         self.progress, self.batches = progress, batches
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._rate_every = max(1, self.batches.batches_an_epoch // RATES_AN_EPOCH)
+        self._rate_every = max(1, self.batches.batches_an_epoch // RATES_PER_EPOCH)
         self._started = time.monotonic()
         self._pictures, self._sum = 0, 0.0
 
@@ -71,7 +71,7 @@ class EpochFinished(Exception):
     """Leaves ``fit`` after an epoch that a stop had broken."""
 
 
-class LeaveAfterEpoch(keras.callbacks.Callback):
+class EndAfterEpoch(keras.callbacks.Callback):
     """Leaves ``fit`` after its epoch by a back door: the front door ends the whole training.
 
     At the end of ``fit`` Keras puts the averaged weights in place of the trained ones.
@@ -92,7 +92,7 @@ class TrainingDiverged(TrainingStopped):
         super().__init__(f"{what}; try a lower learning rate")
 
 
-class PatienceLost(Exception):
+class EarlyStop(Exception):
     """Leaves ``fit`` when the validation loss has not fallen for too long."""
 
 
@@ -129,13 +129,13 @@ class StopEarly(keras.callbacks.Callback):
 
     def _judge(self, epoch: int) -> None:
         if epoch - self.best_epoch >= self.patience:
-            raise PatienceLost(
+            raise EarlyStop(
                 f"the validation loss has not fallen for {self.patience} "
                 f"{'epoch' if self.patience == 1 else 'epochs'}"
             )
 
 
-class Keep(keras.callbacks.Callback):
+class SaveCheckpoint(keras.callbacks.Callback):
     """Saves network and optimizer after each epoch, and touches the heartbeat."""
 
     def __init__(self, run: Run) -> None:
@@ -152,7 +152,7 @@ class Keep(keras.callbacks.Callback):
         save_checkpoint(self.model, self.run)
 
 
-class StopWhenAsked(keras.callbacks.Callback):
+class StopOnRequest(keras.callbacks.Callback):
     """Ends the training after the current batch: when asked, in time, or when it diverges.
 
     ``agree`` is told after each batch whether this worker wants to stop, and says whether all do.

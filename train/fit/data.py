@@ -20,7 +20,7 @@ from models.tasks import find_task
 from models.tasks.contract import Examples, Tensors
 from models.tasks.data_folder import data_folder
 from models.tasks.digits import DIGIT_SETS, Pictures, degrade, read_archive, split_digits
-from train.config import FEWEST_OWN, TrainConfig
+from train.config import FEWEST_USER_PICTURES, TrainConfig
 from train.run_folder import write_whole
 
 PART = 2000  # Pictures that are degraded at once where all are degraded beforehand.
@@ -102,8 +102,10 @@ def _load_own(path: Path) -> tuple[Pictures, Pictures]:
         raise OSError(
             f"your own pictures must be 8-bit (N, 28, 28, 1), got {pictures.dtype} {pictures.shape}"
         )
-    if len(pictures) < FEWEST_OWN:
-        raise OSError(f"at least {FEWEST_OWN} own pictures are needed, got {len(pictures)}")
+    if len(pictures) < FEWEST_USER_PICTURES:
+        raise OSError(
+            f"at least {FEWEST_USER_PICTURES} own pictures are needed, got {len(pictures)}"
+        )
     to_test = np.arange(len(pictures)) % 10 == 9
     train, test = pictures[~to_test], pictures[to_test]
     return (train, np.zeros(len(train), np.uint8)), (test, np.zeros(len(test), np.uint8))

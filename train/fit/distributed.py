@@ -68,7 +68,7 @@ class Team:
             raise ValueError(f"workers need Keras on JAX, got {keras.backend.backend()}")
         team = cls(index, count)
         if count > 1:
-            with team.losses_in_words():
+            with team.translate_lost_peer():
                 keras.distribution.initialize(coordinator, count, index)
         keras.distribution.set_distribution(
             keras.distribution.DataParallel(auto_shard_dataset=False)
@@ -76,7 +76,7 @@ class Team:
         team.devices = keras.distribution.get_device_count()
         return team
 
-    def require_fair(self, batches: "Batches") -> None:
+    def require_even_shards(self, batches: "Batches") -> None:
         """Raise ``ValueError`` where the batches of an epoch cannot be shared evenly."""
         batch, last = batches.config.batch, batches.batches_an_epoch - 1
         smallest = batches.examples_up_to(last) - (batches.examples_up_to(last - 1) if last else 0)
@@ -86,17 +86,17 @@ class Team:
                 f"of {batch} and a last one of {smallest}; take another number of workers"
             )
 
-    def share(self, data: object) -> object:
+    def shard(self, data: object) -> object:
         """Return this worker's rows of the arrays ``(N, ...)``, which may be nested in tuples.
 
         Where they do not divide evenly, the fewer than ``devices`` last rows go to nobody.
         """
         if isinstance(data, tuple):
-            return tuple(self.share(each) for each in data)
+            return tuple(self.shard(each) for each in data)
         rows = len(data) // self.devices * (self.devices // self.count)
         return data[self.index * rows : (self.index + 1) * rows]
 
-    def agree(self, stop: bool, interval: int) -> tuple[bool, int]:
+    def all_agree(self, stop: bool, interval: int) -> tuple[bool, int]:
         """Ask all workers at once: return whether any wants to stop, and worker 0's interval."""
         if self.count == 1:
             return stop, interval
@@ -105,7 +105,7 @@ class Team:
         answers = multihost_utils.process_allgather(np.int32([stop, interval]))
         return bool(answers[:, 0].any()), int(answers[0, 1])
 
-    def from_first(self, content: bytes) -> bytes:
+    def broadcast(self, content: bytes) -> bytes:
         """Return what worker 0 has; what the others give does not count."""
         if self.count == 1:
             return content
@@ -119,7 +119,7 @@ class Team:
         return np.asarray(send(padded), np.uint8).tobytes()
 
     @contextmanager
-    def losses_in_words(self) -> Iterator[None]:
+    def translate_lost_peer(self) -> Iterator[None]:
         """Raise ``WorkerError`` in place of what the libraries below say of a broken line."""
         try:
             yield
@@ -131,8 +131,8 @@ class Team:
     @contextmanager
     def folder(self, run: Run) -> Iterator[Run]:
         """Yield the folder to train in: the run's own for worker 0, a copy for the others."""
-        with self.losses_in_words():
-            content = self.from_first(_pack(run) if self.index == 0 else b"")
+        with self.translate_lost_peer():
+            content = self.broadcast(_pack(run) if self.index == 0 else b"")
         if self.index == 0:
             yield run
             return
@@ -156,7 +156,7 @@ class SharedBatches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index: int) -> tuple:
-        return self.team.share(self.batches[index])
+        return self.team.shard(self.batches[index])
 
 
 class StopTogether:
@@ -181,7 +181,7 @@ class StopTogether:
         if self._asked is not None:
             a_batch = max((now - self._asked) / self._interval, 1e-4)
             self._interval = max(1, round(ASK_EVERY / a_batch))
-        stop, self._interval = self.team.agree(stop, self._interval)
+        stop, self._interval = self.team.all_agree(stop, self._interval)
         self._asked, self._left = self.clock(), self._interval
         return stop
 

@@ -20,17 +20,17 @@ from models.tasks.digits import degrade
 from train.config import TrainConfig, gaussian_only
 from train.export.compact import read_kernels, set_kernels
 from train.fit.callbacks import (
+    EarlyStop,
+    EndAfterEpoch,
     EpochFinished,
-    Keep,
-    LeaveAfterEpoch,
-    PatienceLost,
     Probes,
-    Report,
+    SaveCheckpoint,
+    SetEpoch,
     StopEarly,
-    StopWhenAsked,
-    TellEpoch,
+    StopOnRequest,
     TrainingDiverged,
     TrainingStopped,
+    WriteProgress,
     step_of,
 )
 from train.fit.data import WATCH, Batches, split
@@ -92,12 +92,12 @@ def _train(
     task = batches.task
     model = resume_or_build(run, config, batches.batches_an_epoch)
     require_fit(model, batches)
-    team.require_fair(batches)
+    team.require_even_shards(batches)
     seed_random_layers(model, config.seed)
     epoch, batches.first_batch = divmod(step_of(model), batches.batches_an_epoch)
 
-    stopper = StopWhenAsked(run, minutes, StopTogether(team))
-    callbacks = [TellEpoch(batches), Report(progress, batches), Keep(run)]
+    stopper = StopOnRequest(run, minutes, StopTogether(team))
+    callbacks = [SetEpoch(batches), WriteProgress(progress, batches), SaveCheckpoint(run)]
     if task.picture:
         callbacks.append(
             Probes(run, progress, task.picture, *probe_pictures(run, config, *validation))
@@ -120,13 +120,13 @@ def _train(
     )
     reason = ""
     try:
-        with _stop_on_interrupt(stopper), team.losses_in_words():
+        with _stop_on_interrupt(stopper), team.translate_lost_peer():
             for first, last in _stretches(epoch, batches, config.epochs):
-                broken = [LeaveAfterEpoch()] if last < config.epochs else []
+                broken = [EndAfterEpoch()] if last < config.epochs else []
                 with suppress(EpochFinished):
                     model.fit(
                         SharedBatches(batches, team),
-                        validation_data=team.share(validation),
+                        validation_data=team.shard(validation),
                         validation_batch_size=500 if task.input.size else 16,
                         initial_epoch=first,
                         epochs=last,
@@ -135,7 +135,7 @@ def _train(
                         verbose=verbosity,
                     )
                 batches.first_batch = 0
-    except PatienceLost as end:
+    except EarlyStop as end:
         reason = f"{end}; "
     except TrainingStopped as stop:
         outcome = "diverged" if isinstance(stop, TrainingDiverged) else "stopped"
@@ -302,7 +302,7 @@ def _stretches(epoch: int, batches: Batches, epochs: int) -> Iterator[tuple[int,
 
 
 @contextmanager
-def _stop_on_interrupt(stopper: StopWhenAsked) -> Iterator[None]:
+def _stop_on_interrupt(stopper: StopOnRequest) -> Iterator[None]:
     """Turn Ctrl-C and a polite kill into a stop after the current batch."""
     names = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(name, lambda *_: stopper.ask("interrupted")) for name in names]

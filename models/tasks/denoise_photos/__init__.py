@@ -33,7 +33,7 @@ def _baseline(filter: Classical) -> Baseline:
         return in_tiles(noisy, lambda tile: filter.denoise(tile, sigma), watch, JPEG_BLOCK)
 
     family = "specialist" if filter.name in SPECIALISTS else "classical"
-    return Baseline(filter.name, filter.title, filter.explain, run, family)
+    return Baseline(filter.name, filter.title, filter.description, run, family)
 
 
 PICTURE = Signal("image", channels=3)

@@ -19,7 +19,7 @@ from models.catalogue import Card
 from models.tasks.denoise_digits import TASK
 from pages.components import widgets
 from pages.components.controls import DIGITS, HIGHEST_SEED, ready_digit, to_new_seed
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.methods import Result, run_all
 from pages.components.scores import decibel
 from pages.components.viewer import compare
@@ -74,7 +74,7 @@ class Round:
 
 
 @dataclass
-class Sitting:
+class BlindTest:
     """The blind test of one visitor; ``picks`` has a side for each round that was judged."""
 
     seed: int
@@ -106,29 +106,29 @@ class Sitting:
         return sum(one == other for one, other in decided), len(decided)
 
 
-def sitting_of(cards: Mapping[str, Card]) -> Sitting:
+def blind_test_of(cards: Mapping[str, Card]) -> BlindTest:
     """Return this visitor's blind test, with the round that is due.
 
     Another seed is another test.
     """
     seed = st.session_state.blind_seed
-    sitting = st.session_state.get("blind")
-    if sitting is None or sitting.seed != seed:
-        sitting = st.session_state.blind = Sitting(seed)
-    while len(sitting.rounds) < min(sitting.wanted, sitting.most):
-        used = {played.pair for played in sitting.rounds}
+    test = st.session_state.get("blind")
+    if test is None or test.seed != seed:
+        test = st.session_state.blind = BlindTest(seed)
+    while len(test.rounds) < min(test.wanted, test.most):
+        used = {played.pair for played in test.rounds}
         try:
-            sitting.rounds.append(draw_round(seed, len(sitting.rounds), cards, used))
+            test.rounds.append(draw_round(seed, len(test.rounds), cards, used))
         except ValueError:  # So few methods that all their pairs were asked for.
-            sitting.most = len(sitting.rounds)
-    return sitting
+            test.most = len(test.rounds)
+    return test
 
 
-def show_round(sitting: Sitting) -> None:
+def show_round(test: BlindTest) -> None:
     """Draw the newest round and ask for a judgement; once there is one, say what was what."""
-    played, number = sitting.rounds[-1], len(sitting.rounds)
-    st.progress(len(sitting.picks) / sitting.most, f"Round {number} of {sitting.most}")
-    judged = sitting.is_judged
+    played, number = test.rounds[-1], len(test.rounds)
+    st.progress(len(test.picks) / test.most, f"Round {number} of {test.most}")
+    judged = test.is_judged
     results_box, input_box = st.columns([3, 1], gap="large")
     with results_box:
         compare(
@@ -138,17 +138,17 @@ def show_round(sitting: Sitting) -> None:
             alt={"Left": "The left result", "Right": "The right result"},
         )
     with input_box:
-        noisy = Entry("Noisy", played.noisy, (played.noise,), f"The digit with {played.noise}")
-        original = Entry("Original", played.clean, (), "The digit before noise was added")
+        noisy = Thumbnail("Noisy", played.noisy, (played.noise,), f"The digit with {played.noise}")
+        original = Thumbnail("Original", played.clean, (), "The digit before noise was added")
         show_gallery([noisy, original] if judged else [noisy])
     if judged:
-        st.markdown(verdict(played, sitting.picks[-1]))
+        st.markdown(verdict(played, test.picks[-1]))
         st.button(
-            "Next round" if number < sitting.most else "See the score",
+            "Next round" if number < test.most else "See the score",
             type="primary",
             icon=":material/arrow_forward:",
             on_click=_go_on,
-            args=(sitting,),
+            args=(test,),
             key="blind-next",
         )
         return
@@ -159,25 +159,25 @@ def show_round(sitting: Sitting) -> None:
                 label,
                 icon=icon,
                 on_click=_judge,
-                args=(sitting, number, side),
+                args=(test, number, side),
                 key=f"blind-{side}-{number}",
             )
 
 
-def show_score(sitting: Sitting) -> None:
+def show_score(test: BlindTest) -> None:
     """Draw how often PSNR and SSIM agreed with the visitor, and what was picked."""
     st.subheader("Your score", anchor=False)
     with st.container(horizontal=True):
         for measure, title in TITLES.items():
-            agreed, decided = sitting.agreement(measure)
+            agreed, decided = test.agreement(measure)
             st.metric(
                 f"{title} agreed with you",
                 f"{agreed} of {decided}",
                 help="Rounds in which you saw no difference are left out. Guessing would agree "
                 "in half of them.",
             )
-        st.metric("No difference seen", f"{sitting.picks.count(EQUAL)} of {len(sitting.picks)}")
-    picked, rounds = as_tables(sitting)
+        st.metric("No difference seen", f"{test.picks.count(EQUAL)} of {len(test.picks)}")
+    picked, rounds = as_tables(test)
     st.markdown("**What you picked**")
     st.dataframe(
         picked,
@@ -196,7 +196,7 @@ def show_score(sitting: Sitting) -> None:
     )
 
 
-def show_restart(sitting: Sitting) -> None:
+def show_restart(test: BlindTest) -> None:
     """Draw the seed of the rounds and a button for new ones."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         widgets.number_input(
@@ -215,7 +215,7 @@ def show_restart(sitting: Sitting) -> None:
             args=("blind_",),
             key="blind-new",
         )
-        if sitting.picks:
+        if test.picks:
             st.button(
                 "Begin again",
                 icon=":material/replay:",
@@ -240,11 +240,11 @@ def verdict(played: Round, pick: str) -> str:
     return f"You picked **{picked}** over **{other}**. {said[len(agreed)]} with you."
 
 
-def as_tables(sitting: Sitting) -> tuple[pd.DataFrame, pd.DataFrame]:
+def as_tables(test: BlindTest) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how often each method was shown and picked, most picked first; and all rounds."""
     shown: dict[str, list[int]] = {}
     lines = []
-    for number, (played, pick) in enumerate(zip(sitting.rounds, sitting.picks, strict=False), 1):
+    for number, (played, pick) in enumerate(zip(test.rounds, test.picks, strict=False), 1):
         for side in (LEFT, RIGHT):
             counts = shown.setdefault(played.result(side).method.title, [0, 0])
             counts[0] += 1
@@ -309,13 +309,13 @@ def _captions(played: Round) -> dict[str, str]:
     return captions
 
 
-def _judge(sitting: Sitting, number: int, side: str) -> None:
-    if len(sitting.picks) < number:  # A second click says nothing more.
-        sitting.picks.append(side)
+def _judge(test: BlindTest, number: int, side: str) -> None:
+    if len(test.picks) < number:  # A second click says nothing more.
+        test.picks.append(side)
 
 
-def _go_on(sitting: Sitting) -> None:
-    sitting.wanted = len(sitting.picks) + 1
+def _go_on(test: BlindTest) -> None:
+    test.wanted = len(test.picks) + 1
 
 
 def _begin_again() -> None:

@@ -19,7 +19,7 @@ from pages.components.compare.measurements import (
     noise_kind,
     noise_title,
 )
-from pages.components.compare.selection import Chosen, measured_name
+from pages.components.compare.selection import Selection, measured_name
 from pages.components.draw_settings import DrawSettings
 from pages.components.layout import GREY
 
@@ -41,7 +41,7 @@ PRICE_WORDS = (
 ROW = 25  # pixels for one method in the ranking
 
 
-def show_curves(chosen: Chosen, here: DrawSettings) -> None:
+def show_curves(chosen: Selection, here: DrawSettings) -> None:
     """Draw the chosen measure against strength, a line for each method."""
     # What comes last is drawn on top: the best networks.
     rows = chosen.rows[::-1]
@@ -75,7 +75,7 @@ def show_curves(chosen: Chosen, here: DrawSettings) -> None:
     )
 
 
-def show_ranking(chosen: Chosen) -> None:
+def show_ranking(chosen: Selection) -> None:
     """Draw the methods in their order at the chosen strength; it is also the key to the charts."""
     rows = chosen.there
     words = [chosen.measure.words(value) for value in rows["value"]]
@@ -97,7 +97,7 @@ def show_ranking(chosen: Chosen) -> None:
     )
 
 
-def show_time(chosen: Chosen) -> None:
+def show_time(chosen: Selection) -> None:
     """Draw the chosen measure against the time for one picture."""
     rows = chosen.there[chosen.there["family"] != NOISY]
     seconds = rows["seconds_per_picture"]
@@ -106,24 +106,24 @@ def show_time(chosen: Chosen) -> None:
     _show_price(chosen, rows, f"{unit} for one picture", "~g", "time")
 
 
-def show_size(chosen: Chosen, cards: Mapping[str, Card]) -> None:
+def show_size(chosen: Selection, cards: Mapping[str, Card]) -> None:
     """Draw the chosen measure against the number of parameters, which only networks have."""
     rows = chosen.there[chosen.there["method"].isin(cards)]
     rows = rows.assign(price=[cards[name].parameters for name in rows["method"]])
     _show_price(chosen, rows, "parameters", "~s", "size")
 
 
-def has_curves(chosen: Chosen) -> bool:
+def has_curves(chosen: Selection) -> bool:
     """Return whether there is more than one strength to draw a line through."""
     return chosen.rows["strength"].nunique() > 1
 
 
-def has_prices(chosen: Chosen) -> bool:
+def has_prices(chosen: Selection) -> bool:
     """Return whether there is more than one method to pay for."""
     return (chosen.there["family"] != NOISY).sum() > 1
 
 
-def summary(chosen: Chosen) -> str:
+def summary(chosen: Selection) -> str:
     """Return the main result at the chosen strength, in a sentence."""
     rows = chosen.there
     networks, filters, noisy = (
@@ -142,7 +142,7 @@ def summary(chosen: Chosen) -> str:
     return f"{_noise(chosen)}{strength}: {sentence}."
 
 
-def legend_words(chosen: Chosen, here: DrawSettings, cards: Mapping[str, Card]) -> str:
+def legend_words(chosen: Selection, here: DrawSettings, cards: Mapping[str, Card]) -> str:
     """Return what the signs in the charts mean, in sentences."""
     title = method_title(chosen.highlight, cards)
     card = cards.get(chosen.highlight)
@@ -174,7 +174,7 @@ def legend_words(chosen: Chosen, here: DrawSettings, cards: Mapping[str, Card]) 
     return " ".join(parts)
 
 
-def _show_price(chosen: Chosen, rows: pd.DataFrame, price: str, pattern: str, key: str) -> None:
+def _show_price(chosen: Selection, rows: pd.DataFrame, price: str, pattern: str, key: str) -> None:
     if len(rows) < 2:  # Nothing to compare.
         return
     x = alt.X(
@@ -212,7 +212,7 @@ def _ticks(prices: pd.Series) -> list[float]:
     return [tick for tick in ticks if prices.min() / 2 <= tick <= prices.max() * 2]
 
 
-def _y(chosen: Chosen) -> alt.Y:
+def _y(chosen: Selection) -> alt.Y:
     return alt.Y(
         "value:Q",
         title=chosen.measure.axis,
@@ -221,23 +221,23 @@ def _y(chosen: Chosen) -> alt.Y:
     )
 
 
-def _x_title(chosen: Chosen) -> str:
+def _x_title(chosen: Selection) -> str:
     kinds = chosen.pictures.kinds
     name = noise_kind(chosen.noise)
     unit = f" ({kinds[name].unit})" if name in kinds else ""
     return f"strength{unit}"
 
 
-def _noise(chosen: Chosen) -> str:
+def _noise(chosen: Selection) -> str:
     return noise_title(chosen.noise, chosen.data)
 
 
-def _names(chosen: Chosen, family: str) -> list[str]:
+def _names(chosen: Selection, family: str) -> list[str]:
     """The methods of a family in the order of the rows."""
     return chosen.rows[chosen.rows["family"] == family]["method"].unique().tolist()
 
 
-def _mark(chosen: Chosen, highlighted: float, other: float) -> dict:
+def _mark(chosen: Selection, highlighted: float, other: float) -> dict:
     """What makes the mark of a method: colour, shape, hollow or filled, size, and its tooltip.
 
     Six colours are soon used up; with its shape, every method has its own mark.
@@ -255,20 +255,20 @@ def _mark(chosen: Chosen, highlighted: float, other: float) -> dict:
     }
 
 
-def _colour(chosen: Chosen, others: str) -> dict:
+def _colour(chosen: Selection, others: str) -> dict:
     """A colour of the theme for each network, the first one's that of the accents."""
     scale = alt.Scale(domain=_names(chosen, NETWORK))
     of_networks = alt.Color("method:N", scale=scale, legend=None)
     return alt.condition(alt.datum.family == NETWORK, of_networks, alt.value(others))
 
 
-def _bold(chosen: Chosen, highlighted: float, other: float) -> dict:
+def _bold(chosen: Selection, highlighted: float, other: float) -> dict:
     return alt.condition(
         alt.datum.method == chosen.highlight, alt.value(highlighted), alt.value(other)
     )
 
 
-def _tooltip(chosen: Chosen) -> list[alt.Tooltip]:
+def _tooltip(chosen: Selection) -> list[alt.Tooltip]:
     tips = [
         alt.Tooltip("title:N", title="method"),
         alt.Tooltip("shown:Q", title="strength", format=".3~g"),
@@ -280,7 +280,7 @@ def _tooltip(chosen: Chosen) -> list[alt.Tooltip]:
     return [*tips, alt.Tooltip("pictures:Q", title="pictures", format=",")]
 
 
-def _shade(chosen: Chosen, x: alt.X) -> list[alt.Chart]:
+def _shade(chosen: Selection, x: alt.X) -> list[alt.Chart]:
     """The strengths on which the highlighted model was trained."""
     if chosen.trained is None:
         return []
@@ -290,7 +290,7 @@ def _shade(chosen: Chosen, x: alt.X) -> list[alt.Chart]:
     return [alt.Chart(edges).mark_rect(color=GREY, opacity=0.14).encode(x=x, x2="high:Q")]
 
 
-def _here(chosen: Chosen, here: DrawSettings, x: alt.X) -> list[alt.Chart]:
+def _here(chosen: Selection, here: DrawSettings, x: alt.X) -> list[alt.Chart]:
     """A line at the visitor's strength, and a ring on the curve of the visitor's model."""
     if not is_here(chosen, here):
         return []
@@ -310,12 +310,12 @@ def _here(chosen: Chosen, here: DrawSettings, x: alt.X) -> list[alt.Chart]:
     return layers
 
 
-def is_here(chosen: Chosen, here: DrawSettings) -> bool:
+def is_here(chosen: Selection, here: DrawSettings) -> bool:
     """Return whether the charts show the pictures and the noise of the Draw page."""
     return chosen.data == REPORTED and chosen.noise == here.noise
 
 
-def value_here(chosen: Chosen, here: DrawSettings) -> float:
+def value_here(chosen: Selection, here: DrawSettings) -> float:
     """Return the measure of the visitor's model at the visitor's strength, between two measured.
 
     NaN where the model or so weak a noise was not measured.

@@ -51,7 +51,7 @@ class Measure:
     pattern: str
     axis_pattern: str
     unit: str
-    explain: str
+    description: str
 
     def words(self, value: float) -> str:
         """Return a value as text, with its unit."""

@@ -29,7 +29,7 @@ from pages.components.controls import keep_valid
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """The measurements that the visitor wants to see.
 
     ``rows`` are those of one data set and one noise, a method's filter version with its bias
@@ -75,7 +75,7 @@ def pick_view() -> str:
     )
 
 
-def pick_measurements(measurements: Measurements, cards: Mapping[str, Card]) -> Chosen:
+def pick_measurements(measurements: Measurements, cards: Mapping[str, Card]) -> Selection:
     """Ask for the pictures, the measure, the noise, a strength and a method to highlight."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         data = _pick_data(measurements.data_sets())
@@ -94,7 +94,7 @@ def pick_measurements(measurements: Measurements, cards: Mapping[str, Card]) -> 
         highlight = _pick_highlight(rows, at, cards)
     ranges = cards[highlight].trained_ranges if highlight in cards else {}
     trained = ranges.get(noise_kind(noise))
-    return Chosen(rows, data, noise, MEASURES[measure], at, highlight, trained)
+    return Selection(rows, data, noise, MEASURES[measure], at, highlight, trained)
 
 
 def _pick_data(data_sets: list[str]) -> str:
@@ -118,7 +118,9 @@ def _pick_measure(names: list[str]) -> str:
         format_func=lambda name: MEASURES[name].title,
         key="measured_by",
         wrap=True,
-        help=" ".join(f"**{MEASURES[name].title}**: {MEASURES[name].explain}" for name in names),
+        help=" ".join(
+            f"**{MEASURES[name].title}**: {MEASURES[name].description}" for name in names
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from pages.components.compare.measurements import (
     rank,
     shown_per_unit,
 )
-from pages.components.compare.selection import Chosen
+from pages.components.compare.selection import Selection
 
 NAMED = {"processor": "{}", "cores": "{} cores", "python": "Python {}"}
 # The libraries that make a network, as they are called on screen.
@@ -25,7 +25,7 @@ MAKERS = {"keras": "Keras", "tensorflow-cpu": "TensorFlow", "tensorflow": "Tenso
 MAKERS |= {"jax": "JAX", "torch": "PyTorch"}
 
 
-def pick_rows(measurements: Measurements, chosen: Chosen) -> pd.DataFrame:
+def pick_rows(measurements: Measurements, chosen: Selection) -> pd.DataFrame:
     """Ask for families and noises; return these rows of the chosen pictures, all for none.
 
     A column ``gain`` is added: the PSNR in dB above that of the noisy input.

@@ -17,10 +17,10 @@ from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, ModelError
 from models.tasks.denoise_digits import TASK
 from pages.components.cached import get_predictor
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.layout import GREY
 from pages.components.methods import load_method
-from pages.components.scores import READER, words
+from pages.components.scores import READER, as_text
 
 WORDS = (
     "The same digit was denoised 32 times, each time with freshly drawn noise. Where all answers "
@@ -152,20 +152,20 @@ def invent(
 def show_trust(trust: Trust, method: str, noise: str) -> None:
     """Draw the original, one noisy picture, the mean answer, and where the answers differ."""
     entries = [
-        Entry("Original", trust.clean, (_reading(trust.original),), "The digit without noise"),
-        Entry(
+        Thumbnail("Original", trust.clean, (_reading(trust.original),), "The digit without noise"),
+        Thumbnail(
             f"Noisy, 1 of {DRAWS}",
             trust.noisy[0],
             (_reading(trust.first),),
             f"The digit with {noise}",
         ),
-        Entry(
+        Thumbnail(
             f"Mean of {DRAWS} answers",
             trust.mean,
             (f"by {method}",),
             f"The mean of what {method} makes of {DRAWS} noisy versions",
         ),
-        Entry(
+        Thumbnail(
             "Where they disagree",
             heat(trust.spread),
             (f"most at one pixel: ±{trust.spread.max():.2f}",),
@@ -248,7 +248,7 @@ def show_readings(trust: Trust) -> None:
                 key=lambda i: trust.readings[i][1],
             )
             entries.append(
-                Entry(
+                Thumbnail(
                     f"Read as {digit}",
                     trust.answers[surest],
                     (f"{count} of {DRAWS} answers",),
@@ -271,7 +271,7 @@ def show_invented(invented: Invented, method: str, wanted: NoiseKind) -> None:
     noise = f"{invented.kind.title} noise, strength {invented.strength:g}"
     readings = invented.readings or [None] * len(invented.answers)
     show_gallery(
-        Entry(
+        Thumbnail(
             f"Draw {number}",
             answer,
             (_reading(reading), f"brightest: {answer.max():.2f}"),
@@ -314,7 +314,7 @@ def _read(pictures: np.ndarray, cards: Mapping[str, Card]) -> list[tuple[int, fl
 
 
 def _reading(reading: tuple[int, float] | None) -> str:
-    return "no reader" if reading is None else f"reader: {words(reading)}"
+    return "no reader" if reading is None else f"reader: {as_text(reading)}"
 
 
 def _legend() -> str:

@@ -102,7 +102,7 @@ def pick_sample() -> np.ndarray:
         key="draw_sample",
         wrap=True,
     )
-    st.caption(SAMPLES[name].explain)
+    st.caption(SAMPLES[name].description)
     return _to_8_bit(SAMPLES[name].load())
 
 

@@ -26,10 +26,10 @@ from pages.components.cached import (
     get_scores,
 )
 from pages.components.explain import explain, measured_on
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.settings import DETECTORS, FALSE_ALARMS, KINDS, PICTURES, write_link
 from pages.components.layout import GREY
-from pages.components.scores import read_digits, words
+from pages.components.scores import as_text, read_digits
 
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -221,17 +221,17 @@ def _show_verdict(
         pictures["Rebuilt"] = rebuilt
     readings = read_digits(pictures, get_cards()[0])
     entries = [
-        Entry(
+        Thumbnail(
             name,
             each,
-            (f"reads {words(readings[name])}",) if name in readings else (),
+            (f"reads {as_text(readings[name])}",) if name in readings else (),
             f"{name}",
         )
         for name, each in pictures.items()
     ]
     if rebuilt is not None:
         error = np.abs(picture - rebuilt)
-        entries.append(Entry("Difference", error, (f"MSE {score:.4f}",), "Where they differ"))
+        entries.append(Thumbnail("Difference", error, (f"MSE {score:.4f}",), "Where they differ"))
     alarm = score > threshold
     with st.container(key="anomaly-pictures"):
         show_gallery(entries)

@@ -17,9 +17,9 @@ from models.studies.storage import DenseNetwork
 from pages.components import widgets
 from pages.components.cached import get_autoencoders, get_cards, get_measured
 from pages.components.explain import PSNR, explain, measured_on
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.settings import write_link
-from pages.components.scores import decibel, read_digits, words
+from pages.components.scores import as_text, decibel, read_digits
 
 TITLES = {"pca": "PCA", "dense": "Autoencoder"}
 MEASURES = {"lost": ("lost", "{:.1%}"), "psnr": ("PSNR", "{:.1f} dB"), "read": ("read", "{:.1%}")}
@@ -101,7 +101,7 @@ def _show_one(networks: Mapping[int, DenseNetwork], pca: Pca, digit: np.ndarray)
     for name, rows in parts.items():
         with st.container(key=f"pca-parts-{name.split()[0].lower()}"):
             show_gallery(
-                Entry(f"{index}", as_picture(row), (), f"{name} {index} as a picture")
+                Thumbnail(f"{index}", as_picture(row), (), f"{name} {index} as a picture")
                 for index, row in enumerate(rows, start=1)
             )
     write_link()
@@ -194,6 +194,6 @@ def _show_pictures(pictures: dict[str, np.ndarray], digit: np.ndarray) -> None:
     for title, picture in pictures.items():
         lines = [] if picture is digit else [decibel(metrics.psnr(digit, picture))]
         if title in readings:
-            lines.append(f"reads {words(readings[title])}")
-        entries.append(Entry(title, picture, tuple(lines), f"{title}; {', '.join(lines)}"))
+            lines.append(f"reads {as_text(readings[title])}")
+        entries.append(Thumbnail(title, picture, tuple(lines), f"{title}; {', '.join(lines)}"))
     show_gallery(entries)

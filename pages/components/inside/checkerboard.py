@@ -7,10 +7,10 @@ import numpy as np
 import streamlit as st
 
 from imaging.spectrum import period_two_share, period_two_shares, spectra
-from models.inspection.network import Inside
+from models.inspection.network import OpenedNetwork
 from pages.components.cached import get_inside
 from pages.components.explain import explain
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.layers import find_shades, strongest_first
 from pages.components.inside.shared import card_of, pick_noisy
 from pages.components.layout import flush_to_browser
@@ -80,7 +80,7 @@ def show(digit: np.ndarray) -> None:
     explain(WORDS + verdict, TERMS, SOURCE)
 
 
-def last_maps(network: Inside, noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def last_maps(network: OpenedNetwork, noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the last maps ``(H, W, C)`` before the answer, and the answer ``(H, W, 1)``."""
     end = list(network.layers)[-1]
     found = network.feature_maps(noisy[np.newaxis], [LAST_MAPS, end])
@@ -120,19 +120,19 @@ def show_pictures(
     title = NETWORKS[name].lower()
     show_gallery(
         [
-            Entry(
+            Thumbnail(
                 "Denoised",
                 np.clip(answer, 0, 1),
                 (),
                 f"What the network with {title} makes of the digit with {noise}",
             ),
-            Entry(
+            Thumbnail(
                 "Its spectrum",
                 as_picture(spectra(answer), loudest),
                 (f"period 2: {period_two_share(answer):.2%}",),
                 f"Spectrum of the picture, {title}: {period_two_share(answer):.2%} at period 2",
             ),
-            Entry(
+            Thumbnail(
                 "Spectrum of the last maps",
                 as_picture(spectra(maps).mean(axis=-1, keepdims=True), loudest_map),
                 (f"period 2: {period_two_share(maps):.1%}",),
@@ -149,7 +149,7 @@ def show_last_maps(name: str, maps: np.ndarray) -> None:
     shares = period_two_shares(maps)
     st.caption(f"The {MAPS_SHOWN} strongest of the {maps.shape[-1]} last maps")
     show_gallery(
-        Entry(
+        Thumbnail(
             f"Map {index + 1}",
             shades.of(maps[..., index : index + 1]),
             (f"period 2: {shares[index]:.1%}",),

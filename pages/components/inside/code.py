@@ -9,7 +9,7 @@ import streamlit as st
 
 from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, find_card
-from models.inspection.network import Inside
+from models.inspection.network import OpenedNetwork
 from models.studies.codes import CodeMap
 from pages.components import widgets
 from pages.components.cached import (
@@ -21,11 +21,11 @@ from pages.components.cached import (
 )
 from pages.components.controls import ready_digit
 from pages.components.explain import explain
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside import shared
 from pages.components.inside.code_map import draw_map
 from pages.components.inside.settings import MAPS, NUMBERS, code_from_text, code_to_text, write_link
-from pages.components.scores import read_digits, words
+from pages.components.scores import as_text, read_digits
 
 MODEL = "conv-code-10"
 STEPS = 9  # of the walk, both ends included
@@ -75,7 +75,7 @@ def show(digit: np.ndarray) -> None:
 
 
 @st.fragment
-def _show_sliders(network: Inside, digit: np.ndarray, code_map: CodeMap) -> None:
+def _show_sliders(network: OpenedNetwork, digit: np.ndarray, code_map: CodeMap) -> None:
     own = network.encode(digit[np.newaxis])[0]
     low, high = slider_ends(code_map.codes, own)
     _begin_with(own, digit, low, high)
@@ -124,7 +124,7 @@ def _show_sliders(network: Inside, digit: np.ndarray, code_map: CodeMap) -> None
 
 
 @st.fragment
-def _show_walk(network: Inside, digit: np.ndarray) -> None:
+def _show_walk(network: OpenedNetwork, digit: np.ndarray) -> None:
     goal = widgets.pills(
         "Walk to",
         [*"0123456789"],
@@ -192,7 +192,7 @@ def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) 
     write_link()
 
 
-def walk(network: Inside, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def walk(network: OpenedNetwork, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return the pictures ``(STEPS, 28, 28, 1)`` on the straight way between the two codes."""
     first, last = network.encode(np.stack([start, end]))
     share = np.linspace(0, 1, STEPS, dtype=np.float32)[:, np.newaxis]
@@ -224,10 +224,10 @@ def _show_pictures(pictures: dict[str, np.ndarray], what: str = "") -> None:
     """Draw pictures with what the reader sees in each."""
     readings = read_digits(pictures, get_cards()[0])
     show_gallery(
-        Entry(
+        Thumbnail(
             title,
             picture,
-            (f"reads {words(readings[title])}",) if title in readings else (),
+            (f"reads {as_text(readings[title])}",) if title in readings else (),
             f"{title} {what}".strip(),
         )
         for title, picture in pictures.items()

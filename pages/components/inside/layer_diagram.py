@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from imaging.digit_fit import SIDE
-from models.inspection.network import Inside, Layer
+from models.inspection.network import Layer, OpenedNetwork
 from pages.components.component import component
 
 # What a Keras class is called here, and how the diagram colours it.
@@ -65,7 +65,7 @@ class Box:
         return self.x + self.width / 2
 
 
-def show_diagram(network: Inside, chosen: str, key: str, click_to: str) -> None:
+def show_diagram(network: OpenedNetwork, chosen: str, key: str, click_to: str) -> None:
     """Draw the network with one layer marked; a click puts another one's name under a key."""
 
     def take_click() -> None:
@@ -103,7 +103,7 @@ def show_diagram(network: Inside, chosen: str, key: str, click_to: str) -> None:
     _mount(key=key, data=data, on_layer_change=take_click)
 
 
-def boxes_of(network: Inside) -> dict[str, Box]:
+def boxes_of(network: OpenedNetwork) -> dict[str, Box]:
     """Return where each layer is drawn, side by side.
 
     A list of numbers is drawn as high as it has digits: 784 are as high as the picture.  A
@@ -121,7 +121,7 @@ def boxes_of(network: Inside) -> dict[str, Box]:
     return boxes
 
 
-def bridges_of(network: Inside, boxes: dict[str, Box]) -> list[dict[str, float]]:
+def bridges_of(network: OpenedNetwork, boxes: dict[str, Box]) -> list[dict[str, float]]:
     """Return a line for each connection that skips layers, the longest on top."""
     pairs = [
         (boxes[source], boxes[layer.name])

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from models.inspection.network import IMAGE, Inside, Layer
+from models.inspection.network import IMAGE, Layer, OpenedNetwork
 from pages.components import widgets
 from pages.components.cached import get_inside
 from pages.components.controls import keep_valid
 from pages.components.explain import explain
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.layer_diagram import numbers_of, show_diagram, title_of
 from pages.components.inside.settings import write_link
 from pages.components.inside.shared import (
@@ -102,7 +102,7 @@ def show(digit: np.ndarray) -> None:
 
 
 @st.fragment
-def show_answers(network: Inside, layer: Layer, digit: np.ndarray) -> None:
+def show_answers(network: OpenedNetwork, layer: Layer, digit: np.ndarray) -> None:
     """Ask for a noise, and draw what the layer answers; all else stays as it is meanwhile."""
     # Ask
     noisy, noise = pick_noisy(digit)
@@ -127,7 +127,7 @@ def show_answers(network: Inside, layer: Layer, digit: np.ndarray) -> None:
     write_link()
 
 
-def pick_layer(network: Inside, name: str) -> Layer:
+def pick_layer(network: OpenedNetwork, name: str) -> Layer:
     """Let the visitor choose a layer, in the diagram or from a list."""
     chosen = keep_valid("inside_layer", list(network.layers), default_layer(network))
     show_diagram(network, chosen, key=f"inside-diagram-{name}", click_to="inside_layer")
@@ -179,7 +179,7 @@ def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> N
         means = f"{np.abs(clean).mean():.2f} → {np.abs(noisy).mean():.2f}"
         title = f"Filter {index + 1}" if layer.name != IMAGE else "The picture"
         entries.append(
-            Entry(
+            Thumbnail(
                 title,
                 beside(shades.of(clean), shades.of(noisy)),
                 (f"strength {means}",),
@@ -233,7 +233,7 @@ def show_grid(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> N
     titles = {"Clean": "the clean digit", "Noisy": f"the digit with {noise}"}
     with st.container(width=420):
         show_gallery(
-            Entry(
+            Thumbnail(
                 title,
                 shades.of(as_grid(row)),
                 (f"{len(row)} numbers, row by row",),
@@ -243,7 +243,7 @@ def show_grid(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> N
         )
 
 
-def show_table(network: Inside) -> None:
+def show_table(network: OpenedNetwork) -> None:
     """Draw all layers with their numbers, behind a click."""
     with st.expander("All layers as a table", icon=":material/table:"):
         st.dataframe(

@@ -12,10 +12,10 @@ from imaging import metrics
 from models.studies.pixel_order import ORDERS, Order
 from pages.components.cached import get_cards, get_measured, get_order
 from pages.components.explain import PSNR, explain, measured_on
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside import shared
 from pages.components.inside.settings import write_link
-from pages.components.scores import decibel, read_digits, words
+from pages.components.scores import as_text, decibel, read_digits
 from train.config import count_parameters
 
 NETWORKS = {"dense": "Dense", "convolutional": "Convolutional"}
@@ -88,8 +88,8 @@ def _show_answers(order: Order, digit: np.ndarray) -> None:
     for title, answer in answers.items():
         lines = [decibel(metrics.psnr(digit, answer))]
         if title in readings:
-            lines.append(f"reads {words(readings[title])}")
-        entries.append(Entry(title, answer, tuple(lines), f"{title}: {', '.join(lines)}"))
+            lines.append(f"reads {as_text(readings[title])}")
+        entries.append(Thumbnail(title, answer, tuple(lines), f"{title}: {', '.join(lines)}"))
     st.caption(
         "What each network answers. Those for shuffled digits were given the shuffled picture, and "
         "the pixels of their answer were put back into place, so that we can see it."
@@ -106,10 +106,10 @@ def show_inputs(order: Order, digit: np.ndarray, noisy: np.ndarray) -> None:
     with st.container(key="order-inputs"):
         show_gallery(
             [
-                Entry("This digit", digit, ("784 pixels",), "The digit"),
-                Entry("Shuffled", shuffled[0], ("the same 784",), "The digit, pixels shuffled"),
-                Entry("With noise", noisy, lines, "The digit with noise"),
-                Entry("With noise, shuffled", shuffled[1], lines, "The same, pixels shuffled"),
+                Thumbnail("This digit", digit, ("784 pixels",), "The digit"),
+                Thumbnail("Shuffled", shuffled[0], ("the same 784",), "The digit, pixels shuffled"),
+                Thumbnail("With noise", noisy, lines, "The digit with noise"),
+                Thumbnail("With noise, shuffled", shuffled[1], lines, "The same, pixels shuffled"),
             ]
         )
 

@@ -8,7 +8,7 @@ import streamlit as st
 from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS
 from models.catalogue import ModelError
-from models.inspection.network import Inside
+from models.inspection.network import OpenedNetwork
 from models.studies.autoencoders import WIDTHS
 from pages.components import link
 from pages.components import settings as page_settings
@@ -170,7 +170,7 @@ def _window_counts(values: Mapping[str, Any]) -> bool:
     return values["window_layer"] != next(iter(WINDOWS_OF[values["window_kind"]](network)), "")
 
 
-def _network(values: Mapping[str, Any]) -> Inside | None:
+def _network(values: Mapping[str, Any]) -> OpenedNetwork | None:
     """The chosen network, None where it cannot be opened."""
     try:
         return get_inside(networks()[values["inside_model"]])

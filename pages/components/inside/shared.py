@@ -7,7 +7,7 @@ import streamlit as st
 
 from imaging.noise import NoiseKind
 from models.catalogue import Card, ModelError
-from models.inspection.network import Inside
+from models.inspection.network import OpenedNetwork
 from models.inspection.window import convolution_layers, pooling_layers
 from pages.components import controls, widgets
 from pages.components.cached import get_cards, get_catalogue
@@ -82,7 +82,7 @@ def pick_network(cards: Mapping[str, Card]) -> Card:
     return cards[name]
 
 
-def default_layer(network: Inside) -> str:
+def default_layer(network: OpenedNetwork) -> str:
     """Return the first layer behind an activation; its maps still look like the digit."""
     return next(
         name

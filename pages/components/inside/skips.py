@@ -12,10 +12,10 @@ import pandas as pd
 import streamlit as st
 
 from imaging import metrics
-from models.inspection.network import Inside
+from models.inspection.network import OpenedNetwork
 from pages.components.cached import get_inside
 from pages.components.explain import PSNR, explain
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.shared import SKIPS, card_of, pick_noisy
 from pages.components.layout import GREY, flush_to_browser
 from pages.components.scores import decibel
@@ -96,22 +96,22 @@ def show_answers(
     error = np.clip(0.5 + (switched - clean) / 2, 0, 1)
     show_gallery(
         [
-            Entry("Original", clean, (), "The digit without noise"),
-            Entry("Noisy", noisy, (_quality(clean, noisy),), f"The digit with {noise}"),
-            Entry(
+            Thumbnail("Original", clean, (), "The digit without noise"),
+            Thumbnail("Noisy", noisy, (_quality(clean, noisy),), f"The digit with {noise}"),
+            Thumbnail(
                 "As trained",
                 trained,
                 (_quality(clean, trained),),
                 f"What the U-Net makes of it with all skip connections, {_quality(clean, trained)}",
             ),
-            Entry(
+            Thumbnail(
                 "With your settings",
                 switched,
                 (_quality(clean, switched), f"{gain:+.1f} dB" if len(on) < len(SKIPS) else ""),
                 f"What the U-Net makes of it with {words}, {_quality(clean, switched)}",
                 chosen=True,
             ),
-            Entry(
+            Thumbnail(
                 "Residual",
                 error.astype(np.float32),
                 ("answer minus original", "grey: no error"),
@@ -152,7 +152,7 @@ def show_ranking(quality: dict[tuple[bool, ...], float], chosen: tuple[bool, ...
     )
 
 
-def _denoise(network: Inside, noisy: np.ndarray, setting: Sequence[bool]) -> np.ndarray:
+def _denoise(network: OpenedNetwork, noisy: np.ndarray, setting: Sequence[bool]) -> np.ndarray:
     factors = {name: float(on) for name, on in zip(SKIPS, setting, strict=True)}
     return network.denoise(noisy[np.newaxis], factors)[0]
 

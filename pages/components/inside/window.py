@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from imaging.noise import NOISE_KINDS
 from models.inspection.arithmetic import pool
-from models.inspection.network import Inside, Layer
+from models.inspection.network import Layer, OpenedNetwork
 from models.inspection.window import (
     Convolution,
     Place,
@@ -23,7 +23,7 @@ from pages.components import widgets
 from pages.components.cached import get_inside
 from pages.components.controls import keep_valid
 from pages.components.explain import explain
-from pages.components.gallery import Entry, enlarged, show_gallery
+from pages.components.gallery import Thumbnail, enlarged, show_gallery
 from pages.components.inside.shared import WINDOWS_OF, corrupt, networks, pick_network
 from pages.components.layout import flush_to_browser
 
@@ -109,7 +109,7 @@ def pick_picture(digit: np.ndarray) -> np.ndarray:
     return corrupt(digit, kind, state.inside_strength, state.inside_seed)
 
 
-def pick_place(network: Inside) -> Place:
+def pick_place(network: OpenedNetwork) -> Place:
     """Ask for a layer, one of its filters, and a pixel of its map."""
     kind_box, layer_box, filter_box = st.columns([3, 4, 2], gap="medium")
     with kind_box:
@@ -147,7 +147,7 @@ def pick_place(network: Inside) -> Place:
     return Place(name, row - 1, column - 1, number - 1)
 
 
-def show_convolution(network: Inside, picture: np.ndarray, place: Place) -> None:
+def show_convolution(network: OpenedNetwork, picture: np.ndarray, place: Place) -> None:
     """Draw where the window is, its products, and the way from there to the value."""
     worked = convolution_at(network, picture, place)
     layer = network.layers[place.layer]
@@ -220,7 +220,7 @@ def steps_of(worked: Convolution, source: int, there: float) -> list[tuple[str, 
     return steps
 
 
-def show_pooling(network: Inside, picture: np.ndarray, place: Place) -> None:
+def show_pooling(network: OpenedNetwork, picture: np.ndarray, place: Place) -> None:
     """Draw where the window is, and which of its values is the largest."""
     worked = pooling_at(network, picture, place)
     layer = network.layers[place.layer]
@@ -253,13 +253,13 @@ def show_places(
     """Draw the map before the layer with the window, and the one after it with the value."""
     place_words = f"row {place.row + 1}, column {place.column + 1}"
     entries = [
-        Entry(
+        Thumbnail(
             "What comes in",
             framed(before, corner, layer.kernel),
             (f"{_size(before)}, the window framed",),
             f"A map before {layer.name}, {_size(before)}; the window around {place_words} framed",
         ),
-        Entry(
+        Thumbnail(
             "What goes out",
             framed(after, (place.row, place.column), (1, 1)),
             (f"{_size(after)}, the value framed",),
@@ -271,7 +271,7 @@ def show_places(
         show_gallery(entries)
 
 
-def show_moves(network: Inside, picture: np.ndarray, place: Place) -> None:
+def show_moves(network: OpenedNetwork, picture: np.ndarray, place: Place) -> None:
     """Draw the same window with both paddings and strides."""
     layer = network.layers[place.layer]
     (source,) = layer.inputs
@@ -282,7 +282,7 @@ def show_moves(network: Inside, picture: np.ndarray, place: Place) -> None:
             moved = _moved(network, before, place, (stride, stride), padding)
             same = layer.padding == padding and layer.strides == (stride, stride)
             entries.append(
-                Entry(
+                Thumbnail(
                     f"{padding}, stride {stride}",
                     on_canvas(_as_grey(moved), before.shape[1:3]),
                     (_size(moved), "as in this network" if same else ""),
@@ -325,7 +325,7 @@ def on_canvas(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _moved(
-    network: Inside, before: np.ndarray, place: Place, strides: tuple[int, int], padding: str
+    network: OpenedNetwork, before: np.ndarray, place: Place, strides: tuple[int, int], padding: str
 ) -> np.ndarray:
     """What the layer makes ``(H, W)`` of the maps before it, moved otherwise."""
     layer = network.layers[place.layer]

@@ -15,7 +15,7 @@ from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.downloads import USUAL_FORM, FileForm
 from pages.components.photo.source import open_file
-from pages.components.photo.work import ask_for, estimated_level
+from pages.components.photo.work import estimated_level, result_of
 from pages.components.tabs import Brought
 
 MOST_MEGAPIXELS = 60
@@ -40,7 +40,7 @@ def show_all_files(
     # The name of its own content, so that it outlives a visit to another page.
     name = ("batch", tuple(brought), method.name, brightness, colour, form)
     files = [own.open_file(each) or own.NamedFile(b"", each.name) for each in brought]
-    made = ask_for(
+    made = result_of(
         "photo_batch_job",
         name,
         lambda watch: denoise_all(files, method, brightness, colour, watch, form),

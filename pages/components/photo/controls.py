@@ -42,7 +42,7 @@ def pick_photo_noise() -> tuple[NoiseKind, float, int]:
         step=float(round(kind.step * scale, 6)),
         format="%d" if whole else "%.2f",
         key="photo_strength",
-        help=kind.explain,
+        help=kind.description,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = widgets.number_input(

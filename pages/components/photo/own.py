@@ -15,7 +15,7 @@ import streamlit as st
 
 from imaging.files import read_photo, require_known
 from imaging.limits import EMPTY, PhotoError
-from pages.components.cached import get_shelf, get_tabs, get_uploads
+from pages.components.cached import get_picture_cache, get_tabs, get_uploads
 from pages.components.link import quoted
 from pages.components.picture_cache import Owner
 from pages.components.tabs import Brought, Tab
@@ -107,7 +107,7 @@ def remove(digest: str) -> None:
     mine.pictures = [each for each in mine.pictures if each.digest != digest]
     get_uploads().forget(mine.owner, digest)
     for begins in (made_of(digest), "batch"):
-        get_shelf().forget(mine.owner, begins)
+        get_picture_cache().forget(mine.owner, begins)
 
 
 def remove_all() -> None:

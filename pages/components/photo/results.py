@@ -24,11 +24,11 @@ from models.catalogue import Card, ModelError
 from models.methods import Method, method_names
 from models.picture_queue import Watch
 from models.tasks.denoise_photos import TASK
-from pages.components.gallery import Entry, show_gallery
+from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.live import preview_blend
 from pages.components.methods import load_method
 from pages.components.photo.source import Picture
-from pages.components.photo.work import ask_for
+from pages.components.photo.work import result_of
 from pages.components.scores import decibel, show_measured
 from pages.components.viewer import compare
 
@@ -147,7 +147,7 @@ def show_all_methods(
         except ModelError:
             continue  # The picker says so to whoever chooses it.
     name = (picture.name, "all", hash(noisy.tobytes()), round(level, 6))
-    answers = ask_for("photo_all_job", name, lambda watch: _run_all(methods, noisy, level, watch))
+    answers = result_of("photo_all_job", name, lambda watch: _run_all(methods, noisy, level, watch))
     if answers is None:
         return
     before = None if clean is None else measure_pixels(clean[place], noisy)
@@ -160,7 +160,7 @@ def show_all_methods(
             photo.shown(denoised) if clean is None else denoised,
             None if photo.alpha is None else photo.alpha[place],
         )
-        entry = Entry(
+        entry = Thumbnail(
             method.title, to_image(shown), tuple(lines), alt=f"Denoised by {method.title}"
         )
         entries.append((after.psnr if after else 0, entry))

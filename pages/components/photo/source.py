@@ -9,7 +9,7 @@ from imaging.files import Photo, read_photo
 from imaging.limits import PhotoError
 from imaging.photo_samples import PHOTO_SAMPLES
 from pages.components import widgets
-from pages.components.cached import get_shelf
+from pages.components.cached import get_picture_cache
 from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.bring import watch_tab
@@ -116,8 +116,8 @@ def _pick_sample() -> Picture:
         label_visibility="collapsed",
         on_change=_expect_noise,
     )
-    st.caption(PHOTO_SAMPLES[name].explain)
-    pixels = get_shelf().get_or_make(
+    st.caption(PHOTO_SAMPLES[name].description)
+    pixels = get_picture_cache().get_or_make(
         own.owner(), ("sample", name), PHOTO_SAMPLES[name].load, lambda pixels: pixels.nbytes
     )
     return Picture(Photo(pixels, name), f"sample {name}")
@@ -166,7 +166,7 @@ def _open(chosen: Brought) -> Picture | None:
         return read_photo(file, file.name, plane=plane, stretch=stretch)
 
     try:
-        photo = get_shelf().get_or_make(own.owner(), name, read, lambda photo: photo.size)
+        photo = get_picture_cache().get_or_make(own.owner(), name, read, lambda photo: photo.size)
     except PhotoError as problem:
         st.error(f"{quoted(chosen.name)}: {problem}", icon=":material/broken_image:")
         return None

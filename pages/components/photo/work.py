@@ -14,9 +14,9 @@ from imaging.pixels import to_image
 from imaging.strips import corrupt_pixels
 from imaging.visible import visible_part
 from models.methods import Method
-from models.picture_queue import Full, Job, Watch
+from models.picture_queue import Job, QueueFull, Watch
 from models.tasks.denoise_photos.solve import level_of
-from pages.components.cached import get_shelf, get_workbench
+from pages.components.cached import get_picture_cache, get_picture_queue
 from pages.components.photo.own import owner
 from pages.components.photo.source import Picture
 
@@ -41,7 +41,7 @@ def with_noise(
         return noisy, level_of(kind.name, strength, clean[part], noisy[part])
 
     with st.spinner("Adding noise …") if clean.size > SLOW else nullcontext():
-        return get_shelf().get_or_make(
+        return get_picture_cache().get_or_make(
             owner(),
             (picture.name, kind.name, strength, seed),
             make,
@@ -49,10 +49,10 @@ def with_noise(
         )
 
 
-def own_noise(picture: Picture) -> tuple[np.ndarray, float]:
+def estimated_noise(picture: Picture) -> tuple[np.ndarray, float]:
     """Return the picture as it is, and the level of its noise as estimated."""
     photo = picture.photo
-    level = get_shelf().get_or_make(
+    level = get_picture_cache().get_or_make(
         owner(), (picture.name, "level"), lambda: estimated_level(photo), lambda level: 8
     )
     return photo.best, level
@@ -74,23 +74,23 @@ def denoise(
     """Return the denoised pixels; None while they are worked on, which the page then shows."""
     added = noise and (noise[0].name, *noise[1:])
     name = (picture.name, added, method.name, method.card and method.card.sha256, round(level, 6))
-    return ask_for("photo_job", name, lambda watch: method.run(noisy, level, watch))
+    return result_of("photo_job", name, lambda watch: method.run(noisy, level, watch))
 
 
-def ask_for(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | None:
+def result_of(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | None:
     """Return what ``work`` makes; None, and progress on the page, while it is not there yet.
 
     Each ``slot`` has one job at a time: asking for another ``name`` gives the old one up.
     """
-    kept = get_shelf().get(owner(), name)
+    kept = get_picture_cache().get(owner(), name)
     if kept is not None:
         return kept
     asked, job = st.session_state.get(slot, (None, None))
     if asked != name:
-        give_up(slot)
+        cancel(slot)
         try:
-            job = get_workbench().submit(work, owner())
-        except Full as problem:
+            job = get_picture_queue().submit(work, owner())
+        except QueueFull as problem:
             st.warning(str(problem), icon=":material/hourglass:")
             st.button("Try again", key=f"{slot}-again")
             return None
@@ -102,11 +102,11 @@ def ask_for(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | No
         return None
     if job.state == "cancelled" and not st.session_state.get(_stopped(slot)):
         # Given up while another page was shown: nobody asked for that.
-        give_up(slot)
-        return ask_for(slot, name, work)
+        cancel(slot)
+        return result_of(slot, name, work)
     if job.state == "done":
         del st.session_state[slot]
-        get_shelf().put(owner(), name, job.result, _size(job.result))
+        get_picture_cache().put(owner(), name, job.result, _size(job.result))
         return job.result
     if job.state == "failed":
         st.error(
@@ -115,11 +115,11 @@ def ask_for(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | No
         )
     else:
         st.info("Cancelled.", icon=":material/cancel:")
-    st.button("Start again", key=f"{slot}-restart", on_click=give_up, args=(slot,))
+    st.button("Start again", key=f"{slot}-restart", on_click=cancel, args=(slot,))
     return None
 
 
-def give_up(slot: str) -> None:
+def cancel(slot: str) -> None:
     """Cancel and forget the slot's job, if there is one; a callback."""
     st.session_state.pop(_stopped(slot), None)
     _, job = st.session_state.pop(slot, (None, None))

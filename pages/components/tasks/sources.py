@@ -12,7 +12,7 @@ from imaging.files import read_photo
 from imaging.limits import PhotoError
 from models.tasks.contract import Task
 from pages.components import widgets
-from pages.components.cached import get_shelf
+from pages.components.cached import get_picture_cache
 from pages.components.tasks.work import owner
 
 TYPES = ["jpg", "jpeg", "jfif", "png", "webp", "tif", "tiff", "bmp", "gif"]
@@ -74,7 +74,7 @@ def _pick_file() -> Given | None:
     name = f"file {hashlib.file_digest(file, 'blake2b').hexdigest()[:32]}"
     file.seek(0)
     try:
-        pixels, note = get_shelf().get_or_make(
+        pixels, note = get_picture_cache().get_or_make(
             owner(), name, lambda: _fitted(_read(file)), lambda made: made[0].nbytes
         )
     except PhotoError as problem:

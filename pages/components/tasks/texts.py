@@ -12,7 +12,7 @@ from models.tasks.contract import Task
 class Text:
     """``rows`` are input, target, last layer, loss and metric; ``limits`` says what fails."""
 
-    explain: str
+    description: str
     rows: tuple[str, str, str, str, str]
     limits: str
 
@@ -97,7 +97,7 @@ def show_text(task: Task) -> None:
     if text is None:
         return
     st.subheader("What changed against the denoiser", anchor=False)
-    st.markdown(text.explain)
+    st.markdown(text.description)
     st.table(pd.DataFrame({"The denoiser": DENOISER, task.title: text.rows}, index=list(ROWS)))
     st.caption(text.limits)
 

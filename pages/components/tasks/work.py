@@ -8,9 +8,9 @@ import streamlit as st
 
 from models.catalogue import Card, ModelError
 from models.methods import Method, method_names
-from models.picture_queue import Full, Job, Watch
+from models.picture_queue import Job, QueueFull, Watch
 from models.tasks.contract import Task
-from pages.components.cached import get_predictor, get_shelf, get_workbench
+from pages.components.cached import get_picture_cache, get_picture_queue, get_predictor
 from pages.components.methods import load_method
 from pages.components.picture_cache import Owner
 
@@ -74,15 +74,15 @@ def _from_bytes(shares: np.ndarray) -> np.ndarray:
 
 def _ask_for(name: Hashable, work: Callable[[Watch], Any], which: str) -> Any | None:
     """Return what ``work`` makes; None, and progress on the page, while it is not there yet."""
-    kept = get_shelf().get(owner(), name)
+    kept = get_picture_cache().get(owner(), name)
     if kept is not None:
         return kept
     asked, job = st.session_state.get(SLOT, (None, None))
     if asked != name:
         give_up()
         try:
-            job = get_workbench().submit(work)
-        except Full as problem:
+            job = get_picture_queue().submit(work)
+        except QueueFull as problem:
             st.warning(str(problem), icon=":material/hourglass:")
             st.button("Try again", key="tasks_again")
             return None
@@ -94,7 +94,7 @@ def _ask_for(name: Hashable, work: Callable[[Watch], Any], which: str) -> Any | 
         return None
     if job.state == "done":
         del st.session_state[SLOT]
-        get_shelf().put(owner(), name, job.result, job.result.nbytes)
+        get_picture_cache().put(owner(), name, job.result, job.result.nbytes)
         return job.result
     if job.state == "failed":
         st.error(

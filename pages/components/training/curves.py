@@ -123,7 +123,7 @@ def pick_view(history: History) -> View:
     return View(log_scale, min(first, max(0.0, history.progress - 1)), smoothing)
 
 
-def thinned(points: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
+def decimated(points: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
     """Return at most ``most`` of the points ``(N, 2)``, in order, that look like all of them.
 
     The first and the last are kept, and of each stretch between them the lowest and the highest:
@@ -301,6 +301,6 @@ def _table(
         shown = points[points[:, 0] >= first_epoch]
         if positive:
             shown = shown[shown[:, 1] > 0]
-        shown = thinned(shown)
+        shown = decimated(shown)
         frames.append(pd.DataFrame({"curve": name, "epoch": shown[:, 0], "value": shown[:, 1]}))
     return pd.concat(frames)

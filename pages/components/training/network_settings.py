@@ -9,14 +9,14 @@ from pages.components import widgets
 from pages.components.cached import get_catalogue
 from train.config import (
     ARCHITECTURE_SETTINGS,
-    Choice,
-    Levels,
-    Share,
-    Switch,
+    BoolSetting,
+    ChoiceSetting,
+    FractionSetting,
+    IntListSetting,
+    IntSetting,
     TrainConfig,
-    Whole,
     count_parameters,
-    with_usual,
+    with_defaults,
 )
 
 ARCHITECTURE_TITLES = {
@@ -39,13 +39,13 @@ def pick_network(config: TrainConfig, key: Key) -> TrainConfig:
         key=key("architecture"),
     )
     given = config.settings if architecture == config.architecture else {}
-    start = with_usual(architecture, given)
+    start = with_defaults(architecture, given)
     settings = {
         name: pick_setting(each, start[name], key(f"{architecture}-{name}"))
         for name, each in ARCHITECTURE_SETTINGS[architecture].items()
     }
-    usual = with_usual(architecture, {})
-    settings = {n: v for n, v in settings.items() if n in given or v != usual[n]}
+    default = with_defaults(architecture, {})
+    settings = {n: v for n, v in settings.items() if n in given or v != default[n]}
     config = dataclasses.replace(config, architecture=architecture, settings=settings)
     st.caption(f"{count_parameters(architecture, settings):,} parameters.")
     names = _shipped_like(config)
@@ -64,12 +64,12 @@ def pick_network(config: TrainConfig, key: Key) -> TrainConfig:
 def _shipped_like(config: TrainConfig) -> dict[str, str]:
     """Titles of the shipped networks of the same form, by name."""
     cards, _ = get_catalogue()
-    wanted = with_usual(config.architecture, config.settings)
+    wanted = with_defaults(config.architecture, config.settings)
     return {
         card.name: f"the weights of {card.title}"
         for card in cards.values()
         if card.architecture == config.architecture
-        and with_usual(card.architecture, card.settings) == wanted
+        and with_defaults(card.architecture, card.settings) == wanted
         and (card.folder / "model.keras").is_file()
     }
 
@@ -79,7 +79,7 @@ def pick_setting(setting: object, value: object, key: str) -> object:
     return WIDGETS[type(setting)](setting, value, key)
 
 
-def _pick_whole(setting: Whole, value: int | None, key: str) -> int | None:
+def _pick_whole(setting: IntSetting, value: int | None, key: str) -> int | None:
     if not setting.optional:
         return widgets.number_input(
             setting.title, setting.low, setting.high, value, key=key, help=setting.help
@@ -96,7 +96,7 @@ def _pick_whole(setting: Whole, value: int | None, key: str) -> int | None:
     )
 
 
-def _pick_levels(setting: Levels, value: list[int], key: str) -> list[int]:
+def _pick_levels(setting: IntListSetting, value: list[int], key: str) -> list[int]:
     depth = widgets.segmented_control(
         "Levels",
         list(range(setting.fewest, setting.most + 1)),
@@ -119,27 +119,27 @@ def _pick_levels(setting: Levels, value: list[int], key: str) -> list[int]:
         ]
 
 
-def _pick_share(setting: Share, value: float, key: str) -> float:
+def _pick_share(setting: FractionSetting, value: float, key: str) -> float:
     return widgets.slider(
         setting.title, 0.0, setting.high, float(value), 0.05, key=key, help=setting.help
     )
 
 
-def _pick_choice(setting: Choice, value: str, key: str) -> str:
+def _pick_choice(setting: ChoiceSetting, value: str, key: str) -> str:
     return widgets.segmented_control(
         setting.title, setting.options, default=value, key=key, help=setting.help
     )
 
 
-def _pick_switch(setting: Switch, value: bool, key: str) -> bool:
+def _pick_switch(setting: BoolSetting, value: bool, key: str) -> bool:
     return widgets.toggle(setting.title, value, key=key, help=setting.help)
 
 
 # How each type of setting is asked for: ``pick(setting, value, key) -> value``.
 WIDGETS = {
-    Whole: _pick_whole,
-    Levels: _pick_levels,
-    Share: _pick_share,
-    Choice: _pick_choice,
-    Switch: _pick_switch,
+    IntSetting: _pick_whole,
+    IntListSetting: _pick_levels,
+    FractionSetting: _pick_share,
+    ChoiceSetting: _pick_choice,
+    BoolSetting: _pick_switch,
 }

@@ -42,7 +42,7 @@ def read_sheet(run: Run, epoch: int) -> Sheet | None:
     return Sheet(epoch, pixels[:side], pixels[side : 2 * side], pixels[2 * side :])
 
 
-def some(epochs: Sequence[int], most: int = MOST_FRAMES) -> list[int]:
+def evenly_spaced(epochs: Sequence[int], most: int = MOST_FRAMES) -> list[int]:
     """Return at most ``most`` of the epochs, evenly spread, the first and the last among them."""
     if len(epochs) <= most:
         return list(epochs)
@@ -52,7 +52,7 @@ def some(epochs: Sequence[int], most: int = MOST_FRAMES) -> list[int]:
 
 def show_probes(run: Run, epochs: Sequence[int]) -> None:
     """Draw the player of one run."""
-    sheets = [sheet for epoch in some(epochs) if (sheet := read_sheet(run, epoch))]
+    sheets = [sheet for epoch in evenly_spaced(epochs) if (sheet := read_sheet(run, epoch))]
     if not sheets:
         return
     last = sheets[-1]
@@ -72,7 +72,7 @@ def show_probes(run: Run, epochs: Sequence[int]) -> None:
 def show_probes_together(runs: dict[str, Run], epochs: Sequence[int]) -> bool:
     """Draw one player for several runs that saw the same pictures; False where they did not."""
     frames, still = [], None
-    for epoch in some(epochs):
+    for epoch in evenly_spaced(epochs):
         sheets = {name: read_sheet(run, epoch) for name, run in runs.items()}
         if not all(sheets.values()):
             continue
@@ -97,7 +97,7 @@ def show_probes_together(runs: dict[str, Run], epochs: Sequence[int]) -> bool:
 def to_gif(run: Run, epochs: Sequence[int]) -> bytes:
     """Return all epochs as an animated GIF, the number of the epoch below the pictures."""
     frames = []
-    for epoch in some(epochs, most=100):
+    for epoch in evenly_spaced(epochs, most=100):
         if (sheet := read_sheet(run, epoch)) is None:
             continue
         rows = np.concatenate([sheet.clean, sheet.noisy, sheet.denoised])

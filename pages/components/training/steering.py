@@ -36,7 +36,7 @@ def show_run(run: Run, mine: bool) -> None:
         config = run.read_config()
     except ValueError as problem:
         st.error(
-            f"The settings of this run cannot be read: {jobs.tidy(str(problem), run)}",
+            f"The settings of this run cannot be read: {jobs.without_paths(str(problem), run)}",
             icon=":material/error:",
         )
         return
@@ -159,7 +159,7 @@ def safer_rate(config: TrainConfig) -> float:
 
 def use(run: Run) -> None:
     """Go to the Draw page with this network chosen; it is there for this visitor only."""
-    others = [folder for folder in st.session_state.get("own_models", []) if folder != run.folder]
-    st.session_state.own_models = [run.folder, *others]
+    others = [folder for folder in st.session_state.get("user_models", []) if folder != run.folder]
+    st.session_state.user_models = [run.folder, *others]
     st.session_state.draw_model = run.folder.name
     st.switch_page("pages/draw.py")

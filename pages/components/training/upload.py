@@ -19,7 +19,7 @@ from imaging.limits import PhotoError
 from imaging.pixels import as_picture
 from imaging.visible import on_paper
 from pages.components import widgets
-from train.config import FEWEST_OWN
+from train.config import FEWEST_USER_PICTURES
 
 # What systems leave in archives beside the files of their owners.
 LEFT_BY_SYSTEMS = ("._", ".DS_Store", "Thumbs.db", "desktop.ini")
@@ -35,7 +35,7 @@ FLATTEST = 8  # of 255: a patch with less between its darkest and brightest pixe
 
 
 @dataclass(frozen=True)
-class OwnPictures:
+class UserPictures:
     """Patches ``uint8 (N, 28, 28, 1)``, and from how many files they are.
 
     ``dark_on_light`` says that they look like ink on paper, which networks here do not know.
@@ -58,14 +58,14 @@ def pick_pictures() -> None:
     )
     if file is not None and st.session_state.get("own_zip") != file.file_id:
         st.session_state.own_zip = file.file_id
-        st.session_state.own_pictures, st.session_state.own_words = None, ""
+        st.session_state.user_pictures, st.session_state.own_words = None, ""
         try:
             own = read_zip(file)
         except ValueError as problem:
             st.session_state.own_words = str(problem)
         else:
             skipped = f" {own.skipped} files were not images." if own.skipped else ""
-            st.session_state.own_pictures = own.patches
+            st.session_state.user_pictures = own.patches
             st.session_state.own_dark_on_light = own.dark_on_light
             st.session_state.own_turned = False
             st.session_state.own_words = (
@@ -88,12 +88,12 @@ def pick_pictures() -> None:
 
 def uploaded_pictures() -> np.ndarray | None:
     """Return the visitor's pictures, ``uint8 (N, 28, 28, 1)``, None while there are none."""
-    patches = st.session_state.get("own_pictures")
+    patches = st.session_state.get("user_pictures")
     turned = patches is not None and st.session_state.get("own_turned", False)
     return 255 - patches if turned else patches
 
 
-def read_zip(file: BinaryIO) -> OwnPictures:
+def read_zip(file: BinaryIO) -> UserPictures:
     """Cut the pictures of a ZIP into patches.
 
     Pictures are made grey; small ones become one patch, large ones are halved and cut into
@@ -111,7 +111,7 @@ def read_zip(file: BinaryIO) -> OwnPictures:
         raise ValueError("This file is not a ZIP archive, or it is damaged.") from error
 
 
-def _read(archive: zipfile.ZipFile) -> OwnPictures:
+def _read(archive: zipfile.ZipFile) -> UserPictures:
     entries = [entry for entry in archive.infolist() if _is_its_owners(entry)]
     _require_harmless(entries)
     patches, total, used, skipped = [], 0, 0, 0
@@ -125,13 +125,13 @@ def _read(archive: zipfile.ZipFile) -> OwnPictures:
             skipped += 1
         if total >= MOST_PATCHES:
             break
-    if total < FEWEST_OWN:
+    if total < FEWEST_USER_PICTURES:
         raise ValueError(
-            f"At least {FEWEST_OWN} patches of {SIDE} by {SIDE} pixels are needed, and the "
-            f"{used} pictures in this archive give {total}. Add more or larger pictures."
+            f"At least {FEWEST_USER_PICTURES} patches of {SIDE} by {SIDE} pixels are needed, and "
+            f"the {used} pictures in this archive give {total}. Add more or larger pictures."
         )
     every = np.concatenate(patches)
-    return OwnPictures(every, used, skipped, len(every) == used and _is_dark_on_light(every))
+    return UserPictures(every, used, skipped, len(every) == used and _is_dark_on_light(every))
 
 
 def _is_its_owners(entry: zipfile.ZipInfo) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pages.components.training.curves import History, smoothed, thinned
+from pages.components.training.curves import History, decimated, smoothed
 
 
 def points(values) -> np.ndarray:
@@ -12,11 +12,11 @@ def points(values) -> np.ndarray:
 
 def test_few_points_are_all_kept():
     few = points([1, 2, 3])
-    assert thinned(few, most=3) is few
+    assert decimated(few, most=3) is few
 
 
 def test_many_are_thinned_between_first_and_last_in_order():
-    many = thinned(points(np.sin(np.arange(50_000))), most=1000)
+    many = decimated(points(np.sin(np.arange(50_000))), most=1000)
     assert len(many) <= 1000
     assert (many[0, 0], many[-1, 0]) == (0, 49_999)
     assert (np.diff(many[:, 0]) > 0).all()
@@ -27,7 +27,7 @@ def test_many_are_thinned_between_first_and_last_in_order():
 def test_no_single_peak_is_lost(rng, peak, height):
     values = rng.random(50_000)
     values[peak] = height
-    assert height in thinned(points(values))[:, 1]
+    assert height in decimated(points(values))[:, 1]
 
 
 def test_smoothing_is_debiased():
@@ -100,6 +100,6 @@ def test_fifty_thousand_batches_are_taken_in_and_drawn_in_a_moment(rng):
     history = History(batches_an_epoch=500)
     losses = rng.random(50_000)
     history.add(events(*((0.01 * step, step, loss) for step, loss in enumerate(losses, start=1))))
-    drawn = thinned(smoothed(history.batches(), 0.9))
+    drawn = decimated(smoothed(history.batches(), 0.9))
     assert len(drawn) <= 1000
     assert len(history.batches()) == 50_000

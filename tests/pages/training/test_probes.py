@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.components.training.probes import read_sheet, some, to_gif
+from pages.components.training.probes import evenly_spaced, read_sheet, to_gif
 from train.config import TrainConfig
 from train.run_folder import Run
 
@@ -39,8 +39,8 @@ def test_a_sheet_that_is_gone_or_torn_is_left_out(run):
 
 
 def test_few_epochs_are_all_shown_and_many_are_thinned_between_first_and_last():
-    assert some([1, 2, 5]) == [1, 2, 5]
-    many = some(range(1, 101), most=40)
+    assert evenly_spaced([1, 2, 5]) == [1, 2, 5]
+    many = evenly_spaced(range(1, 101), most=40)
     assert len(many) == 40
     assert (many[0], many[-1]) == (1, 100)
     assert many == sorted(set(many))

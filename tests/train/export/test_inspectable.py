@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 
 from models.architectures import build
-from models.inspection.network import TABLE, Inside
+from models.inspection.network import TABLE, OpenedNetwork
 from train.export.describe import code_layer, describe, macs
 from train.export.inspectable import make_inspectable, opened
 from train.export.ship import to_onnx
@@ -22,7 +22,7 @@ SMALL = {
 
 
 @pytest.fixture(scope="module", params=SMALL)
-def written(request, tmp_path_factory) -> tuple[keras.Model, Inside, float]:
+def written(request, tmp_path_factory) -> tuple[keras.Model, OpenedNetwork, float]:
     """A network, the same opened from its file, and how much larger that is than a plain one."""
     keras.utils.set_random_seed(1)
     model = build(request.param, **SMALL[request.param])
@@ -34,7 +34,7 @@ def written(request, tmp_path_factory) -> tuple[keras.Model, Inside, float]:
     options.log_severity_level = 3
     session = ort.InferenceSession(folder / "model.onnx", options)
     plain, ours = ((folder / name).stat().st_size for name in ("plain.onnx", "model.onnx"))
-    return model, Inside(session), ours / plain - 1
+    return model, OpenedNetwork(session), ours / plain - 1
 
 
 def test_the_file_is_at_most_a_fifth_larger(written):

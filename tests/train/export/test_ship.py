@@ -19,7 +19,7 @@ from train.export import ship as exporting
 from train.export.compact import read_kernels, to_stored_precision
 from train.export.ship import export, macs, make_usable, refresh, require_agreement, to_onnx
 from train.fit import loop
-from train.fit.callbacks import Report, step_of
+from train.fit.callbacks import WriteProgress, step_of
 from train.fit.data import load_pictures, split
 from train.recipes import Recipe
 from train.run_folder import Run
@@ -326,7 +326,7 @@ def weights_of(path) -> list[np.ndarray]:
 def stop_at(monkeypatch, run, step) -> None:
     """Have the run stopped when it has seen this many batches."""
 
-    class Acting(Report):
+    class Acting(WriteProgress):
         def on_train_batch_end(self, batch, logs=None):
             super().on_train_batch_end(batch, logs)
             if step_of(self.model) == step:
@@ -336,7 +336,7 @@ def stop_at(monkeypatch, run, step) -> None:
     monkeypatch.setattr(loop, "Report", Acting)
     assert loop.train(run) == "stopped"
     run.stop.unlink()
-    monkeypatch.setattr(loop, "Report", Report)
+    monkeypatch.setattr(loop, "Report", WriteProgress)
 
 
 def in_single_precision(run, weights=None) -> keras.Model:

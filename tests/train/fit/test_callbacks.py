@@ -7,14 +7,14 @@ import pytest
 from models.tasks.contract import Examples
 from train.config import TrainConfig
 from train.fit.callbacks import (
-    Keep,
-    PatienceLost,
-    Report,
+    EarlyStop,
+    SaveCheckpoint,
+    SetEpoch,
     StopEarly,
-    StopWhenAsked,
-    TellEpoch,
+    StopOnRequest,
     TrainingDiverged,
     TrainingStopped,
+    WriteProgress,
 )
 from train.fit.data import Batches
 from train.run_folder import Run
@@ -46,7 +46,7 @@ class Model:
 
 
 def stopper_of(run, *weights, **options):
-    stopper = StopWhenAsked(run, **options)
+    stopper = StopOnRequest(run, **options)
     stopper.set_model(Model(*weights))
     return stopper
 
@@ -64,7 +64,7 @@ class Events(list):
 
 
 def test_each_batch_is_reported_with_its_own_loss(batches):
-    report = Report(events := Events(), batches)
+    report = WriteProgress(events := Events(), batches)
     report.set_model(model_at(7))
     losses, sizes = np.array([0.9, 0.5, 0.1]), np.array([4, 4, 2])
     report.on_epoch_begin(0)
@@ -77,7 +77,7 @@ def test_each_batch_is_reported_with_its_own_loss(batches):
 
 
 def test_a_resumed_epoch_reports_its_own_batches(batches):
-    report = Report(events := Events(), batches)
+    report = WriteProgress(events := Events(), batches)
     batches.first_batch = 1
     report.set_model(model_at(0))
     report.on_epoch_begin(0)
@@ -89,7 +89,7 @@ def test_a_resumed_epoch_reports_its_own_batches(batches):
 def test_the_learning_rate_is_told_some_twenty_times_an_epoch():
     pictures = np.zeros((100, 2, 2, 1), np.uint8)
     batches = Batches(Examples(pictures), TrainConfig("dense", batch=2))
-    report = Report(events := Events(), batches)
+    report = WriteProgress(events := Events(), batches)
     report.set_model(model_at(1, rate=0.25))
     report.on_epoch_begin(0)
     for batch in range(50):
@@ -99,7 +99,7 @@ def test_the_learning_rate_is_told_some_twenty_times_an_epoch():
 
 
 def test_the_batches_are_told_the_epoch_that_keras_counts(batches):
-    TellEpoch(batches).on_epoch_begin(4)
+    SetEpoch(batches).on_epoch_begin(4)
     assert batches.epoch == 4
 
 
@@ -145,7 +145,7 @@ def test_a_loss_that_is_no_number_stops_and_the_weights_are_not_kept(run, loss):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_weights_that_are_no_numbers_never_replace_a_checkpoint(run, bad):
     run.checkpoint.write_text("good")
-    keep = Keep(run)
+    keep = SaveCheckpoint(run)
     keep.set_model(Model([1.0, 2.0], [[bad, 1.0]]))
     with pytest.raises(TrainingDiverged, match="weights became NaN"):
         keep.on_epoch_end(0)
@@ -166,7 +166,7 @@ def epochs_until_lost(run, losses, patience, first=0) -> int | None:
         stopper.on_train_begin()
         for epoch, loss in enumerate(losses[first:], start=first):
             stopper.on_epoch_end(epoch, {"val_loss": loss})
-    except PatienceLost:
+    except EarlyStop:
         return max(stopper._losses)
     return None
 
@@ -191,7 +191,7 @@ def test_lost_patience_says_how_long_it_lasted(run):
     stopper = StopEarly(run, 1)
     stopper.set_model(Model([1.0]))
     stopper.on_epoch_end(0, {"val_loss": 1.0})
-    with pytest.raises(PatienceLost, match=r"the validation loss has not fallen for 1 epoch$"):
+    with pytest.raises(EarlyStop, match=r"the validation loss has not fallen for 1 epoch$"):
         stopper.on_epoch_end(1, {"val_loss": 1.0})
 
 

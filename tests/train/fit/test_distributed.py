@@ -48,23 +48,23 @@ def team_of(count: int, index: int = 0, devices: int | None = None) -> Team:
 @pytest.mark.parametrize(("rows", "count"), [(12, 1), (12, 2), (12, 3), (12, 4)])
 def test_the_shares_of_all_workers_are_the_batch(rows, count):
     batch = np.arange(rows * 2).reshape(rows, 2)
-    shares = [team_of(count, index).share(batch) for index in range(count)]
+    shares = [team_of(count, index).shard(batch) for index in range(count)]
     assert {len(share) for share in shares} == {rows // count}
     assert np.array_equal(np.concatenate(shares), batch)
 
 
 def test_rows_that_do_not_divide_go_to_nobody_and_all_shares_are_equal():
-    shares = [team_of(3, index).share(np.arange(11)) for index in range(3)]
+    shares = [team_of(3, index).shard(np.arange(11)) for index in range(3)]
     assert [list(share) for share in shares] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
 def test_a_worker_with_two_devices_gets_a_share_that_both_can_halve():
-    shares = [team_of(2, index, devices=4).share(np.arange(11)) for index in range(2)]
+    shares = [team_of(2, index, devices=4).shard(np.arange(11)) for index in range(2)]
     assert [list(share) for share in shares] == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_nested_arrays_are_shared_alike():
-    (noisy, level), clean = team_of(2, 1).share(((np.arange(4), np.arange(4) * 10), np.arange(4)))
+    (noisy, level), clean = team_of(2, 1).shard(((np.arange(4), np.arange(4) * 10), np.arange(4)))
     assert (list(noisy), list(level), list(clean)) == ([2, 3], [20, 30], [2, 3])
 
 
@@ -88,19 +88,19 @@ def test_shared_batches_are_the_parts_of_the_same_batches():
 )
 def test_batches_that_cannot_be_shared_evenly_are_refused(pictures, batch, count):
     with pytest.raises(ValueError, match=f"shared evenly by {count} workers .* batches of {batch}"):
-        team_of(count).require_fair(batches_of(pictures, batch))
+        team_of(count).require_even_shards(batches_of(pictures, batch))
 
 
 @pytest.mark.parametrize(("pictures", "batch", "count"), [(58_000, 128, 16), (102, 10, 2)])
 def test_batches_that_can_be_shared_are_not_refused(pictures, batch, count):
-    team_of(count).require_fair(batches_of(pictures, batch))
+    team_of(count).require_even_shards(batches_of(pictures, batch))
 
 
 def test_a_lonely_worker_takes_all_and_asks_nobody(tmp_path):
     team = Team()
-    assert list(team.share(np.arange(5))) == [0, 1, 2, 3, 4]
-    assert team.agree(True, 3) == (True, 3)
-    assert team.from_first(b"x") == b"x"
+    assert list(team.shard(np.arange(5))) == [0, 1, 2, 3, 4]
+    assert team.all_agree(True, 3) == (True, 3)
+    assert team.broadcast(b"x") == b"x"
     with team.folder(Run(tmp_path)) as run:
         assert run.folder == tmp_path
     assert on_every_device("anything") == "anything"
@@ -118,11 +118,11 @@ def answering(*answers):
     """A team of two that gives these answers, and what it was asked."""
     asked, left = [], list(answers)
 
-    def agree(stop, interval):
+    def all_agree(stop, interval):
         asked.append((stop, interval))
         return left.pop(0)
 
-    return SimpleNamespace(count=2, agree=agree), asked
+    return SimpleNamespace(count=2, all_agree=all_agree), asked
 
 
 def test_workers_ask_each_other_about_twice_a_second():
@@ -143,10 +143,10 @@ def test_one_wish_stops_all_at_the_next_question_only():
 def test_what_libraries_say_of_a_lost_worker_becomes_a_sentence():
     with (
         pytest.raises(WorkerError, match="another worker was lost"),
-        team_of(2).losses_in_words(),
+        team_of(2).translate_lost_peer(),
     ):
         raise ValueError("UNKNOWN: Gloo AllReduce failed: Connection closed by peer")
-    with pytest.raises(ValueError, match="something else"), team_of(2).losses_in_words():
+    with pytest.raises(ValueError, match="something else"), team_of(2).translate_lost_peer():
         raise ValueError("something else")
 
 
@@ -221,12 +221,12 @@ def test_nothing_temporary_is_left_however_workers_end(pretend, tmp_path, monkey
 
 
 def test_a_worker_that_leaves_late_is_waited_for(pretend, monkeypatch):
-    monkeypatch.setattr(replicas, "PATIENCE", 0.1)
+    monkeypatch.setattr(replicas, "STOPPED_AFTER_S", 0.1)
     assert pretend("if worker == 0: time.sleep(1)") == 0
 
 
 def test_the_others_do_not_go_on_long_when_one_has_failed(pretend, monkeypatch, capfd):
-    monkeypatch.setattr(replicas, "PATIENCE", 0.1)
+    monkeypatch.setattr(replicas, "STOPPED_AFTER_S", 0.1)
     assert pretend("if worker == 0: time.sleep(600)\nsys.exit(3)") == 2
     assert "worker 1 ended with status 3, and the others cannot go on" in capfd.readouterr().err
 

@@ -15,7 +15,7 @@ from imaging import metrics
 from tests.train.conftest import TRAINING
 from train.config import OPTIMIZERS, Noise, TrainConfig, every_kind, gaussian_only
 from train.fit import data, loop
-from train.fit.callbacks import Report, step_of
+from train.fit.callbacks import WriteProgress, step_of
 from train.fit.data import Batches, split
 from train.recipes import recipe
 from train.run_folder import Run
@@ -60,7 +60,7 @@ def same(one, other) -> bool:
 def at_step(monkeypatch, step, act) -> None:
     """Have ``act()`` called when this many batches have been trained."""
 
-    class Acting(Report):
+    class Acting(WriteProgress):
         def on_train_batch_end(self, batch, logs=None):
             super().on_train_batch_end(batch, logs)
             if step_of(self.model) == step:
@@ -337,7 +337,7 @@ def train_with_stops(monkeypatch, folder, config, stops) -> Run:
         assert loop.train(run) == "stopped"
         assert events_of(run, "stop")[-1]["step"] == step
     run.stop.unlink()
-    monkeypatch.setattr(loop, "Report", Report)
+    monkeypatch.setattr(loop, "Report", WriteProgress)
     assert loop.train(run) == "finished"
     return run
 
@@ -410,7 +410,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(finished, tmp_path, m
     at_step(monkeypatch, BATCHES + 5, kill)
     with pytest.raises(Killed):
         loop.train(run)
-    monkeypatch.setattr(loop, "Report", Report)
+    monkeypatch.setattr(loop, "Report", WriteProgress)
     assert loop.train(run) == "finished"
     assert same(weights_of(run.model), weights_of(finished.model))
     starts = [event["step"] for event in events_of(run, "status") if event["status"] == "training"]
