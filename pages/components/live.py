@@ -1,13 +1,21 @@
 """Says what the browser needs to follow a slider itself, between two answers of the server."""
 
+from collections.abc import Mapping
+
 import numpy as np
+import streamlit as st
 from scipy.special import ndtr
 
 from imaging.noise import NoiseKind
 from models.catalogue import PRETRAINED, Card
 from models.live import STATIC, packed_name
 from pages.components.cached import get_packed
+from pages.components.static_files import loader
 from pages.components.viewer import Preview
+
+_follow = st.components.v2.component(
+    "denoise_lab_follow", html="<span hidden></span>", js=loader("live/follow.js")
+)
 
 
 def preview_noise(
@@ -58,6 +66,31 @@ def preview_blend(
     if denoised.shape[2] == 3:
         sliders["colour"] = _slider("photo_colour", 100 * colour)
     return Preview({"how": "photos", "sliders": sliders, "gain": gain}, {"denoised": denoised})
+
+
+def follow_code(
+    sliders: Mapping[str, float], place: str, card: Card, code: str, reader: Card | None
+) -> None:
+    """Let the browser decode the numbers on these sliders, by key, while one is dragged.
+
+    ``place`` is the CSS selector of the gallery's item that shows the answer, ``code`` the layer
+    that the numbers are put in place of.  It shows nothing itself.
+    """
+    network = _address(card)
+    if network is None:
+        return
+    data = {
+        "how": "code",
+        "sliders": {key: _slider(key, value) for key, value in sliders.items()},
+        "places": {"Decoded": place},
+        "title": "Decoded",
+        "side": card.size,
+        "network": network,
+        "start": code,
+        "reader": reader and _address(reader),
+        "parts": [],
+    }
+    _follow(key=f"{code}_live", data=data, on_blocked_change=lambda: None)
 
 
 def _slider(key: str, value: float) -> dict:

@@ -42,11 +42,13 @@ function psnr(clean, other) {
 }
 
 /** What a reader reads as text, as in `words` of the page. */
-function words(chances) {
+export function reading(chances) {
   const digit = chances.indexOf(Math.max(...chances));
   const percent = chances[digit] > 0.99 ? ">99" : (100 * chances[digit]).toFixed(0);
-  return `reader: ${digit} (${percent}\u00a0%)`;
+  return `${digit} (${percent}\u00a0%)`;
 }
+
+export const toLevels = (values) => Uint8Array.from(values, (value) => Math.round(255 * value));
 
 export async function prepare({ preview, pictures, width, height }) {
   const parts = Object.fromEntries(preview.parts.map((part) => [part.name, part]));
@@ -67,11 +69,12 @@ export async function prepare({ preview, pictures, width, height }) {
   const clean = Float32Array.from(levels, (level) => level / 255);
 
   const picture = (values) => ({
-    levels: Uint8Array.from(values, (value) => Math.round(255 * value)),
+    levels: toLevels(values),
     channels: 1,
     caption: () => {
       const quality = original && psnr(clean, values);
-      return [quality, reader && words(reader.run(values))].filter(Boolean).join(" · ");
+      const read = reader && `reader: ${reading(reader.run(values))}`;
+      return [quality, read].filter(Boolean).join(" · ");
     },
   });
   return ({ strength }) => {

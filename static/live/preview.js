@@ -7,7 +7,7 @@
  * (WebAssembly with SIMD, a slider, a file) leaves the page as it is without a preview.
  *
  * What is made is up to one file a kind (`how`): digits.js adds noise and runs a network,
- * photos.js blends two photos.  Their `prepare` returns `make(values of the sliders)`, which
+ * photos.js blends two photos, code.js runs a decoder alone.  Their `prepare` returns `make(values of the sliders)`, which
  * returns `{ title: { levels, channels, caption, tolerance } }`: 8-bit values, a function that
  * words them, and how many levels they may be off where that is more than one.
  */
@@ -31,6 +31,7 @@ export class Preview {
    * @param {(made: object, by: string) => void} screen.show paints what was made, by title
    * @param {() => void} screen.restore paints the server's pictures again
    * @param {(title: string) => Uint8ClampedArray} screen.painted its pixels as RGBA
+   * @param {number} [screen.settled] milliseconds until it shows what the server sent
    */
   constructor(screen) {
     this.screen = screen;
@@ -80,7 +81,9 @@ export class Preview {
       Object.entries(preview.sliders).map(([name, { value }]) => [name, value]),
     );
     this.now = { preview, make, before, shown: JSON.stringify(before) };
-    setTimeout(() => this.check(this.now), 0); // Once the server's pictures are on the screen.
+    const { now, screen } = this;
+    // Once the server's pictures are on the screen.
+    setTimeout(() => this.check(now), screen.settled ?? 0);
     if (this.held) this.moved(); // On from there already.
   }
 

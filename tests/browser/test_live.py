@@ -1,11 +1,14 @@
 """The live preview on the Draw page: it follows the slider, and never stands in the way."""
 
+import base64
+import io
 import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, Route, expect
+from PIL import Image
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.app_server import ROOT, AppServer
 from tests.browser.pixels import painted
@@ -254,6 +257,35 @@ def test_streamlits_slider_is_still_built_as_the_preview_expects(draw):
     assert float(found.get_attribute("value")) > 0.55
     assert found.get_attribute("value") == found.input_value()
     page.mouse.up()
+
+
+def test_the_decoder_follows_the_numbers_of_the_code(app_url, open_page):
+    page = open_page(f"{app_url}/inside?inside=code")
+    page.locator("span[data-live=ready]").wait_for(state="attached", timeout=30_000)
+    item = page.locator(".st-key-code-decoded .lab-gallery > div").last
+    item.scroll_into_view_if_needed()
+    before = item.locator("img").get_attribute("src")
+    box = page.locator(".st-key-code_0 input[type=range]").bounding_box()
+    x, y = box["x"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 70, y, steps=6)
+    page.wait_for_timeout(500)
+    previewed, words = decoded(item), item.inner_text()
+    assert item.locator("img").get_attribute("src") not in (None, before)
+    assert item.locator("img").get_attribute("src").startswith("data:image/png")
+    page.mouse.up()
+    expect(item.locator("img")).to_have_attribute("src", re.compile("^data:image/webp"))
+    wait_until_idle(page)
+    assert np.abs(decoded(item) - previewed).max() <= 1
+    assert item.inner_text() == words
+
+
+def decoded(item: Locator) -> np.ndarray:
+    """The grey levels of a picture of a gallery."""
+    url = item.locator("img").get_attribute("src")
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as file:
+        return np.asarray(file.convert("L")).astype(int)
 
 
 def test_below_a_base_path_the_files_are_found_too(tmp_path, open_page):

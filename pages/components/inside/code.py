@@ -25,7 +25,8 @@ from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside import shared
 from pages.components.inside.code_map import draw_map
 from pages.components.inside.settings import MAPS, NUMBERS, code_from_text, code_to_text, write_link
-from pages.components.scores import as_text, read_digits
+from pages.components.live import follow_code
+from pages.components.scores import READER, as_text, read_digits
 
 MODEL = "conv-code-10"
 STEPS = 9  # of the walk, both ends included
@@ -53,7 +54,7 @@ def show(digit: np.ndarray) -> None:
     card, code_map = find_card(MODEL), get_code_map()
     network = get_inside(card)
     st.html(STYLE)
-    _show_sliders(network, digit, code_map)
+    _show_sliders(card, digit, code_map)
     explain(
         "This network pushes every digit through 10 numbers, its code. The encoder turns the 784 "
         "pixels into these numbers, and the decoder has nothing else to draw the digit from. What "
@@ -75,7 +76,8 @@ def show(digit: np.ndarray) -> None:
 
 
 @st.fragment
-def _show_sliders(network: OpenedNetwork, digit: np.ndarray, code_map: CodeMap) -> None:
+def _show_sliders(card: Card, digit: np.ndarray, code_map: CodeMap) -> None:
+    network = get_inside(card)
     own = network.encode(digit[np.newaxis])[0]
     low, high = slider_ends(code_map.codes, own)
     _begin_with(own, digit, low, high)
@@ -118,6 +120,13 @@ def _show_sliders(network: OpenedNetwork, digit: np.ndarray, code_map: CodeMap) 
     pictures = {"This digit": digit, "From its code": decoded[0], "From the sliders": decoded[1]}
     with picture_box, st.container(key="code-decoded"):
         _show_pictures(pictures)
+    follow_code(
+        {f"code_{index}": value for index, value in enumerate(code)},
+        ".st-key-code-decoded .lab-gallery > :last-child",
+        card,
+        network.code,
+        get_cards()[0].get(READER),
+    )
     shown = code_to_text(code)
     st.session_state.code_values = None if shown == code_to_text(own) else shown
     write_link()
