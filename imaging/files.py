@@ -69,6 +69,26 @@ _STARTS = (
     (b"PF", "PPM"),
 )
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIU\0", b"IIRO", b"MMOR")
+# Known by their first bytes, and not opened.
+_OTHER_KINDS = (
+    (b"8BPS", "A Photoshop file"),
+    (b"gimp xcf", "A GIMP file"),
+    (b"%PDF", "A PDF"),
+    (b"%!PS", "A PostScript file"),
+    (b"<svg", "An SVG drawing"),
+    (b"<?xml", "An XML file, such as an SVG drawing,"),
+    (b"\xff\x0a", "A JPEG XL file"),
+    (b"\0\0\0\x0cJXL ", "A JPEG XL file"),
+    (b"v/1\x01", "An OpenEXR file"),
+    (b"#?RADIANCE", "A Radiance file"),
+    (b"SIMPLE  =", "A FITS file"),
+    (b"\x89HDF", "An HDF file"),
+    (b"\x93NUMPY", "A NumPy file"),
+    (b"qoif", "A QOI file"),
+    (b"DDS ", "A DDS texture"),
+)
+_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")
+_VIDEO_BRANDS = (b"isom", b"iso2", b"mp41", b"mp42", b"qt  ", b"avc1", b"M4V ", b"3gp4", b"3gp5")
 _AVIF_BRANDS = (b"avif", b"avis")
 
 # By EXIF orientation: the image as it is stored, as a view of the one to be shown.
@@ -201,7 +221,17 @@ def require_known(content: bytes, file_name: str) -> None:
         PhotoError: for a visitor to read.
     """
     if not _is_known(content[:32], file_name):
-        raise PhotoError(limits.NO_PICTURE)
+        raise PhotoError(_refusal(content[:32]))
+
+
+def _refusal(start: bytes) -> str:
+    """What to say of a file that is of no kind that is opened."""
+    for first, what in _OTHER_KINDS:
+        if start.startswith(first):
+            return limits.OTHER_KIND.format(what)
+    if start.startswith(_ARCHIVES):
+        return limits.ARCHIVE
+    return limits.RAW if start.startswith(b"FUJIFILMCCD-RAW") else limits.NO_PICTURE
 
 
 def _is_known(start: bytes, file_name: str) -> bool:
@@ -271,6 +301,8 @@ def _decode(file: BinaryIO, file_name: str, wanted: int, plane: int, stretch: bo
         return _decode_png(read_chunks(file), stretch)
     if start.startswith(_TIFF_STARTS):
         return _decode_tiff(file, wanted, plane, stretch)
+    if start[4:8] == b"ftyp" and start[8:12] in _VIDEO_BRANDS:
+        raise PhotoError(limits.OTHER_KIND.format("A video"))
     if start[4:8] == b"ftyp":
         avif = any(start[at : at + 4] in _AVIF_BRANDS for at in range(8, 32, 4))
         return _decode_avif(file, wanted) if avif else _decode_heif(file)
@@ -285,7 +317,7 @@ def _decode(file: BinaryIO, file_name: str, wanted: int, plane: int, stretch: bo
     if kind is None and file_name.lower().endswith(".tga"):
         kind = "TGA"
     if kind is None:
-        raise PhotoError(limits.NO_PICTURE)
+        raise PhotoError(_refusal(start))
     if kind == "ICO":
         return _decode_icon(file, wanted, stretch)
     return _decode_pillow(file, kind, wanted)
@@ -398,7 +430,7 @@ def _decode_heif(file: BinaryIO) -> Stored:
         picture = opened[opened.primary_index]
         width, height = picture.size
         # The planes of the decoder, those that it turned to colours, and its copy of them.
-        require_affordable(width * height, width * height * (9 if "16" in picture.mode else 6) * 2)
+        require_affordable(width * height, width * height * (12 if "16" in picture.mode else 6))
         values = np.asarray(picture)
     except PhotoError:
         raise
@@ -408,11 +440,16 @@ def _decode_heif(file: BinaryIO) -> Stored:
     width = min(width, values.shape[1])
     samples = values.shape[2]
     channels = 1 if samples < 3 else 3
+
+    # The array does not own its memory, and lives no longer than the image it came from.
+    def rows(first: int, last: int, owners: tuple = (opened, picture)) -> np.ndarray:
+        return values[first:last, :width]
+
     stored = Stored(
         width,
         values.shape[0],
         channels,
-        lambda first, last: values[first:last, :width],
+        rows,
         has_alpha=samples in (2, 4),
         deep=values.dtype == np.uint16,
         profile=picture.info.get("icc_profile"),

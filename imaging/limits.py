@@ -33,6 +33,11 @@ PHONE_FORMAT = (
     "Convert it to JPEG or PNG and try again."
 )
 NO_NUMBERS = "This image contains only NaN values. Save it again with values from 0 to 1."
+OTHER_KIND = (
+    "{} cannot be opened here. Open it in the program that it is from, and save it as PNG, TIFF or "
+    "JPEG."
+)
+ARCHIVE = "This is an archive. Unpack it, and add the images in it."
 RAW = (
     "This is a camera's raw file, which has to be developed first. "
     "Open it in a raw converter and save it as TIFF or JPEG."

@@ -36,6 +36,7 @@ _MOST_SEGMENTS = 2**16
 _TAG_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)  # By the type of a tag.
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _PHOTOMETRIC, _DNG = 254, 255, 256, 257, 262, 50706
+_SUBFILES = 330
 _REDUCED, _MASK = 1, 4  # Bits of NewSubfileType.
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
@@ -53,13 +54,17 @@ _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 @dataclass(frozen=True)
 class Page:
-    """One image of a file: its place in the chain of directories."""
+    """One image of a file: its place in the chain of directories.
+
+    ``has_others`` says that it points to more directories, outside of the chain.
+    """
 
     index: int
     width: int
     height: int
     subfile: int
     photometric: int
+    has_others: bool = False
 
     @property
     def is_image(self) -> bool:
@@ -83,6 +88,8 @@ def find_page(file: BinaryIO, plane: int) -> tuple[Page, int]:
     ]
     if not images:
         raise PhotoError(NO_PICTURE)
+    if not images[0].is_image and images[0].has_others:
+        raise PhotoError(RAW)  # Its thumbnail comes first, and what counts lies deeper.
     if len(images) > 1 and _is_thumbnail(images[0], images[1]):
         del images[0]
     page = images[min(max(plane, 0), len(images) - 1)]
@@ -104,6 +111,8 @@ def _pages(file: BinaryIO) -> list[Page]:
     order = {b"II": "<", b"MM": ">"}.get(header[:2])
     if order is None or len(header) < 8:
         raise PhotoError(NO_PICTURE)
+    if header[8:10] == b"CR":
+        raise PhotoError(RAW)
     version = struct.unpack(order + "H", header[2:4])[0]
     if version not in (42, 43):
         raise PhotoError(RAW if header[:4] in (b"IIU\0", b"IIRO", b"MMOR") else NO_PICTURE)
@@ -134,15 +143,14 @@ def _pages(file: BinaryIO) -> list[Page]:
             form = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}.get(kind)
             if form and many and struct.calcsize(form) <= len(value):
                 tags[tag] = struct.unpack_from(order + form, value)[0]
-            elif tag == _DNG:
+            elif tag in (_DNG, _SUBFILES):
                 tags[tag] = 1
         if _DNG in tags:
             raise PhotoError(RAW)
         subfile = tags.get(_SUBFILE, _REDUCED if tags.get(_OLD_SUBFILE) == 2 else 0)
         photometric = tags.get(_PHOTOMETRIC, _BLACK_IS_ZERO)
-        pages.append(
-            Page(len(pages), tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0), subfile, photometric)
-        )
+        size_of_it = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
+        pages.append(Page(len(pages), *size_of_it, subfile, photometric, _SUBFILES in tags))
         following = file.read(8 if big else 4)
         if len(following) < (8 if big else 4):
             break
@@ -182,9 +190,8 @@ def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Store
         and kind == _UNSIGNED
         and named is None
         and gap is None
-        and samples <= 4
         and int(page.planarconfig) == 1
-        and (photometric == _RGB) == (samples >= 3)
+        and (samples in (3, 4) if photometric == _RGB else samples == 1)
         and not page.parent.is_bigtiff
     )
     if compression not in _LOSSLESS or not (grey_or_rgb or deep_palette) or plain:

@@ -787,9 +787,27 @@ def test_a_phones_new_formats_are_named(brand):
     assert text == limits.PHONE_FORMAT
 
 
-@pytest.mark.parametrize("kind", ["EPS", "PDF", "TGA", "SGI"])
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "TGA", "SGI", "DDS", "QOI"])
 def test_no_other_decoder_sees_a_file(kind):
-    assert refusal(file_of(Image.new("RGB", (32, 32), "red"), kind)) == limits.NO_PICTURE
+    text = refusal(file_of(Image.new("RGB", (32, 32), "red"), kind))
+    assert text == limits.NO_PICTURE or "cannot be opened here" in text
+
+
+@pytest.mark.parametrize(
+    ("start", "named"),
+    [
+        (b"8BPS\0\1", "Photoshop"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\xff\x0a\xfa\x7f", "JPEG XL"),
+        (b"<svg xmlns=''>", "SVG"),
+        (b"\0\0\0\x20ftypisom", "video"),
+        (b"PK\x03\x04", "archive"),
+        (b"FUJIFILMCCD-RAW", "raw file"),
+    ],
+)
+def test_a_kind_that_is_not_opened_is_called_by_its_name(start, named):
+    assert named in refusal(start + bytes(100))
+    assert "damaged" not in refusal(start + bytes(100))
 
 
 def test_text_in_a_png_that_unpacks_to_gigabytes_is_not_unpacked(monkeypatch):

@@ -376,6 +376,10 @@ def test_a_raw_file_of_a_camera_is_called_so():
     file = tif(DEEP, extratags=[(50706, "B", 4, b"\1\4\0\0", True)])
     assert refusal(file) == limits.RAW
     assert refusal(tif(DEEP, photometric="cfa")) == limits.RAW
+    # A thumbnail that points to directories outside of the chain, as Nikon and Sony write them.
+    tags = [(254, 4, (1,)), (258, 3, (8,)), (330, 4, (8,))]
+    file = raw_tif(GREY.tobytes(), 180, 120, tags)
+    assert refusal(file) == limits.RAW
 
 
 @pytest.mark.parametrize(("width", "height"), [(2**31, 2**31), (30_000, 30_000), (9_000, 9_000)])
