@@ -79,7 +79,7 @@ def pick_setting(setting: object, value: object, key: str) -> object:
     return WIDGETS[type(setting)](setting, value, key)
 
 
-def _pick_whole(setting: IntSetting, value: int | None, key: str) -> int | None:
+def _pick_int(setting: IntSetting, value: int | None, key: str) -> int | None:
     if not setting.optional:
         return widgets.number_input(
             setting.title, setting.low, setting.high, value, key=key, help=setting.help
@@ -96,7 +96,7 @@ def _pick_whole(setting: IntSetting, value: int | None, key: str) -> int | None:
     )
 
 
-def _pick_levels(setting: IntListSetting, value: list[int], key: str) -> list[int]:
+def _pick_int_list(setting: IntListSetting, value: list[int], key: str) -> list[int]:
     depth = widgets.segmented_control(
         "Levels",
         list(range(setting.fewest, setting.most + 1)),
@@ -119,7 +119,7 @@ def _pick_levels(setting: IntListSetting, value: list[int], key: str) -> list[in
         ]
 
 
-def _pick_share(setting: FractionSetting, value: float, key: str) -> float:
+def _pick_fraction(setting: FractionSetting, value: float, key: str) -> float:
     return widgets.slider(
         setting.title, 0.0, setting.high, float(value), 0.05, key=key, help=setting.help
     )
@@ -131,15 +131,15 @@ def _pick_choice(setting: ChoiceSetting, value: str, key: str) -> str:
     )
 
 
-def _pick_switch(setting: BoolSetting, value: bool, key: str) -> bool:
+def _pick_bool(setting: BoolSetting, value: bool, key: str) -> bool:
     return widgets.toggle(setting.title, value, key=key, help=setting.help)
 
 
 # How each type of setting is asked for: ``pick(setting, value, key) -> value``.
 WIDGETS = {
-    IntSetting: _pick_whole,
-    IntListSetting: _pick_levels,
-    FractionSetting: _pick_share,
+    IntSetting: _pick_int,
+    IntListSetting: _pick_int_list,
+    FractionSetting: _pick_fraction,
     ChoiceSetting: _pick_choice,
-    BoolSetting: _pick_switch,
+    BoolSetting: _pick_bool,
 }
