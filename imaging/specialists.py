@@ -160,11 +160,6 @@ def jpeg_quality(picture: np.ndarray) -> int | None:
     return int(np.argmax(evidence)) + 1 if max(evidence) > _CERTAIN else None
 
 
-def specialists_for(kind_name: str) -> list[Specialist]:
-    """Return the filters that know the noise of this name: none, one or more."""
-    return [each for each in SPECIALISTS.values() if each.kind == kind_name]
-
-
 @dataclass(frozen=True)
 class _Law:
     """A noise that depends on brightness, and the curve after which it does not.

@@ -1,22 +1,18 @@
 """Denoise a drawn digit: draw, corrupt, restore, compare."""
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from imaging import metrics
-from imaging.noise import NoiseKind
 from models.catalogue import Card, ModelError
-from models.tasks.denoise_digits import TASK
 from pages.components import controls, scores
 from pages.components.cached import get_cards
 from pages.components.draw import controls as pickers
 from pages.components.draw import settings
 from pages.components.draw.canvas import CANVAS_SIDE
 from pages.components.draw.downloads import show_downloads
+from pages.components.draw.restored import Restored, restore
 from pages.components.layout import flush_to_browser, page_footer, page_setup
 from pages.components.live import preview_noise
-from pages.components.methods import load_method, run_all
 from pages.components.model_card import show_model_card
 from pages.components.seen import seen
 from pages.components.settings import Setting, write_link
@@ -56,87 +52,84 @@ def body() -> None:
         return
 
     # Compute
-    noisy = np.clip(kind.corrupt(clean, strength, np.random.default_rng(seed)), 0, 1)
-    sigma = metrics.rms(clean, noisy)
     try:
-        method = load_method(TASK, name, cards, (kind.name, strength))
+        restored = restore(source, clean, (kind, strength, seed), name, cards)
     except ModelError as problem:
         viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
         show_controls(controls_box, cards, table)
         return
-    denoised = method.run(noisy, sigma)
+    readings = scores.read_digits(restored.pictures, cards)
 
     # Show
-    pictures = {"Original": clean, "Noisy": noisy, "Denoised": denoised}
-    readings = scores.read_digits(pictures, cards)
-    reference = clean
-    if source == "nothing":
-        reference = None
-        del pictures["Original"]
     with viewer_box:
-        noise = f"{kind.title} noise, strength {strength:g}"
-        alt = {"Noisy": f"The same with {noise}", "Denoised": f"The result of {method.title}"}
-        preview = preview_noise(
-            "draw_strength",
-            kind,
-            strength,
-            seed,
-            clean.shape,
-            method.card,
-            cards.get(scores.READER),
-        )
-        compare(
-            pictures,
-            key="viewer",
-            captions=scores.captions(pictures, readings),
-            alt=alt,
-            preview=preview,
-        )
+        show_pictures(restored, readings, cards)
     flush_to_browser()
     show_controls(controls_box, cards, table)
     with view_box.container(key="settled_quality"):
-        if reference is not None:
-            scores.show_quality(reference, noisy, denoised)
-        scores.show_warnings(method, kind, strength, reference, noisy, denoised, readings)
-    chosen = {
-        "picture": source,
-        "noise": kind.name,
-        "strength": strength,
-        "seed": seed,
-        "model": name,
-    }
+        if restored.reference is not None:
+            scores.show_quality(clean, restored.noisy, restored.denoised)
+        scores.show_warnings(
+            restored.method,
+            kind,
+            strength,
+            restored.reference,
+            restored.noisy,
+            restored.denoised,
+            readings,
+        )
     with view_box, st.container(horizontal=True):
-        show_model_card(method.card)
+        show_model_card(restored.method.card)
         show_downloads(
-            pictures,
-            lambda: run_all(TASK, cards, (kind.name, strength), noisy, sigma),
-            reference,
-            chosen,
+            restored.pictures,
+            lambda: restored.by_every_method(cards),
+            restored.reference,
+            restored.settings,
         )
         st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(table,))
     with st.container(key="settled_methods"):
-        all_methods(cards, kind, strength, noisy, sigma, reference, name)
+        show_all_methods(restored, cards)
+
+
+def show_pictures(
+    restored: Restored, readings: dict[str, scores.Reading], cards: dict[str, Card]
+) -> None:
+    """Draw the viewer, which previews in the browser while the slider moves."""
+    noise = f"{restored.kind.title} noise, strength {restored.strength:g}"
+    compare(
+        restored.pictures,
+        key="viewer",
+        captions=scores.captions(restored.pictures, readings),
+        alt={
+            "Noisy": f"The same with {noise}",
+            "Denoised": f"The result of {restored.method.title}",
+        },
+        preview=preview_noise(
+            "draw_strength",
+            restored.kind,
+            restored.strength,
+            restored.seed,
+            restored.clean.shape,
+            restored.method.card,
+            cards.get(scores.READER),
+        ),
+    )
 
 
 @st.fragment
-def all_methods(
-    cards: dict[str, Card],
-    kind: NoiseKind,
-    strength: float,
-    noisy: np.ndarray,
-    sigma: float,
-    clean: np.ndarray | None,
-    chosen: str,
-) -> None:
-    """What every method makes of the picture, computed once somebody scrolls there."""
+def show_all_methods(restored: Restored, cards: dict[str, Card]) -> None:
+    """Draw what every method makes of the picture, computed once somebody scrolls there."""
     st.subheader("All methods on this image", anchor=False)
     st.caption(
         "For a fair comparison, the classical filters are given the true noise level, and the "
         "brightness bias that clipping adds to dark areas is removed."
     )
     if seen("draw_methods"):
-        results = run_all(TASK, cards, (kind.name, strength), noisy, sigma)
-        scores.show_all_methods(results, clean, noisy, chosen)
+        scores.show_all_methods(
+            restored.by_every_method(cards),
+            restored.reference,
+            restored.noisy,
+            restored.method.name,
+        )
 
 
 def show_controls(box: DeltaGenerator, cards: dict[str, Card], table: list[Setting]) -> None:

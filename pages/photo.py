@@ -3,7 +3,7 @@
 import streamlit as st
 
 from imaging.pixels import blend
-from models.catalogue import ModelError
+from models.catalogue import Card, ModelError
 from models.tasks.denoise_photos import TASK
 from pages.components.cached import get_cards
 from pages.components.layout import page_footer, page_setup
@@ -12,7 +12,7 @@ from pages.components.model_card import show_model_card
 from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import pick_form, show_downloads
-from pages.components.photo.source import pick_photo
+from pages.components.photo.source import Picture, pick_photo
 from pages.components.photo.work import denoise, estimated_noise, with_noise
 from pages.components.settings import reset, write_link
 
@@ -44,19 +44,7 @@ def body() -> None:
     clean = picture.photo.pixels
     adds_noise = controls.pick_task()
     viewer_box = st.container()
-    *noise_box, method_box, strength_box = st.columns(3 if adds_noise else 2, gap="large")
-    if adds_noise:
-        with noise_box[0]:
-            noise = controls.pick_photo_noise()
-            noisy, level = with_noise(picture, *noise)
-    else:
-        noise = None
-        noisy, level = estimated_noise(picture)
-    with method_box:
-        name = controls.pick_photo_method(cards)
-        level = controls.pick_level(level, "as added" if adds_noise else "estimated")
-    with strength_box:
-        brightness, colour = controls.pick_shares(clean.shape[2])
+    noise, noisy, level, name, shares = pick_how(picture, adds_noise, cards)
     write_link(table)
 
     # Compute
@@ -68,7 +56,7 @@ def body() -> None:
     with viewer_box:
         view_box = st.container()
         denoised = denoise(picture, noise, noisy, method, level)
-    result = None if denoised is None else blend(noisy, denoised, brightness, colour)
+    result = None if denoised is None else blend(noisy, denoised, *shares)
 
     # Show
     with view_box:
@@ -80,7 +68,7 @@ def body() -> None:
             result,
             method,
             denoised,
-            (brightness, colour),
+            shares,
         )
     if result is None:
         return
@@ -96,8 +84,30 @@ def body() -> None:
         form = pick_form(photo)
         show_downloads(picture, clean if adds_noise else None, noisy, result, form)
         st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
-    show_all_files(files, method, brightness, colour, form)
+    show_all_files(files, method, *shares, form)
     results.show_all_methods(picture, clean if adds_noise else None, noisy, level, cards)
+
+
+def pick_how(picture: Picture, adds_noise: bool, cards: dict[str, Card]) -> tuple:
+    """Ask for noise, method and how much of its answer to take.
+
+    Returns the noise, None where none is added; the noisy pixels and their level; the name of the
+    method; and the shares for brightness and colour.
+    """
+    *noise_box, method_box, strength_box = st.columns(3 if adds_noise else 2, gap="large")
+    if adds_noise:
+        with noise_box[0]:
+            noise = controls.pick_photo_noise()
+            noisy, level = with_noise(picture, *noise)
+    else:
+        noise = None
+        noisy, level = estimated_noise(picture)
+    with method_box:
+        name = controls.pick_photo_method(cards)
+        level = controls.pick_level(level, "as added" if adds_noise else "estimated")
+    with strength_box:
+        shares = controls.pick_shares(picture.photo.pixels.shape[2])
+    return noise, noisy, level, name, shares
 
 
 body()

@@ -8,7 +8,6 @@
     probes/epoch-0003.png clean, noisy and denoised fixed pictures after epoch 3
     best.keras            the network of the best epoch, where early stopping is on
     model.keras           the finished network
-    heartbeat             touched while the training lives
     stop                  whoever creates it asks the training to stop; it can say why
 
 Every event has ``event`` (status, batch, epoch, probe, stop, error), ``time`` (seconds since
@@ -34,7 +33,6 @@ class Run:
         self.progress = self.folder / "progress.jsonl"
         self.checkpoint = self.folder / "checkpoint.keras"
         self.model = self.folder / "model.keras"
-        self.heartbeat = self.folder / "heartbeat"
         self.stop = self.folder / "stop"
         self.drawing = self.folder / "drawing.png"
         self.own = self.folder / "own.npz"

@@ -134,7 +134,7 @@ def test_a_model_whose_weights_are_damaged_says_so_and_another_one_works(shelf):
     weights[1000] ^= 1
     (shelf / "dense" / "model.onnx").write_bytes(weights)
     # Another hash than the shipped card's, so that no loaded copy of the model hides the damage.
-    cached._denoiser.clear()
+    cached._predictor.clear()
     cached._network.clear()
     page = visit(model="dense")
     assert "damaged" in said(page)

@@ -136,17 +136,11 @@ class StopEarly(keras.callbacks.Callback):
 
 
 class SaveCheckpoint(keras.callbacks.Callback):
-    """Saves network and optimizer after each epoch, and touches the heartbeat."""
+    """Saves network and optimizer after each epoch."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
-        self.run, self._beat = run, 0.0
-
-    def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()
-        if now - self._beat > 1:
-            self.run.heartbeat.touch()
-            self._beat = now
+        self.run = run
 
     def on_epoch_end(self, epoch, logs=None):
         save_checkpoint(self.model, self.run)

@@ -317,7 +317,6 @@ def test_the_run_folder_of_several_workers_is_like_any_other(together):
         "progress.jsonl",
         "checkpoint.keras",
         "model.keras",
-        "heartbeat",
         "probes",
     }
     events = [json.loads(line) for line in (together / "progress.jsonl").read_text().splitlines()]

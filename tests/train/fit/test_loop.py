@@ -142,7 +142,6 @@ def test_a_run_folder_holds_what_the_design_names_and_no_leftovers(finished):
         "progress.jsonl",
         "checkpoint.keras",
         "model.keras",
-        "heartbeat",
         "probes",
         "probes/epoch-0001.png",
         "probes/epoch-0002.png",
