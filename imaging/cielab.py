@@ -23,7 +23,8 @@ _KNEE, _SLOPE, _OFFSET = 0.008856, 7.787, 16 / 116
 def rgb_to_lab(image: np.ndarray) -> np.ndarray:
     """Return Lab, ``float32 (..., 3)``, of sRGB in [0, 1]."""
     image = np.asarray(image, np.float64)
-    linear = np.where(image > 0.04045, ((image + 0.055) / 1.055) ** 2.4, image / 12.92)
+    curved = ((np.maximum(image, 0.04045) + 0.055) / 1.055) ** 2.4
+    linear = np.where(image > 0.04045, curved, image / 12.92)
     relative = linear @ _TO_XYZ.T / _WHITE
     f = np.where(
         relative > _KNEE, np.cbrt(np.maximum(relative, _KNEE)), _SLOPE * relative + _OFFSET

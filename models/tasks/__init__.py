@@ -1,12 +1,16 @@
 """The tasks by name: what there is to learn, in the order in which screens list it."""
 
 from models.tasks import (
+    colour_photos,
     denoise_digits,
     denoise_photos,
+    denoise_speech,
+    paint,
     read_digits,
     segment_cells,
     segment_roads,
     segment_scenes,
+    upscale_photos,
 )
 from models.tasks.contract import Task, by_name
 
@@ -18,6 +22,10 @@ TASKS: dict[str, Task] = by_name(
         segment_cells.TASK,
         segment_roads.TASK,
         segment_scenes.TASK,
+        *upscale_photos.TASKS,
+        *colour_photos.TASKS,
+        paint.TASK,
+        denoise_speech.TASK,
     ]
 )
 

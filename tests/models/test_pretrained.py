@@ -17,8 +17,9 @@ from train.recipes import JOBS, RECIPES
 pytestmark = pytest.mark.slow
 
 SHIPPED = list(load_catalogue().values())
-DENOISERS = [card for card in SHIPPED if card.task != "read-digits" and card.size]
-FOR_PHOTOS = [card for card in SHIPPED if not card.size]
+DENOISERS = [card for card in SHIPPED if card.task == "denoise-digits"]
+FOR_PHOTOS = [card for card in SHIPPED if card.task == "denoise-photos"]
+OF_ANY_SIZE = [card for card in SHIPPED if not card.size]
 READERS = [card for card in SHIPPED if card.task == "read-digits"]
 # The Keras model ships where it is small.
 WITH_KERAS = [card for card in SHIPPED if (card.folder / "model.keras").is_file()]
@@ -83,9 +84,11 @@ def test_the_card_describes_the_network(card):
     picture = model.inputs[0].shape
     side = card.size or None
     assert picture == (None, side, side, card.channels)
-    assert (model.output_shape == picture) == (card.task != "read-digits")
-    # A network for photos is told the level as a map.
-    assert [each.shape for each in model.inputs[1:]] == [(None, None, None, 1)] * (card.size == 0)
+    if card in DENOISERS + FOR_PHOTOS:
+        assert model.output_shape == picture
+    if card in READERS:
+        assert model.output_shape != picture
+    assert tuple(each.name for each in model.inputs) == find_task(card.task).inputs
 
 
 @by_name([card for card in SHIPPED if card.name in MACS_BY_HAND])
@@ -142,10 +145,10 @@ def test_the_card_says_how_good_a_camera_network_is_on_a_camera_s_noise(card):
     assert score.answer["psnr"] > score.input["psnr"]
 
 
-@by_name(FOR_PHOTOS)
-def test_a_photo_network_s_file_is_small(card):
+@by_name(OF_ANY_SIZE)
+def test_a_network_for_any_size_has_a_small_file(card):
     # Half of what single precision takes, and a little for the graph.
-    assert card.weights.stat().st_size < 2.1 * card.parameters
+    assert card.weights.stat().st_size < 2.1 * card.parameters + 20_000
 
 
 @by_name(READERS)

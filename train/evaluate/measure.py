@@ -205,6 +205,12 @@ def headline(card: Card) -> str:
     clean, at_half = card.score_at("", 0.0), card.score_at(*HEADLINE)
     if clean and "accuracy" in clean.answer:
         return f"reads {clean.answer['accuracy']:.2%} of the clean test digits"
+    if clean:
+        return ", ".join(
+            f"{each.title} {clean.answer[each.name]:.{each.decimals}f} {each.unit}".rstrip()
+            for each in find_task(card.task).metrics
+            if each.name in clean.answer
+        )
     if not card.size:
         return photo_headline(card)
     if at_half is None:

@@ -5,6 +5,7 @@ The numbers on the card are not written here but by ``train.evaluate.measure``.
 
 import dataclasses
 import json
+import math
 import platform
 import warnings
 from datetime import UTC, datetime
@@ -153,7 +154,7 @@ def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
         to_stored_precision(model, stored)
         to_onnx(model, path)
         compact(path, model, stored)
-        inputs = _random_inputs(model, _multiple(model, config))
+        inputs = _random_inputs(model, _multiple(model))
     else:
         _write_inspectable(model, path)
         inputs = [_noisy_test_pictures(config.data)]
@@ -165,9 +166,12 @@ def _storage(task: Task) -> str:
     return "int8" if task.target.kind in ("mask", "instances", "classes") else STORED
 
 
-def _multiple(model: keras.Model, config: TrainConfig) -> int:
-    """What the sides of a picture must be multiples of."""
-    return model.inputs[0].shape[1] or 2 ** len(config.settings["filters"])
+def _multiple(model: keras.Model) -> int:
+    """What the sides of a picture must be multiples of: by how much the network shrinks it."""
+    if model.inputs[0].shape[1]:
+        return model.inputs[0].shape[1]
+    shrinking = keras.layers.MaxPooling2D | keras.layers.Conv2D
+    return math.prod(each.strides[0] for each in model.layers if isinstance(each, shrinking))
 
 
 def _random_inputs(model: keras.Model, multiple: int) -> list[np.ndarray]:
@@ -193,7 +197,7 @@ def _write_card(
     """Write the card of the network whose ``model.onnx`` is in the folder."""
     task = find_task(config.task)
     any_size = task.input.size is None
-    multiple = _multiple(model, config) if any_size else 1
+    multiple = _multiple(model) if any_size else 1
     size, _, channels = model.inputs[0].shape[1:]
     card = Card(
         **about,

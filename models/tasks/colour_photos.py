@@ -1,0 +1,439 @@
+"""Give grey photos colours: faces, of which all look alike, or any photo, with a few hints.
+
+    lightness (H, W, 1) [and hints (H, W, 3)] --network--> a and b (H, W, 2)
+    joined with the lightness -> photo (H, W, 3)
+
+The colours of most things cannot be known from grey: whoever only fears errors paints brown.  Of
+faces a network knows what is where; elsewhere a visitor says with a click what colour a thing has,
+and the network finds out how far it reaches.  Colours are looked for at a reduced size, because
+people see little detail in them, and laid over the full lightness.
+
+Source:
+    Zhang et al., ECCV 2016, arXiv:1603.08511 (the task); Zhang et al., SIGGRAPH 2017,
+    arXiv:1705.02999 (hints).
+"""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imaging.cielab import colourfulness, in_grey, lab_to_rgb, rgb_to_lab, with_colour
+from imaging.metrics import psnr
+from imaging.resize import resize
+from models.tasks.contract import (
+    Baseline,
+    DataSet,
+    Examples,
+    Metric,
+    Network,
+    Sample,
+    Settings,
+    Signal,
+    Task,
+    Watch,
+    by_name,
+)
+
+SPAN = 110  # a and b divided by this lie within [-1, 1] for every colour a screen can show.
+NO_HINT_SHARE = 0.125
+LAST_SHARE = 0.03  # The chance that a hint is the last: about thirty on average.
+MOST_HINTS = 100
+WIDEST = 4  # pixels to each side of a hint in training
+REACH = 2  # pixels to each side of a visitor's hint, at the size of the network
+SIDE = 128  # pixels of the shorter side that the network sees
+MULTIPLE = 16
+
+SOURCE = "Zhang et al., SIGGRAPH 2017, with a small U-Net"
+
+Dots = Sequence[tuple[float, float, float, float]]
+
+
+def load_faces(folder: Path | None, split: str) -> Examples:
+    """Return faces ``uint8 (128, 128, 3)`` of people who do not exist.
+
+    Raises:
+        OSError: if there are none.
+    """
+    if folder is None:
+        raise OSError("faces are looked for in DENOISE_DATA_DIR, which names no folder")
+    split = {"validation": "val"}.get(split, split)
+    names = json.loads((folder / "faces" / "split.json").read_text())[split]
+    faces = [_open(folder / "faces" / f"{Path(str(name)).stem}.jpg") for name in names]
+    return _examples(faces, split)
+
+
+def load_photos(folder: Path | None, split: str) -> Examples:
+    """Return photos ``uint8 (H, W, 3)`` with a shorter side of 176; the test is Kodak24.
+
+    Raises:
+        OSError: if there are none.
+    """
+    if folder is None:
+        raise OSError("photos are looked for in DENOISE_DATA_DIR, which names no folder")
+    if split == "test":
+        files, side = sorted((folder / "photos" / "kodak24").glob("*.png")), SIDE
+    else:
+        every = sorted((folder / "photos" / "train").glob("imagenet_*.jpg"))
+        files = [p for i, p in enumerate(every) if (i % 10 == 0) == (split == "validation")]
+        side = 176
+    if not files:
+        raise OSError(f"there are no photos in {folder}")
+    return _examples([_open(path, side) for path in files], split)
+
+
+def _examples(photos: list[np.ndarray], split: str) -> Examples:
+    if split != "test":
+        return Examples(photos)
+    exact = [photo.astype(np.float32) / 255 for photo in photos]
+    return Examples(exact, [in_grey(each) for each in exact])
+
+
+def _open(path: Path, side: int | None = None) -> np.ndarray:
+    with Image.open(path) as file:
+        image = file.convert("RGB")
+    if side:
+        share = side / min(image.size)
+        size = tuple(round(length * share) for length in image.size)
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(image)
+
+
+def batch(
+    examples: Examples,
+    chosen: np.ndarray,
+    settings: Settings,
+    rng: np.random.Generator,
+    hints: bool,
+) -> tuple[np.ndarray | tuple[np.ndarray, ...], np.ndarray]:
+    """Return ``lightness`` or ``(lightness, hints)``, and ``ab`` of crops, mirrored at random."""
+    crops = np.stack([_crop(examples.targets[one], settings.crop, rng) for one in chosen])
+    lab = rgb_to_lab(crops)
+    # Old photos are darker or paler than ours made grey.
+    exponents = np.exp(rng.normal(0, 0.15, (len(chosen), 1, 1, 1))).astype(np.float32)
+    lightness = np.clip(lab[..., :1] / np.float32(100), 0, 1) ** exponents
+    ab = lab[..., 1:] / np.float32(SPAN)
+    if not hints:
+        return lightness, ab
+    return (lightness, np.stack([random_hints(each, rng) for each in ab])), ab
+
+
+def validation(
+    examples: Examples, settings: Settings, rng: np.random.Generator, hints: bool
+) -> tuple[np.ndarray | tuple[np.ndarray, ...], np.ndarray]:
+    """Return one crop of each picture, of the first 64."""
+    return batch(examples, np.arange(min(64, len(examples))), settings, rng, hints)
+
+
+def random_hints(ab: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the true colours at a few random places ``(H, W, 3)``: a, b and where they are.
+
+    Source:
+        Zhang et al., 2017: squares of random width, a geometric number of them, often none.
+    """
+    height, width = ab.shape[:2]
+    hints = np.zeros((height, width, 3), np.float32)
+    if rng.random() < NO_HINT_SHARE:
+        return hints
+    for _ in range(min(MOST_HINTS, int(rng.geometric(LAST_SHARE)))):
+        reach = rng.integers(WIDEST + 1)
+        place = _square(rng.integers(height), rng.integers(width), reach)
+        hints[place] = [*ab[place].mean(axis=(0, 1)), 1]
+    return hints
+
+
+def true_dots(target: np.ndarray, count: int, rng: np.random.Generator) -> list[tuple]:
+    """Return ``count`` hints ``(row, column, a, b)`` that tell the truth, as a visitor might."""
+    lab = rgb_to_lab(target)
+    height, width = lab.shape[:2]
+    places = zip(rng.integers(height, size=count), rng.integers(width, size=count), strict=True)
+    return [
+        (int(y), int(x), *(float(each) for each in lab[_square(y, x, REACH)][..., 1:].mean((0, 1))))
+        for y, x in places
+    ]
+
+
+def solve(
+    network: Network,
+    image: np.ndarray,
+    hint: Dots | None = None,
+    watch: Watch | None = None,
+    *,
+    hints: bool,
+) -> np.ndarray:
+    """Return the picture ``(H, W, 3)`` in colours, with the lightness it has.
+
+    ``hint`` are dots ``(row, column, a, b)`` in the picture's own pixels.  Networks without hints
+    are told none (``hints=False``).
+    """
+    image = as_rgb(image)
+    height, width = image.shape[:2]
+    share = min(1.0, SIDE / min(height, width))
+    small = [max(1, round(side * share)) for side in (height, width)]
+    lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., :1] / np.float32(100)
+    missing = [(0, -side % MULTIPLE) for side in small]
+    tensors = {"image": np.pad(lightness, (*missing, (0, 0)), mode="edge")[None]}
+    if hints:
+        tensors["hints"] = _hints(hint or (), (height, width), tensors["image"].shape[1:3], small)
+    ab = network(**tensors)[0, : small[0], : small[1]] * np.float32(SPAN)
+    return with_colour(image, resize(ab, height, width))
+
+
+def _hints(dots: Dots, shown: tuple[int, int], size: tuple[int, int], small: list) -> np.ndarray:
+    hints = np.zeros((1, *size, 3), np.float32)
+    for row, column, a, b in dots:
+        y, x = (
+            min(int(place * side / whole), side - 1)
+            for place, side, whole in zip((row, column), small, shown, strict=True)
+        )
+        hints[0][_square(y, x, REACH)] = [a / SPAN, b / SPAN, 1]
+    return hints
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Return the picture as ``float32 (H, W, 3)``, grey."""
+    image = image.astype(np.float32) / 255 if image.dtype == np.uint8 else image
+    return in_grey(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image)
+
+
+def colour_missed(target: np.ndarray, answer: np.ndarray) -> float:
+    """Return how far the colourfulness of the answer is from that of the truth."""
+    return abs(colourfulness(target) - colourfulness(answer))
+
+
+def _square(y: int, x: int, reach: int) -> tuple[slice, slice]:
+    return np.s_[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+
+
+def _crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Cut a square out, of at least 88 % of the height or up to twice ``side``, in [0, 1]."""
+    shorter = min(picture.shape[:2])
+    if shorter < 1.5 * side:
+        source = round(shorter * rng.uniform(0.88, 1))
+    else:
+        source = min(shorter, round(side * rng.uniform(1, 2)))
+    top, left = (rng.integers(length - source + 1) for length in picture.shape[:2])
+    crop = picture[top : top + source, left : left + source]
+    if source != side:
+        crop = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.BICUBIC))
+    crop = crop[:, ::-1] if rng.random() < 0.5 else crop
+    return crop.astype(np.float32) / 255
+
+
+def grey(image: np.ndarray, hint: object = None, watch: Watch | None = None) -> np.ndarray:
+    """Return the picture without colour: the answer that is never bold and never right."""
+    return as_rgb(image)
+
+
+def one_tint(image: np.ndarray, hint: object = None, watch: Watch | None = None) -> np.ndarray:
+    """Return the picture in the mean colour of the photos and faces of the training, a sepia."""
+    image = as_rgb(image)
+    return with_colour(image, np.broadcast_to(np.float32(TINT), (*image.shape[:2], 2)))
+
+
+def spread_hints(
+    image: np.ndarray, hint: Dots | None = None, watch: Watch | None = None
+) -> np.ndarray:
+    """Return the picture in the colours of the hints, each where it is nearest.
+
+    Near in place and in lightness, as by Levin et al., ACM TOG 2004, doi:10.1145/1015706.1015780,
+    but in one step.
+    """
+    image = as_rgb(image)
+    if not hint:
+        return image
+    height, width = image.shape[:2]
+    share = min(1.0, SIDE / min(height, width))
+    small = [max(1, round(side * share)) for side in (height, width)]
+    lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., 0]
+    rows, columns = np.mgrid[: small[0], : small[1]]
+    weights, total = np.zeros(small), np.zeros((*small, 2))
+    for row, column, a, b in hint:
+        y, x = min(int(row * share), small[0] - 1), min(int(column * share), small[1] - 1)
+        far = ((rows - y) ** 2 + (columns - x) ** 2) / (SIDE / 4) ** 2
+        far = far + ((lightness - lightness[y, x]) / 12) ** 2
+        weight = np.exp(-far) + 1e-9
+        weights += weight
+        total += weight[..., None] * (a, b)
+    ab = (total / (weights + 0.02)[..., None]).astype(np.float32)
+    return with_colour(image, resize(ab, height, width))
+
+
+def _load_sample(name: str) -> tuple[np.ndarray, np.ndarray]:
+    from skimage import data
+
+    target = getattr(data, name)().astype(np.float32) / 255
+    return in_grey(target), target
+
+
+def _face_sample() -> tuple[np.ndarray, np.ndarray]:
+    from skimage import data
+
+    # The astronaut's face, framed as those of the training.
+    target = data.astronaut()[10:266, 90:346].astype(np.float32) / 255
+    target = np.clip(resize(target, SIDE, SIDE), 0, 1)
+    return in_grey(target), target
+
+
+TINT = (5.0, 11.0)
+NASA = ("NASA, scikit-image", "public domain")
+METRICS = (
+    Metric(
+        "psnr",
+        "PSNR",
+        "dB",
+        psnr,
+        "Of red, green and blue. A brown that is never far off scores well: read both numbers.",
+    ),
+    Metric(
+        "colourfulness",
+        "Colourfulness missed",
+        "",
+        colour_missed,
+        "How far from the colourfulness of the truth, in the units of Hasler and Suesstrunk.",
+        better=-1,
+        decimals=1,
+    ),
+)
+BASELINES = (
+    Baseline("tint", "One tint", "The same colour everywhere, the mean of all photos.", one_tint),
+    Baseline("grey", "Grey", "No colour at all.", grey),
+)
+
+
+def _recipes(name: str, title: str, purpose: str, data: str, hints: int) -> dict[str, dict]:
+    settings = {
+        "channels": 1,
+        "size": None,
+        "filters": [24, 32, 48, 64, 80],
+        "outputs": 2,
+        "head": "tanh",
+        "half": True,
+    }
+    config = {
+        "data": data,
+        "architecture": "unet",
+        "settings": settings | ({"hints": hints} if hints else {}),
+        "loss": "colour",
+        "learning_rate": 0.002,
+        "schedule": "cosine",
+        "batch": 16,
+        "crop": 128,
+        "epoch_batches": 50,
+        "epochs": 60,
+        "average": 0.995,
+        "clip": 1.0,
+    }
+    plain = config | {"settings": config["settings"] | {"skips": False}}
+    lost = "Colours run over edges: where they end was lost on the way down."
+    return {
+        name: {"title": title, "purpose": purpose, "source": SOURCE, "config": config},
+        f"{name}-plain": {
+            "title": f"{title}, no skips",
+            "purpose": lost,
+            "source": SOURCE,
+            "config": plain,
+        },
+    }
+
+
+def _task(hints: bool, **fields: object) -> Task:
+    return Task(
+        input=Signal("image", channels=3),
+        target=Signal("image", channels=3),
+        words=("Original", "Grey", "Coloured"),
+        metrics=METRICS,
+        losses=("colour", "mae", "mse"),
+        watch=("mse",),
+        batch=partial(batch, hints=hints),
+        validation=partial(validation, hints=hints),
+        solve=partial(solve, hints=hints),
+        walk="crops",
+        picture=picture,
+        **fields,
+    )
+
+
+def picture(tensor: np.ndarray) -> np.ndarray:
+    """Return tensors as pictures: lightness as grey, a and b in front of a middle grey."""
+    if tensor.shape[-1] == 1:
+        return np.clip(tensor, 0, 1)
+    lab = np.full((*tensor.shape[:3], 3), 60, np.float32)
+    lab[..., 1:] = tensor[..., :2] * SPAN
+    return np.stack([lab_to_rgb(each) for each in lab])
+
+
+FACES = _task(
+    hints=False,
+    name="colour-faces",
+    title="Colour faces",
+    description="Gives a grey portrait the colours that faces usually have.",
+    data=by_name([DataSet("faces", "Faces of nobody", load_faces)]),
+    recipes=_recipes(
+        "colour-faces",
+        "Colour faces",
+        "Knows where skin, lips and hair are in a portrait, and guesses the rest.",
+        "faces",
+        hints=0,
+    ),
+    baselines=by_name(BASELINES),
+    samples=by_name([Sample("astronaut-face", "Astronaut", _face_sample, *NASA)]),
+)
+PHOTOS = _task(
+    hints=True,
+    name="colour-photos",
+    title="Colour photos",
+    description="Spreads the colours that you put on a grey photo as far as they belong.",
+    inputs=("image", "hints"),
+    recipes=_recipes(
+        "colour",
+        "Colour with hints",
+        "Spreads the colours of your hints up to the edges of things.",
+        "colour-photos",
+        hints=3,
+    ),
+    data=by_name(
+        [
+            DataSet(
+                "colour-photos",
+                "Photos",
+                load_photos,
+                "Trained on photos of ImageNet, which are licensed for research.",
+            )
+        ]
+    ),
+    baselines=by_name(
+        [
+            Baseline(
+                "spread",
+                "Nearest hint",
+                "Each pixel takes the colour of hints that are near, in place and in lightness.",
+                spread_hints,
+            ),
+            *BASELINES,
+        ]
+    ),
+    samples=by_name(
+        [
+            Sample("astronaut", "Astronaut", partial(_load_sample, "astronaut"), *NASA),
+            Sample(
+                "coffee",
+                "Coffee",
+                partial(_load_sample, "coffee"),
+                "R. Michel, scikit-image",
+                "CC0",
+            ),
+            Sample(
+                "cat",
+                "Cat",
+                partial(_load_sample, "chelsea"),
+                "S. van der Walt, scikit-image",
+                "CC0",
+            ),
+        ]
+    ),
+)
+TASKS = (FACES, PHOTOS)

@@ -1,0 +1,463 @@
+"""Take noise out of speech: a second of sound is a picture, and the denoiser's network cleans it.
+
+    noisy (N,) -> spectrum (129, T) -> logarithm of its size, a picture (128, T, 1)
+    picture --network--> how much of each place is speech (128, T, 1)
+    times the noisy spectrum, which keeps its phase -> speech (N,)
+
+Everything is at 8 kHz, the rate of a telephone.  Trained on digits spoken by three men, it hears in
+other sounds what it knows.
+
+Source:
+    Ratio masks: Wang et al., IEEE/ACM TASLP 2014, doi:10.1109/TASLP.2014.2352935; a U-Net on
+    spectrograms: Jansson et al., ISMIR 2017.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from imaging import audio
+from imaging.audio import (
+    RATE,
+    Recording,
+    level,
+    mixed,
+    resampled,
+    samples_of,
+    si_sdr,
+    spectrum,
+)
+from imaging.noise import NoiseKind
+from models.tasks.contract import (
+    Baseline,
+    DataSet,
+    Examples,
+    Hint,
+    Metric,
+    Network,
+    Sample,
+    Settings,
+    Signal,
+    Task,
+    Watch,
+    by_name,
+)
+from models.tiles import in_tiles
+
+FRAMES = 128  # of a picture in training: one second
+ROWS = 128  # frequencies; the highest, 4 kHz itself, is left out
+MULTIPLE = 16
+FAINTEST, LOUDEST = -5.0, 20.0  # dB of speech over noise
+SPEEDS = (0.82, 1.22)
+WHITE_SHARE, TWO_NOISES_SHARE = 0.1, 0.15
+SPLITS = {"train": "train", "validation": "val", "test": "test"}
+_WHOLE = 32768  # 16 bits
+
+
+@dataclass(frozen=True)
+class Voices(Examples):
+    """Spoken digits as targets, ``int16``, who speaks each as labels, and noises, ``int16``."""
+
+    noises: Sequence[np.ndarray] = ()
+
+
+def load(folder: Path | None, split: str) -> Examples:
+    """Return digits and noises; of the test the fixed strings of four digits, with noise.
+
+    Raises:
+        OSError: if there are none.
+    """
+    if folder is None:
+        raise OSError("speech is looked for in DENOISE_DATA_DIR, which names no folder")
+    if split == "test":
+        clean, noisy, _ = zip(*load_mixtures(folder, split), strict=True)
+        return Examples(clean, noisy)
+    speech, noise = _read(folder)
+    who = speech["speaker"]
+    chosen = np.flatnonzero(speech["split"][who] == SPLITS[split])
+    noises = np.flatnonzero(noise["split"] == SPLITS[split])
+    return Voices(
+        [_samples(speech, one) for one in chosen],
+        labels=who[chosen],
+        noises=[_samples(noise, one) for one in noises],
+    )
+
+
+def load_mixtures(folder: Path, split: str) -> list[tuple[np.ndarray, np.ndarray, dict]]:
+    """Return ``(clean, noisy, recipe)`` of the fixed strings of four digits."""
+    recipes = json.loads((folder / "sound" / "mixtures.json").read_text())[SPLITS[split]]
+    speech, noise = _read(folder)
+    return [(*_from_recipe(recipe, speech, noise), recipe) for recipe in recipes]
+
+
+def _read(folder: Path) -> tuple[dict, dict]:
+    sounds = []
+    for name in ("speech", "noise"):
+        with np.load(folder / "sound" / f"{name}.npz") as file:
+            sounds.append(dict(file))
+    return sounds[0], sounds[1]
+
+
+def _from_recipe(recipe: dict, speech: dict, noise: dict) -> tuple[np.ndarray, np.ndarray]:
+    parts = [np.zeros(recipe["gaps"][0], np.float32)]
+    for one, gap in zip(recipe["speech"], recipe["gaps"][1:], strict=True):
+        parts += [_recording(speech, one), np.zeros(gap, np.float32)]
+    clean, about = np.concatenate(parts), recipe["noise"]
+    if "seed" in about:
+        sound = np.random.default_rng(about["seed"]).standard_normal(len(clean))
+    else:
+        sound = np.resize(np.roll(_recording(noise, about["clip"]), -about["offset"]), len(clean))
+    return mixed(clean, sound, recipe["snr"])
+
+
+def _samples(sounds: dict, one: int) -> np.ndarray:
+    start, length = sounds["start"][one], sounds["length"][one]
+    return sounds["samples"][start : start + length]
+
+
+def _recording(sounds: dict, one: int) -> np.ndarray:
+    return _samples(sounds, one).astype(np.float32) / _WHOLE
+
+
+def batch(
+    examples: Voices, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures ``(N, ROWS, FRAMES, 1)`` of noisy speech, and what the loss needs.
+
+    That is ``(N, ROWS, FRAMES, 3)``: the noisy size, and the clean spectrum in phase and across.
+    """
+    count = len(chosen)
+    pictures = np.empty((count, ROWS, FRAMES, 1), np.float32)
+    targets = np.empty((count, ROWS, FRAMES, 3), np.float32)
+    for index, one in enumerate(chosen):
+        clean, noisy = _mixture(examples, int(one), rng)
+        loudness = np.sqrt(np.mean(np.square(noisy))) * np.exp(rng.normal(0, 0.4))
+        clean, noisy = (spectrum(each / loudness)[:ROWS] for each in (clean, noisy))
+        first = rng.integers(clean.shape[1] - FRAMES + 1)
+        clean, noisy = (each[:, first : first + FRAMES] for each in (clean, noisy))
+        size = np.abs(noisy)
+        turned = clean * (noisy.conj() / np.maximum(size, 1e-9))
+        pictures[index, ..., 0] = to_picture(size)
+        targets[index] = np.stack([size, turned.real, np.abs(turned.imag)], axis=-1)
+    return pictures, targets
+
+
+def validation(
+    examples: Voices, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one second with each of 64 digits, evenly spread."""
+    return batch(examples, np.linspace(0, len(examples) - 1, 64).astype(int), settings, rng)
+
+
+def to_picture(size: np.ndarray) -> np.ndarray:
+    """Return the sizes of a spectrum of mean power 1 as values from about -1.5 to 1.5."""
+    return ((np.log(size + 1e-3) + 1) / 4).astype(np.float32)
+
+
+_SILENCE = float(to_picture(np.zeros(1))[0])
+
+
+def _mixture(sounds: Voices, one: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return a second and a half of the speaker of a digit with pauses, and the same with noise.
+
+    Speed, which moves the voice too, and a tilt of the spectrum make one speaker many.
+    """
+    length = RATE * 3 // 2 + 8 * 64
+    speech = np.zeros(length, np.float32)
+    speed, tilt = rng.uniform(*SPEEDS), rng.uniform(-0.5, 0.5)
+    own = np.flatnonzero(sounds.labels == sounds.labels[one])
+    place = -int(rng.integers(3000))
+    while place < length:
+        digit = _at_speed(sounds.targets[rng.choice(own)], speed)
+        first, last = max(place, 0), min(place + len(digit), length)
+        if last > first:
+            speech[first:last] = digit[first - place : last - place]
+        place += len(digit) + int(rng.integers(800, 2400))
+    noise = _noise(sounds, length, rng)
+    if not speech.any() or not noise.any():
+        return _mixture(sounds, one, rng)
+    return mixed(_tilted(speech, tilt), noise, rng.uniform(FAINTEST, LOUDEST))
+
+
+def _noise(sounds: Voices, length: int, rng: np.random.Generator) -> np.ndarray:
+    hiss = rng.standard_normal(length).astype(np.float32)
+    if rng.random() < WHITE_SHARE:
+        return hiss
+    noise = sounds.noises[rng.integers(len(sounds.noises))]
+    noise = _at_speed(noise, rng.uniform(0.8, 1.25))
+    noise = np.resize(np.roll(noise, -rng.integers(len(noise))), length)
+    noise = _tilted(noise, rng.uniform(-0.5, 0.5))
+    if rng.random() < TWO_NOISES_SHARE:
+        noise = noise / (np.sqrt(np.mean(noise**2)) + 1e-6) + rng.uniform(0, 0.7) * hiss
+    return noise
+
+
+def _at_speed(samples: np.ndarray, speed: float) -> np.ndarray:
+    count = len(samples)
+    places = np.arange(0, count - 1, speed)
+    return np.interp(places, np.arange(count), samples.astype(np.float32)).astype(np.float32)
+
+
+def _tilted(samples: np.ndarray, tilt: float) -> np.ndarray:
+    """Return the recording with its higher frequencies stronger or, below 0, weaker."""
+    tilted = samples.copy()
+    tilted[1:] -= np.float32(tilt) * samples[:-1]
+    return tilted
+
+
+def solve(
+    network: Network,
+    samples: np.ndarray,
+    hint: float | None = None,
+    watch: Watch | None = None,
+) -> np.ndarray:
+    """Return the speech of a recording at 8 kHz, ``float32`` of the same length.
+
+    ``hint`` is the share of the noise that is left in, 0 where it is left out.
+    """
+    loudness = 10 ** (level(samples) / 20)
+    if not loudness:
+        return samples
+    frames = spectrum(samples)
+    size = np.abs(frames[:ROWS]) / np.float32(loudness)
+
+    def work(tile: np.ndarray) -> np.ndarray:
+        count = tile.shape[1]
+        # Silence beyond the end, as much as the network needs.
+        padded = np.pad(tile, ((0, 0), (0, -count % MULTIPLE), (0, 0)), constant_values=_SILENCE)
+        return network(image=padded[None])[0][:, :count]
+
+    mask = in_tiles(to_picture(size)[..., None], work, watch, MULTIPLE)[..., 0]
+    mask = np.concatenate([mask, mask[-1:]])
+    left = np.float32(hint or 0)
+    return samples_of(frames * (mask + left * (1 - mask)), len(samples))
+
+
+def solve_recording(solve_samples: Callable[[np.ndarray], np.ndarray], given: Recording):
+    """Return the answer to a recording of any rate, at that rate and of its length."""
+    answer = solve_samples(resampled(given.samples, given.rate, RATE))
+    back = resampled(answer, RATE, given.rate)
+    whole = np.zeros(len(given.samples), np.float32)
+    part = back[: len(whole)]
+    whole[: len(part)] = part
+    return Recording(whole, given.rate, given.notes)
+
+
+def intelligibility(target: np.ndarray, answer: np.ndarray) -> float:
+    """Return STOI, 0 to 1; it needs ``pystoi``, which only development installs.
+
+    Source:
+        Taal et al., IEEE TASLP 2011, doi:10.1109/TASL.2011.2114881.
+    """
+    from pystoi import stoi
+
+    return float(stoi(target, answer, RATE))
+
+
+def _noise_kind(name: str, title: str, explain: str) -> NoiseKind:
+    def corrupt(clean: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+        """Add noise ``strength`` times as loud as the speech, from a random place of its clip."""
+        if name == "hiss":
+            noise = rng.standard_normal(len(clean))
+        else:
+            clip = _shipped()[name]
+            noise = np.resize(np.roll(clip, -int(rng.integers(len(clip)))), len(clean))
+        loudness = [np.sqrt(np.mean(np.square(each, dtype=np.float64))) for each in (clean, noise)]
+        share = strength * loudness[0] / max(loudness[1], 1e-9)
+        return (clean + share * noise).astype(np.float32)
+
+    return NoiseKind(
+        name,
+        title,
+        corrupt,
+        unit="% of the speech's loudness",
+        high=1.5,
+        default=0.5,
+        explain=explain,
+        shown_per_unit=100,
+    )
+
+
+def _shipped() -> dict[str, np.ndarray]:
+    """Return the recordings that ship with the program, ``float32`` at 8 kHz."""
+    with np.load(Path(__file__).with_name("samples.npz")) as file:
+        return {name: file[name].astype(np.float32) / _WHOLE for name in file.files}
+
+
+def _sample(name: str, noise: str, strength: float) -> tuple[np.ndarray, np.ndarray | None]:
+    spoken = _shipped()[name]
+    if not noise:
+        return spoken, None
+    noisy = NOISES[noise].corrupt(spoken, strength, np.random.default_rng(0))
+    peak = max(np.abs(noisy).max(), 1)
+    return (noisy / peak).astype(np.float32), (spoken / peak).astype(np.float32)
+
+
+def _baseline(name: str, title: str, description: str, denoise: Callable) -> Baseline:
+    def run(samples: np.ndarray, hint: float | None = None, watch: Watch | None = None):
+        left = np.float32(hint or 0)
+        return denoise(samples) * (1 - left) + left * samples
+
+    return Baseline(name, title, description, run)
+
+
+def picture(tensor: np.ndarray) -> np.ndarray:
+    """Return spectrograms with low tones at the bottom, bright where it is loud."""
+    if tensor.shape[-1] == 3:
+        tensor = to_picture(np.hypot(tensor[..., 1:2], tensor[..., 2:]))
+    return np.clip(tensor[:, ::-1] / 2 + 0.5, 0, 1)
+
+
+NOISES = by_name(
+    [
+        _noise_kind("hiss", "Hiss", "All frequencies alike, as a bad line."),
+        _noise_kind("rain", "Rain", "Drops on a roof."),
+        _noise_kind("clock", "Clock", "Short clicks, which filters hardly notice."),
+        _noise_kind("helicopter", "Helicopter", "A noise that the network has never heard."),
+    ]
+)
+SPEAKER = "Free Spoken Digit Dataset, Z. Jackson and others: {}"
+BY_SA = "CC BY-SA 4.0"
+SOUND = Signal("audio", rate=RATE)
+
+
+def _recipe(title: str, purpose: str, **settings: object) -> dict:
+    usual = {
+        "channels": 1,
+        "size": None,
+        "filters": [16, 32, 64, 96],
+        "dropout": 0.0,
+        "outputs": 1,
+        "head": "sigmoid",
+        "half": True,
+    }
+    return {
+        "title": title,
+        "purpose": purpose,
+        "source": "Jansson et al., ISMIR 2017, with a phase-sensitive loss",
+        "config": {
+            "data": "spoken-digits",
+            "architecture": "unet",
+            "settings": usual | settings,
+            "loss": "masked_spectrum",
+            "learning_rate": 0.002,
+            "schedule": "cosine",
+            "batch": 16,
+            "crop": FRAMES,
+            "epoch_batches": 100,
+            "epochs": 30,
+            "average": 0.995,
+            "clip": 1.0,
+        },
+    }
+
+
+TASK = Task(
+    name="denoise-speech",
+    title="Clean speech",
+    description="Takes noise out of a recording of speech.",
+    input=SOUND,
+    target=SOUND,
+    words=("Original", "Noisy", "Cleaned"),
+    metrics=(
+        Metric(
+            "si_sdr",
+            "SI-SDR",
+            "dB",
+            si_sdr,
+            "How much stronger the speech is than all else in the answer; loudness does not count.",
+        ),
+    ),
+    losses=("masked_spectrum",),
+    watch=(),
+    data=by_name(
+        [
+            DataSet(
+                "spoken-digits",
+                "Spoken digits",
+                load,
+                "Trained on the Free Spoken Digit Dataset (CC BY-SA 4.0), noises of ESC-10 "
+                "(CC BY 3.0) and Speech Commands (CC BY 4.0).",
+            )
+        ]
+    ),
+    batch=batch,
+    validation=validation,
+    solve=solve,
+    walk="crops",
+    recipes={
+        "speech": _recipe(
+            "Clean speech", "Sees the voice in the picture of a sound, and masks all else."
+        ),
+        "speech-plain": _recipe(
+            "Clean speech, no skips",
+            "Its mask is blurred: tones run into each other.",
+            skips=False,
+        ),
+    },
+    degradations=NOISES,
+    baselines=by_name(
+        [
+            _baseline(
+                "log-mmse",
+                "Log-MMSE",
+                "Follows the noise where nobody speaks and guesses the speech from the rest.",
+                audio.log_mmse,
+            ),
+            _baseline("wiener", "Wiener", "The same with Wiener's gain.", audio.wiener),
+            _baseline(
+                "gate",
+                "Spectral gate",
+                "Silences what is not clearly above the usual level of its frequency.",
+                audio.spectral_gate,
+            ),
+        ]
+    ),
+    samples=by_name(
+        [
+            Sample(
+                "digits-in-rain",
+                "Four digits in rain",
+                partial(_sample, "yweweler-1", "rain", 0.6),
+                SPEAKER.format("yweweler"),
+                BY_SA,
+            ),
+            Sample(
+                "digits-and-clock",
+                "Four digits and a clock",
+                partial(_sample, "yweweler-2", "clock", 0.6),
+                SPEAKER.format("yweweler"),
+                BY_SA,
+            ),
+            Sample(
+                "digits-in-hiss",
+                "Four digits in hiss",
+                partial(_sample, "yweweler-1", "hiss", 0.4),
+                SPEAKER.format("yweweler"),
+                BY_SA,
+            ),
+            Sample(
+                "bad-microphone",
+                "A bad microphone",
+                partial(_sample, "nicolas", "", 0),
+                SPEAKER.format("nicolas, as it was recorded"),
+                BY_SA,
+            ),
+        ]
+    ),
+    hint=Hint(
+        "left",
+        "Noise left in",
+        low=0,
+        high=1,
+        default=0,
+        step=0.05,
+        description="A little sounds more natural, and keeps what was mistaken for noise.",
+        shown_per_unit=100,
+    ),
+    picture=picture,
+)

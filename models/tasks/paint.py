@@ -1,0 +1,307 @@
+"""Paint a photo as Claude Monet might have: his colours, and strokes where there were pixels.
+
+    photo (H, W, 3) --network--> painting (H, W, 3)
+
+Nobody has the photo that a painting was painted from, so there are no pairs: the network is judged
+by how its filters' answers go together in paintings (style) and by whether light and dark are where
+they were in the photo (content).
+
+Source:
+    Johnson et al., ECCV 2016, arXiv:1603.08155, with random filters in place of a network trained
+    on a million photos: Ustyuzhaninov et al., 2016, arXiv:1606.00021.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imaging.cielab import rgb_to_lab, statistics, with_colours_of, with_statistics
+from imaging.metrics import ssim
+from imaging.resize import resize
+from models.tasks.colour_photos import load_photos
+from models.tasks.contract import (
+    Baseline,
+    DataSet,
+    Examples,
+    Hint,
+    Metric,
+    Network,
+    Sample,
+    Settings,
+    Signal,
+    Task,
+    Watch,
+    as_it_is,
+    by_name,
+)
+
+MULTIPLE = 4
+PAINTED_PIXELS = 640 * 640  # Larger photos are painted reduced: strokes stay as broad as they are.
+PAINTING_SIDE = 288
+# Mean and deviation of L, a and b over the 83 paintings of the training set.
+MONET = ((54.4, -1.7, 9.0), (15.8, 7.4, 14.9))
+
+
+@dataclass(frozen=True)
+class Pictures(Examples):
+    """Photos as targets, and paintings that belong to none of them."""
+
+    paintings: Sequence[np.ndarray] = ()
+
+
+def load(folder: Path | None, split: str) -> Pictures:
+    """Return photos and paintings, ``uint8 (H, W, 3)``; of the test the photos are the inputs too.
+
+    Raises:
+        OSError: if there are none.
+    """
+    if folder is None:
+        raise OSError("paintings are looked for in DENOISE_DATA_DIR, which names no folder")
+    names = json.loads((folder / "monet" / "split.json").read_text())
+    names = names["train" if split == "train" else "val"]
+    files = [next((folder / "monet").glob(f"{Path(str(name)).stem}.*")) for name in names]
+    photos = load_photos(folder, split).targets
+    given = photos if split == "test" else None
+    return Pictures(photos, given, paintings=[_open(path) for path in files])
+
+
+def _open(path: Path) -> np.ndarray:
+    with Image.open(path) as file:
+        image = file.convert("RGB")
+    share = min(1, PAINTING_SIDE / min(image.size))
+    size = tuple(round(length * share) for length in image.size)
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+
+
+def batch(
+    examples: Pictures, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return photos ``(N, crop, crop, 3)`` and photos with paintings ``(N, crop, crop, 6)``."""
+    side, paintings = settings.crop, examples.paintings
+    given = np.stack([_crop(examples.targets[one], side, rng) for one in chosen])
+    style = np.stack([_crop(paintings[rng.integers(len(paintings))], side, rng) for _ in chosen])
+    return given, np.concatenate([given, style], axis=3)
+
+
+def validation(
+    examples: Pictures, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one crop of each photo, of the first 16."""
+    return batch(examples, np.arange(min(16, len(examples))), settings, rng)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How much of the painting is laid over the photo, and whose colours it has."""
+
+    strength: float = 1.0
+    own_colours: bool = False
+
+
+def solve(
+    network: Network,
+    image: np.ndarray,
+    hint: Wish | float | None = None,
+    watch: Watch | None = None,
+) -> np.ndarray:
+    """Return the painting, ``float32 (H, W, 3)``, of the photo's size.
+
+    It is painted as a whole: in tiles each would get the contrast of a picture of its own.
+    """
+    wish, image = wish_of(hint), as_rgb(image)
+    height, width = image.shape[:2]
+    share = min(1.0, (PAINTED_PIXELS / (height * width)) ** 0.5)
+    small = [max(1, round(side * share)) for side in (height, width)]
+    given = image if share == 1 else np.clip(resize(image, *small), 0, 1)
+    # Away from the edges, and wide enough for the strided layers.
+    missing = [(8, 8 + -side % MULTIPLE) for side in small]
+    padded = np.pad(given, (*missing, (0, 0)), mode="symmetric" if min(small) > 16 else "edge")
+    painted = network(image=padded[None])[0, 8 : 8 + small[0], 8 : 8 + small[1]]
+    painted = np.clip(resize(painted, height, width) if share < 1 else painted, 0, 1)
+    return finish(image, painted, wish)
+
+
+def finish(image: np.ndarray, painted: np.ndarray, wish: Wish) -> np.ndarray:
+    """Return the painting as wished: with the photo's colours, and mixed with it."""
+    if wish.own_colours:
+        painted = with_colours_of(painted, image)
+    return image + np.float32(wish.strength) * (painted - image)
+
+
+def wish_of(hint: Wish | float | None) -> Wish:
+    """Return a wish; a number is its strength."""
+    if hint is None:
+        return Wish()
+    return hint if isinstance(hint, Wish) else Wish(float(hint))
+
+
+def reinhard(
+    image: np.ndarray, hint: Wish | float | None = None, watch: Watch | None = None
+) -> np.ndarray:
+    """Return the photo in the colours and contrast of the mean Monet, as it was done in 2001."""
+    image = as_rgb(image)
+    return finish(image, with_statistics(image, *map(np.array, MONET)), wish_of(hint))
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Return the picture as ``float32 (H, W, 3)`` in [0, 1]."""
+    image = image.astype(np.float32) / 255 if image.dtype == np.uint8 else image
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+
+
+def structure_kept(target: np.ndarray, answer: np.ndarray) -> float:
+    """Return the SSIM of the lightness: 1 where light and dark are where they were."""
+    return ssim(*(rgb_to_lab(each)[..., :1] / 100 for each in (target, answer)))
+
+
+def _crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    missing = [(0, max(0, side - length)) for length in picture.shape[:2]]
+    if any(after for _, after in missing):
+        picture = np.pad(picture, (*missing, (0, 0)), mode="symmetric")
+    height, width = picture.shape[:2]
+    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    crop = picture[top : top + side, left : left + side]
+    return (crop[:, ::-1] if rng.random() < 0.5 else crop).astype(np.float32) / 255
+
+
+def palette_missed(target: np.ndarray, answer: np.ndarray) -> float:
+    """Return how far mean and spread of L, a and b are from those of the mean Monet."""
+    return float(
+        np.mean([np.abs(a - b).mean() for a, b in zip(statistics(answer), MONET, strict=True)])
+    )
+
+
+def _load_sample(name: str) -> tuple[np.ndarray, None]:
+    from skimage import data
+
+    return getattr(data, name)().astype(np.float32) / 255, None
+
+
+def _recipe(title: str, purpose: str, **settings: object) -> dict:
+    return {
+        "title": title,
+        "purpose": purpose,
+        "source": "Johnson et al., ECCV 2016, with random filters",
+        "config": {
+            "data": "photos-and-monet",
+            "architecture": "painter",
+            "settings": {"filters": 16, "blocks": 3} | settings,
+            "loss": "paint",
+            "learning_rate": 0.001,
+            "schedule": "cosine",
+            "batch": 8,
+            "crop": 192,
+            "epoch_batches": 100,
+            "epochs": 50,
+            "average": 0.998,
+            "clip": 1.0,
+        },
+    }
+
+
+TASK = Task(
+    name="paint",
+    title="Paint like Monet",
+    description="Paints a photo with the colours and strokes of Claude Monet.",
+    input=Signal("image", channels=3),
+    target=Signal("image", channels=3),
+    words=("Photo", "Photo", "Painted"),
+    metrics=(
+        Metric(
+            "structure",
+            "Structure kept",
+            "",
+            structure_kept,
+            "SSIM of the lightness with the photo: 1 where nothing moved, below 0.5 much is lost.",
+            decimals=3,
+        ),
+        Metric(
+            "palette",
+            "Palette missed",
+            "",
+            palette_missed,
+            "How far lightness and colours are from the mean of Monet's, in steps of Lab.",
+            better=-1,
+            decimals=1,
+        ),
+    ),
+    losses=("paint",),
+    watch=(),
+    data=by_name(
+        [
+            DataSet(
+                "photos-and-monet",
+                "Photos and paintings",
+                load,
+                "Trained on photos of ImageNet, which are licensed for research, and on "
+                "pictures of paintings by Claude Monet, who died in 1926.",
+            )
+        ]
+    ),
+    batch=batch,
+    validation=validation,
+    solve=solve,
+    walk="crops",
+    recipes={
+        "monet": _recipe("Monet", "Paints strokes, learned from 83 paintings by Claude Monet."),
+        "monet-plain": _recipe(
+            "Monet, no skips",
+            "Each layer repaints what the one before it left.",
+            skips=False,
+        ),
+    },
+    baselines=by_name(
+        [
+            Baseline(
+                "reinhard",
+                "Colour statistics",
+                "The photo in the mean and spread of Monet's colours, as Reinhard did it in 2001.",
+                reinhard,
+            )
+        ]
+    ),
+    samples=by_name(
+        [
+            Sample(
+                "coffee",
+                "Coffee",
+                partial(_load_sample, "coffee"),
+                "R. Michel, scikit-image",
+                "CC0",
+            ),
+            Sample(
+                "cat",
+                "Cat",
+                partial(_load_sample, "chelsea"),
+                "S. van der Walt, scikit-image",
+                "CC0",
+            ),
+            Sample(
+                "astronaut",
+                "Astronaut",
+                partial(_load_sample, "astronaut"),
+                "NASA, scikit-image",
+                "public domain",
+            ),
+            Sample(
+                "rocket", "Rocket", partial(_load_sample, "rocket"), "SpaceX, scikit-image", "CC0"
+            ),
+        ]
+    ),
+    hint=Hint(
+        "strength",
+        "Strength",
+        low=0,
+        high=1,
+        default=1,
+        step=0.05,
+        description="How much of the painting is laid over the photo.",
+        shown_per_unit=100,
+    ),
+    picture=lambda tensor: as_it_is(tensor[..., :3]),
+)

@@ -1,0 +1,327 @@
+"""Enlarge photos by 2, 3 or 4: the network answers the brightness, cubics enlarge the colours.
+
+    photo (sH, sW, 3) --blurred and thinned out--> small (H, W, 3)
+    brightness of the small one --network--> brightness (sH, sW, 1), joined with its colours
+
+People see detail in brightness, not in colour; papers measure it there.  The small picture is made
+as in all papers, by an antialiased cubic.  A network trained this way finds less to do in photos
+that came soft from a camera, and makes the blocks of a JPEG sharper too.
+
+Source:
+    Dong et al., ECCV 2014, arXiv:1501.00092, brought the task to networks; the score is theirs.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imaging.pixels import to_image
+from imaging.resize import back_projected, cropped_to, enlarged, luma_psnr, luma_ssim, reduced
+from models.tasks.contract import (
+    Baseline,
+    DataSet,
+    Examples,
+    Metric,
+    Network,
+    Sample,
+    Settings,
+    Signal,
+    Task,
+    Watch,
+    as_it_is,
+    by_name,
+)
+from models.tiles import in_tiles
+
+SCALES = (2, 3, 4)
+MARGIN = 4  # Small pixels around a crop, so that the cubic sees beyond its edge.
+SEEN = 16  # Small pixels of mirror image around a picture: networks see no further.
+ROUNDED_SHARE = 0.5  # Files hold 8 bits, the pictures of papers do not.
+HELD_OUT_EVERY, SHARP_EVERY = 25, 10
+SOURCE = "Shi et al., CVPR 2016, and Lim et al., CVPRW 2017, narrower"
+MOST_PIXELS = 16_000_000  # of an enlarged picture
+_BRIGHTNESS = np.array([0.299, 0.587, 0.114])
+# ITU-R BT.601: brightness and the two differences of colour.
+_TO_YCC = np.array([_BRIGHTNESS, [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+_FROM_YCC = np.linalg.inv(_TO_YCC)
+
+
+def load(folder: Path | None, split: str, scale: int) -> Examples:
+    """Return photos, 8-bit ``(H, W, 1 or 3)``; the test is Set5, which nobody trains on.
+
+    Of the test the small pictures come along, ``float32`` as papers have them.
+
+    Raises:
+        OSError: if there are none.
+    """
+    if folder is None:
+        raise OSError("photos are looked for in DENOISE_DATA_DIR, which names no folder")
+    if split == "test":
+        files = sorted((folder / "superres" / "set5").glob("*.png"))
+    else:
+        photos = sorted((folder / "photos" / "train").glob("*.jpg"))
+        sharp = sorted(
+            path for path in (folder / "photos" / "sharp").glob("*.*") if path.suffix != ".csv"
+        )
+        files = [
+            path
+            for every, names in ((HELD_OUT_EVERY, photos), (SHARP_EVERY, sharp))
+            for index, path in enumerate(names)
+            if (index % every == 0) == (split == "validation")
+        ]
+    if not files:
+        raise OSError(f"there are no photos in {folder}")
+    photos = [cropped_to(_open(path), scale) for path in files]
+    if split != "test":
+        return Examples(photos)
+    exact = [to_image(photo) for photo in photos]
+    return Examples(exact, [reduced(each, scale) for each in exact])
+
+
+def _open(path: Path) -> np.ndarray:
+    with Image.open(path) as file:
+        pixels = np.asarray(file if file.mode == "L" else file.convert("RGB"))
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def brightness(pixels: np.ndarray) -> np.ndarray:
+    """Return the brightness ``float32 (H, W, 1)`` in [0, 1] of 8-bit or float pixels."""
+    image = pixels.astype(np.float32)
+    image = image if image.shape[2] == 1 else image @ _BRIGHTNESS.astype(np.float32)[:, None]
+    return image / np.float32(255) if pixels.dtype == np.uint8 else image
+
+
+def batch(
+    examples: Examples,
+    chosen: np.ndarray,
+    settings: Settings,
+    rng: np.random.Generator,
+    scale: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return small crops ``(N, crop, crop, 1)`` and the large ones, turned and mirrored at random.
+
+    Photos that are smaller than a crop are continued by their mirror image.
+    """
+    side = settings.crop
+    small = np.empty((len(chosen), side, side, 1), np.float32)
+    large = np.empty((len(chosen), side * scale, side * scale, 1), np.float32)
+    for index, one in enumerate(chosen):
+        photo = examples.targets[one]
+        missing = [(0, max(0, side * scale - length)) for length in photo.shape[:2]]
+        if any(after for _, after in missing):
+            photo = np.pad(photo, (*missing, (0, 0)), mode="symmetric")
+        around = min(MARGIN, (min(photo.shape[:2]) // scale - side) // 2)
+        whole = (side + 2 * around) * scale
+        top, left = (rng.integers(length - whole + 1) for length in photo.shape[:2])
+        crop = np.rot90(brightness(photo[top : top + whole, left : left + whole]), rng.integers(4))
+        crop = crop[:, ::-1] if rng.random() < 0.5 else crop
+        tiny = reduced(crop, scale)
+        if rng.random() < ROUNDED_SHARE:
+            tiny = np.rint(tiny * 255) / np.float32(255)
+        small[index] = tiny[around : around + side, around : around + side]
+        inner = slice(around * scale, (around + side) * scale)
+        large[index] = crop[inner, inner]
+    return small, large
+
+
+def validation(
+    examples: Examples, settings: Settings, rng: np.random.Generator, scale: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one crop of each photo, of the first 64."""
+    return batch(examples, np.arange(min(64, len(examples))), settings, rng, scale)
+
+
+def degrade(target: np.ndarray, scale: int) -> np.ndarray:
+    """Return the photo ``scale`` times smaller, in [0, 1]; sides are cut to a multiple first."""
+    return np.clip(reduced(cropped_to(target, scale), scale), 0, 1)
+
+
+def solve(
+    network: Network,
+    image: np.ndarray,
+    hint: None = None,
+    watch: Watch | None = None,
+    *,
+    scale: int,
+) -> np.ndarray:
+    """Return the picture ``scale`` times larger, ``float32`` in [0, 1].
+
+    Raises:
+        ValueError: if it would have too many pixels.
+    """
+    require_room(image, scale)
+
+    def work(tile: np.ndarray) -> np.ndarray:
+        return network(image=tile[None])[0]
+
+    light = brightness(image)
+    margin = min(SEEN, *(side - 1 for side in image.shape[:2]))
+    return with_colours(in_tiles(light, work, watch, margin=margin, scale=scale), image, scale)
+
+
+def require_room(image: np.ndarray, scale: int) -> None:
+    """Raise ``ValueError`` with a sentence where the enlarged picture would be too large."""
+    height, width = image.shape[:2]
+    if height * width * scale**2 > MOST_PIXELS:
+        raise ValueError(
+            f"Enlarged by {scale} this picture would have {width * scale} x {height * scale} "
+            f"pixels; {MOST_PIXELS // 1_000_000} million are the most. "
+            "Choose a smaller factor, or cut a part out."
+        )
+
+
+def with_colours(large: np.ndarray, image: np.ndarray, scale: int) -> np.ndarray:
+    """Return the enlarged brightness ``(sH, sW, 1)`` in the colours of ``image``, clipped."""
+    if image.shape[2] == 1:
+        return np.clip(large, 0, 1)
+    image = to_image(image) if image.dtype == np.uint8 else image
+    ycc = enlarged((image @ _TO_YCC.T.astype(np.float32))[..., 1:], scale)
+    ycc = np.concatenate([large, ycc], axis=2)
+    return np.clip(ycc @ _FROM_YCC.T.astype(np.float32), 0, 1)
+
+
+def _baseline(name: str, title: str, description: str, enlarge, scale: int) -> Baseline:
+    def run(image: np.ndarray, hint: None = None, watch: Watch | None = None) -> np.ndarray:
+        require_room(image, scale)
+        image = to_image(image) if image.dtype == np.uint8 else image
+        return np.clip(enlarge(image, scale), 0, 1)
+
+    return Baseline(name, title, description, run)
+
+
+WAYS = (
+    ("bicubic", "Bicubic", "A smooth surface through the pixels: what most programs do.", enlarged),
+    (
+        "nearest",
+        "Repeated pixels",
+        "Each pixel becomes a square.",
+        partial(enlarged, kernel="nearest"),
+    ),
+    (
+        "lanczos",
+        "Lanczos",
+        "A sharper kernel, which rings a little at edges.",
+        partial(enlarged, kernel="lanczos"),
+    ),
+    (
+        "back-projection",
+        "Back-projection",
+        "Bicubic, corrected until it is the small picture again when made small.",
+        back_projected,
+    ),
+)
+SAMPLES = (
+    ("cat", "Cat", "chelsea", "S. van der Walt, scikit-image", "CC0"),
+    ("coffee", "Coffee", "coffee", "R. Michel, scikit-image", "CC0"),
+    ("astronaut", "Astronaut", "astronaut", "NASA, scikit-image", "public domain"),
+    ("text", "Page", "page", "scikit-image", "public domain"),
+    ("rocket", "Rocket", "rocket", "SpaceX, scikit-image", "CC0"),
+)
+
+
+def _load_sample(name: str, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    from skimage import data
+
+    pixels = getattr(data, name)()
+    target = cropped_to(to_image(pixels.reshape(*pixels.shape[:2], -1)), scale)
+    return degrade(target, scale), target
+
+
+def _recipes(scale: int) -> dict[str, dict]:
+    """Return the recipes of one factor: large, small, and without any skip."""
+    config = {
+        "data": "photos-and-sharp",
+        "architecture": "subpixel",
+        "loss": "mae",
+        "learning_rate": 0.001,
+        "schedule": "cosine",
+        "batch": 32,
+        "crop": 48,
+        "epoch_batches": 100,
+        "epochs": 300,
+        "average": 0.998,
+    }
+    sizes = (
+        ("", "", {"filters": 48, "blocks": 8}, "Puts detail where enlarging blurs it."),
+        (
+            "-small",
+            ", small",
+            {"filters": 32, "blocks": 4},
+            "A quarter of the work, for large pictures and small machines.",
+        ),
+        (
+            "-plain",
+            ", no skips",
+            {"filters": 32, "blocks": 2, "skips": False},
+            "The whole picture must pass every layer: what does not fit is lost.",
+        ),
+    )
+    return {
+        f"upscale-{scale}{end}": {
+            "title": f"Enlarge {scale} times{title}",
+            "purpose": purpose,
+            "source": SOURCE,
+            "config": config | {"settings": {"channels": 1, "scale": scale} | settings},
+        }
+        for end, title, settings, purpose in sizes
+    }
+
+
+def _task(scale: int) -> Task:
+    """Make the task of one factor."""
+    return Task(
+        name=f"upscale-photos-{scale}",
+        title=f"Enlarge {scale} times",
+        description=f"Gives a photo {scale} times as many pixels to each side, and detail in them.",
+        input=Signal("image", channels=3),
+        target=Signal("image", channels=3),
+        words=("Original", "Small", "Enlarged"),
+        metrics=(
+            Metric(
+                "psnr",
+                "PSNR of brightness",
+                "dB",
+                partial(luma_psnr, scale=scale),
+                "As in papers: of Y alone, in 8 bits, without a border as wide as the factor.",
+            ),
+            Metric(
+                "ssim",
+                "SSIM of brightness",
+                "",
+                partial(luma_ssim, scale=scale),
+                "Structural similarity of the same pixels; 1 is identical.",
+                decimals=4,
+            ),
+        ),
+        losses=("mae", "mse", "psnr"),
+        watch=("psnr",),
+        data=by_name(
+            [
+                DataSet(
+                    "photos-and-sharp",
+                    "Photos",
+                    partial(load, scale=scale),
+                    "Trained on photos of BSDS500, ImageNet and others, licensed for research.",
+                )
+            ]
+        ),
+        batch=partial(batch, scale=scale),
+        validation=partial(validation, scale=scale),
+        solve=partial(solve, scale=scale),
+        walk="crops",
+        baselines=by_name([_baseline(*way, scale) for way in WAYS]),
+        samples=by_name(
+            [
+                Sample(name, title, partial(_load_sample, there, scale), source, licence)
+                for name, title, there, source, licence in SAMPLES
+            ]
+        ),
+        recipes=_recipes(scale),
+        scale=scale,
+        picture=as_it_is,
+    )
+
+
+TASKS = tuple(_task(scale) for scale in SCALES)

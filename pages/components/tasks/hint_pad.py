@@ -1,0 +1,94 @@
+"""Asks for hints of colour: a click on the picture says what colour is there."""
+
+import base64
+import hashlib
+import io
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from imaging.cielab import rgb_to_lab
+from imaging.pixels import to_pixels
+from models.tasks.colour_photos import MOST_HINTS, as_rgb
+from pages.components.component import component
+
+SHOWN_SIDE = 640  # pixels of the picture that is sent to be clicked on
+# Named so that they can be chosen without seeing them.
+PALETTE = {
+    "Skin": "#e0ac8b",
+    "Red": "#c0392b",
+    "Orange": "#e67e22",
+    "Yellow": "#e8c93a",
+    "Leaf green": "#5d8a3a",
+    "Sea green": "#3f9b84",
+    "Sky blue": "#6ca6d9",
+    "Deep blue": "#2f4fa0",
+    "Violet": "#7d4fa3",
+    "Pink": "#d98ab0",
+    "Brown": "#7a5230",
+    "Grey": "#808080",
+}
+
+_mount = component(__file__)
+
+
+def pick_hints(image: np.ndarray, key: str) -> list[tuple[float, float, float, float]]:
+    """Ask for hints on the picture ``(H, W, C)``; return ``(row, column, a, b)`` in its pixels."""
+    shown = _shown(image)
+    name = hashlib.sha256(shown.encode()).hexdigest()[:16]
+    kept = f"{key}_dots"
+    before = st.session_state.get(kept, {})
+    dots = read_dots(before, name)
+    given = _mount(
+        key=key,
+        data={
+            "name": name,
+            "picture": shown,
+            "palette": [{"title": title, "shown": shown} for title, shown in PALETTE.items()],
+            "dots": dots,
+            "most": MOST_HINTS,
+        },
+        on_dots_change=lambda: None,
+    )
+    if given.dots is not None:
+        dots = read_dots(given.dots, name) or ([] if _names(given.dots, name) else dots)
+        st.session_state[kept] = {"name": name, "dots": dots}
+    height, width = image.shape[:2]
+    colours = palette_ab()
+    return [(row * height, column * width, *colours[colour]) for row, column, colour in dots]
+
+
+def read_dots(given: object, name: str) -> list[list[float]]:
+    """Return the dots of this picture that a browser sent, none where they make no sense."""
+    if not _names(given, name) or not isinstance(given.get("dots"), list):
+        return []
+    dots = []
+    for dot in given["dots"][:MOST_HINTS]:
+        try:
+            row, column, colour = (float(each) for each in dot)
+        except (TypeError, ValueError):
+            continue
+        if 0 <= row < 1 and 0 <= column < 1 and colour in range(len(PALETTE)):
+            dots.append([row, column, int(colour)])
+    return dots
+
+
+def palette_ab() -> list[tuple[float, float]]:
+    """Return a and b of each colour of the palette."""
+    rgb = [[int(shown[at : at + 2], 16) / 255 for at in (1, 3, 5)] for shown in PALETTE.values()]
+    return [tuple(float(each) for each in ab) for ab in rgb_to_lab(np.array([rgb]))[0, :, 1:]]
+
+
+def _names(given: object, name: str) -> bool:
+    return hasattr(given, "get") and given.get("name") == name
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _shown(image: np.ndarray) -> str:
+    """Return the picture in grey, small, as the address of a picture."""
+    picture = Image.fromarray(to_pixels(as_rgb(image)))
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    file = io.BytesIO()
+    picture.convert("L").save(file, "WEBP", quality=85)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
