@@ -7,6 +7,7 @@ from pages.components.cached import get_cards
 from pages.components.layout import page_footer, page_setup
 from pages.components.model_card import show_model_card
 from pages.components.settings import open_link, reset, show_problems, write_link
+from pages.components.tasks.hint_pad import pick_hints
 from pages.components.tasks.settings import chosen_task, settings, shown_tasks
 from pages.components.tasks.show import SHOW
 from pages.components.tasks.sources import PICK
@@ -41,10 +42,10 @@ def body() -> None:
     task = chosen_task()
     st.markdown(task.description)
     given = PICK[task.input.kind](task)
-    hint = _pick_hint(task)
+    hint = None if given is None else _pick_hint(task, given)
     write_link(table)
     if given is None:
-        st.info("Choose a file above.", icon=":material/add_photo_alternate:")
+        st.info("Choose a file above, or record.", icon=":material/upload:")
         return
 
     # Compute
@@ -68,7 +69,9 @@ def body() -> None:
     show_text(task)
 
 
-def _pick_hint(task):
+def _pick_hint(task, given):
+    if "hints" in task.inputs:
+        return pick_hints(given.input, key=f"tasks_hints_{task.name}")
     hint = task.hint
     if hint is None:
         return None

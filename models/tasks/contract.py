@@ -165,6 +165,16 @@ class Network(Protocol):
         """Return its answer, a batch too."""
 
 
+@dataclass(frozen=True)
+class Touch:
+    """What can be done to an answer at once: ``apply(input, answer) -> answer``."""
+
+    name: str
+    title: str
+    description: str
+    apply: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
 Watch = Callable[[int, int], None]  # told how many parts of how many are done
 Tensors = np.ndarray | tuple[np.ndarray, ...]  # in the order of the network's inputs
 
@@ -219,6 +229,7 @@ class Task:
     samples: Mapping[str, Sample] = field(default_factory=dict)
     recipes: Mapping[str, dict] = field(default_factory=dict)
     hint: Hint | None = None
+    touches: Mapping[str, Touch] = field(default_factory=dict)
     scale: int = 1
     soft: Callable[[Network, np.ndarray, Watch | None], np.ndarray] | None = None
     decide: Callable[[np.ndarray, Any], np.ndarray] | None = None

@@ -35,6 +35,7 @@ from models.tasks.contract import (
     Settings,
     Signal,
     Task,
+    Touch,
     Watch,
     as_it_is,
     by_name,
@@ -95,25 +96,21 @@ def validation(
     return batch(examples, np.arange(min(16, len(examples))), settings, rng)
 
 
-@dataclass(frozen=True)
-class Wish:
-    """How much of the painting is laid over the photo, and whose colours it has."""
-
-    strength: float = 1.0
-    own_colours: bool = False
-
-
 def solve(
-    network: Network,
-    image: np.ndarray,
-    hint: Wish | float | None = None,
-    watch: Watch | None = None,
+    network: Network, image: np.ndarray, hint: float | None = None, watch: Watch | None = None
 ) -> np.ndarray:
-    """Return the painting, ``float32 (H, W, 3)``, of the photo's size.
+    """Return the painting, ``float32 (H, W, 3)``, of the photo's size; ``hint`` is its strength."""
+    return decide(soft(network, image, watch), hint)
 
-    It is painted as a whole: in tiles each would get the contrast of a picture of its own.
+
+def soft(network: Network, image: np.ndarray, watch: Watch | None = None) -> np.ndarray:
+    """Return photo and painting beside each other, ``(H, W, 6)``.
+
+    Strokes are the network's, colours those of the mean Monet: the network's own run into
+    rainbows.  It is painted as a whole: in tiles each would get the contrast of a picture of its
+    own.
     """
-    wish, image = wish_of(hint), as_rgb(image)
+    image = as_rgb(image)
     height, width = image.shape[:2]
     share = min(1.0, (PAINTED_PIXELS / (height * width)) ** 0.5)
     small = [max(1, round(side * share)) for side in (height, width)]
@@ -123,29 +120,26 @@ def solve(
     padded = np.pad(given, (*missing, (0, 0)), mode="symmetric" if min(small) > 16 else "edge")
     painted = network(image=padded[None])[0, 8 : 8 + small[0], 8 : 8 + small[1]]
     painted = np.clip(resize(painted, height, width) if share < 1 else painted, 0, 1)
-    return finish(image, painted, wish)
+    painted = with_colours_of(painted, _in_colours(image))
+    return np.concatenate([image, painted], axis=2)
 
 
-def finish(image: np.ndarray, painted: np.ndarray, wish: Wish) -> np.ndarray:
-    """Return the painting as wished: with the photo's colours, and mixed with it."""
-    if wish.own_colours:
-        painted = with_colours_of(painted, image)
-    return image + np.float32(wish.strength) * (painted - image)
-
-
-def wish_of(hint: Wish | float | None) -> Wish:
-    """Return a wish; a number is its strength."""
-    if hint is None:
-        return Wish()
-    return hint if isinstance(hint, Wish) else Wish(float(hint))
+def decide(both: np.ndarray, hint: float | None = None) -> np.ndarray:
+    """Return the painting laid over the photo with the strength ``hint``, 1 for the painting."""
+    photo, painted = both[..., :3], both[..., 3:]
+    return photo + np.float32(1 if hint is None else hint) * (painted - photo)
 
 
 def reinhard(
-    image: np.ndarray, hint: Wish | float | None = None, watch: Watch | None = None
+    image: np.ndarray, hint: float | None = None, watch: Watch | None = None
 ) -> np.ndarray:
     """Return the photo in the colours and contrast of the mean Monet, as it was done in 2001."""
     image = as_rgb(image)
-    return finish(image, with_statistics(image, *map(np.array, MONET)), wish_of(hint))
+    return decide(np.concatenate([image, _in_colours(image)], axis=2), hint)
+
+
+def _in_colours(image: np.ndarray) -> np.ndarray:
+    return with_statistics(image, *map(np.array, MONET))
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
@@ -296,12 +290,23 @@ TASK = Task(
     hint=Hint(
         "strength",
         "Strength",
-        low=0,
-        high=1,
-        default=1,
+        low=0.0,
+        high=1.0,
+        default=0.8,
         step=0.05,
         description="How much of the painting is laid over the photo.",
-        shown_per_unit=100,
     ),
+    touches=by_name(
+        [
+            Touch(
+                "own-colours",
+                "Keep my colours",
+                "The strokes alone: each place keeps the colour that it has in the photo.",
+                lambda image, answer: with_colours_of(answer, as_rgb(image)),
+            )
+        ]
+    ),
+    soft=soft,
+    decide=decide,
     picture=lambda tensor: as_it_is(tensor[..., :3]),
 )

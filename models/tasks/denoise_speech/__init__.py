@@ -247,18 +247,7 @@ def solve_recording(solve_samples: Callable[[np.ndarray], np.ndarray], given: Re
     return Recording(whole, given.rate, given.notes)
 
 
-def intelligibility(target: np.ndarray, answer: np.ndarray) -> float:
-    """Return STOI, 0 to 1; it needs ``pystoi``, which only development installs.
-
-    Source:
-        Taal et al., IEEE TASLP 2011, doi:10.1109/TASL.2011.2114881.
-    """
-    from pystoi import stoi
-
-    return float(stoi(target, answer, RATE))
-
-
-def _noise_kind(name: str, title: str, explain: str) -> NoiseKind:
+def _noise_kind(name: str, title: str, description: str) -> NoiseKind:
     def corrupt(clean: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
         """Add noise ``strength`` times as loud as the speech, from a random place of its clip."""
         if name == "hiss":
@@ -277,7 +266,7 @@ def _noise_kind(name: str, title: str, explain: str) -> NoiseKind:
         unit="% of the speech's loudness",
         high=1.5,
         default=0.5,
-        explain=explain,
+        description=description,
         shown_per_unit=100,
     )
 
@@ -452,12 +441,11 @@ TASK = Task(
     hint=Hint(
         "left",
         "Noise left in",
-        low=0,
-        high=1,
-        default=0,
+        low=0.0,
+        high=1.0,
+        default=0.0,
         step=0.05,
         description="A little sounds more natural, and keeps what was mistaken for noise.",
-        shown_per_unit=100,
     ),
     picture=picture,
 )

@@ -1,6 +1,8 @@
-"""Sound on a page: choose or record it, hear it, see it."""
+"""Sound on the page of more jobs: choose or record it, hear it, see it, take it away."""
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -8,106 +10,172 @@ import streamlit as st
 from imaging.audio import (
     LARGEST_FILE,
     LONGEST,
-    Recording,
     SoundError,
     at_level,
     level,
     read_audio,
+    resampled,
     spectrum,
     wav,
 )
-from imaging.noise import NoiseKind
 from models.tasks.contract import Task
 from models.tasks.denoise_speech import ROWS, to_picture
 from pages.components import widgets
+from pages.components.tasks.given import Given
 
-SAMPLE, RECORD, UPLOAD = "A sample", "Record", "A file of mine"
+SOUND_SOURCES = {"sample": "Sample", "record": "Record", "file": "File"}
+NO_NOISE = "none"
+HIGHEST_SEED = 9999
 LOUDNESS = -23.0  # dB at which all are heard
 ENDINGS = ["wav", "mp3", "flac", "ogg"]
-LIMIT = f"WAV, MP3, FLAC or OGG, at most {LONGEST} seconds and {LARGEST_FILE // 1_000_000} MB."
+LIMIT = (
+    f"WAV, MP3, FLAC or OGG; at most {LARGEST_FILE // 1_000_000} MB, of which the first "
+    f"{LONGEST} seconds are taken"
+)
 WIDEST = 900  # columns of a spectrogram on the screen
 
 
-def pick_recording(task: Task, prefix: str) -> tuple[Recording, np.ndarray | None] | None:
-    """Ask for a recording; return it with what is known to be right, None where there is none."""
-    way = widgets.pills("Recording", [SAMPLE, RECORD, UPLOAD], key=f"{prefix}way")
-    if way == SAMPLE:
-        name = widgets.selectbox(
-            "Sample",
-            list(task.samples),
-            format_func=lambda name: task.samples[name].title,
-            key=f"{prefix}sample",
-        )
-        sample = task.samples[name]
-        st.caption(f"{sample.source}, {sample.licence}.")
-        given, target = sample.load()
-        return Recording(given, task.input.rate), target
-    if way == RECORD:
+def pick_sound(task: Task) -> Given | None:
+    """Ask for a recording, and for noise to add; return None while there is none."""
+    source = widgets.segmented_control(
+        "Recording",
+        list(SOUND_SOURCES),
+        format_func=SOUND_SOURCES.get,
+        key="tasks_sound",
+        label_visibility="collapsed",
+    )
+    given = _pick_sample(task) if source == "sample" else _pick_recording(task, source)
+    return None if given is None else _with_noise(task, given)
+
+
+def _pick_sample(task: Task) -> Given:
+    name = widgets.pills(
+        "Sample",
+        list(task.samples),
+        format_func=lambda name: task.samples[name].title,
+        key=f"tasks_sample_{task.name}",
+        wrap=True,
+        label_visibility="collapsed",
+    )
+    sample = task.samples[name]
+    samples, target = sample.load()
+    st.caption(f"{sample.source}; {sample.licence}.")
+    return Given(f"sample {task.name} {name}", sample.title, samples, target)
+
+
+def _pick_recording(task: Task, source: str) -> Given | None:
+    if source == "record":
         file = st.audio_input(
-            f"Speak for a few seconds, {LONGEST} at most",
+            f"Speak for a few seconds; the first {LONGEST} are taken",
             sample_rate=16_000,
-            key=f"{prefix}microphone",
-            help="If the microphone stays silent, the browser was not allowed to use it: the sign "
-            "in the address bar changes that. Nothing is kept on the server.",
+            key="tasks_microphone",
+            help="If nothing is recorded, the browser was not allowed to use the microphone: "
+            "the sign in the address bar changes that.",
         )
     else:
-        file = st.file_uploader(LIMIT, type=ENDINGS, key=f"{prefix}file")
+        file = st.file_uploader(LIMIT, ENDINGS, key="tasks_sound_file")
     if file is None:
-        st.info(
-            "Say something, or choose a file." if way == UPLOAD else "Press the microphone.",
-            icon=":material/mic:",
-        )
         return None
+    data = file.getvalue()
     try:
-        recording = read_audio(file.getvalue())
+        recording = read_audio(data)
     except SoundError as problem:
         st.error(str(problem), icon=":material/hearing_disabled:")
         return None
-    for note in recording.notes:
-        st.caption(note)
-    return recording, None
+    notes = list(recording.notes)
+    if recording.rate != task.input.rate:
+        notes.append(
+            f"It is worked on at {task.input.rate:,} samples a second, as on the telephone: "
+            f"tones above {task.input.rate // 2000} kHz are left out."
+        )
+    name = f"sound {hashlib.blake2b(data, digest_size=16).hexdigest()}"
+    samples = resampled(recording.samples, recording.rate, task.input.rate)
+    return Given(name, file.name, samples, note=" ".join(notes))
 
 
-def pick_noise(kinds: Mapping[str, NoiseKind], prefix: str) -> tuple[NoiseKind, float, int]:
-    """Ask what noise to add to clean speech, how loud, and the number behind it."""
-    name = widgets.selectbox(
-        "Noise", list(kinds), format_func=lambda name: kinds[name].title, key=f"{prefix}noise"
+def _with_noise(task: Task, given: Given) -> Given:
+    """Add the noise that the visitor asks for to what is clean, or taken for clean."""
+    kinds = task.degradations
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = widgets.selectbox(
+            "Noise to add",
+            [NO_NOISE, *kinds],
+            format_func=lambda name: kinds[name].title if name in kinds else "None",
+            key="tasks_noise",
+            width=200,
+        )
+        if name == NO_NOISE:
+            return given
+        kind = kinds[name]
+        strength = widgets.slider(
+            f"Loudness ({kind.unit})",
+            0,
+            round(kind.high * kind.shown_per_unit),
+            step=5,
+            key="tasks_loudness",
+            help=kind.description,
+            width=320,
+        )
+        seed = widgets.number_input(
+            "Seed", 0, HIGHEST_SEED, step=1, key="tasks_noise_seed", width=130
+        )
+    clean = given.input if given.target is None else given.target
+    noisy = kind.corrupt(clean, strength / kind.shown_per_unit, np.random.default_rng(seed))
+    peak = max(1.0, float(np.abs(noisy).max()))
+    return Given(
+        f"{given.name} {name} {strength} {seed}",
+        given.title,
+        (noisy / peak).astype(np.float32),
+        (clean / peak).astype(np.float32),
+        given.note,
     )
-    kind = kinds[name]
-    strength = widgets.slider(
-        f"Loudness ({kind.unit})",
-        0,
-        round(kind.high * 100),
-        step=5,
-        key=f"{prefix}loudness",
-        help=kind.explain,
-    )
-    seed = widgets.number_input("Seed", 0, 9999, step=1, key=f"{prefix}seed", width=130)
-    return kind, strength / 100, seed
 
 
-def show_recordings(signals: Mapping[str, np.ndarray], rate: int, captions: Mapping[str, str]):
-    """Draw a player and a spectrogram for each recording, all equally loud to the ear."""
-    columns = st.columns(len(signals), gap="medium")
+def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> None:
+    """Draw a player and a spectrogram of input, answers and truth, all equally loud."""
+    rate = task.input.rate
+    signals = {task.words[1]: given.input} | dict(answers)
+    if given.target is not None:
+        signals[task.words[0]] = given.target
     peak = max(_loudest(samples) for samples in signals.values())
-    for column, (title, samples) in zip(columns, signals.items(), strict=True):
-        with column:
-            st.markdown(f"**{title}**")
-            st.audio(wav(at_level(samples, LOUDNESS, rate), rate), format="audio/wav")
-            st.image(spectrogram(samples, peak), width="stretch", caption=captions.get(title))
+    metric = task.metrics[0]
+    titles = list(signals)
+    for row in (titles[:3], titles[3:]):
+        for column, title in zip(st.columns(3, gap="medium"), row, strict=False):
+            samples = signals[title]
+            with column:
+                score = ""
+                if given.target is not None and title != task.words[0]:
+                    found = metric.score(given.target, samples)
+                    score = f" {metric.title} {found:.1f} {metric.unit}"
+                st.markdown(f"**{title}**{score}")
+                st.audio(wav(at_level(samples, LOUDNESS, rate), rate), format="audio/wav")
+                st.image(spectrogram(samples, peak), width="stretch")
     st.caption(
         "All are played equally loud. Below each: time from left to right, low tones at the "
-        "bottom, bright where it is loud; 0 to 4 kHz, the same scale in all."
+        f"bottom, bright where it is loud; 0 to {rate // 2000} kHz, one scale for all."
+        + (f" {metric.title}: {metric.description}" if given.target is not None else "")
+    )
+    title = st.selectbox("Take away the answer of", list(answers), key="tasks_take", width=320)
+    st.download_button(
+        "Recording, WAV",
+        wav(answers[title], rate),
+        f"{Path(given.title).stem}-cleaned.wav",
+        "audio/wav",
+        icon=":material/download:",
+        on_click="ignore",
     )
 
 
 def spectrogram(samples: np.ndarray, peak: float) -> np.ndarray:
-    """Return the picture ``uint8 (128, T)`` that the network sees; ``peak`` shows as white."""
+    """Return the picture ``uint8 (128, T)`` that the network sees; ``peak`` is the unit."""
     frames = np.abs(spectrum(samples)[:ROWS]) / np.float32(max(peak, 1e-6))
     if frames.shape[1] > WIDEST:
         frames = frames[:, np.linspace(0, frames.shape[1] - 1, WIDEST).astype(int)]
     grey = to_picture(frames)[::-1] / 2 + 0.5
-    return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    picture = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    # Seen larger than it is, without blur.
+    return picture.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def _loudest(samples: np.ndarray) -> float:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from imaging.pixels import png, to_pixels
 from imaging.segmentation import regions
+from pages.components.tasks.given import Given
 from pages.components.tasks.regions import table_of
-from pages.components.tasks.sources import Given
 
 COLUMNS = {
     "number": "number",

@@ -84,7 +84,6 @@ def _names(given: object, name: str) -> bool:
     return hasattr(given, "get") and given.get("name") == name
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
 def _shown(image: np.ndarray) -> str:
     """Return the picture in grey, small, as the address of a picture."""
     picture = Image.fromarray(to_pixels(as_rgb(image)))

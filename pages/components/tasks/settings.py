@@ -9,6 +9,7 @@ from models.tasks import TASKS
 from models.tasks.contract import Task
 from pages.components import link
 from pages.components.settings import Setting
+from pages.components.tasks.audio import HIGHEST_SEED, NO_NOISE, SOUND_SOURCES
 from pages.components.tasks.sources import SOURCES
 
 
@@ -26,6 +27,8 @@ def settings() -> list[Setting]:
     """Return the settings of the page."""
     tasks = shown_tasks()
     first = next(iter(tasks))
+    sounds = [task for task in tasks.values() if task.input.kind == "audio"]
+    noises = [NO_NOISE, *(name for task in sounds for name in task.degradations)]
     return [
         Setting("task", first, link.one_of("job", tasks)),
         Setting("tasks_source", "sample", link.one_of("source", SOURCES), name="source"),
@@ -51,6 +54,21 @@ def settings() -> list[Setting]:
             for name, task in tasks.items()
             if task.hint
         ),
+        *(
+            Setting(
+                f"tasks_touch_{name}_{touch}",
+                False,
+                _truth,
+                counts=_shows(name),
+                name=f"{name}-{touch}",
+            )
+            for name, task in tasks.items()
+            for touch in task.touches
+        ),
+        Setting("tasks_sound", "sample", link.one_of("source", SOUND_SOURCES), name="sound"),
+        Setting("tasks_noise", NO_NOISE, link.one_of("noise", noises), name="noise"),
+        Setting("tasks_loudness", 50, link.number("loudness", 0, 150, int), name="loudness"),
+        Setting("tasks_noise_seed", 0, link.number("seed", 0, HIGHEST_SEED, int), name="seed"),
         Setting("tasks_strength", 40, link.number("colour", 0, 100, int), name="colour"),
         Setting("tasks_contour", True, _truth, name="contour"),
     ]

@@ -11,14 +11,15 @@ import streamlit as st
 from imaging.segmentation import centre_line_length
 from models.tasks.contract import Task
 from pages.components import widgets
+from pages.components.tasks.audio import show_sound
 from pages.components.tasks.downloads import (
     download_classes,
     download_instances,
     download_mask,
     download_picture,
 )
+from pages.components.tasks.given import Given
 from pages.components.tasks.regions import COLOURS, as_shown, overlay, table_of
-from pages.components.tasks.sources import Given
 from pages.components.viewer import compare
 
 Answers = Mapping[str, np.ndarray]
@@ -95,6 +96,17 @@ def show_classes(task: Task, given: Given, answers: Answers) -> None:
 
 def show_pictures(task: Task, given: Given, answers: Answers) -> None:
     """Show pictures beside the input, in its size where they have it."""
+    for touch in task.touches.values():
+        if widgets.toggle(
+            touch.title, key=f"tasks_touch_{task.name}_{touch.name}", help=touch.description
+        ):
+            answers = {title: touch.apply(given.input, each) for title, each in answers.items()}
+    if task.scale > 1:
+        height, width = given.input.shape[:2]
+        st.caption(
+            f"{width} x {height} pixels become {width * task.scale} x {height * task.scale}. "
+            "At a zoom of 1:1 a pixel of the large picture is one of your screen."
+        )
     images = {task.words[1]: given.input} | {
         title: np.clip(answer, 0, 1).astype(np.float32) for title, answer in answers.items()
     }
@@ -172,4 +184,5 @@ SHOW: dict[str, Callable[[Task, Given, Answers], None]] = {
     "mask": show_mask,
     "classes": show_classes,
     "image": show_pictures,
+    "audio": show_sound,
 }

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -13,25 +12,13 @@ from imaging.limits import PhotoError
 from models.tasks.contract import Task
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
+from pages.components.tasks.audio import pick_sound
+from pages.components.tasks.given import Given
 from pages.components.tasks.work import owner
 
 TYPES = ["jpg", "jpeg", "jfif", "png", "webp", "tif", "tiff", "bmp", "gif"]
 MOST_PIXELS = 4_000_000  # A larger picture is worked on at this size.
 SOURCES = {"sample": "Sample", "upload": "Upload"}
-
-
-@dataclass(frozen=True)
-class Given:
-    """An input with the name under which all that is made of it is kept, and the truth if known.
-
-    ``note`` is a sentence for the visitor about how it was taken.
-    """
-
-    name: str
-    title: str
-    input: np.ndarray
-    target: np.ndarray | None = None
-    note: str = ""
 
 
 def pick_picture(task: Task) -> Given | None:
@@ -107,4 +94,4 @@ def _fitted(pixels: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 # By the kind of a task's input.
-PICK: dict[str, Callable[[Task], Given | None]] = {"image": pick_picture}
+PICK: dict[str, Callable[[Task], Given | None]] = {"image": pick_picture, "audio": pick_sound}

@@ -90,6 +90,109 @@ TEXTS: dict[str, Text] = {
     ),
 }
 
+_ENLARGE = (
+    "The picture grows inside the network: all layers work on the small one, and the last gives "
+    "each pixel a square of finer ones. "
+    "It answers what is missing from repeated pixels, for brightness alone; colours, in which "
+    "people see little detail, are enlarged smoothly. "
+    "Additions past the layers take the place of the U-Net's skips: the plain network without "
+    "them must send the whole picture through every layer, and is barely sharper than a formula. "
+    "What people did before puts a smooth surface through the pixels. "
+    "Nobody knows what was really there: the network draws what was there in other photos."
+)
+_ENLARGE_LIMITS = (
+    "Trained on photos that were made small by a formula, for a few minutes: about a hundredth of "
+    "what papers train. Soft or noisy photos stay soft, and the blocks of a JPEG grow with it. "
+    "Letters that cannot be read become sharp letters that may be wrong. At most 16 million pixels "
+    "come out."
+)
+_ENLARGE_ROWS = (
+    "the brightness of a small photo",
+    "that of the photo before it was made small",
+    "one square of finer pixels for each",
+    "the mean of absolute errors",
+    "PSNR of brightness, as in papers",
+)
+TEXTS |= {f"upscale-photos-{scale}": Text(_ENLARGE, _ENLARGE_ROWS, _ENLARGE_LIMITS)
+          for scale in (2, 3, 4)}  # fmt: skip
+TEXTS |= {
+    "colour-faces": Text(
+        "Lightness goes in, two numbers of colour come out: a from green to red, b from blue to "
+        "yellow. "
+        "Of faces a network can know where skin, lips, hair and background are. "
+        "The colour of a jacket is nowhere in a grey picture: all that can be done is to guess the "
+        "usual one, and the mean of all guesses is brown. "
+        "So the loss also asks for as much spread of colour as there was. "
+        "The plain network without skips paints over the edge of a face.",
+        (
+            "the lightness L of a portrait",
+            "its two colours, a and b",
+            "tanh, two numbers a pixel",
+            "absolute error, and how much the colours spread",
+            "PSNR, and colourfulness beside it",
+        ),
+        "The colours are a guess. Trained on 800 faces of people who do not exist, drawn by a "
+        "network; they lean to some looks; the face should fill the picture as in a passport. "
+        "Of anything else it makes skin.",
+    ),
+    "colour-photos": Text(
+        "As for faces, with a second input: hints, which say at a few places what colour is there. "
+        "Choose a colour and click on the picture; the network finds out how far it reaches. "
+        "In training the hints are the true colours at random places, often none at all. "
+        "That way a small network that has seen a few hundred photos can colour any. "
+        "Before networks, colours were spread to what is near and about as light.",
+        (
+            "the lightness, and hints of colour",
+            "the two colours, a and b",
+            "tanh, two numbers a pixel",
+            "absolute error, and how much the colours spread",
+            "PSNR, and colourfulness beside it",
+        ),
+        "The colours are yours where you put them, and a guess elsewhere. Small things need a hint "
+        "of their own; where two things are equally light, a colour runs over the edge.",
+    ),
+    "paint": Text(
+        "There are no pairs: nobody has the photo that Monet painted from. "
+        "So the loss looks at two things: whether the answers of random filters go together as in "
+        "his paintings, which makes strokes, and whether light and dark are where they were. "
+        "The network squeezes the picture to a quarter, repaints it there, and grows it again. "
+        "Its own colours ran into rainbows: what you see are its strokes in the mean colours of "
+        "Monet, those of the statistical method of 2001 beside it. "
+        "With your own colours kept, only the strokes remain.",
+        (
+            "a photo",
+            "nothing: a painting to be like, and the photo's light and dark",
+            "sigmoid",
+            "Gram matrices of random filters, plus lightness",
+            "structure kept (SSIM of lightness), palette missed",
+        ),
+        "An experiment: trained for a few minutes, without the features of a large network that "
+        "papers use. It knows texture, not things: sky and skin get the same strokes, and flat "
+        "areas a weave. Photos above 0.4 megapixels are painted at that size and enlarged.",
+    ),
+    "denoise-speech": Text(
+        "A second of sound is a picture: time from left to right, tones from low to high, bright "
+        "where it is loud. "
+        "The U-Net of the denoiser looks at it and says for each place how much of it is speech; "
+        "the noisy sound is multiplied by that, and becomes sound again. "
+        "The phase of the noise stays in, so that even a perfect answer is not silent behind the "
+        "voice. "
+        "The filters follow the noise where nobody speaks: they know hiss, but not the clicks of a "
+        "clock. "
+        "The network has heard voices, and keeps what looks like one.",
+        (
+            "the spectrogram of noisy speech, in decibels",
+            "how much of each place is speech",
+            "sigmoid, one share a place",
+            "decibels of error, and loudness as the ear has it",
+            "SI-SDR, in decibels",
+        ),
+        "Trained on digits that three men spoke, at the rate of a telephone (8 kHz). Women's and "
+        "children's voices, music and other languages are new to it; with much noise quiet "
+        "consonants are lost: leave a little noise in.",
+    ),
+}
+
 
 def show_text(task: Task) -> None:
     """Say what changed against the denoiser, and what to expect."""
