@@ -245,6 +245,32 @@ def test_where_something_is_missing_the_page_works_without_a_preview(draw, befor
     expect(page.get_by_role("button", name="Wipe")).to_be_visible()
 
 
+FORGET = """
+async () => {
+    const loaded = performance.getEntriesByType('resource').map(({name}) => name);
+    const {unpack} = await import(loaded.find((name) => name.includes('/viewer/pixels.js')));
+    const header = new TextEncoder().encode(JSON.stringify({key: 'viewer', pictures: []}));
+    const data = new Uint8Array(4 + header.length);
+    data[0] = header.length;
+    data.set(header, 4);
+    unpack(data);
+}
+"""
+
+
+def test_what_the_browser_lost_is_sent_again(draw):
+    """The server leaves out what did not change, and the browser may know better."""
+    page = draw()
+    original, noisy = (painted(page, title) for title in ("Original", "Noisy"))
+    page.evaluate(FORGET)
+    released(page, lambda: slider(page).press("ArrowRight"))
+    expect(page.locator(".viewer")).to_have_attribute("data-live", "ready")
+    assert np.array_equal(painted(page, "Original"), original)
+    assert not np.array_equal(painted(page, "Noisy"), noisy)
+    released(page, lambda: slider(page).press("ArrowLeft"))
+    assert np.array_equal(painted(page, "Noisy"), noisy)
+
+
 def test_streamlits_slider_is_still_built_as_the_preview_expects(draw):
     """Its markup is no public API: where this fails, static/live/preview.js has to follow."""
     page = draw()
