@@ -51,6 +51,7 @@ export function reading(chances) {
 export const toLevels = (values) => Uint8Array.from(values, (value) => Math.round(255 * value));
 
 export async function prepare({ preview, pictures, width, height }) {
+  if (!apply[preview.kind]) throw new Error(`no noise called ${preview.kind} here`);
   const parts = Object.fromEntries(preview.parts.map((part) => [part.name, part]));
   const array = ({ type, content }) => new ARRAYS[type](content.slice().buffer);
   const [network, reader] = await Promise.all([

@@ -319,7 +319,10 @@ class Viewer {
     this.version = `preview ${by}`;
     this.measured = null;
     this.root.dataset.preview = by;
-    this.render();
+    // Nothing else of the screen depends on the pixels.
+    this.renderCaptions();
+    if (this.view.mode === "difference") this.renderDifference();
+    this.renderPixel();
   }
 
   picture(title) {
@@ -519,6 +522,11 @@ class Viewer {
     press("gain", view.gain);
     press("show", view.shown);
     for (const select of this.all("select")) select.value = view[select.dataset.pick];
+    this.renderCaptions();
+  }
+
+  renderCaptions() {
+    const { view } = this;
     for (const caption of this.all("[data-caption]")) {
       const title = caption.dataset.caption === "shown" && this.held
         ? view.other

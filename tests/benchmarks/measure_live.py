@@ -22,6 +22,8 @@ WATCH = """
 () => {
     window.frames_painted = [];
     window.delays = [];
+    if (window.is_watched) return;
+    window.is_watched = true;
     let moved = null;
     addEventListener('pointermove', (event) => { moved ??= event.timeStamp; }, {capture: true});
     const paint = CanvasRenderingContext2D.prototype.putImageData;
