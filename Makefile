@@ -25,7 +25,7 @@ HAS_TENSORFLOW := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14)
 VENV_WORKS := $(shell $(PY) -c '$(NEW_ENOUGH)' 2>/dev/null && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run dev check test format bench clean chromium FORCE
+.PHONY: help venv run dev check test format bench licences clean chromium FORCE
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ format: $(VENV)/.stamp-dev  ## put the code in its one format, mend what ruff ca
 
 bench: $(VENV)/.stamp-dev chromium  ## measure speed and memory (ARGS=--write: into docs/)
 	$(PY) -m tests.benchmarks $(ARGS)
+
+licences: $(VENV)/.stamp-dev  ## list all that is installed for the app, with its licence
+	@$(PY) -m tests.licences
 
 clean:  ## remove caches and test leftovers; keeps .venv and train/runs
 	rm -rf .pytest_cache .ruff_cache .hypothesis tests/browser/artifacts

@@ -204,7 +204,7 @@ def resume(run: Run, limits: Limits = Limits()) -> None:
         ) from problem
     _wait_for_end(run)
     if _last_event(run) != before:  # Another tab was faster, and what was waited for is its worker.
-        raise Refused("This run is being trained already.")
+        raise Refused("This run is already training.")
     _require_room(limits, run.folder.parent, [config])
     run.stop.unlink(missing_ok=True)
     _send_worker(run, limits)
@@ -605,12 +605,14 @@ def _last_event(run: Run) -> dict | None:
 
 def _died(run: Run) -> Status:
     """What can be known of a worker that is gone and did not say why in the run's events."""
+    log = run.folder / "worker.log"
     try:
-        lines = (run.folder / "worker.log").read_text(errors="replace").splitlines()
-        room = shutil.disk_usage(run.folder).free
+        lines = log.read_text(errors="replace").splitlines()
+        written, room = log.stat().st_mtime, shutil.disk_usage(run.folder).free
     except OSError:
-        lines, room = [], math.inf
-    said = lines[-1][:300] if lines else ""
+        lines, written, room = [], 0.0, math.inf
+    # What an earlier worker said last does not count for one that never came to speak.
+    said = lines[-1][:300] if lines and written > _waiting_since(run) - 0.1 else ""
     kept = "What it had saved is kept: continue from there, or reset the run."
     if room < 5e6:
         return Status(FAILED, detail=f"The disk of this host is full. {kept}")

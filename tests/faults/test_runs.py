@@ -1,5 +1,6 @@
 """The folder of runs: many of them, old ones, two servers at one, a clock that goes back."""
 
+import os
 import shutil
 import threading
 import time
@@ -94,3 +95,15 @@ def test_ten_thousand_runs_are_listed_in_two_seconds_of_work(tmp_path):
     began = time.process_time()
     assert len(jobs.runs_of(TOKEN, tmp_path)) == 1
     assert time.process_time() - began < 2
+
+
+def test_what_an_earlier_worker_said_last_is_no_reason_for_one_that_never_started(tmp_path):
+    run = finished(tmp_path, "a", time.time())
+    log = run.folder / "worker.log"
+    log.write_text("train: stopped before its turn came\n")
+    jobs._get_in_line(run)  # And then the server was killed, before it had sent a worker.
+    os.utime(log, (time.time() - 5, time.time() - 5))
+    assert jobs.status(run).state == jobs.FAILED
+    assert "stopped before its turn" not in jobs.status(run).detail
+    log.write_text("train: mnist.npz is torn\n")
+    assert jobs.status(run).detail == "mnist.npz is torn"

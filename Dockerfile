@@ -1,0 +1,28 @@
+# Denoise Lab in a container: docker build -t denoise-lab . && docker run -p 8501:8501 denoise-lab
+# See docs/hosting.md for limits, several servers and a proxy.
+FROM python:3.12-slim AS build
+WORKDIR /app
+COPY requirements.txt .
+RUN python -m venv /venv \
+ && /venv/bin/pip install --no-cache-dir --no-compile -r requirements.txt
+
+FROM python:3.12-slim
+# Whoever breaks out of the app is nobody in particular.
+RUN useradd --system --uid 10001 --home-dir /nowhere --shell /usr/sbin/nologin lab \
+ && install -d -o lab -g lab /runs
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY . .
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    KERAS_HOME=/runs/.keras \
+    DENOISE_RUNS_DIR=/runs \
+    MALLOC_ARENA_MAX=2
+USER lab
+VOLUME /runs
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+CMD ["streamlit", "run", "app.py", "--server.address", "0.0.0.0", "--server.port", "8501", "--server.headless", "true"]

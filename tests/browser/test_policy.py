@@ -1,0 +1,91 @@
+"""The content security policy of docs/Caddyfile, tried on every page."""
+
+import asyncio
+import contextlib
+import re
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import streamlit
+from playwright.sync_api import Page, expect
+
+from tests.chromium import wait_until_idle
+
+CADDYFILE = Path(__file__).parents[2] / "docs" / "Caddyfile"
+POLICY = re.search(r'Content-Security-Policy "(.*)"', CADDYFILE.read_text())[1]
+# What each page shows once it works.
+PAGES = {
+    "": "canvas[data-title=Denoised][data-version]",
+    "photo": "canvas[data-title=Denoised][data-version]",
+    "train": "button:has-text('Train')",
+    "inside": ".st-key-feature-maps img",
+    "inside?inside=code": ".stVegaLiteChart canvas",
+    "compare": ".stVegaLiteChart canvas, .stDataFrame canvas",
+}
+
+
+async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, header: bytes) -> None:
+    """Pass everything on; where ``header`` is not empty, add it to what is sent as HTML."""
+    html = b"content-type: text/html"
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data.replace(html, header + html) if header else data)
+            await writer.drain()
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def proxied(app_url: str) -> Iterator[str]:
+    """The app behind a proxy that adds the policy, as Caddy does."""
+    host, port = app_url.removeprefix("http://").split(":")
+    header = f"content-security-policy: {POLICY}\r\n".encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(
+            relay(reader, server_writer, b""), relay(server_reader, writer, header)
+        )
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    starting = asyncio.start_server(serve, "127.0.0.1", 0)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    loop.call_soon_threadsafe(server.close)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+def breaches_of(page: Page) -> list[str]:
+    """What the page will do against the policy, as it happens."""
+    breaches: list[str] = []
+    page.expose_function("tell", lambda breach: breaches.append(breach))
+    page.add_init_script(
+        "document.addEventListener('securitypolicyviolation', it =>"
+        " tell(`${it.violatedDirective} ${it.blockedURI} in ${it.sourceFile}`))"
+    )
+    return breaches
+
+
+def test_the_hash_in_the_policy_is_that_of_the_only_script_in_streamlits_first_page():
+    first = (Path(streamlit.__file__).parent / "static" / "index.html").read_text()
+    scripts = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", first, re.DOTALL)
+    hashes = [f"sha256-{b64encode(sha256(each.encode()).digest()).decode()}" for each in scripts]
+    assert hashes == re.findall(r"sha256-[^']+", POLICY)
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_page_works_under_the_policy_and_breaches_nothing(proxied, open_page, address):
+    page = open_page()
+    breaches = breaches_of(page)
+    answer = page.goto(f"{proxied}/{address}")
+    assert answer.header_value("content-security-policy") == POLICY
+    shown = page.locator(PAGES[address]).first
+    expect(shown).to_be_attached(timeout=60_000)
+    wait_until_idle(page)
+    assert breaches == []
