@@ -39,13 +39,16 @@ function ruleHistory(steps, drawings) {
 // A lost connection leaves red boxes of Streamlit's in place of parts of the page.
 function offerReload(bar) {
   const look = () => {
-    const boxes = [...document.querySelectorAll('[data-testid="stException"], .stAlert, .stException')];
+    const boxes = [...document.querySelectorAll('[data-testid="stAlertContainer"], .stException')];
     const failed = boxes.filter((box) => box.textContent.includes(FAILED));
     failed.forEach((box) => (box.style.display = "none"));
     if (failed.length) bar.hidden = false;
   };
   document[WATCH]?.disconnect();
-  const watch = (document[WATCH] = new MutationObserver(look));
+  // A drag changes the page many times a second; looking can wait.
+  let waiting = null;
+  const later = () => (waiting ??= setTimeout(() => ((waiting = null), look()), 500));
+  const watch = (document[WATCH] = new MutationObserver(later));
   watch.observe(document.body, { childList: true, subtree: true });
   look();
 }

@@ -247,3 +247,24 @@ def test_all_methods_are_worked_out_once_they_are_scrolled_to_and_follow_the_noi
     gallery.locator("img").last.scroll_into_view_if_needed()
     wait_until_idle(page)
     expect(gallery.locator("img").last).to_be_visible()
+
+
+def test_back_shows_the_digit_that_was_there_and_a_slider_is_not_a_step(draw):
+    page = draw("?start=5")
+    begun = page.evaluate("history.length")
+    before = painted(page, "Original")
+    page.get_by_role("radio", name="8", exact=True).click()
+    expect(page).to_have_url(re.compile("start=8"))
+    wait_until_idle(page)
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+        wait_until_idle(page)
+    expect(page).to_have_url(re.compile("strength="))
+    assert page.evaluate("history.length") == begun + 1
+    page.go_back()
+    expect(page).to_have_url(re.compile("start=5"))
+    wait_until_idle(page)
+    assert np.array_equal(painted(page, "Original"), before)
+    assert "strength" not in page.url

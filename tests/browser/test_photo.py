@@ -319,3 +319,24 @@ def test_nothing_is_asked_of_another_host(app_url, open_page):
         wait_until_idle(page)
     others = [url for url in asked if not url.startswith((app_url, "data:", "blob:"))]
     assert others == []
+
+
+def test_parts_that_did_not_load_are_said_with_a_button_and_no_picture_is_lost(
+    app_url, open_page, tmp_path
+):
+    page = open_page(app_url)
+    page.goto(f"{app_url}/photo?photo_source=upload")
+    wait_until_idle(page)
+    # Sliders are drawn once there is a picture; until then the connection is lost for them.
+    page.route("**/Slider*.js", lambda route: route.abort())
+    coffee(60).save(tmp_path / "mine.png")
+    upload(page, tmp_path / "mine.png")
+    button = page.get_by_role("button", name="Load the page again")
+    expect(button).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("dynamically imported").first).not_to_be_visible()
+    page.unroute("**/Slider*.js")
+    button.click()
+    wait_until_idle(page)
+    assert shown(page, coffee(60))
+    expect(page.get_by_role("slider").first).to_be_visible(timeout=PATIENCE)
+    expect(button).not_to_be_visible()

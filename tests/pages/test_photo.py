@@ -6,17 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from imaging.files import read_photo
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.writing import write
 from models.catalogue import load_catalogue
 from models.methods import method_names, method_title
 from models.tasks.denoise_photos import TASK
 from pages.components import cached
 from pages.components.methods import load_method
+from pages.components.photo import own
 from pages.components.photo.batch import denoise_all
+from pages.components.photo.downloads import FileForm
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "photo.py")
 QUICK = "median"  # A method that takes a moment; the network's own tests are elsewhere.
@@ -27,6 +32,7 @@ def own_shelf():
     """No test sees the pictures that another one has made."""
     cached.get_picture_cache.clear()
     cached.get_picture_queue.clear()
+    cached.get_uploads.clear()
 
 
 def visit(**params: str) -> AppTest:
@@ -221,3 +227,99 @@ def test_titles_of_methods_are_unlike_each_other():
     cards = load_catalogue()
     titles = [method_title(TASK, name, cards) for name in method_names(TASK, cards)]
     assert len(set(titles)) == len(titles) > len(TASK.baselines)
+
+
+def deep_tiff() -> bytes:
+    values = np.random.default_rng(3).integers(0, 65536, (40, 60, 3), dtype=np.uint16)
+    return write(values, "tiff")
+
+
+def test_two_files_of_one_name_have_labels_of_their_own():
+    page = upload(("same.png", png(noisy_grey())), ("same.png", png(noisy_grey(30, 50))))
+    first, second = page.selectbox(key="photo_shown").options
+    assert first.startswith("same.png (1), ")
+    assert second.startswith("same.png (2), ")
+    page.selectbox(key="photo_shown").select_index(1)
+    finish(page.run())
+    assert not page.exception
+    assert page.session_state["photo_shown"] == page.session_state["photo_tab"].pictures[1].digest
+
+
+def test_a_picture_that_is_removed_is_forgotten():
+    page = upload(("one.png", png(noisy_grey())), ("two.png", png(noisy_grey(30, 50))))
+    page.button(key="photo_remove").click()
+    finish(page.run())
+    assert [each.name for each in page.session_state["photo_tab"].pictures] == ["two.png"]
+    assert cached.get_uploads().size == len(png(noisy_grey(30, 50)))
+    page.button(key="photo_remove").click()
+    page.run()
+    assert cached.get_uploads().size == 0
+    assert any("Choose a picture" in box.value or "image" in box.value for box in page.info)
+
+
+def test_undo_brings_back_what_was_shown_and_forgets_what_came():
+    page = visit(method=QUICK)
+    page.file_uploader(key="photo_files").set_value([("new.png", png(noisy_grey()), "image/png")])
+    finish(page.run())
+    assert any("new.png" in each.value and "Cat" in each.value for each in page.markdown)
+    page.button(key="photo_undo_button").click()
+    finish(page.run())
+    assert page.session_state["photo_source"] == "sample"
+    assert page.session_state["photo_task"] == "add"
+    assert not page.session_state["photo_tab"].pictures
+
+
+def test_too_many_pictures_are_refused_one_by_one():
+    files = [
+        (f"{n}.png", png(noisy_grey(8 + n, 9)), "image/png") for n in range(own.MOST_FILES + 2)
+    ]
+    page = visit(source="upload", method=QUICK)
+    page.file_uploader(key="photo_files").set_value(files)
+    finish(page.run())
+    assert len(page.session_state["photo_tab"].pictures) == own.MOST_FILES
+    assert [error.value[:8] for error in page.error] == ["`20.png`", "`21.png`"]
+
+
+def test_a_picture_of_sixteen_bits_is_worked_on_and_written_with_all_of_them():
+    page = upload(("deep.tif", deep_tiff()), brightness="50", colour="50")
+    assert not page.exception
+    photo = read_photo(deep_tiff(), "deep.tif")
+    method = load_method(TASK, QUICK, {})
+    denoised = method.run(photo.best, 0.05, lambda done, total: None)
+    assert denoised.dtype == np.uint16
+    # More than 256 values: nothing was rounded to 8 bits on the way.
+    assert len(np.unique(denoised)) > 1000
+    again = read_photo(FileForm("png").write(photo, denoised), "x")
+    np.testing.assert_array_equal(again.own, denoised)
+
+
+def test_the_zip_has_the_format_that_was_chosen():
+    files = [own.NamedFile(png(noisy_grey()), "a.png"), own.NamedFile(deep_tiff(), "b.tif")]
+    for kind, form in (("jpeg", "JPEG"), ("tiff", "TIFF")):
+        packed, problems = denoise_all(
+            files, load_method(TASK, QUICK, {}), 1.0, 1.0, lambda *_: None, FileForm(kind)
+        )
+        assert problems == []
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            names = archive.namelist()
+            contents = [archive.read(name) for name in names]
+        ending = {"jpeg": ".jpg", "tiff": ".tif"}[kind]
+        assert names == [f"a{ending}", f"b{ending}"]
+        assert all(Image.open(io.BytesIO(content)).format == form for content in contents)
+    assert read_photo(contents[1], "b.tif").own.dtype == np.uint16
+
+
+def test_a_stack_and_a_dark_picture_have_controls_of_their_own():
+    stack = io.BytesIO()
+    values = np.stack([noisy_grey(), noisy_grey()[::-1]]).astype(np.uint16) * 8
+    tifffile.imwrite(stack, values, photometric="minisblack")
+    page = upload(("stack.tif", stack.getvalue()))
+    (digest,) = [each.digest for each in page.session_state["photo_tab"].pictures]
+    assert any("holds 2 images" in caption.value for caption in page.caption)
+    assert any("very dark" in caption.value for caption in page.caption)
+    page.toggle(key=f"photo_stretch_{digest}").set_value(True)
+    page.slider(key=f"photo_plane_{digest}").set_value(2)
+    finish(page.run())
+    assert not page.exception
+    assert any("number 2 is shown" in caption.value for caption in page.caption)
+    assert any("stretched" in caption.value for caption in page.caption)

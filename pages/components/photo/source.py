@@ -70,15 +70,15 @@ def _take_what_comes(source: str) -> None:
             help="Several files can be denoised at once and taken away as one ZIP. They can be "
             "pasted and dropped anywhere on the page, too.",
         )
-    said = watch_tab(
-        "photo_bring",
-        own.LARGEST_FILE,
-        source == "upload",
-        "photo_word" in st.session_state,
-        len(own.tab().pictures),
-        st.session_state.get("photo_gone", 0),
-        len(st.session_state.get("photo_taken", ())),
-    )
+        said = watch_tab(
+            "photo_bring",
+            own.LARGEST_FILE,
+            source == "upload",
+            "photo_word" in st.session_state,
+            len(own.tab().pictures),
+            st.session_state.get("photo_gone", 0),
+            len(st.session_state.get("photo_taken", ())),
+        )
     if said.word and st.session_state.get("photo_word") != said.word:
         st.session_state.photo_word = said.word
         own.recognise(said.word)
@@ -133,7 +133,7 @@ def _pick_own(brought: list[Brought]) -> Brought:
         shown = widgets.selectbox(
             "Your picture" if len(brought) == 1 else f"Shown, of your {len(brought)} pictures",
             list(by_digest),
-            format_func=labels.get,
+            format_func=lambda digest: labels.get(digest, digest),
             key="photo_shown",
             on_change=_forget_undo,
         )
