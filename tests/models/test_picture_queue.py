@@ -331,6 +331,32 @@ def test_a_job_that_nobody_asks_about_is_not_begun(clock, gates):
     assert not second.begun.is_set()
 
 
+def test_a_job_goes_on_while_its_visitor_looks_at_another_page(clock, gates):
+    class Visitor:
+        pass
+
+    visitor, gate = Visitor(), gates(steps=3)
+    job = PictureQueue().submit(gate, visitor)
+    gate.wait()
+    clock.now += 10 * ABANDONED_AFTER_S
+    gate.open()
+    assert ended(job) == "done"
+
+
+def test_a_job_ends_when_its_visitor_is_gone_for_good(clock, gates):
+    class Visitor:
+        pass
+
+    visitor, gate = Visitor(), gates(steps=3)
+    job = PictureQueue().submit(gate, visitor)
+    gate.wait()
+    del visitor
+    gc.collect()
+    clock.now += ABANDONED_AFTER_S + 1
+    gate.open()
+    assert ended(job) == "cancelled"
+
+
 def test_whoever_asks_in_time_keeps_the_job_alive(clock, gates):
     bench, first, second = PictureQueue(at_once=1), gates(), gates()
     jobs = bench.submit(first), bench.submit(second)

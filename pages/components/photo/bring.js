@@ -35,8 +35,14 @@ function megabytes(bytes) {
   return (bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 });
 }
 
-// What the server has taken is in the visitor's own list, and leaves the uploader.
+// What the server has taken is in the visitor's own list, and leaves the uploader: once the page
+// is drawn, as a browser that asks for another run before that has not heard what this one set.
 function empty() {
+  const app = document.querySelector('[data-testid="stApp"]');
+  if (app?.dataset.testScriptState !== "notRunning") {
+    setTimeout(empty, 200);
+    return;
+  }
   for (const chip of document.querySelectorAll(`${UPLOADER} [data-testid="stFileChip"]`)) {
     if (chip.querySelector('[data-testid="stFileChipIconSpinner"]')) continue; // On its way.
     chip.querySelector('[data-testid="stFileChipDeleteBtn"] button, button')?.click();
@@ -49,7 +55,7 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
   button.hidden = !data.shown;
   if (data.taken !== taken) {
     taken = data.taken;
-    setTimeout(empty);
+    setTimeout(empty, 200);
   }
 
   // The server knows this tab by a word, and finds its pictures again after a reload.
