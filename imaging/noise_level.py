@@ -3,6 +3,8 @@
 Fine texture looks like noise to ``imaging.filters.estimate_sigma``, and clipping hides noise
 from it.  Here noise is looked for where a photo has least of its own: in the colour differences
 of evenly coloured places in mid-tones.
+
+Pictures are ``(H, W, C)``, 8-bit or ``float32`` in [0, 1].
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""How badly something is rebuilt, as a sign that it is not a digit."""
+"""How badly something is rebuilt, as a sign that it is not a digit.
+
+Pictures are ``(N, 28, 28, 1)``, ``float32`` in [0, 1]; scores are ``(N,)``.
+"""
 
 from pathlib import Path
 

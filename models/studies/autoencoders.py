@@ -1,4 +1,7 @@
-"""Dense autoencoders of several widths, and PCA with as many numbers."""
+"""Dense autoencoders of several widths, and PCA with as many numbers.
+
+Pictures are ``(N, 28, 28, 1)``, ``float32`` in [0, 1].
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

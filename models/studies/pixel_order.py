@@ -1,4 +1,7 @@
-"""Denoisers of digits whose pixels are in order, or all shuffled alike."""
+"""Denoisers of digits whose pixels are in order, or all shuffled alike.
+
+Pictures are ``(N, 28, 28, 1)``, ``float32`` in [0, 1].
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

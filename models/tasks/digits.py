@@ -2,6 +2,8 @@
 
 MNIST and Fashion-MNIST are read from a folder here; ``train.fit.data`` downloads them, and draws or
 reads the others.
+
+Pictures are ``(N, 28, 28, 1)``, 8-bit in a data set, ``float32`` in [0, 1] for a network.
 """
 
 from functools import lru_cache, partial

@@ -1,4 +1,7 @@
-"""A row of small pictures with numbers, for results that are compared at a glance."""
+"""A row of small pictures with numbers, for results that are compared at a glance.
+
+Pictures are ``(H, W, C)``, ``float32`` in [0, 1].
+"""
 
 import base64
 import io

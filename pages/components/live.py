@@ -1,4 +1,7 @@
-"""Says what the browser needs to follow a slider itself, between two answers of the server."""
+"""Says what the browser needs to follow a slider itself, between two answers of the server.
+
+Pictures are ``(H, W, C)``, ``float32`` in [0, 1].
+"""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,7 @@
-"""Methods as the screens use them: networks out of the cache, and all at once on one picture."""
+"""Methods as the screens use them: networks out of the cache, and all at once on one picture.
+
+Inputs and answers are those of the task: images ``(H, W, C)``, ``float32`` in [0, 1].
+"""
 
 import time
 from collections.abc import Mapping

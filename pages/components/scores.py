@@ -1,4 +1,7 @@
-"""What there is to say about a result: quality, what a reader reads, warnings, the others."""
+"""What there is to say about a result: quality, what a reader reads, warnings, the others.
+
+Pictures are ``(H, W, 1)``, ``float32`` in [0, 1]; the digit reader takes 28 by 28.
+"""
 
 import math
 

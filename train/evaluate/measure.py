@@ -2,6 +2,8 @@
 
 All methods see the same noisy pictures: noise is drawn from a seed that depends on its kind
 and strength alone, and clipped to [0, 1] as on the screen.
+
+Batches are ``(N, 28, 28, 1)``, ``float32`` in [0, 1].
 """
 
 import dataclasses

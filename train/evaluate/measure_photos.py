@@ -2,6 +2,8 @@
 
 All methods see the same noisy pictures and are told the same level.  Kodak24 is never trained on;
 of PolyU only the scenes that the task keeps back are measured.
+
+Photos are ``uint8 (H, W, C)``.
 """
 
 import dataclasses

@@ -1,4 +1,7 @@
-"""How badly digits, letters, clothes and noise are rebuilt; needs ``autoencoders``."""
+"""How badly digits, letters, clothes and noise are rebuilt; needs ``autoencoders``.
+
+Pictures are ``(N, 28, 28, 1)``, ``float32`` in [0, 1]; scores are ``(N,)``.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

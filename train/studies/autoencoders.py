@@ -1,4 +1,7 @@
-"""Dense autoencoders of 2 to 128 hidden units, and PCA with as many components."""
+"""Dense autoencoders of 2 to 128 hidden units, and PCA with as many components.
+
+Pictures are ``(N, 28, 28, 1)``, ``float32`` in [0, 1].
+"""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""2,000 test digits as the 10 numbers of ``conv-code-10``, and maps of these."""
+"""2,000 test digits as the 10 numbers of ``conv-code-10``, and maps of these.
+
+Codes and points of a map are ``(N, D)``, their labels ``(N,)``.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""A dense and a convolutional denoiser, each for digits in order and with shuffled pixels."""
+"""A dense and a convolutional denoiser, each for digits in order and with shuffled pixels.
+
+Pictures are ``(N, 28, 28, 1)``, ``float32`` in [0, 1].
+"""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""What the studies share: their seed, their files, the training of a run, and quality."""
+"""What the studies share: their seed, their files, the training of a run, and quality.
+
+Pictures are ``(N, 28, 28, 1)``, ``float32`` in [0, 1].
+"""
 
 import json
 import platform

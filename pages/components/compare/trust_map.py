@@ -1,6 +1,8 @@
 """The trust map: one digit under many draws of the noise, and what the answers have in common.
 
 ``clean (28, 28, 1) -> 32 noisy pictures -> 32 answers -> mean, spread, readings``
+
+Pictures are ``(28, 28, 1)``, answers ``(32, 28, 28, 1)``, ``float32`` in [0, 1].
 """
 
 from collections.abc import Mapping

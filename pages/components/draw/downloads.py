@@ -1,4 +1,7 @@
-"""What a visitor can take away: pictures without loss, numbers, settings."""
+"""What a visitor can take away: pictures without loss, numbers, settings.
+
+Digits are ``(28, 28, 1)``, ``float32`` in [0, 1].
+"""
 
 import csv
 import dataclasses

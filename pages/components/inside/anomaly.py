@@ -1,6 +1,8 @@
 """Anomalies: what is badly rebuilt was never seen in training, or so one hopes.
 
 ``picture -> autoencoder -> rebuilt picture -> mean squared error -> alarm above a threshold``
+
+Pictures are ``(28, 28, 1)``, ``float32`` in [0, 1]; scores of many are ``(N,)``.
 """
 
 from collections.abc import Mapping

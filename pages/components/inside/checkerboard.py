@@ -1,6 +1,8 @@
 """The section "Checkerboard": two ways to enlarge maps, and the pattern that one of them leaves.
 
 ``noisy (28, 28, 1) -> last maps and answer of two networks -> spectra, energy at period 2``
+
+Digits are ``(28, 28, 1)`` and maps ``(H, W, C)``, ``float32``; digits are in [0, 1].
 """
 
 import numpy as np

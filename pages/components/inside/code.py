@@ -1,6 +1,8 @@
 """The code of a digit: its 10 numbers on sliders, a walk between two digits, a map of 2,000.
 
 ``digit (28, 28, 1) -> encoder -> 10 numbers -> decoder -> picture``
+
+Digits are ``(28, 28, 1)``, ``float32`` in [0, 1]; codes are ``(10,)``, of many digits ``(N, 10)``.
 """
 
 import numpy as np

@@ -1,6 +1,8 @@
 """The section "Layers": a network as a diagram, and what a chosen layer makes of the digit.
 
 ``clean, noisy (28, 28, 1) -> feature maps (2, H, W, C) -> a picture of both for each filter``
+
+Digits are ``(28, 28, 1)`` and maps ``(H, W, C)``, ``float32``; digits are in [0, 1].
 """
 
 from collections.abc import Mapping

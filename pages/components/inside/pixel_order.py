@@ -1,6 +1,8 @@
 """The order of pixels: shuffle them all, and see which network needs them to be neighbours.
 
 ``digit -> noise -> shuffle -> network for shuffled digits -> shuffle undone -> picture``
+
+Digits are ``(28, 28, 1)``, ``float32`` in [0, 1].
 """
 
 import altair as alt

@@ -1,4 +1,7 @@
-"""What the sections of the Inside page share: digit, noise and network."""
+"""What the sections of the Inside page share: digit, noise and network.
+
+Digits are ``(28, 28, 1)``, ``float32`` in [0, 1].
+"""
 
 from collections.abc import Mapping
 

@@ -1,6 +1,8 @@
 """The section "Skip connections": the U-Net with a switch at each of its bridges.
 
 ``noisy (28, 28, 1), switches -> denoised, what is left of the error, PSNR``
+
+Digits are ``(28, 28, 1)``, ``float32`` in [0, 1].
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,8 @@
 """The section "One window": how a convolution, or a pooling, comes to one of its values.
 
 ``digit (28, 28, 1) -> maps before the layer -> patch x kernel -> sum -> bias -> ReLU -> value``
+
+Digits are ``(28, 28, 1)`` and maps ``(H, W)``, ``float32``; digits are in [0, 1].
 """
 
 from html import escape

@@ -1,4 +1,7 @@
-"""What a visitor can take away of a photo, in a format to choose, in its own size."""
+"""What a visitor can take away of a photo, in a format to choose, in its own size.
+
+Photos are ``(H, W, C)``, 8-bit, or as fine as their file.
+"""
 
 from dataclasses import dataclass
 

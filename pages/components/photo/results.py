@@ -1,4 +1,7 @@
-"""What there is to see and to say about a denoised photo."""
+"""What there is to see and to say about a denoised photo.
+
+Photos are ``(H, W, C)``, 8-bit, or as fine as their file.
+"""
 
 import time
 

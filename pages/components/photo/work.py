@@ -1,4 +1,7 @@
-"""Long work on photos: asked for by a page, done on the bench, kept on the shelf."""
+"""Long work on photos: asked for by a page, done on the bench, kept on the shelf.
+
+Photos are ``(H, W, C)``, 8-bit, or as fine as their file; levels count the full range as 1.
+"""
 
 from collections.abc import Callable, Hashable
 from contextlib import nullcontext

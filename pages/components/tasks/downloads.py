@@ -1,4 +1,7 @@
-"""What a visitor can take away: masks and pictures as PNG, a table of regions as CSV."""
+"""What a visitor can take away: masks and pictures as PNG, a table of regions as CSV.
+
+Instances and classes are whole numbers ``(H, W)``, masks ``(H, W, 1)``, pictures ``(H, W, C)``.
+"""
 
 import io
 from collections.abc import Sequence
