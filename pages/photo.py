@@ -6,9 +6,9 @@ from imaging.pixels import blend
 from models.catalogue import Card, ModelError
 from models.tasks.denoise_photos import TASK
 from pages.components.cached import get_cards
+from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
 from pages.components.methods import load_method
-from pages.components.model_card import show_model_card
 from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import pick_form, show_downloads

@@ -4,8 +4,8 @@ import streamlit as st
 
 from pages.components import widgets
 from pages.components.cached import get_cards
+from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
-from pages.components.model_card import show_model_card
 from pages.components.settings import open_link, reset, show_problems, write_link
 from pages.components.tasks.hint_pad import pick_hints
 from pages.components.tasks.settings import chosen_task, settings, shown_tasks

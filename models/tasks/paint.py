@@ -104,7 +104,7 @@ def solve(
 
 
 def soft(network: Network, image: np.ndarray, watch: Watch | None = None) -> np.ndarray:
-    """Return photo and painting beside each other, ``(H, W, 6)``.
+    """Return photo and painting side by side, ``(H, W, 6)``.
 
     Strokes are the network's, colours those of the mean Monet: the network's own run into
     rainbows.  It is painted as a whole: in tiles each would get the contrast of a picture of its

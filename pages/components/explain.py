@@ -1,8 +1,10 @@
-"""Text that explains what is seen, with the definition of each term one hover away."""
+"""Text that explains: what is seen, with the definition of each term one hover away; a model."""
 
 from collections.abc import Mapping
 
 import streamlit as st
+
+from models.catalogue import Card
 
 PSNR = (
     "Peak signal-to-noise ratio against the original, in decibels (dB): higher is better, and 3 "
@@ -26,3 +28,13 @@ def measured_on(measured: Mapping) -> str:
         f"Measured by `python -m train lab` on {made_with['date']}: {made_with['processor']}, "
         f"{made_with['cores']} cores, Keras {made_with['keras']}."
     )
+
+
+def show_model_card(card: Card | None) -> None:
+    """Draw the card of a model behind a button; a filter has none."""
+    if card is None:
+        return
+    with st.popover("About this model", icon=":material/badge:"):
+        path = card.folder / "card.md"
+        text = path.read_text() if path.is_file() else card.purpose
+        st.markdown(text.replace("# ", "#### ", 1) if text.startswith("# ") else text)

@@ -401,7 +401,7 @@ TASK = Task(
             _baseline(
                 "gate",
                 "Spectral gate",
-                "Silences what is not clearly above the usual level of its frequency.",
+                "Silences what is not clearly above the typical level of its frequency.",
                 audio.spectral_gate,
             ),
         ]

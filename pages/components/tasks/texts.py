@@ -121,7 +121,7 @@ TEXTS |= {
         "yellow. "
         "Of faces a network can know where skin, lips, hair and background are. "
         "The colour of a jacket is nowhere in a grey picture: all that can be done is to guess the "
-        "usual one, and the mean of all guesses is brown. "
+        "ordinary one, and the mean of all guesses is brown. "
         "So the loss also asks for as much spread of colour as there was. "
         "The plain network without skips paints over the edge of a face.",
         (
