@@ -11,7 +11,9 @@ import logging
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import BinaryIO
 
 import numpy as np
@@ -33,6 +35,7 @@ from imaging.stored import Stored
 from imaging.value_range import Range, find_range, full_range, in_whole_numbers
 
 _MOST_SEGMENTS = 2**16
+_BATCH = 2**22  # Bytes that are unpacked at a time; each time costs as much as many segments.
 _TAG_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)  # By the type of a tag.
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _PHOTOMETRIC, _DNG = 254, 255, 256, 257, 262, 50706
@@ -363,14 +366,13 @@ def _decoded(
     require_affordable(width * height, across * down * together * dtype.itemsize)
     values = np.zeros((height, width, samples), dtype)
     cut = len(offsets) < count
-    for number, (offset, size) in enumerate(zip(offsets[:count], sizes, strict=False)):
-        plane, place = divmod(number, columns * lines)
-        top, left = place // columns * down, place % columns * across
-        rows = down if tiled else min(down, height - top)
-        row_bytes = math.ceil(across * together * bits / 8)
-        file.seek(offset + shift)
-        packed = file.read(min(size, 2 * rows * row_bytes + 4096))
-        raw = _unpacked(packed, page, rows, row_bytes)
+    row_bytes = math.ceil(across * together * bits / 8)
+    tops = [number % (columns * lines) // columns * down for number in range(count)]
+    heights = [down if tiled else min(down, height - top) for top in tops]
+    places = [(offset + shift, size) for offset, size in zip(offsets, sizes, strict=False)]
+    segments = _segments(file, page, places[:count], heights, row_bytes)
+    for number, (raw, top, rows) in enumerate(zip(segments, tops, heights, strict=False)):
+        plane, left = number // (columns * lines), number % columns * across
         cut |= len(raw) < rows * row_bytes
         raw = np.frombuffer(raw[: rows * row_bytes].ljust(rows * row_bytes, b"\0"), np.uint8)
         segment = _samples(raw.reshape(rows, row_bytes), page, dtype, bits, across, together)
@@ -383,42 +385,78 @@ def _decoded(
     return values, cut
 
 
-def _unpacked(packed: bytes, page, rows: int, row_bytes: int) -> bytes:
-    """The bytes of a segment; fewer where it is damaged."""
+def _segments(
+    file: BinaryIO, page, places: list[tuple[int, int]], heights: list[int], row_bytes: int
+) -> Iterator[bytes]:
+    """Unpack strips or tiles, as many at a time as fit; damaged ones are shorter."""
     compression = int(page.compression)
-    if int(page.fillorder) == 2:
-        packed = packed.translate(_REVERSED_BITS)
-    if compression == _PLAIN:
-        return packed
-    if compression in _DEFLATE:
-        try:
-            return zlib.decompressobj().decompress(packed, rows * row_bytes)
-        except zlib.error:
-            return b""
-    return _by_libtiff(packed, compression, rows, row_bytes)
+
+    def read(number: int) -> bytes:
+        offset, size = places[number]
+        file.seek(offset)
+        packed = file.read(min(size, 2 * heights[number] * row_bytes + 4096))
+        return packed.translate(_REVERSED_BITS) if int(page.fillorder) == 2 else packed
+
+    if compression not in _OF_LIBTIFF:
+        for number in range(len(places)):
+            packed = read(number)
+            yield (
+                packed if compression == _PLAIN else _inflated(packed, heights[number] * row_bytes)
+            )
+        return
+    at_once = max(1, _BATCH // max(1, heights[0] * row_bytes)) if heights else 1
+    first = 0
+    while first < len(places):
+        last = first + 1
+        while last < min(len(places), first + at_once) and heights[last] == heights[first]:
+            last += 1
+        packed, rows = [read(number) for number in range(first, last)], heights[first]
+        yield from _by_libtiff(packed, compression, rows, row_bytes)
+        first = last
 
 
-def _by_libtiff(packed: bytes, compression: int, rows: int, row_bytes: int) -> bytes:
-    """Unpack a segment as if it were one of 8-bit grey, which Pillow's libtiff does."""
+def _inflated(packed: bytes, size: int) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(packed, size)
+    except zlib.error:
+        return b""
+
+
+def _by_libtiff(packed: list[bytes], compression: int, rows: int, row_bytes: int) -> list[bytes]:
+    """Unpack segments as if they were strips of one image of 8-bit grey, as libtiff does."""
     entries = [
-        (_WIDTH, row_bytes),
-        (_HEIGHT, rows),
-        (258, 8),
-        (259, compression),
-        (_PHOTOMETRIC, _BLACK_IS_ZERO),
-        (273, 8 + 2 + 9 * 12 + 4),
-        (277, 1),
-        (278, rows),
-        (279, len(packed)),
+        (_WIDTH, [row_bytes]),
+        (_HEIGHT, [rows * len(packed)]),
+        (258, [8]),
+        (259, [compression]),
+        (_PHOTOMETRIC, [_BLACK_IS_ZERO]),
+        (273, [0] * len(packed)),
+        (277, [1]),
+        (278, [rows]),
+        (279, [len(each) for each in packed]),
     ]
-    table = b"".join(struct.pack("<HHII", tag, _LONG, 1, value) for tag, value in entries)
-    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(4)
-    with Image.open(io.BytesIO(head + packed), formats=["TIFF"]) as image:
+    after = 8 + 2 + 12 * len(entries) + 4
+    lists = 4 * 2 * len(packed) * (len(packed) > 1)
+    starts = accumulate((len(each) for each in packed[:-1]), initial=after + lists)
+    entries[5] = 273, list(starts)
+    table, arrays = b"", b""
+    for tag, values in entries:
+        content = struct.pack(f"<{len(values)}I", *values)
+        if len(values) > 1:
+            content, arrays = struct.pack("<I", after + len(arrays)), arrays + content
+        table += struct.pack("<HHI", tag, _LONG, len(values)) + content
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(4) + arrays
+    with Image.open(io.BytesIO(head + b"".join(packed)), formats=["TIFF"]) as image:
         try:
             image.load()
         except (OSError, SyntaxError):
-            return b""
-        return image.tobytes()
+            if len(packed) == 1:
+                return [b""]
+            # One of them is damaged: the others are to be seen.
+            return [_by_libtiff([each], compression, rows, row_bytes)[0] for each in packed]
+        content = image.tobytes()
+    size = rows * row_bytes
+    return [content[number * size : (number + 1) * size] for number in range(len(packed))]
 
 
 def _samples(

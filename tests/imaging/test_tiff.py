@@ -414,3 +414,32 @@ def test_deflate_that_unpacks_to_more_than_the_picture_is_cut_off():
     tags = [(258, 3, (16,)), (259, 3, (8,))]
     photo = opened(raw_tif(rows, 180, 120, tags))
     assert not photo.pixels.any()
+
+
+def lzw_strips():
+    file = io.BytesIO()
+    Image.fromarray(DEEP).save(file, "TIFF", compression="tiff_lzw", tiffinfo={278: 4})
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as written:
+        places = list(
+            zip(written.pages[0].dataoffsets, written.pages[0].databytecounts, strict=True)
+        )
+    assert len(places) == 30
+    return file.getvalue(), places
+
+
+def test_strips_are_unpacked_together_and_the_last_may_be_shorter():
+    file, _ = lzw_strips()
+    np.testing.assert_array_equal(opened(file).own[..., 0], DEEP)
+    short = io.BytesIO()
+    Image.fromarray(DEEP[:118]).save(short, "TIFF", compression="tiff_lzw", tiffinfo={278: 4})
+    np.testing.assert_array_equal(opened(short.getvalue()).own[..., 0], DEEP[:118])
+
+
+def test_of_a_file_with_one_damaged_strip_the_others_are_shown_with_a_note():
+    file, places = lzw_strips()
+    offset, size = places[10]
+    broken = file[:offset] + b"\xff" * size + file[offset + size :]
+    photo = opened(broken)
+    np.testing.assert_array_equal(photo.own[:40, :, 0], DEEP[:40])
+    np.testing.assert_array_equal(photo.own[44:, :, 0], DEEP[44:])
+    assert "cut off or damaged" in photo.notes[0]
