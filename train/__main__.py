@@ -63,6 +63,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, help="file (default: print it)")
     command.set_defaults(command=_code)
 
+    command = commands.add_parser(
+        "accelerated", help="train a photo recipe on an accelerator, by the wall clock, on JAX"
+    )
+    command.add_argument("name")
+    command.add_argument("--seconds", type=float, required=True, help="all in all")
+    command.add_argument("--out", type=Path, required=True, help="run folder")
+    command.add_argument("--start", type=Path, help="an ONNX file, or weights.npz of such a run")
+    command.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
+    command.add_argument("--batch", type=int, help="other than the recipe's")
+    command.add_argument("--crop", type=int, help="other than the recipe's")
+    command.add_argument("--steps", type=int, help="stop after so many, for a rehearsal")
+    command.add_argument("--pool-crops", type=int, default=60_000, help="kept on the accelerator")
+    command.set_defaults(command=_accelerated)
+
     command = commands.add_parser("run", help="train the run folder as its config.json says")
     command.add_argument("folder", type=Path)
     command.add_argument("--queue", action="store_true", help="wait for the turn to train")
@@ -155,6 +169,31 @@ def _recipe(options: argparse.Namespace) -> int:
     run = Run.create(folder, config)
     run.stop.unlink(missing_ok=True)
     return _train(run)
+
+
+def _accelerated(options: argparse.Namespace) -> int:
+    import dataclasses
+    import time
+
+    from train.photo_pool import make_pool
+    from train.recipes import recipe
+
+    started = time.time()
+    config = recipe(options.name).config
+    changes = {name: getattr(options, name) for name in ("batch", "crop")}
+    config = dataclasses.replace(
+        config, **{name: value for name, value in changes.items() if value is not None}
+    )
+    run = Run.create(options.out, config)
+    pool = make_pool(config.crop, config.seed, options.workers)  # Before JAX starts threads.
+    os.environ["KERAS_BACKEND"] = "jax"
+    from train.fit.accelerated import run_accelerated
+
+    outcome = run_accelerated(
+        run, options.seconds, options.start, started, pool, options.steps, options.pool_crops
+    )
+    print(f"{options.out}: {outcome}")
+    return 0 if outcome == "finished" else 1
 
 
 def _recipe_with_workers(options: argparse.Namespace, folder: Path, config: TrainConfig) -> int:

@@ -69,7 +69,7 @@ _UNET = {"architecture": "unet", "settings": {"filters": [16, 32, 64, 128]}}
 _PHOTO = TrainConfig(
     task="denoise-photos",
     architecture="residual-unet",
-    settings={"channels": 3, "filters": [48, 64, 128, 256], "blocks": 2},
+    settings={"channels": 3, "filters": [48, 64, 128, 256], "blocks": [2, 2, 2, 4]},
     data="photos",
     noise=(
         Noise("gaussian", 0.0, 75 / 255, 0.27),
@@ -80,12 +80,13 @@ _PHOTO = TrainConfig(
         Noise("jpeg", 5.0, 95.0, 0.22),
     ),
     loss="psnr",
-    learning_rate=0.001,
+    learning_rate=0.0008,
     schedule="cosine",
-    batch=16,
+    batch=96,
+    crop=160,
     epochs=72,
     average=0.999,
-    clip=6.0,
+    clip=3.0,
     precision="mixed_bfloat16",
 )
 _READER = TrainConfig(

@@ -20,6 +20,7 @@ ARCHITECTURES = {
     "residual-unet": "residual_unet",
     "subpixel": "subpixel",
     "painter": "painter",
+    "level-estimator": "level_estimator",
     "digit-reader": "digit_reader",
 }
 

@@ -70,7 +70,8 @@ def set_kernels(model: keras.Model, kernels: dict[str, np.ndarray]) -> None:
     """Give a model the kernels that ``read_kernels`` returned.
 
     A model with more filters begins as the narrower network: its further maps are random, but
-    nothing that was there before reads them yet.
+    nothing that was there before reads them yet.  One with more residual blocks begins as the
+    network without them: the second kernel of such a block is 0.
 
     Raises:
         ValueError: if names or shapes do not fit.
@@ -80,6 +81,11 @@ def set_kernels(model: keras.Model, kernels: dict[str, np.ndarray]) -> None:
         arXiv:1511.05641); there the further maps are copies.
     """
     own = dict(_kernels(model))
+    deeper = [name for name in own if name not in kernels and "_block_" in name]
+    for name in deeper:
+        kernel = own.pop(name)
+        if name.endswith("_conv_2"):
+            model.get_layer(name).set_weights([np.zeros_like(kernel).transpose(2, 3, 1, 0)])
     if own.keys() != kernels.keys() or not _can_hold([*own.values()], [kernels[n] for n in own]):
         raise ValueError("the network is built otherwise than the one whose weights were given")
     for name, kernel in own.items():
