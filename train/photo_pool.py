@@ -37,6 +37,7 @@ SOURCES = {"photos/train": (0.57, 25), "photos/sharp": (0.36, 10), "photos/drawn
 # How often lost pixels are filled and marked on the map of levels, and how often such a picture
 # has Gaussian noise besides, up to which level.
 MARKED_SHARE, MIXED_SHARE, MIXED_LEVEL = 0.85, 0.3, 0.2
+WATCHED = "photos/train"
 CROPS_A_FILE, MOST_WAITING = 256, 60
 PATTERN = "crops-*.npz"
 # Planes of a crop: clean, noisy, and 255 where a lost pixel was filled in.
@@ -53,20 +54,34 @@ def load_pictures(smallest: int) -> tuple[list[np.ndarray], np.ndarray, list[np.
     Raises:
         OSError: if there are none, or one cannot be read.
     """
+    pictures, chances = [], []
+    for name, (share, kept_back) in SOURCES.items():
+        training = [path for i, path in enumerate(_files(name)) if not kept_back or i % kept_back]
+        pictures += [_open(path, smallest) for path in training]
+        chances += [share / len(training)] * len(training)
+    watched = _files(WATCHED)[:: SOURCES[WATCHED][1]]
+    chances = np.array(chances) / sum(chances)
+    return pictures, chances, [_open(path, smallest) for path in watched]
+
+
+def training_files() -> list[Path]:
+    """Return the files of the pictures that ``load_pictures`` returns, in the same order."""
+    return [
+        path
+        for name, (_, kept_back) in SOURCES.items()
+        for i, path in enumerate(_files(name))
+        if not kept_back or i % kept_back
+    ]
+
+
+def _files(name: str) -> list[Path]:
     root = data_folder()
     if root is None:
         raise OSError("photos are looked for in DENOISE_DATA_DIR, which names no folder")
-    pictures, chances, watched = [], [], []
-    for name, (share, kept_back) in SOURCES.items():
-        files = sorted((root / name).glob("*.*"))
-        if not files:
-            raise OSError(f"there are no photos in {root / name}")
-        training = [path for i, path in enumerate(files) if not kept_back or i % kept_back]
-        pictures += [_open(path, smallest) for path in training]
-        chances += [share / len(training)] * len(training)
-        if name == "photos/train":
-            watched = [_open(path, smallest) for path in files[::kept_back]]
-    return pictures, np.array(chances) / sum(chances), watched
+    files = sorted((root / name).glob("*.*"))
+    if not files:
+        raise OSError(f"there are no photos in {root / name}")
+    return files
 
 
 def _open(path: Path, smallest: int) -> np.ndarray:
@@ -88,11 +103,11 @@ def spoiled_crop(
     if name == "camera":
         camera = draw_camera(rng)
         needed = min(round(side / camera.scale) + 2, *picture.shape[:2])
-        clean = _cut(picture, max(needed, 16), rng)
+        clean = clean_crop(picture, max(needed, 16), rng)
         truth, noisy = degrade(clean, camera, rng)
         planes = _planes(truth, noisy, np.zeros(truth.shape[:2], bool), side)
         return _cut_planes(planes, side, rng), kind, PLACE_ALONE
-    clean = _cut(picture, side, rng)
+    clean = clean_crop(picture, side, rng)
     strength = rng.uniform(*SHARES[name][1:])
     marked = name == "salt-and-pepper" and rng.random() < MARKED_SHARE
     if not marked:
@@ -105,8 +120,8 @@ def spoiled_crop(
     return _planes(clean, noisy, lost, side), kind, level
 
 
-def _cut(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """A random square ``float32``, half of them made smaller, in part grey: one channel."""
+def clean_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a random square ``float32``, half of them made smaller, in part grey: one channel."""
     height, width = picture.shape[:2]
     source = side
     if rng.random() < RESCALED_SHARE:
