@@ -1,4 +1,4 @@
-"""A picture as it comes to be: sensor, demosaicking, processing, files; and what noise becomes there.
+"""A picture as it comes to be, from the sensor to the file, and what noise becomes on the way.
 
 Noise that is added to a finished picture is white: alike in no two pixels.  A camera's is not.  It
 arises on the sensor, where each pixel sees one colour, and then everything that is done to the
@@ -281,9 +281,7 @@ def saved(picture: np.ndarray, file: SavedAs) -> np.ndarray:
     stored = io.BytesIO()
     image = Image.fromarray(pixels.squeeze(2) if grey else pixels)
     if file.format == "JPEG":
-        image.save(
-            stored, "JPEG", quality=file.quality, subsampling=SUBSAMPLINGS[file.subsampling]
-        )
+        image.save(stored, "JPEG", quality=file.quality, subsampling=SUBSAMPLINGS[file.subsampling])
     else:
         image.convert("RGB").save(stored, "WEBP", quality=file.quality, method=2)
     with Image.open(stored) as opened:
@@ -311,7 +309,9 @@ def low_light(image: np.ndarray, iso: float | np.ndarray, rng: np.random.Generat
         raise ValueError(f"iso must not be negative, got {iso}")
     if image.ndim > 3:
         each = np.broadcast_to(iso, (len(image), 1, 1, 1))
-        return np.stack([low_light(one, of.item(), rng) for one, of in zip(image, each, strict=True)])
+        return np.stack(
+            [low_light(one, one_of.item(), rng) for one, one_of in zip(image, each, strict=True)]
+        )
     if image.shape[2] not in (1, 3):
         raise ValueError(f"a camera takes 1 or 3 channels, got {image.shape[2]}")
     iso = float(np.asarray(iso).item())

@@ -23,6 +23,8 @@ import numpy as np
 from PIL import Image
 from scipy.special import ndtr
 
+from imaging.camera import low_light
+
 Strength = float | np.ndarray
 
 
@@ -236,7 +238,7 @@ class NoiseKind:
 
     def on_slider(self, strength: float) -> str:
         """Return a strength as the slider shows it, with three digits."""
-        return f"{strength * self.shown_per_unit:.3g}"
+        return f"{float(f'{strength * self.shown_per_unit:.3g}'):g}"
 
 
 NOISE_KINDS: dict[str, NoiseKind] = {
@@ -341,6 +343,17 @@ PHOTO_NOISE_KINDS: dict[str, NoiseKind] = {
             default=80,
             step=1,
             description="The picture is squeezed into a small file: blocks and halos appear.",
+        ),
+        NoiseKind(
+            name="camera",
+            title="Camera, low light",
+            corrupt=low_light,
+            unit="ISO",
+            high=256,
+            default=64,
+            step=1,
+            shown_per_unit=100,
+            explain="A small sensor in dim light: grain and coloured blotches, then a JPEG file.",
         ),
     )
 }

@@ -47,7 +47,8 @@ class Card:
     the square pictures it was built for, 0 for a network that takes any size whose sides are
     multiples of ``multiple``.  ``macs_per_pixel`` are the multiplications and additions it spends
     on each pixel.  ``storage`` is the precision of the weights in the file, ``notice`` what
-    whoever uses the weights must know of their licence.
+    whoever uses the weights must know of their licence.  ``parts`` are smaller networks that the
+    task asks besides, each with the SHA-256 of its file ``NAME.onnx``.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Card:
     multiple: int = 1
     storage: str = "float32"
     notice: str = ""
+    parts: dict = field(default_factory=dict)
     made_with: dict = field(default_factory=dict)
     scores: tuple[Score, ...] = ()
     folder: Path = field(default=Path(), compare=False)

@@ -4,14 +4,14 @@
 is the task's ``solve``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card
-from models.session import open_session
+from models.session import open_parts, open_session
 from models.tasks import find_task
 from models.tasks.contract import Watch
 
@@ -23,8 +23,13 @@ CLIPPED = ("image", "mask")  # The kinds of signals whose values lie in [0, 1].
 class Session:
     """An opened network, as ``models.tasks.contract.Network`` describes it."""
 
-    def __init__(self, session: ort.InferenceSession, card: Card) -> None:
-        self._session = session
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        card: Card,
+        parts: Mapping[str, "Session"] | None = None,
+    ) -> None:
+        self._session, self.parts = session, parts or {}
         self.size, self.channels, self.multiple = card.size, card.channels, card.multiple
         self._answer = session.get_outputs()[0].name
 
@@ -37,7 +42,8 @@ class Predictor:
     """A network with its task; holds no state, hence safe to share between threads."""
 
     def __init__(self, session: ort.InferenceSession, card: Card) -> None:
-        self.network, self.task = Session(session, card), find_task(card.task)
+        parts = {name: Session(part, card) for name, part in open_parts(card).items()}
+        self.network, self.task = Session(session, card, parts), find_task(card.task)
 
     def predict(
         self, input: np.ndarray, hint: Any = None, watch: Watch | None = None

@@ -17,24 +17,7 @@ def open_session(card: Card) -> ort.InferenceSession:
     Raises:
         ModelError: if they are missing, damaged, or those of another network.
     """
-    try:
-        weights = card.weights.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"The weights of the model {card.name} are missing.") from None
-    except OSError as error:
-        raise ModelError(f"The weights of the model {card.name} cannot be read: {error}") from error
-    if hashlib.sha256(weights).hexdigest() != card.sha256:
-        raise ModelError(
-            f"The weights of the model {card.name} are damaged: "
-            "their SHA-256 is not the one on its card."
-        )
-    del weights
-    try:
-        session = (open_small if card.size else open_large)(card.weights)
-    except Exception as error:  # onnxruntime raises many types that share no base class.
-        raise ModelError(
-            f"The weights of the model {card.name} cannot be loaded: {error}"
-        ) from error
+    session = _open_undamaged(card, card.weights, card.sha256)
     shapes = [each.shape[1:] for each in session.get_inputs()]
     names = tuple(each.name for each in session.get_inputs())
     sides = [card.size, card.size] if card.size else shapes[0][:2]
@@ -43,6 +26,35 @@ def open_session(card: Card) -> ort.InferenceSession:
             f"The weights of the model {card.name} do not belong to its card: they take {shapes}."
         )
     return session
+
+
+def open_parts(card: Card) -> dict[str, ort.InferenceSession]:
+    """Open the smaller networks of a card by name; raise ``ModelError`` as ``open_session`` does."""
+    return {
+        name: _open_undamaged(card, card.folder / f"{name}.onnx", sha256)
+        for name, sha256 in card.parts.items()
+    }
+
+
+def _open_undamaged(card: Card, path: Path, sha256: str) -> ort.InferenceSession:
+    try:
+        weights = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"The weights of the model {card.name} are missing.") from None
+    except OSError as error:
+        raise ModelError(f"The weights of the model {card.name} cannot be read: {error}") from error
+    if hashlib.sha256(weights).hexdigest() != sha256:
+        raise ModelError(
+            f"The weights of the model {card.name} are damaged: "
+            "their SHA-256 is not the one on its card."
+        )
+    del weights
+    try:
+        return (open_small if card.size else open_large)(path)
+    except Exception as error:  # onnxruntime raises many types that share no base class.
+        raise ModelError(
+            f"The weights of the model {card.name} cannot be loaded: {error}"
+        ) from error
 
 
 def open_small(weights: Path) -> ort.InferenceSession:

@@ -77,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--pool-crops", type=int, default=60_000, help="kept on the accelerator")
     command.set_defaults(command=_accelerated)
 
+    command = commands.add_parser(
+        "level", help="train on the estimator of the noise level of an accelerated run, on a CPU"
+    )
+    command.add_argument("folder", type=Path)
+    command.add_argument("--seconds", type=float, default=600)
+    command.set_defaults(command=_level)
+
     command = commands.add_parser("run", help="train the run folder as its config.json says")
     command.add_argument("folder", type=Path)
     command.add_argument("--queue", action="store_true", help="wait for the turn to train")
@@ -194,6 +201,17 @@ def _accelerated(options: argparse.Namespace) -> int:
     )
     print(f"{options.out}: {outcome}")
     return 0 if outcome == "finished" else 1
+
+
+def _level(options: argparse.Namespace) -> int:
+    from train.fit.accelerated import read_weights, save_weights
+    from train.fit.level import train_level
+
+    run = Run(options.folder)
+    photo, level = read_weights(run.weights)
+    model = train_level(level, options.seconds)
+    save_weights(run.weights, photo, model.get_weights())
+    return 0
 
 
 def _recipe_with_workers(options: argparse.Namespace, folder: Path, config: TrainConfig) -> int:

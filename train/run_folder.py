@@ -37,6 +37,9 @@ class Run:
         self.drawing = self.folder / "drawing.png"
         self.own = self.folder / "own.npz"
         self.best = self.folder / "best.keras"
+        # Of a training on an accelerator.
+        self.weights = self.folder / "weights.npz"
+        self.done = self.folder / "done.json"
 
     @classmethod
     def create(cls, folder: str | Path, config: TrainConfig) -> "Run":

@@ -160,6 +160,7 @@ class Network(Protocol):
     size: int  # the side of its pictures, 0 for any
     channels: int
     multiple: int  # what both sides must be multiples of
+    parts: Mapping[str, "Network"]  # smaller networks beside it, by name
 
     def __call__(self, **inputs: np.ndarray) -> np.ndarray:
         """Return its answer, a batch too."""

@@ -22,12 +22,14 @@ from models.catalogue import PRETRAINED, Card, read_card, sha256_of
 from models.live import write_packed
 from models.tasks import find_task
 from models.tasks.contract import Task
+from models.tasks.denoise_photos.level import PART
 from train.config import TrainConfig
 from train.evaluate.measure import write_card
 from train.export.compact import STORED, compact, to_stored_precision
 from train.export.describe import macs
 from train.export.folded import folded
 from train.export.inspectable import make_inspectable, opened
+from train.fit.accelerated import read_weights
 from train.fit.data import load_pictures
 from train.fit.metrics import METRICS
 from train.recipes import Recipe
@@ -57,6 +59,10 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
 
     weights = target / "model.onnx"
     write_whole(weights, lambda unfinished: _write_onnx(model, unfinished, config))
+    if run.weights.exists():  # Of a training on an accelerator, which makes two networks.
+        level = build("level-estimator")
+        level.set_weights(read_weights(run.weights)[1])
+        write_whole(target / f"{PART}.onnx", lambda unfinished: _write_level(level, unfinished))
     write_whole(target / "model.keras", model.save)
     if (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
         (target / "model.keras").unlink()
@@ -125,6 +131,11 @@ def make_usable(run: Run, title: str) -> Card:
 def _load_trained(run: Run) -> tuple[keras.Model, int]:
     """Load the network of a run that is finished or stopped; also how many epochs it saw."""
     config = run.read_config()
+    if run.weights.exists():
+        model = build(config.architecture, **config.settings)
+        model.set_weights(read_weights(run.weights)[0])
+        steps = json.loads(run.done.read_text())["steps"]
+        return model, steps // config.epoch_batches
     if run.model.exists():
         path = run.model
     elif run.checkpoint.exists():
@@ -186,6 +197,13 @@ def _random_inputs(model: keras.Model, multiple: int) -> list[np.ndarray]:
     ]
 
 
+def _write_level(model: keras.Model, path: Path) -> None:
+    to_stored_precision(model)
+    to_onnx(model, path)
+    compact(path, model)
+    require_agreement(model, path, [np.random.default_rng(0).random((2, 96, 64, 3), np.float32)])
+
+
 def _write_inspectable(model: keras.Model, path: Path) -> None:
     to_onnx(opened(model), path)
     make_inspectable(path, model)
@@ -208,6 +226,7 @@ def _write_card(
         multiple=multiple,
         storage=_storage(task) if any_size else "float32",
         notice=task.data[config.data].notice,
+        parts={part.stem: sha256_of(part) for part in sorted(folder.glob(f"{PART}.onnx"))},
         parameters=model.count_params(),
         macs_per_pixel=round(macs(model, size or multiple) / (size or multiple) ** 2, 1),
         sha256=sha256_of(folder / "model.onnx"),

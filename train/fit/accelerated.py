@@ -39,7 +39,6 @@ ALL_OF_IT = 0.8
 SAVE_EVERY, WATCH_EVERY = 60, 90  # seconds
 RESERVE = 8  # seconds at the end for saving
 SLOWEST = 10e6  # pixels a second; a training below that is given up
-WEIGHTS = "weights.npz"
 GROUPS = ("white", "clean", "pairs", *photo_pool.KINDS)
 
 
@@ -152,10 +151,10 @@ def train_accelerated(
         warm = min(done / 0.015, 1.0)
         return factor * config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done)), done
 
-    def save(state: dict, name: str = WEIGHTS) -> None:
+    def save(state: dict) -> None:
         try:
             photo, level = jax.device_get(state["mean"])
-            save_weights(run.folder / name, photo, level)
+            save_weights(run.weights, photo, level)
         except Exception:  # A training must not end because a file could not be written.
             log(traceback.format_exc())
 
@@ -234,7 +233,7 @@ def train_accelerated(
     if watch:
         log(f"watched, sigma 15 / 25 / 50: {watch(state['mean'])}")
     about = {"steps": steps, "seconds": time.time() - started, "outcome": outcome}
-    (run.folder / "done.json").write_text(json.dumps(about))
+    run.done.write_text(json.dumps(about))
     return outcome
 
 
@@ -319,7 +318,7 @@ def _words(history: list[dict[str, np.ndarray]]) -> str:
 
 
 def _make_watch(watched: list[np.ndarray], networks: Networks, config: TrainConfig):
-    """Return a function that gives the PSNR on photos kept back, as ``train.fit.photos`` measures."""
+    """Return a function that gives the PSNR on photos kept back."""
     import jax
     import jax.numpy as jnp
 
@@ -348,7 +347,9 @@ def _make_watch(watched: list[np.ndarray], networks: Networks, config: TrainConf
 
     def watch(mean) -> str:
         try:
-            both = [decibels(*mean, clean, normal, np.float32(sigma / 255)) for sigma in (15, 25, 50)]
+            both = [
+                decibels(*mean, clean, normal, np.float32(sigma / 255)) for sigma in (15, 25, 50)
+            ]
             return " / ".join(f"{psnr:.3f} (level off {off:.2f})" for psnr, off in both)
         except Exception:
             return traceback.format_exc()
@@ -393,9 +394,7 @@ def _make_step(config: TrainConfig, networks: Networks, sizes: dict[str, int], s
         """Crops of the pictures, clean: turned, scaled, in part grey or with other colours."""
         keys = jax.random.split(key, 14)
         drawn = jax.random.uniform(keys[0], (count,)) * data["chances"][-1]
-        chosen = jnp.clip(
-            jnp.searchsorted(data["chances"], drawn), 0, data["chances"].shape[0] - 1
-        )
+        chosen = jnp.clip(jnp.searchsorted(data["chances"], drawn), 0, data["chances"].shape[0] - 1)
         height, width = data["heights"][chosen], data["widths"][chosen]
         most = jnp.minimum(jnp.minimum(height, width) / side, photo_pool.MOST_REDUCED)
         scale = 1 + jax.random.uniform(keys[1], (count,)) * (most - 1)
@@ -557,9 +556,7 @@ def _make_step(config: TrainConfig, networks: Networks, sizes: dict[str, int], s
         ]
         off_all = jnp.abs(jnp.log(means[0] / means[1]))
         counts = jnp.where(batch["marked"][:, 0, 0, 0], 0.0, 1.0)
-        told, target, is_partial = told_and_target(
-            key, batch, jax.lax.stop_gradient(read), trusted
-        )
+        told, target, is_partial = told_and_target(key, batch, jax.lax.stop_gradient(read), trusted)
         answer = _photo(networks, photo, batch["noisy"], told)
         error = jnp.square(answer - target).mean(axis=(1, 2, 3))
         loss = jnp.log1p(error / 1e-4)
@@ -595,10 +592,7 @@ def _make_step(config: TrainConfig, networks: Networks, sizes: dict[str, int], s
         params = tuple(
             jax.tree.map(
                 lambda p, m, v, rate=each: (
-                    p
-                    - rate
-                    * (m / (1 - 0.9**count))
-                    / (jnp.sqrt(v / (1 - 0.999**count)) + 1e-8)
+                    p - rate * (m / (1 - 0.9**count)) / (jnp.sqrt(v / (1 - 0.999**count)) + 1e-8)
                 ),
                 *parts,
             )

@@ -1,4 +1,4 @@
-"""Trains the estimator of the noise level on a CPU: minutes, where the networks for photos take hours.
+"""Trains the estimator of the noise level alone, on a CPU, in minutes.
 
 It goes on from the weights that the training on an accelerator left, on crops of the same pool,
 with more of what it misread there: pictures without noise, and text, lines and screens with and
@@ -7,7 +7,6 @@ without it.
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -71,9 +70,7 @@ def train_level(
     start = time.monotonic()
     pool = []
     for _ in range(pool_crops):
-        made = photo_pool.spoiled_crop(
-            pictures[rng.choice(len(pictures), p=chances)], CROP, rng
-        )
+        made = photo_pool.spoiled_crop(pictures[rng.choice(len(pictures), p=chances)], CROP, rng)
         if photo_pool.KINDS[made[1]] != "salt-and-pepper":  # Filled in before a level is read.
             pool.append(made[0])
     planes = np.stack(pool)
@@ -136,19 +133,3 @@ def _batch(pictures, chances, drawn, planes, rng) -> tuple[np.ndarray, np.ndarra
             one = np.rot90(each[place], turns)
             each[place] = one[:, ::-1] if mirrored else one
     return noisy, level
-
-
-def save_level(model: keras.Model, path: Path) -> None:
-    """Write the estimator as ONNX, weights in half precision."""
-    from train.export.compact import compact, to_stored_precision
-    from train.export.ship import require_agreement, to_onnx
-    from train.run_folder import write_whole
-
-    def write(unfinished: Path) -> None:
-        to_stored_precision(model)
-        to_onnx(model, unfinished)
-        compact(unfinished, model)
-        noisy = np.random.default_rng(0).random((2, 96, 64, 3), np.float32)
-        require_agreement(model, unfinished, [noisy])
-
-    write_whole(path, write)

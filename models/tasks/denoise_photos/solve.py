@@ -1,6 +1,7 @@
 """How a photo of any size is denoised: colour or grey, any level of noise, lost pixels filled in.
 
-The same call as that of the classical filters; without a level it is estimated from the picture.
+The same call as that of the classical filters; without a level the noise is read from the picture,
+how strong it is and where.
 """
 
 from functools import partial
@@ -12,6 +13,7 @@ from imaging.noise_level import estimate_level
 from imaging.pixels import to_image, to_pixels
 from imaging.strips import rms_pixels
 from models.tasks.contract import Network, Watch
+from models.tasks.denoise_photos.level import PART, AsFound, enlarged, read_level, read_map, spread
 from models.tiles import TILE_PIXELS, Work, in_tiles
 
 # Lost pixels are filled in where they make this share of the level, and more than other noise
@@ -32,8 +34,8 @@ def solve(
     """Denoise one picture, ``float32`` in [0, 1] or of 8 or 16 bits, ``(H, W, 1 or 3)``.
 
     The result has the type and shape of the picture and is clipped to [0, 1].  ``sigma`` is the
-    standard deviation of the noise, in units of the full range; at 0 the picture comes back as it
-    is.  Grey stays grey.  ``watch`` is told of progress, as in ``in_tiles``.
+    standard deviation of the noise, in units of the full range, alike everywhere unless it is
+    ``AsFound``; at 0 the picture comes back as it is.  Grey stays grey.  ``watch`` is told of progress, as in ``in_tiles``.
 
     Where much of the noise is white and black pixels out of place, as in salt-and-pepper, these are
     filled in and the network is told where; if they are all of it, no other pixel is changed.
@@ -46,9 +48,7 @@ def solve(
     if noisy.dtype == np.uint16:
         denoised = solve(network, to_image(noisy), sigma, watch, tile_pixels)
         return to_pixels(denoised, np.uint16)
-    if sigma is None:
-        sigma = estimate_level(noisy)
-    if not sigma >= 0:
+    if sigma is not None and not sigma >= 0:
         raise ValueError(f"sigma must not be negative, got {sigma}")
     if noisy.shape[2] == 3 and _is_grey(noisy):
         one = solve(network, noisy[..., :1], sigma, watch, tile_pixels)
@@ -58,18 +58,37 @@ def solve(
     return in_tiles(noisy, work, watch, network.multiple, tile_pixels, margin)
 
 
-def _work(network: Network, noisy: np.ndarray, sigma: float) -> Work:
+def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
     """Choose what is done with each tile of the picture."""
     if sigma == 0:
         return lambda tile: tile
     impulses, rest = impulse_levels(noisy)
-    if impulses < max(rest, _MADE_BY_IMPULSES * sigma):
-        level = np.float32(min(sigma, STRONGEST))
-        return lambda tile: _run(network, tile, np.full((*tile.shape[:2], 1), level))
+    if impulses:
+        level = estimate_level(noisy) if sigma is None else sigma
+        if impulses >= max(rest, _MADE_BY_IMPULSES * level):
+            return _mending(network, level, impulses, rest)
+    if PART not in network.parts or (sigma is not None and not isinstance(sigma, AsFound)):
+        even = np.float32(min(estimate_level(noisy) if sigma is None else sigma, STRONGEST))
+        return lambda tile: _run(network, tile, np.full((*tile.shape[:2], 1), even))
+    found = None if sigma is None else read_level(network, noisy)
+    return partial(_as_found, network, found=found, wanted=sigma)
+
+
+def _mending(network: Network, sigma: float, impulses: float, rest: float) -> Work:
     # Told of more than the lost pixels account for, it smooths the others by the difference.
     rest = max(min(rest, sigma), max(sigma**2 - impulses**2, 0) ** 0.5)
     rest = min(rest, STRONGEST) if rest > _NOTHING_ELSE * sigma else 0.0
     return partial(_mend, network, level=rest)
+
+
+def _as_found(
+    network: Network, tile: np.ndarray, found: float | None, wanted: float | None
+) -> np.ndarray:
+    """Denoise with the levels that are read from the tile, made to fit the level ``wanted``."""
+    cells = read_map(network, tile)
+    if found is not None and wanted is not None:
+        cells = spread(cells, found, wanted)
+    return _run(network, tile, enlarged(np.minimum(cells, STRONGEST), *tile.shape[:2]))
 
 
 def _mend(network: Network, tile: np.ndarray, level: float) -> np.ndarray:

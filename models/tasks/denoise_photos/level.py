@@ -1,0 +1,80 @@
+"""Reads how strong the noise of a photo is, and where, with a small network.
+
+White noise is read by ``imaging.noise_level`` too, without a network.  Noise that went through a
+camera, was enlarged, or saved as a JPEG is alike in neighbouring pixels, where that sees nothing.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+from imaging.noise_level import estimate_level
+from imaging.pixels import to_image
+from models.tasks.contract import Network
+from models.tiles import spans
+
+PART = "level"  # The file of the small network beside the large one's.
+SMALLER = 16  # The sides of a picture over those of its map of levels.
+SIDE = 1024  # of a tile, in pixels
+MARGIN = 32  # Mirrored pixels around a picture: the network sees where it ends.
+# A level below it is seen by nobody, and may be read in a clean picture.
+NOTHING = 1.5 / 255
+# Where both readings agree as well as this, the noise is white, and the other one is the surer.
+_AGREE = 0.25
+
+
+class AsFound(float):
+    """A level of noise that lies as it is read from the picture, here more, there less."""
+
+
+def read_level(network: Network, noisy: np.ndarray) -> float:
+    """Return the root mean square of the noise, in units of the full range.
+
+    ``noisy`` is of 8 or 16 bits or ``float32``, ``(H, W, 1 or 3)``.  Of white noise it is the
+    standard deviation before it was clipped.  A network without the small one beside it is told
+    what ``imaging.noise_level`` reads.
+    """
+    white = estimate_level(noisy if noisy.dtype == np.uint8 else to_image(noisy))
+    if PART not in network.parts:
+        return white
+    squares, count = 0.0, 0
+    height, width = noisy.shape[:2]
+    for top, bottom in spans(height, SIDE, SMALLER):
+        for left, right in spans(width, SIDE, SMALLER):
+            cells = read_map(network, to_image(noisy[top:bottom, left:right]))
+            squares, count = squares + float(np.square(cells).sum()), count + cells.size
+    read = float(np.sqrt(squares / count))
+    return white if abs(white - read) < _AGREE * read else read
+
+
+def read_map(network: Network, tile: np.ndarray) -> np.ndarray:
+    """Return the levels ``(h, w)`` of ``float32 (H, W, 1 or 3)``, one for 16x16 pixels."""
+    missing = [(MARGIN, MARGIN + -side % SMALLER) for side in tile.shape[:2]]
+    padded = np.pad(tile, (*missing, (0, 0)), mode="reflect")
+    if tile.shape[2] == 1:
+        padded = np.repeat(padded, 3, axis=2)
+    cells = network.parts[PART](image=padded[np.newaxis])[0, ..., 0]
+    cells = ndimage.uniform_filter(np.maximum(cells, 0), 3, mode="nearest")
+    edge = MARGIN // SMALLER
+    return cells[edge:-edge, edge:-edge]
+
+
+def spread(cells: np.ndarray, found: float, wanted: float) -> np.ndarray:
+    """Return the map ``cells``, whose level was ``found``, as one of the level ``wanted``.
+
+    Where next to nothing was found, little is known of where the noise is, and the map is even.
+    A higher level is a higher one everywhere.
+    """
+    scaled = (cells + NOTHING) * ((wanted + NOTHING) / (found + NOTHING)) - NOTHING
+    return np.maximum(scaled, 0).astype(np.float32)
+
+
+def enlarged(cells: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a map ``(h, w)`` with a value for each pixel ``(height, width, 1)``, bilinear."""
+    for axis, length in enumerate((height, width)):
+        last = cells.shape[axis] - 1
+        place = np.clip((np.arange(length, dtype=np.float32) + 0.5) / SMALLER - 0.5, 0, last)
+        before = place.astype(int)
+        share = np.expand_dims(place - before, 1 - axis)
+        after = np.minimum(before + 1, last)
+        cells = np.take(cells, before, axis) * (1 - share) + np.take(cells, after, axis) * share
+    return cells[..., np.newaxis].astype(np.float32)
