@@ -17,7 +17,7 @@ from PIL import Image
 from imaging.camera import degrade, draw_camera
 from imaging.impulses import without_impulses
 from imaging.noise import PHOTO_NOISE_KINDS
-from train.config import data_folder
+from models.tasks.data_folder import data_folder
 from train.run_folder import write_whole
 
 # How often each kind is drawn, and between which strengths.

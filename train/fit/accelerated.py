@@ -635,8 +635,9 @@ def run_accelerated(
     pool_crops: int = POOL_CROPS,
 ) -> str:
     """Start from shipped or saved weights and train; see ``train_accelerated``."""
+    from models.tasks.data_folder import data_folder
+    from models.tasks.denoise_photos.data import CAMERA_EVERY, load_pairs
     from train.export.compact import read_kernels, set_kernels
-    from train.fit.photos import CAMERA_EVERY, load_pairs
 
     folder, pictures, chances, watched = pool
     config = run.read_config()
@@ -647,7 +648,7 @@ def run_accelerated(
         networks.level.set_weights(level)
     elif start:
         set_kernels(networks.photo, read_kernels(start))
-    scenes = load_pairs()
+    scenes = load_pairs(data_folder())
     names = [name for index, name in enumerate(sorted(scenes)) if index % CAMERA_EVERY]
     pairs = [pair for name in names for pair in scenes[name]]
     try:

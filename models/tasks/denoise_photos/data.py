@@ -38,6 +38,7 @@ LEVEL_ERROR = {
     "speckle": (0.6, 1.5),
     "salt-and-pepper": (0, 1),  # Where lost pixels are not marked.
     "jpeg": (0, 1.2),
+    "camera": (0.8, 1.25),
 }
 
 
@@ -107,7 +108,8 @@ PHOTO_SETS: dict[str, DataSet] = by_name(
             "photos",
             "Photos",
             _photos,
-            "Trained on photos of BSDS500 and ImageNet, which are licensed for research.",
+            "Trained on photos of BSDS500 and ImageNet, which are licensed for research, on PolyU, "
+            "which is licensed for non-commercial use, and on pictures of 27 public repositories.",
         ),
         DataSet(
             POLYU,

@@ -35,7 +35,8 @@ def solve(
 
     The result has the type and shape of the picture and is clipped to [0, 1].  ``sigma`` is the
     standard deviation of the noise, in units of the full range, alike everywhere unless it is
-    ``AsFound``; at 0 the picture comes back as it is.  Grey stays grey.  ``watch`` is told of progress, as in ``in_tiles``.
+    ``AsFound``; at 0 the picture comes back as it is.  Grey stays grey.  ``watch`` is told of
+    progress, as in ``in_tiles``.
 
     Where much of the noise is white and black pixels out of place, as in salt-and-pepper, these are
     filled in and the network is told where; if they are all of it, no other pixel is changed.
