@@ -17,6 +17,7 @@ from models.catalogue import Card, ModelError, find_card, load_catalogue, read_c
 from models.live import write_packed
 from models.predictor import Predictor, load_predictor
 from models.tasks import find_task
+from models.tasks.denoise_photos.level import AsFound
 
 HIGHEST_SIGMA = 75
 # What Macs leave beside each file on other people's disks.
@@ -245,7 +246,8 @@ def _denoise_photo(
     def watch(done: int, total: int) -> None:
         _show_progress(number - 1 + done / total, count, source)
 
-    denoised = predictor.predict(photo.best, options.sigma, watch)
+    sigma = None if options.sigma is None else AsFound(options.sigma)
+    denoised = predictor.predict(photo.best, sigma, watch)
     result = blend(photo.best, denoised, options.strength, options.strength)
     kind = format_of(target.suffix)
     place = not options.no_location

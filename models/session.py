@@ -29,7 +29,7 @@ def open_session(card: Card) -> ort.InferenceSession:
 
 
 def open_parts(card: Card) -> dict[str, ort.InferenceSession]:
-    """Open the smaller networks of a card by name; raise ``ModelError`` as ``open_session`` does."""
+    """Open the smaller networks of a card, by name; errors are those of ``open_session``."""
     return {
         name: _open_undamaged(card, card.folder / f"{name}.onnx", sha256)
         for name, sha256 in card.parts.items()

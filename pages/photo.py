@@ -104,7 +104,7 @@ def pick_how(picture: Picture, adds_noise: bool, cards: dict[str, Card]) -> tupl
         noisy, level = estimated_noise(picture)
     with method_box:
         name = controls.pick_photo_method(cards)
-        level = controls.pick_level(level, "as added" if adds_noise else "estimated")
+        level = controls.pick_level(level, controls.AS_ADDED if adds_noise else controls.ESTIMATED)
     with strength_box:
         shares = controls.pick_shares(picture.photo.pixels.shape[2])
     return noise, noisy, level, name, shares

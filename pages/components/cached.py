@@ -7,6 +7,7 @@ loaded again.  A failure is not kept: the next visitor tries again.
 import atexit
 import gc
 import gzip
+from contextlib import suppress
 
 import numpy as np
 import streamlit as st
@@ -19,6 +20,8 @@ from models.picture_queue import PictureQueue
 from models.predictor import Predictor, load_predictor
 from models.session import open_session
 from models.studies import anomaly, autoencoders, codes, pixel_order, storage
+from models.tasks.contract import Network
+from models.tasks.denoise_photos.level import PART
 from pages.components.picture_cache import PictureCache
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
 from pages.components.tabs import Tabs
@@ -58,6 +61,16 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
 def get_predictor(card: Card) -> Predictor:
     """Return the loaded network of a card; raise ``ModelError`` where it cannot be had."""
     return _predictor(card.sha256, card)
+
+
+def get_level_network() -> Network | None:
+    """Return the network that reads the noise level of photos, None where it cannot be had."""
+    cards, _ = get_cards()
+    with suppress(ModelError):
+        for card in cards.values():
+            if PART in card.parts:
+                return get_predictor(card).network
+    return None
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

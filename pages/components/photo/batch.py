@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from imaging.files import Photo
 from imaging.limits import PhotoError
 from imaging.pixels import blend
 from models.methods import Method
 from models.picture_queue import Watch
+from models.tasks.contract import Network
+from pages.components.cached import get_level_network
 from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.downloads import USUAL_FORM, FileForm
@@ -40,10 +41,11 @@ def show_all_files(
     # The name of its own content, so that it outlives a visit to another page.
     name = ("batch", tuple(brought), method.name, brightness, colour, form)
     files = [own.open_file(each) or own.NamedFile(b"", each.name) for each in brought]
+    network = get_level_network()
     made = result_of(
         "photo_batch_job",
         name,
-        lambda watch: denoise_all(files, method, brightness, colour, watch, form),
+        lambda watch: denoise_all(files, method, brightness, colour, watch, form, network),
     )
     if made is None:
         return
@@ -69,8 +71,12 @@ def denoise_all(
     colour: float,
     watch: Watch,
     form: FileForm = USUAL_FORM,
+    network: Network | None = None,
 ) -> tuple[bytes, list[str]]:
-    """Return a ZIP of denoised pictures, empty if there are none, and a sentence a failure."""
+    """Return a ZIP of denoised pictures, empty if there are none, and a sentence a failure.
+
+    ``network`` reads the level of each.
+    """
     packed, problems, names = io.BytesIO(), [], _unique_names()
     next(names)
     megapixels = 0.0
@@ -95,7 +101,8 @@ def denoise_all(
             def tell(done: int, total: int, begun: int = begun) -> None:
                 watch(begun + STEPS * done // total, len(files) * STEPS)
 
-            pixels = _denoised(photo, method, brightness, colour, tell)
+            level = estimated_level(photo, network)
+            pixels = blend(photo.best, method.run(photo.best, level, tell), brightness, colour)
             try:
                 content = form.write(photo, pixels)
             except ValueError as problem:
@@ -103,11 +110,6 @@ def denoise_all(
                 continue
             archive.writestr(f"{names.send(photo.name)}{form.ending}", content)
     return (packed.getvalue() if len(problems) < len(files) else b""), problems
-
-
-def _denoised(photo: Photo, method: Method, brightness: float, colour: float, tell: Watch):
-    denoised = method.run(photo.best, estimated_level(photo), tell)
-    return blend(photo.best, denoised, brightness, colour)
 
 
 def _unique_names() -> Iterator[str]:

@@ -6,9 +6,12 @@ from imaging.noise import PHOTO_NOISE_KINDS, NoiseKind
 from models.catalogue import Card
 from models.methods import method_names, method_title
 from models.tasks.denoise_photos import TASK
+from models.tasks.denoise_photos.level import NOTHING
 from pages.components import widgets
 from pages.components.controls import HIGHEST_SEED, keep_valid, to_new_seed
 from pages.components.photo.settings import HIGHEST_LEVEL, TASKS, default_strength
+
+ESTIMATED, AS_ADDED = "estimated", "as added"
 
 
 def pick_task() -> bool:
@@ -73,8 +76,17 @@ def pick_photo_method(cards: dict[str, Card]) -> str:
 
 
 def pick_level(known: float, how: str) -> float:
-    """Ask whether ``known``, in units of the full range, is to be overruled; return the level."""
-    st.markdown(f"Noise level: **{known * 255:.1f}** of 255, {how}")
+    """Ask whether ``known``, in units of the full range, is to be overruled; return the level.
+
+    The level that is chosen is of the same type, which says whether the noise is alike everywhere.
+    """
+    if known < NOTHING and how == ESTIMATED:
+        st.markdown(
+            "**No noise found.** The answer is the picture itself, or nearly. If you see noise in "
+            "it, set its level."
+        )
+    else:
+        st.markdown(f"Noise level: **{known * 255:.1f}** of 255, {how}")
     own = widgets.toggle(
         "Set the level myself",
         key="photo_own_level",
@@ -92,7 +104,7 @@ def pick_level(known: float, how: str) -> float:
         step=0.5,
         key="photo_level",
     )
-    return level / 255
+    return type(known)(level / 255)
 
 
 def pick_shares(channels: int) -> tuple[float, float]:

@@ -18,8 +18,10 @@ from imaging.strips import corrupt_pixels
 from imaging.visible import visible_part
 from models.methods import Method
 from models.picture_queue import Job, QueueFull, Watch
+from models.tasks.contract import Network
+from models.tasks.denoise_photos.level import AsFound, read_level
 from models.tasks.denoise_photos.solve import level_of
-from pages.components.cached import get_picture_cache, get_picture_queue
+from pages.components.cached import get_level_network, get_picture_cache, get_picture_queue
 from pages.components.photo.own import owner
 from pages.components.photo.source import Picture
 
@@ -54,17 +56,22 @@ def with_noise(
 
 def estimated_noise(picture: Picture) -> tuple[np.ndarray, float]:
     """Return the picture as it is, and the level of its noise as estimated."""
-    photo = picture.photo
+    photo, network = picture.photo, get_level_network()
     level = get_picture_cache().get_or_make(
-        owner(), (picture.name, "level"), lambda: estimated_level(photo), lambda level: 8
+        owner(), (picture.name, "level"), lambda: estimated_level(photo, network), lambda level: 8
     )
     return photo.best, level
 
 
-def estimated_level(photo: Photo) -> float:
-    """Return the level of the noise in what is seen of a photo, as estimated."""
+def estimated_level(photo: Photo, network: Network | None) -> AsFound:
+    """Return the level of the noise in what is seen of a photo, as ``network`` reads it.
+
+    Without a network it is estimated as if the noise were white.
+    """
     seen = photo.best[visible_part(photo.alpha)]
-    return estimate_level(seen if seen.dtype == np.uint8 else to_image(seen))
+    if network is not None:
+        return AsFound(read_level(network, seen))
+    return AsFound(estimate_level(seen if seen.dtype == np.uint8 else to_image(seen)))
 
 
 def denoise(
