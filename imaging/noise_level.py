@@ -26,6 +26,11 @@ _ALL_CHANNELS = 0.4
 # fare so well, the least clipped quarter is used.
 _SPARED = 0.65
 _ROUNDS = 5
+# A drawing has this share of exactly even windows, and among the others seldom one of a contrast
+# as small as noise would make it.
+_MOSTLY_EVEN, _SMALL, _SELDOM = 0.15, 0.1, 0.1
+# Of a large picture, so many bands of rows are looked at for that.
+_BANDS, _BAND = 16, 64
 # Frequencies of a patch, as a share of its highest, above which there is little but noise.
 _HIGH = 0.57
 # Red against blue, and green against both: a rotation, so that white noise stays what it is.
@@ -113,6 +118,32 @@ def estimate_level(
             return 0.0
         share = kept(brightness, level)
     return level
+
+
+def is_drawn(picture: np.ndarray) -> bool:
+    """Whether a picture ``(H, W, C)`` is drawn: even areas and hard edges, nothing in between.
+
+    A page of text, a chart or a sprite is.  Noise would leave no area exactly even, and a photo or
+    what a lossy file does to a drawing has small differences too.
+    """
+    if min(picture.shape[:2]) < 3:
+        return False
+    if len(picture) > _BANDS * _BAND:
+        tops = np.linspace(0, len(picture) - _BAND, _BANDS).astype(int)
+        picture = np.concatenate([picture[top : top + _BAND] for top in tops])
+    windows = [
+        picture[row : picture.shape[0] - 2 + row, column : picture.shape[1] - 2 + column]
+        for row in range(3)
+        for column in range(3)
+    ]
+    high, low = windows[0], windows[0]
+    for window in windows[1:]:
+        high, low = np.maximum(high, window), np.minimum(low, window)
+    contrast = (high - low).max(axis=2)
+    uneven = contrast > 0
+    small = uneven & (contrast < _SMALL * (255 if picture.dtype == np.uint8 else 1))
+    even_share = 1 - np.mean(uneven)
+    return bool(even_share > _MOSTLY_EVEN and small.sum() <= _SELDOM * max(uneven.sum(), 1))
 
 
 def _sample(noisy: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ camera, was enlarged, or saved as a JPEG is alike in neighbouring pixels, where 
 import numpy as np
 from scipy import ndimage
 
-from imaging.noise_level import estimate_level
+from imaging.impulses import impulse_levels
+from imaging.noise_level import estimate_level, is_drawn
 from imaging.pixels import to_image
 from models.tasks.contract import Network
 from models.tiles import spans
@@ -31,8 +32,10 @@ def read_level(network: Network, noisy: np.ndarray) -> float:
 
     ``noisy`` is of 8 or 16 bits or ``float32``, ``(H, W, 1 or 3)``.  Of white noise it is the
     standard deviation before it was clipped.  A network without the small one beside it is told
-    what ``imaging.noise_level`` reads.
+    what ``imaging.noise_level`` reads.  In a drawing that has no lost pixels there is none.
     """
+    if is_drawn(noisy) and not impulse_levels(noisy)[0]:
+        return 0.0
     white = estimate_level(noisy if noisy.dtype == np.uint8 else to_image(noisy))
     if PART not in network.parts:
         return white

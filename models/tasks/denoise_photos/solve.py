@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from imaging.impulses import impulse_levels, map_of_levels, without_impulses
-from imaging.noise_level import estimate_level
+from imaging.noise_level import estimate_level, is_drawn
 from imaging.pixels import to_image, to_pixels
 from imaging.strips import rms_pixels
 from models.tasks.contract import Network, Watch
@@ -71,6 +71,8 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
     if PART not in network.parts or (sigma is not None and not isinstance(sigma, AsFound)):
         even = np.float32(min(estimate_level(noisy) if sigma is None else sigma, STRONGEST))
         return lambda tile: _run(network, tile, np.full((*tile.shape[:2], 1), even))
+    if sigma is None and is_drawn(noisy):
+        return lambda tile: tile
     found = None if sigma is None else read_level(network, noisy)
     return partial(_as_found, network, found=found, wanted=sigma)
 
