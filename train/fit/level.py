@@ -93,7 +93,7 @@ def train_level(
 def _drawn_or_screens(count: int) -> np.ndarray:
     """Which of the pictures, as ``load_pictures`` lists them, are drawn or of a screen."""
     names = photo_pool.training_files()
-    marks = [path.parent.name == "drawn" or path.name.startswith("screen_") for path in names]
+    marks = [path.match("drawn/*") or path.match("screen_*") for path in names]
     if len(marks) != count:
         raise ValueError(f"{len(marks)} files, but {count} pictures")
     return np.flatnonzero(marks)

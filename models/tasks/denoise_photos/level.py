@@ -36,14 +36,17 @@ def read_level(network: Network, noisy: np.ndarray) -> float:
     """
     if is_drawn(noisy) and not impulse_levels(noisy)[0]:
         return 0.0
-    white = estimate_level(noisy if noisy.dtype == np.uint8 else to_image(noisy))
+    if noisy.dtype == np.uint16:
+        noisy = to_image(noisy)
+    white = estimate_level(noisy)
     if PART not in network.parts:
         return white
     squares, count = 0.0, 0
     height, width = noisy.shape[:2]
     for top, bottom in spans(height, SIDE, SMALLER):
         for left, right in spans(width, SIDE, SMALLER):
-            cells = read_map(network, to_image(noisy[top:bottom, left:right]))
+            tile = noisy[top:bottom, left:right]
+            cells = read_map(network, to_image(tile) if tile.dtype == np.uint8 else tile)
             squares, count = squares + float(np.square(cells).sum()), count + cells.size
     read = float(np.sqrt(squares / count))
     return white if abs(white - read) < _AGREE * read else read

@@ -1,0 +1,144 @@
+"""The level of a photo's noise, and what the shipped photo network makes of hard cases."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imaging import metrics
+from imaging.noise_level import is_drawn
+from models.catalogue import find_card
+from models.predictor import load_predictor
+from models.tasks.denoise_photos.level import NOTHING, AsFound, enlarged, read_level, spread
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return load_predictor(find_card("photo"))
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """A smooth picture with some edges, made here: 192x192."""
+    y, x = np.mgrid[0:192, 0:192] / 192
+    waves = 0.5 + 0.3 * np.sin(9 * x + 4 * y) * np.cos(7 * y)
+    picture = np.stack([waves, waves[::-1], waves.T], axis=2)
+    picture[60:120, 60:120] = 0.8, 0.3, 0.2
+    return picture.astype(np.float32)
+
+
+def page_of_text() -> np.ndarray:
+    """Black bars on white, 1 to 5 pixels wide, with even paper around: uint8 (160, 160, 3)."""
+    page = np.full((160, 160, 3), 255, np.uint8)
+    rng = np.random.default_rng(0)
+    for row in range(12, 148, 14):
+        for column in range(12, 148, 9):
+            page[row : row + 8, column : column + rng.integers(1, 6)] = 0
+    return page
+
+
+def test_a_map_of_another_level_keeps_its_shape_and_more_is_more_everywhere():
+    cells = np.float32([[0.02, 0.06], [0.04, 0.04]])
+    found = float(np.sqrt(np.square(cells).mean()))
+    np.testing.assert_allclose(spread(cells, found, found), cells, atol=1e-7)
+    maps = [spread(cells, found, wanted) for wanted in (0.01, 0.02, 0.05, 0.1, 0.2)]
+    assert all(np.all(low <= high) for low, high in zip(maps, maps[1:], strict=False))
+    # Where nothing was found the map is even, and of the level that is wanted.
+    np.testing.assert_allclose(spread(np.zeros((2, 2), np.float32), 0, 0.1), 0.1, atol=1e-6)
+
+
+def test_a_map_is_enlarged_by_straight_lines_between_the_middles_of_its_cells():
+    large = enlarged(np.float32([[0, 1], [0, 1]]), 32, 32)
+    assert large.shape == (32, 32, 1)
+    np.testing.assert_allclose(large[5, 8:24, 0], (np.arange(8, 24) - 7.5) / 16, atol=1e-6)
+    assert large[0, 0, 0] == 0
+    assert large[0, 31, 0] == 1
+
+
+def test_a_drawing_is_told_from_a_photo_from_noise_and_from_what_a_file_did(photo):
+    page = page_of_text()
+    assert is_drawn(page)
+    assert not is_drawn(photo)
+    noisy = page / 255 + 0.02 * np.random.default_rng(0).standard_normal(page.shape)
+    assert not is_drawn(np.rint(np.clip(noisy, 0, 1) * 255).astype(np.uint8))
+    assert not is_drawn(np.zeros((2, 200, 3), np.uint8))
+
+
+@pytest.mark.parametrize("sigma", [10, 25, 50])
+def test_white_noise_is_read(predictor, photo, sigma):
+    rng = np.random.default_rng(sigma)
+    noisy = photo + np.float32(sigma / 255) * rng.standard_normal(photo.shape, np.float32)
+    noisy = np.rint(np.clip(noisy, 0, 1) * 255).astype(np.uint8)
+    assert read_level(predictor.network, noisy) * 255 == pytest.approx(sigma, rel=0.05)
+
+
+def test_noise_that_was_enlarged_is_read_too(predictor, photo):
+    from imaging.camera import Camera, degrade
+
+    camera = Camera(read=20 / 255, linear=False, scale=2.0)
+    truth, noisy = degrade(photo, camera, np.random.default_rng(0))
+    level = float(np.sqrt(np.square(noisy - truth).mean()))
+    assert read_level(predictor.network, noisy.astype(np.float32)) == pytest.approx(
+        level, rel=1 / 3
+    )
+
+
+def test_a_clean_page_has_no_noise_and_comes_back_as_it_is(predictor):
+    page = page_of_text()
+    assert read_level(predictor.network, page) < NOTHING
+    np.testing.assert_array_equal(predictor.predict(page), page)
+
+
+def test_a_higher_level_removes_more(predictor, photo):
+    from imaging.camera import low_light
+
+    noisy = low_light(photo, 64, np.random.default_rng(0))
+    removed = [
+        float(np.square(predictor.predict(noisy, AsFound(level / 255)) - noisy).mean())
+        for level in (2, 5, 10, 20, 40)
+    ]
+    assert removed == sorted(removed)
+
+
+def test_a_strip_is_not_worse_than_it_was(predictor):
+    clean = np.tile(np.linspace(0.2, 0.8, 200, dtype=np.float32)[None, :, None], (1, 1, 3))
+    noise = np.random.default_rng(0).standard_normal(clean.shape, np.float32)
+    noisy = np.clip(clean + np.float32(25 / 255) * noise, 0, 1)
+    assert metrics.psnr(clean, predictor.predict(noisy)) > metrics.psnr(clean, noisy)
+
+
+def test_stars_stay(predictor):
+    rng = np.random.default_rng(4)
+    sky = np.zeros((128, 128, 3), np.float32)
+    places = rng.integers(4, 124, (40, 2))
+    sky[places[:, 0], places[:, 1]] = rng.uniform(0.5, 1, (40, 1))
+    noisy = np.clip(sky + np.float32(10 / 255) * rng.standard_normal(sky.shape, np.float32), 0, 1)
+    denoised = predictor.predict(noisy)
+    assert metrics.psnr(sky, denoised) > 38
+    assert (
+        denoised[places[:, 0], places[:, 1]].mean() > 0.9 * sky[places[:, 0], places[:, 1]].mean()
+    )
+
+
+@pytest.fixture(scope="module")
+def cases(data_dir):
+    folder = data_dir.parent / "cases" / "photo"
+    if not folder.is_dir():
+        pytest.skip("the hard cases are not beside DENOISE_DATA_DIR")
+
+    def load(name):
+        with Image.open(folder / name) as file:
+            return np.asarray(file.convert("RGB"), np.float32) / 255
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("input", "truth", "least"),
+    [
+        ("stars-noise10-input.png", "stars-truth.png", 40),
+        ("text-clean-input.png", "text-clean-input.png", 40),
+        ("text-noise25-input.png", "text-clean-input.png", 27.5),
+    ],
+)
+def test_a_hard_case_comes_out_as_well_as_it_should(predictor, cases, input, truth, least):
+    assert metrics.psnr(cases(truth), predictor.predict(cases(input))) >= least
