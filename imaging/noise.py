@@ -353,7 +353,7 @@ PHOTO_NOISE_KINDS: dict[str, NoiseKind] = {
             default=64,
             step=1,
             shown_per_unit=100,
-            description="A small sensor in dim light: grain and coloured blotches, then a JPEG file.",
+            description="A small sensor in dim light: grain, blotches of colour, then a JPEG file.",
         ),
     )
 }

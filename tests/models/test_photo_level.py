@@ -1,10 +1,13 @@
 """The level of a photo's noise, and what the shipped photo network makes of hard cases."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from imaging import metrics
+from imaging.camera import Camera, degrade, low_light
 from imaging.noise_level import is_drawn
 from models.catalogue import find_card
 from models.predictor import load_predictor
@@ -41,7 +44,7 @@ def test_a_map_of_another_level_keeps_its_shape_and_more_is_more_everywhere():
     found = float(np.sqrt(np.square(cells).mean()))
     np.testing.assert_allclose(spread(cells, found, found), cells, atol=1e-7)
     maps = [spread(cells, found, wanted) for wanted in (0.01, 0.02, 0.05, 0.1, 0.2)]
-    assert all(np.all(low <= high) for low, high in zip(maps, maps[1:], strict=False))
+    assert all(np.all(low <= high) for low, high in pairwise(maps))
     # Where nothing was found the map is even, and of the level that is wanted.
     np.testing.assert_allclose(spread(np.zeros((2, 2), np.float32), 0, 0.1), 0.1, atol=1e-6)
 
@@ -72,8 +75,6 @@ def test_white_noise_is_read(predictor, photo, sigma):
 
 
 def test_noise_that_was_enlarged_is_read_too(predictor, photo):
-    from imaging.camera import Camera, degrade
-
     camera = Camera(read=20 / 255, linear=False, scale=2.0)
     truth, noisy = degrade(photo, camera, np.random.default_rng(0))
     level = float(np.sqrt(np.square(noisy - truth).mean()))
@@ -89,8 +90,6 @@ def test_a_clean_page_has_no_noise_and_comes_back_as_it_is(predictor):
 
 
 def test_a_higher_level_removes_more(predictor, photo):
-    from imaging.camera import low_light
-
     noisy = low_light(photo, 64, np.random.default_rng(0))
     removed = [
         float(np.square(predictor.predict(noisy, AsFound(level / 255)) - noisy).mean())
@@ -114,9 +113,8 @@ def test_stars_stay(predictor):
     noisy = np.clip(sky + np.float32(10 / 255) * rng.standard_normal(sky.shape, np.float32), 0, 1)
     denoised = predictor.predict(noisy)
     assert metrics.psnr(sky, denoised) > 38
-    assert (
-        denoised[places[:, 0], places[:, 1]].mean() > 0.9 * sky[places[:, 0], places[:, 1]].mean()
-    )
+    before, after = (each[places[:, 0], places[:, 1]].mean() for each in (sky, denoised))
+    assert after > 0.9 * before
 
 
 @pytest.fixture(scope="module")
