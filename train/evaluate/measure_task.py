@@ -67,7 +67,7 @@ def evaluate_task(
             }
         )
         say(f"{name}: " + ", ".join(f"{each} {value:g}" for each, value in scores.items()))
-        if method.card and split == SPLIT:
+        if method.card:
             write_card(with_scores(method.card, scores, len(examples)))
     return rows
 

@@ -64,7 +64,8 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
         level.set_weights(read_weights(run.weights)[1])
         write_whole(target / f"{PART}.onnx", lambda unfinished: _write_level(level, unfinished))
     write_whole(target / "model.keras", model.save)
-    if (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
+    keeps_norms = find_task(config.task).input.size is None  # Its ONNX file has them folded in.
+    if keeps_norms or (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
         (target / "model.keras").unlink()
     about = {name: getattr(recipe, name) for name in ("name", "title", "purpose", "source")}
     card = _write_card(target, config, model, epochs, about)
