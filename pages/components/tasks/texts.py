@@ -121,11 +121,7 @@ TEXTS |= {
         "yellow. "
         "Of faces a network can know where skin, lips, hair and background are. "
         "The colour of a jacket is nowhere in a grey picture: all that can be done is to guess the "
-<<<<<<< HEAD
         "ordinary one, and the mean of all guesses is brown. "
-=======
-        "common one, and the mean of all guesses is brown. "
->>>>>>> f223293 (Cells: measured, U-Net 0.719 AP and 0.916 Dice, plain 0.605 and 0.857, threshold and watershed 0.678 and 0.871)
         "So the loss also asks for as much spread of colour as there was. "
         "The plain network without skips paints over the edge of a face.",
         (
