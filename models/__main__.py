@@ -1,4 +1,4 @@
-"""The command line of the models: ``python -m models list``, ``denoise``, ``pack``."""
+"""The command line of the models: ``python -m models list``, ``denoise``, ``run``, ``pack``."""
 
 import argparse
 import json
@@ -13,10 +13,12 @@ from imaging.limits import LARGEST_PIXELS
 from imaging.pixels import blend, to_image, to_pixels
 from imaging.visible import on_paper
 from imaging.writing import FORMATS, USUAL_QUALITY, format_of, write, write_result
+from models.answers import answer_file
 from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
 from models.live import write_packed
 from models.predictor import Predictor, load_predictor
 from models.tasks import find_task
+from models.tasks.contract import Watch
 from models.tasks.denoise_photos.level import AsFound
 
 HIGHEST_SIGMA = 75
@@ -89,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
         "--no-location", action="store_true", help="leave out where a photo was taken"
     )
     command.set_defaults(command=_denoise)
+
+    command = commands.add_parser("run", help="let any model do its job on a file or a folder")
+    command.add_argument("input", type=Path, metavar="IN", help="a picture, a recording, a folder")
+    command.add_argument("output", type=Path, metavar="OUT", help="a file or a folder")
+    command.add_argument("--model", required=True, metavar="NAME", help="see: list")
+    command.add_argument("--hint", type=float, help="what the task may be told: a threshold, ...")
+    command.add_argument("--mask", action="store_true", help="0 and 255 instead of numbered things")
+    command.set_defaults(command=_run)
 
     command = commands.add_parser("pack", help="pack the digit networks for the live preview")
     command.set_defaults(command=_pack)
@@ -170,6 +180,49 @@ def _denoise(options: argparse.Namespace) -> int:
     if failures and not options.input.is_dir():
         return 2
     print(f"{len(jobs) - len(failures)} of {len(jobs)} pictures denoised into {options.output}")
+    return 1 if failures else 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    predictor = load_predictor(find_card(options.model))
+    task = predictor.task
+    if task.target.kind == "label":
+        raise ModelError(f"The model {options.model} answers with a label, not with a file.")
+    if task.hint is not None and options.hint is not None:
+        task.hint.require_in_range(options.hint)
+    elif options.hint is not None:
+        raise ValueError(f"the model {options.model} takes no --hint")
+    ending = ".wav" if task.target.kind == "audio" else ".png"
+    if options.input.is_dir():
+        files = sorted(each for each in options.input.iterdir() if each.is_file())
+        options.output.mkdir(parents=True, exist_ok=True)
+        jobs = [(each, options.output / f"{each.stem}{ending}") for each in files]
+    else:
+        out = options.output
+        jobs = [(options.input, out / f"{options.input.stem}{ending}" if out.is_dir() else out)]
+        if jobs[0][1].suffix.lower() != ending:
+            raise ValueError(f"OUT must end with {ending}, got {out.name}")
+    failures = []
+    for number, (source, target) in enumerate(jobs):
+        try:
+            if target.exists() and target.samefile(source):
+                raise ValueError("would overwrite the input itself; give another OUT")
+
+            def watch(done: int, total: int, number: int = number, source: Path = source) -> None:
+                _show_progress(number + done / total, len(jobs), source)
+
+            def predict(given: np.ndarray, watch: Watch | None) -> np.ndarray:
+                return predictor.predict(given, options.hint, watch)
+
+            _write_whole(target, answer_file(task, predict, source, watch, options.mask))
+        except Exception as error:  # Pillow raises what a broken file makes it stumble over.
+            failures.append(f"{source}: {_reason(error)}")
+    _show_progress(len(jobs), len(jobs), None)
+    for failure in failures:
+        print(f"models: {failure}", file=sys.stderr)
+    if failures and not options.input.is_dir():
+        return 2
+    print(f"{len(jobs) - len(failures)} of {len(jobs)} files answered in {options.output}")
     return 1 if failures else 0
 
 

@@ -140,6 +140,12 @@ class Hint:
     description: str
     shown_per_unit: float = 1
 
+    def require_in_range(self, value: float) -> float:
+        """Return ``value``; raise ``ValueError`` where it is not on the slider."""
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{self.title} goes from {self.low:g} to {self.high:g}, got {value:g}")
+        return value
+
 
 class Settings(Protocol):
     """What a task reads of ``train.config.TrainConfig``."""

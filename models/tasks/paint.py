@@ -42,6 +42,7 @@ from models.tasks.contract import (
 )
 
 MULTIPLE = 4
+STRENGTH = 0.8  # Where nothing is said; more shows the weave of the network in flat areas.
 PAINTED_PIXELS = 640 * 640  # Larger photos are painted reduced: strokes stay as broad as they are.
 PAINTING_SIDE = 288
 # Mean and deviation of L, a and b over the 83 paintings of the training set.
@@ -125,9 +126,9 @@ def soft(network: Network, image: np.ndarray, watch: Watch | None = None) -> np.
 
 
 def decide(both: np.ndarray, hint: float | None = None) -> np.ndarray:
-    """Return the painting laid over the photo with the strength ``hint``, 1 for the painting."""
+    """Return the painting laid over the photo with the strength ``hint``, 1 for it alone."""
     photo, painted = both[..., :3], both[..., 3:]
-    return photo + np.float32(1 if hint is None else hint) * (painted - photo)
+    return photo + np.float32(STRENGTH if hint is None else hint) * (painted - photo)
 
 
 def reinhard(
@@ -292,7 +293,7 @@ TASK = Task(
         "Strength",
         low=0.0,
         high=1.0,
-        default=0.8,
+        default=STRENGTH,
         step=0.05,
         description="How much of the painting is laid over the photo.",
     ),

@@ -1,14 +1,18 @@
 """The tasks that enlarge, colour, paint and listen, with networks whose answer is known."""
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from imaging import audio, cielab
 from imaging.resize import enlarged, reduced
+from models.answers import as_png, at_rate_of
 from models.tasks import colour_photos, denoise_speech, paint, upscale_photos
+from models.tasks.contract import Signal
 
 ALL = (*upscale_photos.TASKS, *colour_photos.TASKS, paint.TASK, denoise_speech.TASK)
 PICTURES = [task for task in ALL if task.input.kind == "image"]
@@ -211,7 +215,7 @@ def test_strength_and_own_colours_are_obeyed():
     network = Known(lambda image: np.clip(1 - image, 0, 1))
     solve = paint.TASK.solve
     assert np.allclose(solve(network, image, 0.0, None), image, atol=1e-6)
-    whole = solve(network, image, None, None)
+    whole = solve(network, image, 1.0, None)
     assert np.allclose(solve(network, image, 0.5, None), (image + whole) / 2, atol=1e-5)
     own = paint.TASK.touches["own-colours"].apply(image, whole)
     own, painted, given = (cielab.rgb_to_lab(each) for each in (own, whole, image))
@@ -222,9 +226,9 @@ def test_strength_and_own_colours_are_obeyed():
 
 def test_strokes_are_the_network_s_and_colours_those_of_monet():
     image = photo() * np.float32(0.5) + np.float32(0.25)
-    painted = paint.TASK.solve(Known(lambda image: image[..., ::-1]), image, None, None)
+    painted = paint.TASK.solve(Known(lambda image: image[..., ::-1]), image, 1.0, None)
     light, colours, answer = (
-        cielab.rgb_to_lab(each) for each in (image[..., ::-1], paint.reinhard(image), painted)
+        cielab.rgb_to_lab(each) for each in (image[..., ::-1], paint.reinhard(image, 1.0), painted)
     )
     assert np.abs(answer - light)[..., 0].mean() < 2
     assert np.abs(answer - colours)[..., 1:].mean() < 2
@@ -241,7 +245,7 @@ def test_a_painting_has_the_size_of_the_photo(shape: tuple[int, int]):
 
 
 def test_reinhard_brings_the_mean_of_monet():
-    mean, _ = cielab.statistics(paint.reinhard(photo(100, 100) * 0.5 + 0.25))
+    mean, _ = cielab.statistics(paint.reinhard(photo(100, 100) * 0.5 + 0.25, 1.0))
     # Colours that no screen can show are clipped.
     assert mean == pytest.approx(paint.MONET[0], abs=2)
 
@@ -276,7 +280,7 @@ def test_silence_stays_silence_without_asking_the_network():
 
 def test_a_recording_of_any_rate_comes_back_at_its_rate_and_length():
     given = audio.Recording(audio.resampled(tone(), 8000, 44_100)[:66_001], 44_100)
-    answer = denoise_speech.solve_recording(lambda samples: samples, given)
+    answer = at_rate_of(given, 8000, lambda samples: samples)
     assert (answer.rate, answer.samples.shape) == (44_100, (66_001,))
     inside = slice(2000, -2000)
     assert np.abs(answer.samples - given.samples)[inside].max() < 0.02
@@ -330,3 +334,18 @@ def test_back_projection_is_told_nothing_but_the_picture():
     image = photo(16, 16)
     answer = upscale_photos.TASKS[0].baselines["bicubic"].run(image, None, None)
     assert np.allclose(answer, np.clip(enlarged(image, 2), 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "wanted"),
+    [
+        ("instances", np.array([[0, 300], [2, 0]]), [[0, 300], [2, 0]]),
+        ("instances", np.array([[False, True], [True, False]]), [[0, 255], [255, 0]]),
+        ("mask", np.float32([[[0.4], [0.6]], [[0.0], [1.0]]]), [[0, 255], [0, 255]]),
+        ("classes", np.array([[0, 1], [1, 0]]), [[0, 1], [1, 0]]),
+    ],
+)
+def test_an_answer_is_read_from_its_file_again(kind: str, answer: np.ndarray, wanted: list):
+    file = as_png(Signal(kind, colours=("#000000", "#ff8000")), answer)
+    with Image.open(io.BytesIO(file)) as picture:
+        assert np.array_equal(np.asarray(picture), wanted)

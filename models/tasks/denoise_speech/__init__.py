@@ -23,10 +23,8 @@ import numpy as np
 from imaging import audio
 from imaging.audio import (
     RATE,
-    Recording,
     level,
     mixed,
-    resampled,
     samples_of,
     si_sdr,
     spectrum,
@@ -235,16 +233,6 @@ def solve(
     mask = np.concatenate([mask, mask[-1:]])
     left = np.float32(hint or 0)
     return samples_of(frames * (mask + left * (1 - mask)), len(samples))
-
-
-def solve_recording(solve_samples: Callable[[np.ndarray], np.ndarray], given: Recording):
-    """Return the answer to a recording of any rate, at that rate and of its length."""
-    answer = solve_samples(resampled(given.samples, given.rate, RATE))
-    back = resampled(answer, RATE, given.rate)
-    whole = np.zeros(len(given.samples), np.float32)
-    part = back[: len(whole)]
-    whole[: len(part)] = part
-    return Recording(whole, given.rate, given.notes)
 
 
 def _noise_kind(name: str, title: str, description: str) -> NoiseKind:

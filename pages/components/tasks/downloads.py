@@ -3,19 +3,17 @@
 Instances and classes are whole numbers ``(H, W)``, masks ``(H, W, 1)``, pictures ``(H, W, C)``.
 """
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from imaging.pixels import png, to_pixels
 from imaging.segmentation import regions
+from models.answers import classes_png, numbers_png
 from pages.components.tasks.given import Given
-from pages.components.tasks.regions import table_of
 
 COLUMNS = {
     "number": "number",
@@ -54,22 +52,6 @@ def download_classes(given: Given, classes: np.ndarray, colours: Sequence[str]) 
 def download_picture(given: Given, picture: np.ndarray) -> None:
     """Offer a picture as PNG."""
     _button("Picture, PNG", png(to_pixels(picture)), given, "png", "image/png")
-
-
-def numbers_png(found: np.ndarray) -> bytes:
-    """Return numbers ``(H, W)`` as a grey PNG of 16 bits."""
-    file = io.BytesIO()
-    Image.fromarray(found.astype(np.uint16)).save(file, "PNG")
-    return file.getvalue()
-
-
-def classes_png(classes: np.ndarray, colours: Sequence[str]) -> bytes:
-    """Return class numbers ``(H, W)`` as a PNG with a palette."""
-    picture = Image.fromarray(classes.astype(np.uint8), "P")
-    picture.putpalette(table_of(colours).astype(np.uint8).ravel().tolist())
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
 
 
 def _button(label: str, content: bytes, given: Given, ending: str, kind: str) -> None:

@@ -1,0 +1,74 @@
+"""What the page of more jobs takes from browsers: hints and recordings; and how sound is shown."""
+
+import numpy as np
+import pytest
+
+from imaging.cielab import rgb_to_lab
+from models.tasks.denoise_speech import TASK
+from pages.components.tasks import audio, hint_pad
+
+
+def test_hints_of_another_picture_are_forgotten():
+    sent = {"name": "cat", "dots": [[0.5, 0.25, 3]]}
+    assert hint_pad.read_dots(sent, "cat") == [[0.5, 0.25, 3]]
+    assert hint_pad.read_dots(sent, "dog") == []
+
+
+NO_DOTS = [
+    [0.5],
+    [0.5, 0.5, 99],
+    [-1, 0, 0],
+    [1, 0, 0],
+    [0, float("nan"), 0],
+    ["x", 0, 0],
+    None,
+    3,
+    [0, 0, 0.5],
+]
+
+
+@pytest.mark.parametrize("dot", NO_DOTS)
+def test_a_hint_that_makes_no_sense_is_left_out(dot: object):
+    good = [0.1, 0.2, 0]
+    assert hint_pad.read_dots({"name": "cat", "dots": [dot, good]}, "cat") == [good]
+
+
+@pytest.mark.parametrize("sent", [None, 5, "cat", {"name": "cat"}, {"name": "cat", "dots": "x"}])
+def test_a_message_that_is_none_is_no_hint(sent: object):
+    assert hint_pad.read_dots(sent, "cat") == []
+
+
+def test_only_so_many_hints_are_taken():
+    dots = [[0.5, 0.5, 0]] * 1000
+    assert len(hint_pad.read_dots({"name": "cat", "dots": dots}, "cat")) == hint_pad.MOST_HINTS
+
+
+def test_the_palette_is_what_it_is_called():
+    ab = dict(zip(hint_pad.PALETTE, hint_pad.palette_ab(), strict=True))
+    assert ab["Red"][0] > 30
+    assert ab["Leaf green"][0] < -15
+    assert ab["Deep blue"][1] < -30
+    assert ab["Yellow"][1] > 50
+    assert ab["Grey"] == pytest.approx((0, 0), abs=0.01)
+    skin = rgb_to_lab(np.array([[[224, 172, 139]]]) / 255)[0, 0, 1:]
+    assert ab["Skin"] == pytest.approx(tuple(skin), abs=1e-3)
+
+
+def test_a_tone_is_a_bright_line_at_its_height():
+    time = np.arange(16_000) / 8000
+    picture = audio.spectrogram(np.sin(2 * np.pi * 1000 * time).astype(np.float32), 1.0)
+    assert picture.shape == (256, 2 * 251)
+    column = picture[:, 250]
+    row = np.flatnonzero(column == column.max()).mean()
+    # 1 kHz is a quarter of 4 kHz from below; each of the 128 rows is drawn twice.
+    assert row / 2 == pytest.approx(127 - 32, abs=0.6)
+
+
+def test_a_long_recording_is_a_picture_of_bounded_width():
+    minute = np.ones(60 * 8000, np.float32)
+    assert audio.spectrogram(minute, 1.0).shape == (256, 2 * audio.WIDEST)
+
+
+def test_samples_are_short_enough_to_be_sent():
+    for sample in TASK.samples.values():
+        assert len(sample.load()[0]) < 4 * TASK.input.rate
