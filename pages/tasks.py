@@ -52,6 +52,12 @@ def body() -> None:
     methods, broken = methods_of(task, cards)
     for problem in broken:
         st.warning(problem, icon=":material/heart_broken:")
+    if not any(method.card for method in methods):
+        st.info(
+            "No network for this job has come with the program yet; what is shown is what people "
+            "did before. Its recipes are listed by `python -m train list`.",
+            icon=":material/school:",
+        )
     found = answers(task, methods, given.name, given.input, hint)
     if found is None:
         return

@@ -1,0 +1,86 @@
+"""More jobs, as a visitor uses the page: one job after the other, samples, sliders, links."""
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from models.tasks import TASKS
+from pages.components.tasks.settings import shown_tasks
+
+PAGE = str(Path(__file__).parents[2] / "pages" / "tasks.py")
+REGIONS = ("segment-cells", "segment-roads", "segment-scenes")
+
+
+def opened(**link) -> AppTest:
+    """The page once all answers are there."""
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    app.query_params.update(link)
+    return finished(app.run())
+
+
+def finished(app: AppTest) -> AppTest:
+    end = time.monotonic() + 60
+    while not app.table and not app.exception and time.monotonic() < end:
+        time.sleep(0.3)
+        app.run()
+    assert not app.exception, app.exception[0].value
+    return app
+
+
+def found(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+@pytest.mark.parametrize("name", REGIONS)
+def test_a_job_shows_a_result_on_arrival_and_what_changed_against_the_denoiser(name):
+    app = opened(task=name)
+    assert app.session_state.task == name
+    assert not app.error
+    assert not app.warning
+    text = " ".join(each.value for each in app.markdown)
+    assert TASKS[name].description in text
+    assert len(app.table) == 1
+
+
+def test_cells_are_counted_by_every_method_beside_the_count_by_hand():
+    app = opened()
+    counts = found(app)
+    assert counts["By hand"] == "65"
+    assert {"Cells: U-Net", "Cells: plain encoder-decoder"} <= set(counts)
+    assert all(value.endswith(" found") or value == "65" for value in counts.values())
+
+
+def test_another_threshold_counts_again_and_goes_into_the_link():
+    app = opened()
+    before = found(app)["Cells: U-Net"]
+    slider = next(each for each in app.slider if each.label == "Threshold")
+    lowest = finished(slider.set_value(0.05).run())
+    assert found(lowest)["Cells: U-Net"] != before
+    assert app.query_params["segment-cells-threshold"] == "0.05"
+
+
+def test_an_answer_is_kept_so_that_another_threshold_needs_no_network(monkeypatch):
+    app = opened()
+    monkeypatch.setattr(
+        "models.predictor.Session.__call__", lambda *_, **__: pytest.fail("the network ran again")
+    )
+    slider = next(each for each in app.slider if each.label == "Threshold")
+    finished(slider.set_value(0.3).run())
+
+
+def test_a_link_that_makes_no_sense_is_said_in_a_sentence():
+    app = opened(task="segment-kidneys", colour="lots")
+    assert app.session_state.task == next(iter(shown_tasks()))
+    said = " ".join(warning.value for warning in app.warning)
+    assert "segment-kidneys" in said
+    assert "lots" in said
+
+
+def test_without_a_file_the_page_asks_for_one():
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    app.query_params.update({"source": "upload"})
+    app.run()
+    assert not app.exception
+    assert any("Choose a file" in info.value for info in app.info)
