@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import find_card
 from models.predictor import open_session
-from models.tasks.denoise_photos.solve import open_large
+from models.session import open_large
 from tests.benchmarks.measure import resident_megabytes, serving
 from tests.benchmarks.report import Budget, Row
 from tests.chromium import wait_until_idle
