@@ -65,7 +65,7 @@ def draw_aerial(rng: np.random.Generator, side: int = 256) -> Scene:
     _, house = np.unique(plots.reshape(-1, 3), axis=0, return_inverse=True)
     house = house.reshape(side, side)
     roofs = rng.uniform(0.25, 0.8, (house.max() + 1, 1)) * rng.choice(
-        [[1, 1, 1], [1.1, 0.85, 0.7], [0.8, 0.9, 1.0]], house.max() + 1
+        np.array([[1, 1, 1], [1.1, 0.85, 0.7], [0.8, 0.9, 1.0]]), house.max() + 1
     )
     within = turned[..., 1] % depth
     garden = rng.uniform(20, 30, house.max() + 1)[house]
@@ -111,8 +111,7 @@ def draw_street(rng: np.random.Generator, size: tuple[int, int] = (240, 320)) ->
     fill("rectangle", [0, 0, width, height], vary(205, 212, 220), 0)
     fill("rectangle", [0, horizon, width, height], vary(150, 148, 146), 4)
     for side in (-1, 1):
-        near = 0 if side < 0 else width
-        x = near
+        x = 0.0 if side < 0 else float(width)
         for _ in range(4):
             step = abs(middle - x) * rng.uniform(0.3, 0.5)
             end = x - side * step

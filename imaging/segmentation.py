@@ -6,6 +6,7 @@ class are void and count neither way.
 """
 
 from dataclasses import dataclass
+from math import pi, sqrt
 
 import numpy as np
 from scipy import ndimage
@@ -249,10 +250,8 @@ def regions(instances: np.ndarray, grey: np.ndarray) -> list[Region]:
     middles = ndimage.center_of_mass(np.ones(instances.shape), instances, numbers)
     means = ndimage.mean(grey, instances, numbers)
     return [
-        Region(
-            int(n), int(area), *map(float, middle), float(2 * np.sqrt(area / np.pi)), float(mean)
-        )
-        for n, area, middle, mean in zip(numbers, sizes, middles, means, strict=True)
+        Region(int(n), int(area), float(row), float(column), 2 * sqrt(area / pi), float(mean))
+        for n, area, (row, column), mean in zip(numbers, sizes, middles, means, strict=True)
     ]
 
 

@@ -14,6 +14,7 @@ entries of that contest had (Caicedo et al., Nature Methods 2019, doi:10.1038/s4
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -242,7 +243,7 @@ def _number_of(cells: np.ndarray) -> int:
 
 
 RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
-_UNET = {
+_UNET: dict[str, Any] = {
     "architecture": "unet",
     "settings": {
         "channels": 3,
@@ -266,7 +267,7 @@ _UNET = {
     "clip": 1.0,
 }
 # Two minutes on two cores, on cells that the program draws.
-_SMALL = _UNET | {
+_SMALL: dict[str, Any] = _UNET | {
     "settings": _UNET["settings"] | {"channels": 1, "filters": [8, 16, 32]},
     "data": "drawn-cells",
     "batch": 8,
@@ -274,7 +275,7 @@ _SMALL = _UNET | {
     "epoch_batches": 50,
     "average": 0.0,
 }
-RECIPES = {
+RECIPES: dict[str, dict] = {
     "cells": {
         "title": "Cells: U-Net",
         "purpose": "Finds nuclei of any stain and cuts touching ones apart by a class for borders.",

@@ -8,8 +8,10 @@ Source: Mnih, Machine Learning for Aerial Image Labeling, PhD thesis, Toronto 20
 Ronneberger et al., MICCAI 2015, doi:10.1007/978-3-319-24574-4_28, drew the network.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -34,6 +36,8 @@ from models.tasks.contract import (
     as_it_is,
     by_name,
 )
+
+Count = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 MOVES = Moves(0.7, 1.45, turn=180, stretch=1.15)
 DRAWN = {"train": (0, 200), "validation": (1, 40), "test": (2, 40)}  # seed and pictures
@@ -114,11 +118,13 @@ def _masks(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     return np.stack([_as_mask(roads) for _, roads in pairs])
 
 
-def _counted(count, target: np.ndarray, answer: np.ndarray) -> np.ndarray:
+def _counted(count: Count, target: np.ndarray, answer: np.ndarray) -> np.ndarray:
     return count(target[..., 0] > 0.5, answer[..., 0] > 0.5)
 
 
-def _metric(name: str, title: str, count, measure, description: str) -> Metric:
+def _metric(
+    name: str, title: str, count: Count, measure: Callable[[np.ndarray], float], description: str
+) -> Metric:
     counts = partial(_counted, count)
     return Metric(
         name,
@@ -141,7 +147,7 @@ def by_colour_and_texture(
     begins with one on patches.
     """
     image = segmentation.as_pixels(picture).astype(np.float32) / 255
-    share = expit(_filters(image) @ np.float32(ROAD_LIKE) + np.float32(ROAD_OFFSET))
+    share = expit(_filters(image) @ np.array(ROAD_LIKE, np.float32) + np.float32(ROAD_OFFSET))
     road = ndimage.gaussian_filter(share, 4) > (0.25 if hint is None else hint / 2)
     return road[..., np.newaxis].astype(np.float32)
 
@@ -169,7 +175,7 @@ def _drawn_sample() -> tuple[np.ndarray, np.ndarray]:
 
 
 RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
-_UNET = {
+_UNET: dict[str, Any] = {
     "architecture": "unet",
     "settings": {
         "channels": 3,
@@ -192,7 +198,7 @@ _UNET = {
     "average": 0.99,
     "clip": 1.0,
 }
-RECIPES = {
+RECIPES: dict[str, dict] = {
     "roads": {
         "title": "Roads: U-Net",
         "purpose": "Finds the roads on aerial pictures, under trees and shadows too.",

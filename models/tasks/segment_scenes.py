@@ -10,9 +10,11 @@ Source: Brostow et al., Pattern Recognition Letters 2009, doi:10.1016/j.patrec.2
 Badrinarayanan et al., TPAMI 2017, doi:10.1109/TPAMI.2016.2644615.
 """
 
+from collections.abc import Callable
 from functools import partial
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -146,8 +148,8 @@ def decide(shares: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     best = np.full(size, -1.0, np.float32)
     classes = np.zeros(size, np.int32)
     for number in range(shares.shape[-1]):  # One after the other, to save memory.
-        share = Image.fromarray(np.ascontiguousarray(shares[..., number]))
-        share = np.asarray(share.resize(size[::-1], Image.Resampling.BILINEAR))
+        small = Image.fromarray(np.ascontiguousarray(shares[..., number]))
+        share = np.asarray(small.resize(size[::-1], Image.Resampling.BILINEAR))
         classes[share > best] = number
         best = np.maximum(best, share)
     return classes
@@ -189,7 +191,9 @@ def _square(counts: np.ndarray) -> np.ndarray:
     return counts.reshape(len(CLASSES), len(CLASSES))
 
 
-def _metric(name: str, title: str, measure, description: str) -> Metric:
+def _metric(
+    name: str, title: str, measure: Callable[[np.ndarray], float], description: str
+) -> Metric:
     def total(counts: np.ndarray) -> float:
         return 100 * measure(_square(counts))
 
@@ -215,7 +219,7 @@ def _picture(tensor: np.ndarray) -> np.ndarray:
 
 
 RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
-_UNET = {
+_UNET: dict[str, Any] = {
     "architecture": "unet",
     "settings": {
         "channels": 3,
@@ -239,7 +243,7 @@ _UNET = {
     "clip": 1.0,
 }
 # The tutorial's shape, half as wide and narrower still at the bottom, so that it can ship.
-_PLAIN = {
+_PLAIN: dict[str, Any] = {
     "architecture": "encoder-decoder",
     "settings": {
         "channels": 3,
@@ -249,7 +253,7 @@ _PLAIN = {
         "head": "softmax",
     },
 }
-RECIPES = {
+RECIPES: dict[str, dict] = {
     "streets": {
         "title": "Streets: U-Net",
         "purpose": "Names eleven things in a street, thin ones too.",
