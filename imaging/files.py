@@ -411,6 +411,7 @@ def _decode_tiff(file: BinaryIO, wanted: int, plane: int, stretch: bool) -> Stor
         file.seek(0)
         exif.load_from_fp(file)
         stored.exif = metadata.kept(exif)
+        stored.dpi = stored.dpi or metadata.dpi_of(exif)
     except Exception:  # Metadata never cause an image to be refused.
         stored.exif = b""
     return stored

@@ -66,6 +66,17 @@ def has_location(exif: bytes) -> bool:
         return False
 
 
+def dpi_of(exif: Image.Exif) -> tuple[float, float] | None:
+    """Return pixels per inch across and down; None where EXIF does not say them."""
+    try:
+        across, down = float(exif[0x011A]), float(exif[0x011B])
+        scale = {2: 1.0, 3: 2.54}[exif.get(0x0128, 2)]
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    sensible = all(1 < value * scale < 100_000 for value in (across, down))
+    return (across * scale, down * scale) if sensible else None
+
+
 def _add(exif: Image.Exif, group: int | None, tag: int, value) -> None:
     """Add a tag if it can be written, and fits."""
     before = exif if group is None else exif.get_ifd(group)

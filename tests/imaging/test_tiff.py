@@ -250,6 +250,13 @@ def test_the_predictor_of_floats_is_undone():
     assert_grey(opened(raw_tif(rows, 180, 120, tags)))
 
 
+def test_the_resolution_is_known():
+    assert opened(tif(DEEP, resolution=(300, 300), resolutionunit="INCH")).dpi == (300, 300)
+    dpi = opened(tif(DEEP, resolution=(100, 50), resolutionunit="CENTIMETER")).dpi
+    assert dpi == pytest.approx((254, 127))
+    assert opened(tif(DEEP)).dpi is None
+
+
 def test_bits_in_reverse_order_are_turned_round():
     values = np.rint(GREY / 255 * 4095).astype(np.int64)
     rows = bytes(int(f"{byte:08b}"[::-1], 2) for byte in packed_bits(values, 12))

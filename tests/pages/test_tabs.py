@@ -1,0 +1,38 @@
+"""What a tab of the browser finds again after a reload."""
+
+from pages.components import tabs
+from pages.components.tabs import Tab, Tabs
+
+
+def test_a_tab_is_found_by_its_word_and_by_no_other():
+    known, mine = Tabs(), Tab()
+    assert known.find("a", mine) is mine
+    assert known.find("a", Tab()) is mine
+    assert known.find("b", Tab()) is not mine
+
+
+def test_a_tab_that_nobody_looks_at_is_forgotten(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(tabs.time, "monotonic", lambda: now[0])
+    known, mine = Tabs(), Tab()
+    known.find("a", mine)
+    now[0] = tabs.KEPT_UNUSED - 1
+    assert known.find("a", Tab()) is mine
+    now[0] += tabs.KEPT_UNUSED + 1
+    known.find("b", Tab())
+    assert known.find("a", Tab()) is not mine
+
+
+def test_there_are_so_many_tabs_and_no_more(monkeypatch):
+    monkeypatch.setattr(tabs, "MOST_TABS", 3)
+    known, first = Tabs(), Tab()
+    known.find("0", first)
+    for word in "123":
+        known.find(word, Tab())
+    assert known.find("0", Tab()) is not first
+
+
+def test_a_word_of_any_length_is_taken():
+    known, mine = Tabs(), Tab()
+    known.find("x" * 1_000_000, mine)
+    assert all(len(word) <= tabs.LONGEST_WORD for word in known._tabs)
