@@ -24,6 +24,7 @@ from PIL import Image
 from scipy.special import ndtr
 
 from imaging.camera import low_light
+from imaging.pixels import as_picture, to_image, to_pixels
 
 Strength = float | np.ndarray
 
@@ -172,14 +173,10 @@ def jpeg(image: np.ndarray, compression: Strength, rng: np.random.Generator) -> 
         return image.astype(np.float32)
     if image.shape[2] not in (1, 3):
         raise ValueError(f"JPEG takes 1 or 3 channels, got {image.shape[2]}")
-    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     file = io.BytesIO()
     quality = round(100 - float(np.asarray(compression).item()))
-    Image.fromarray(pixels.squeeze(-1) if image.shape[2] == 1 else pixels).save(
-        file, "JPEG", quality=quality
-    )
-    decoded = np.asarray(Image.open(file), np.float32) / np.float32(255)
-    return decoded.reshape(image.shape)
+    as_picture(to_pixels(image)).save(file, "JPEG", quality=quality)
+    return to_image(np.asarray(Image.open(file))).reshape(image.shape)
 
 
 def normal_numbers(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,9 @@ from html import escape
 
 import numpy as np
 import streamlit as st
-from PIL import Image
+
+from imaging.pixels import as_picture, to_pixels
+from imaging.pixels import png as pixels_png
 
 # Part of every page (layout.page_setup): within the gallery it would be sent with each change.
 STYLE = """
@@ -59,18 +61,13 @@ def enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
 
 def png(picture: np.ndarray, scale: int = 1) -> bytes:
     """Return the picture ``(H, W, C)`` in [0, 1] as PNG, each pixel ``scale`` pixels wide."""
-    pixels = np.rint(enlarged(picture, scale) * 255).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
-    return file.getvalue()
+    return pixels_png(enlarged(to_pixels(picture), scale))
 
 
 def webp(picture: np.ndarray) -> bytes:
     """Return a small picture ``(H, W, C)`` in [0, 1] as WebP without loss, smaller than PNG."""
-    pixels = np.rint(picture * 255).astype(np.uint8)
     file = io.BytesIO()
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    image.save(file, "WEBP", lossless=True, quality=0, method=0)
+    as_picture(to_pixels(picture)).save(file, "WEBP", lossless=True, quality=0, method=0)
     return file.getvalue()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from imaging.digit_fit import SIDE
+from imaging.pixels import to_image, to_pixels
 
 LONGEST = 1600  # characters; incompressible grey values take 1,066
 
@@ -84,7 +85,7 @@ def drawing(text: str) -> np.ndarray:
 
 def drawing_to_text(digit: np.ndarray) -> str:
     """Return a ``(28, 28, 1)`` picture in [0, 1] as text that is safe in a link."""
-    pixels = np.rint(digit * 255).astype(np.uint8).tobytes()
+    pixels = to_pixels(digit).tobytes()
     return base64.urlsafe_b64encode(zlib.compress(pixels, 9)).decode().rstrip("=")
 
 
@@ -107,8 +108,7 @@ def drawing_from_text(text: str) -> np.ndarray:
         raise ValueError(f"not a drawing: {error}") from error
     if len(pixels) != SIDE * SIDE:
         raise ValueError(f"a drawing has {SIDE * SIDE} pixels, got {len(pixels)}")
-    grey = np.frombuffer(pixels, np.uint8).astype(np.float32) / 255
-    return grey.reshape(SIDE, SIDE, 1)
+    return to_image(np.frombuffer(pixels, np.uint8)).reshape(SIDE, SIDE, 1)
 
 
 def quoted(value: str) -> str:

@@ -7,6 +7,7 @@ from PIL import Image
 from imaging.digit_fit import SIDE, canvas_to_grey, fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.not_digits import SAMPLES
+from imaging.pixels import as_picture, to_image, to_pixels
 from imaging.strokes import fabric_drawing
 from models.catalogue import Card
 from models.methods import method_names
@@ -139,10 +140,9 @@ def _round() -> int:
 
 
 def _as_background(digit: np.ndarray) -> Image.Image:
-    pixels = np.rint(enlarged(digit, CANVAS_SIDE // SIDE) * 255).astype(np.uint8)
-    return Image.fromarray(pixels[..., 0])
+    return as_picture(enlarged(to_pixels(digit), CANVAS_SIDE // SIDE))
 
 
 def _to_8_bit(picture: np.ndarray) -> np.ndarray:
     """Round to the 256 greys that a link can carry, so that a link changes nothing."""
-    return (np.rint(picture * 255) / 255).astype(np.float32)
+    return to_image(to_pixels(picture))
