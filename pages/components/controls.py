@@ -129,8 +129,11 @@ def to_default_strength(prefix: str) -> None:
 
 
 def chosen_noise(prefix: str) -> NoiseKind:
-    """Return the kind of noise that a page is set to."""
-    return NOISE_KINDS[st.session_state[f"{prefix}noise"]]
+    """Return the kind of noise that a page is set to.
+
+    A browser can be made to send one that there is not: that is put right at the next run.
+    """
+    return NOISE_KINDS.get(st.session_state[f"{prefix}noise"], NOISE_KINDS["gaussian"])
 
 
 def noise_settings(prefix: str, in_link: str, strength: object) -> list[Setting]:

@@ -62,6 +62,7 @@ def open_link(
     state = st.session_state
     opened = f"link opened: {' '.join(setting.key for setting in settings)}"
     if opened in state and not again:
+        _refuse_nonsense(settings)
         return []
     state[opened] = True
     problems = []
@@ -78,6 +79,18 @@ def open_link(
                 problems.append(str(problem))
         state[key] = value
     return problems
+
+
+def _refuse_nonsense(settings: Sequence[Setting]) -> None:
+    """Put back what no control of ours could have sent; a browser can be made to send anything."""
+    state = st.session_state
+    for setting in settings:
+        value = state.get(setting.key)
+        if isinstance(value, str | int | float):
+            try:
+                setting.parse(setting.text(value))
+            except (ValueError, LookupError, TypeError, ArithmeticError):
+                state[setting.key] = setting.on_arrival
 
 
 def write_link(settings: Sequence[Setting]) -> None:

@@ -36,9 +36,10 @@ class Fuzzed:
 def value_for(control: Control, rng: np.random.Generator) -> object | None:
     """A value of the type that this control sends; None for one that is left alone.
 
-    It need not be one that the control allows.
+    It need not be one that the control allows.  No NaN and no infinity: over these Streamlit
+    stumbles by itself, before the page runs, and in the session of who sends them alone.
     """
-    wild = float(rng.choice([0, -1, 1, 1e9, -1e9, 1e300, float("nan"), float("inf")]))
+    wild = float(rng.choice([0, -1, 1, 1e9, -1e9, 1e300]))
     match control.kind:
         case "slider":
             low, high = control.message.min, control.message.max

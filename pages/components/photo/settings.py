@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from imaging.noise import PHOTO_NOISE_KINDS
+from imaging.noise import PHOTO_NOISE_KINDS, NoiseKind
 from imaging.photo_samples import PHOTO_SAMPLES
 from models.catalogue import Card
 from models.methods import method_names
@@ -77,12 +77,17 @@ def _adds_noise(values: Mapping[str, Any]) -> bool:
 
 def default_strength() -> float:
     """Return the default strength of the chosen noise, as the page shows it."""
-    kind = PHOTO_NOISE_KINDS[st.session_state.photo_noise]
+    kind = _chosen_noise()
     return float(round(kind.default * kind.shown_per_unit, 6))
 
 
+def _chosen_noise() -> NoiseKind:
+    # A browser can be made to send one that there is not: that is put right at the next run.
+    return PHOTO_NOISE_KINDS.get(st.session_state.photo_noise, PHOTO_NOISE_KINDS["gaussian"])
+
+
 def _parse_strength(text: str) -> float:
-    kind = PHOTO_NOISE_KINDS[st.session_state.photo_noise]  # Read from the link just before.
+    kind = _chosen_noise()  # Read from the link just before.
     return link.number("strength", kind.low, kind.high * kind.shown_per_unit)(text)
 
 
