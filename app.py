@@ -9,6 +9,7 @@ st.set_page_config(page_icon=str(Path(__file__).parent / "static" / "icon.png"))
 st.navigation(
     [
         st.Page("pages/draw.py", title="Draw a digit", icon=":material/draw:", default=True),
+        st.Page("pages/learn.py", title="Learn", icon=":material/menu_book:"),
         st.Page("pages/photo.py", title="Denoise a photo", icon=":material/photo_camera:"),
         # Not pages/train.py: run on its own, it would hide the package `train`.  Until the first
         # visitor has come, Streamlit takes the names of files for addresses, this one for /train.

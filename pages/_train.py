@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from pages.components.code_downloads import show_code_downloads
 from pages.components.layout import page_footer, page_setup
 from pages.components.training import race, run_list, steering
-from pages.components.training.code_downloads import show_code_downloads
 from pages.components.training.form import TrainingRequest, pick_training
 from pages.components.training.recorded_result import show_recorded_result
 from pages.components.training.visitor import visitor_token

@@ -6,9 +6,9 @@ from streamlit.delta_generator import DeltaGenerator
 from models.catalogue import Card, ModelError
 from pages.components import controls, scores
 from pages.components.cached import get_cards
+from pages.components.canvas import CANVAS_SIDE
 from pages.components.draw import controls as pickers
 from pages.components.draw import settings
-from pages.components.draw.canvas import CANVAS_SIDE
 from pages.components.draw.downloads import show_downloads
 from pages.components.draw.restored import Restored, restore
 from pages.components.explain import show_model_card

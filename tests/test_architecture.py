@@ -34,7 +34,7 @@ LIGHT_MODELS = frozenset({"models/", "models/tasks/", "models/inspection/", "mod
 LIGHT_TRAIN = frozenset({"train/"})
 SHARED = frozenset({"pages/components/", "pages/components/viewer/"})
 BEHIND_A_PAGE = LIGHT_MODELS | LIGHT_TRAIN | SHARED | {"imaging/"}
-PAGES = ("draw", "photo", "training", "inside", "compare", "tasks")
+PAGES = ("draw", "learn", "photo", "training", "inside", "compare", "tasks")
 
 
 @dataclass(frozen=True)
@@ -386,11 +386,11 @@ BAD = {
     "a page trains": ("pages/_train.py", "from train.fit.loop import fit"),
     "a page reaches into another's parts": (
         "pages/components/photo/work.py",
-        "from pages.components.draw import canvas",
+        "from pages.components.draw import controls",
     ),
     "what pages share reaches into one page's parts": (
         "pages/components/layout.py",
-        "from pages.components.draw.canvas import SIDE",
+        "from pages.components.draw.controls import pick_drawing",
     ),
     "a page takes a library we do not pin": ("pages/draw.py", "import cv2"),
     "a page caches": ("pages/draw.py", "import streamlit as st\n@st.cache_data\ndef f(): ..."),

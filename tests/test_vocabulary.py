@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROGRAM = ("app.py", "pages/**/*.py", "imaging/**/*.py", "models/**/*.py", "train/**/*.py")
 SCRIPTS = ("pages/**/*.js", "pages/**/*.css", "pages/**/*.html", "static/**/*.js")
-FOR_PEOPLE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md")
+FOR_PEOPLE = ("pages/**/*.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md")
 
 # What it says, and what to write instead.
 PHRASES = {

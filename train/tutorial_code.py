@@ -8,7 +8,7 @@ pictures in three rows.  What one file cannot have is said in a comment.
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from models.tasks import TASKS
@@ -394,7 +394,7 @@ def _write_digit_reader(filters: int = 16, units: int = 128) -> Iterator[str]:
 
 
 # What a network is, in a sentence, and what writes its layers.
-NETWORKS = {
+NETWORKS: dict[str, tuple[str, Callable[..., Iterator[str]]]] = {
     "dense": ("784 pixels are squeezed into a few numbers and unfolded again.", _write_dense),
     "convolutional": (
         "Small windows look for patterns; pooling halves the picture, upsampling doubles it.",

@@ -14,8 +14,8 @@ from models.methods import method_names
 from models.tasks.denoise_digits import TASK
 from pages.components import settings as page_settings
 from pages.components import widgets
+from pages.components.canvas import BRUSH, CANVAS_SIDE, drawing_pad
 from pages.components.controls import keep_valid, ready_digit
-from pages.components.draw.canvas import BRUSH, CANVAS_SIDE, drawing_pad
 from pages.components.draw.settings import BLANK, DRAWN, SOURCES, STARTS
 from pages.components.gallery import enlarged
 from pages.components.settings import Setting

@@ -9,6 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 from imaging.noise import NOISE_KINDS
 from models.tasks import TASKS
 from pages.components import widgets
+from pages.components.link import quoted
+from pages.components.settings import show_problems
 from pages.components.training.network_settings import Key, pick_network
 from pages.components.training.setting_texts import as_text, title_of
 from pages.components.training.upload import pick_pictures, uploaded_pictures
@@ -99,6 +101,7 @@ def pick_training() -> tuple[TrainingRequest, DeltaGenerator]:
 
 def _pick_recipe() -> Recipe:
     groups = _recipes()
+    _open_link(groups)
     group = widgets.segmented_control(
         "Recipes",
         list(groups),
@@ -122,6 +125,20 @@ def _pick_recipe() -> Recipe:
     elif name in EXPECT:
         st.caption(f"**What to expect:** {EXPECT[name]}")
     return recipe
+
+
+def _open_link(groups: dict[str, dict[str, Recipe]]) -> None:
+    """Begin with the recipe that the link names, once a session."""
+    if "recipe" not in st.query_params or "recipe-link-opened" in st.session_state:
+        return
+    st.session_state["recipe-link-opened"] = True
+    name = st.query_params["recipe"]
+    for group, recipes in groups.items():
+        if name in recipes:
+            st.session_state["recipe-group"] = group
+            st.session_state[f"recipe-{group}"] = name
+            return
+    show_problems([f"The link asks for the recipe {quoted(name)}, which does not exist."])
 
 
 def _problem_with(config: TrainConfig) -> str:

@@ -5,8 +5,8 @@ import io
 
 import streamlit as st
 
+from pages.components.code_downloads import show_code_downloads
 from pages.components.training import probes
-from pages.components.training.code_downloads import show_code_downloads
 from pages.components.training.curves import (
     History,
     pick_view,

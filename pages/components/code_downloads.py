@@ -1,6 +1,7 @@
 """A training as code to take away: a Python file or a notebook that needs nothing of ours."""
 
 import re
+from functools import partial
 
 import streamlit as st
 
@@ -19,7 +20,7 @@ def show_code_downloads(config: TrainConfig, title: str, key: str, purpose: str 
     ):
         st.download_button(
             label,
-            lambda write=write: write(config, title, purpose),
+            partial(write, config, title, purpose),
             f"{name[:60]}.{suffix}",
             on_click="ignore",
             key=f"{key}-{suffix}",

@@ -1,0 +1,33 @@
+// Keeps in this browser how far somebody has come in each lesson, and shows a new step from its top.
+const NAME = "denoise-lab-lessons";
+let told = null;
+let at = null;
+
+function kept() {
+  try {
+    const value = JSON.parse(localStorage.getItem(NAME));
+    return value && typeof value === "object" && !Array.isArray(value) ? value : {};
+  } catch {
+    return {};  // Storage is forbidden or damaged: progress lives as long as this page.
+  }
+}
+
+export default function ({ data, setStateValue }) {
+  const all = kept();
+  for (const [lesson, step] of Object.entries(data.reached)) {
+    if (!(all[lesson] >= step)) all[lesson] = step;
+  }
+  const text = JSON.stringify(all);
+  try {
+    localStorage.setItem(NAME, text);
+  } catch {}
+  if (text !== told) {
+    told = text;
+    setStateValue("kept", text);
+  }
+  if (at !== null && at !== data.at) {
+    const step = document.querySelector(".st-key-learn-step");
+    if (step && step.getBoundingClientRect().top < 0) step.scrollIntoView();
+  }
+  at = data.at;
+}

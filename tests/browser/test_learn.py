@@ -1,0 +1,92 @@
+"""The Learn page as a visitor uses it: by keyboard, on a phone, without storage."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.chromium import wait_until_idle
+
+
+@pytest.fixture
+def visit(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """``visit(link)`` opens the Learn page."""
+
+    def open_learn(link: str = "", **settings: object) -> Page:
+        open_page(app_url)  # A fresh server knows its pages once somebody has opened the first.
+        page = open_page(f"{app_url}/learn{link}", **settings)
+        expect(page.get_by_text("Step ", exact=False).first).to_be_visible(timeout=20_000)
+        wait_until_idle(page)
+        return page
+
+    return open_learn
+
+
+def step(page: Page, number: int) -> None:
+    """Wait for the heading of a step."""
+    heading = page.get_by_role("heading", name=re.compile(rf"^{number}\. "))
+    expect(heading).to_be_visible(timeout=20_000)
+    wait_until_idle(page)
+
+
+def test_a_whole_lesson_by_keyboard_and_the_browser_remembers_it(visit):
+    page = visit()
+    step(page, 1)
+    slider = page.get_by_role("slider", name="Numbers that may be kept")
+    slider.press("ArrowLeft")
+    wait_until_idle(page)
+    expect(page.get_by_text("Autoencoder, 32 numbers")).to_be_visible()
+
+    answer = page.locator("summary", has_text="Show the answer")
+    answer.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Pixels of digits are not independent")).to_be_visible()
+
+    on = page.get_by_role("button", name="Next")
+    on.focus()
+    page.keyboard.press("Enter")
+    step(page, 2)
+    page.locator("body").press("n")  # The shortcut that the button shows.
+    step(page, 3)
+    page.locator("body").press("b")
+    step(page, 2)
+    for number in (3, 4, 5):
+        page.locator("body").press("n")
+        step(page, number)
+    expect(page).to_have_url(re.compile(r"step=5"))
+
+    page.reload()
+    step(page, 5)
+    page.get_by_role("button", name="Next lesson").press("Enter")
+    step(page, 1)
+    # The first lesson has a tick, in another tab of this browser too.
+    other = page.context.new_page()
+    other.goto(page.url)
+    step(other, 1)
+    expect(other.get_by_role("radio", name="✓ 1 The code")).to_be_visible()
+    other.close()
+
+
+def test_the_lessons_work_where_storage_is_forbidden(visit, app_url):
+    page = visit()
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() {throw new Error('forbidden')}})"
+    )
+    page.goto(f"{app_url}/learn?lesson=skips&step=2")
+    step(page, 2)
+    page.get_by_role("button", name="Next").click()
+    step(page, 3)
+
+
+def test_a_lesson_alone_on_a_phone_shows_no_navigation_and_fits(visit):
+    page = visit("?lesson=doubt&only=1", width=390, height=844, touch=True)
+    step(page, 1)
+    expect(page.locator("[data-testid=stHeader]")).to_be_hidden()
+    width = page.evaluate("document.querySelector('.stMain').scrollWidth - innerWidth")
+    assert width <= 0
+    next_step = page.get_by_role("button", name="Next")
+    next_step.scroll_into_view_if_needed()
+    next_step.click()
+    step(page, 2)
+    expect(page.get_by_role("heading", name=re.compile(r"^2\. "))).to_be_in_viewport()

@@ -1,0 +1,228 @@
+"""The Learn page without a browser: every lesson from its first step to its last."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from models.catalogue import find_card
+from train.recorded import read_record
+
+ROOT = Path(__file__).parents[2]
+PAGE = str(ROOT / "pages" / "learn.py")
+FILES = {"": "draw", "train": "_train"}  # Where the page's file has another name than its address.
+FOLDER = ROOT / "pages" / "components" / "learn" / "lessons"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def visit(**params: str) -> AppTest:
+    page = AppTest.from_file(PAGE, default_timeout=60)
+    page.query_params.update(params)
+    return page.run()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def streamlit_components():
+    """The canvas can only be imported once Streamlit has looked for its components."""
+    visit()
+
+
+def in_address(page: AppTest) -> dict[str, str]:
+    """The settings in the address; those that were given come as text, those written as lists."""
+    values = page.query_params.items()
+    return {key: value if isinstance(value, str) else value[0] for key, value in values}
+
+
+def press(page: AppTest, label: str) -> None:
+    next(each for each in page.button if each.label.startswith(label)).click().run()
+
+
+def links(page: AppTest) -> list[tuple[str, str]]:
+    return [(each.proto.label, each.proto.url) for each in page.get("link_button")]
+
+
+def steps(page: AppTest) -> list[str]:
+    """The titles of the steps, from the one that is shown to the last; nothing went wrong."""
+    titles = []
+    while True:
+        assert not page.exception
+        assert not page.error
+        assert not page.warning
+        assert "(not measured)" not in " ".join(each.value for each in page.markdown)
+        titles.append(page.subheader[-1].value)
+        if not any(each.label == "Next" for each in page.button):
+            return titles
+        press(page, "Next")
+
+
+def test_all_lessons_are_in_the_list_and_no_other():
+    from pages.components.learn.lesson import LESSONS
+
+    assert sorted(LESSONS) == NAMES
+    assert len(LESSONS) == 8
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lesson_can_be_walked_from_its_first_step_to_its_last(name):
+    page = visit(lesson=name)
+    titles = steps(page)
+    assert 5 <= len(titles) <= 8
+    assert [title.split(".")[0] for title in titles] == [str(n + 1) for n in range(len(titles))]
+    assert in_address(page)["step"] == str(len(titles))
+    press(page, "Next lesson")
+    assert page.subheader[-1].value.startswith("1. ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_links_of_a_lesson_open_the_other_pages_with_settings_that_exist(name):
+    from pages.components.learn.lesson import read_lesson
+
+    targets = set()
+    for number in range(1, len(read_lesson(name).steps) + 1):
+        page = visit(lesson=name, step=str(number))
+        targets |= {url for label, url in links(page) if label.startswith("Open this")}
+    assert targets
+    for target in sorted(targets):
+        parts = urlsplit(target)
+        file = parts.path.removeprefix("./")
+        other = AppTest.from_file(str(ROOT / "pages" / f"{FILES.get(file, file)}.py"))
+        asked = dict(parse_qsl(parts.query))
+        other.query_params.update(asked)
+        other.run(timeout=60)
+        assert not other.exception, target
+        assert not [box.value for box in other.warning if "link asks" in box.value], target
+        # What differs from the default stays in the address: nothing of it was thrown away.
+        assert in_address(other).items() <= asked.items(), target
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_are_short_and_numbers_with_units_are_looked_up(name):
+    from pages.components.learn.lesson import read_lesson
+
+    text = (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+    assert not re.search(r"\d (dB|%)|\d%", text)
+    for step in read_lesson(name).steps:
+        assert len(step.text.split()) <= 60
+        assert 1 <= len(re.findall(r"[.?!:](?= |$)", step.text)) <= 5
+        assert step.question.endswith("?")
+
+
+def test_numbers_are_those_that_were_measured():
+    from pages.components.learn.numbers import filled
+
+    score = find_card("conv-32-32").score_at("gaussian", 0.5)
+    assert filled("{psnr conv-32-32}") == f"{score.answer['psnr']:.2f} dB"
+    record = read_record("dense-tutorial")
+    assert filled("{recipe dense-tutorial read}") == f"{record['test']['read']:.1%}"
+    assert filled("{parameters conv-32-32}") == "28,353"
+    assert filled("It is {psnr nothing}.") == "It is (not measured)."
+    with pytest.raises(ValueError, match="unknown number 'size'"):
+        filled("{size conv-32-32}")
+
+
+LESSON = """
+title = "T"
+short = "S"
+claim = "C"
+source = "B"
+measured = "M"
+[[steps]]
+title = "One"
+text = "Text."
+question = "Why?"
+answer = "So."
+demo = { kind = "denoise", methods = ["unet"] }
+[[steps]]
+title = "Two"
+text = "Text."
+question = "Why?"
+answer = "So."
+demo = { kind = "keep", numbers = 8 }
+"""
+WRONG = {
+    "a model that is not there": ('"unet"', '"vnet"', "step 1, demo: method must be one of"),
+    "a number off the slider": ("8", "9", "step 2, demo: numbers must be one of"),
+    "another kind": ('"keep"', '"kept"', "step 2: demo needs a kind of"),
+    "a setting that the demo lacks": ("numbers", "number", "step 2, demo: unknown 'number'"),
+    "a number that nobody measures": ("So.", "{dB unet}", "step 1: unknown number 'dB'"),
+    "a text that is not there": ('answer = "So."\n', "", "step 1: .*answer"),
+    "a title that is a number": ('"T"', "5", "title must be a text, got 5"),
+    "broken TOML": ('"M"', '"M', "lesson.toml: "),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), WRONG.values(), ids=WRONG)
+def test_a_wrong_lesson_file_is_refused_with_the_place(old, new, said):
+    from pages.components.learn.lesson import LessonError, parse_lesson
+
+    assert len(parse_lesson("lesson", LESSON).steps) == 2
+    with pytest.raises(LessonError, match=said):
+        parse_lesson("lesson", LESSON.replace(old, new, 1 if "step 2" not in said else -1))
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"lesson": "magic"}, "asks for the lesson `magic`, which does not exist"),
+        ({"lesson": "noise", "step": "99"}, "asks for the step `99`, but it goes from 1 to 6"),
+        ({"step": "<b>"}, "asks for the step"),
+        ({"lesson": "noise", "step": ""}, "asks for the step"),
+    ],
+)
+def test_a_link_that_was_cut_or_edited_is_a_sentence(params, said):
+    page = visit(**params)
+    assert not page.exception
+    assert said in page.warning[0].value
+    assert page.subheader[-1].value.startswith("1. ")
+
+
+def test_a_link_opens_at_its_step():
+    assert visit(lesson="skips", step="2").subheader[-1].value == "2. Switch them off"
+
+
+def test_a_lesson_alone_has_nothing_else_on_the_page():
+    page = visit(lesson="skips", only="1")
+    assert page.title[0].value == "Skip connections"
+    assert not page.get("button_group")
+    assert not links(page)
+    assert [each.label for each in page.button] == ["Back", "Next"]
+    assert any("stHeader" in each.proto.body for each in page.get("html"))
+    titles = steps(page)
+    assert len(titles) == 5
+    assert in_address(page)["only"] == "1"
+
+
+def test_the_sheet_has_every_question_and_every_answer():
+    from pages.components.learn.lesson import read_lesson
+
+    page = visit(lesson="doubt")
+    press(page, "Questions to print")
+    sheet = " ".join(each.proto.body for each in page.get("html"))
+    for step in read_lesson("doubt").steps:
+        assert step.question in sheet
+    assert sheet.count("<li>") == 2 * len(read_lesson("doubt").steps)
+    press(page, "Back to the lesson")
+    assert page.subheader[-1].value.startswith("1. ")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (json.dumps({"noise": 3}), {"noise": 3}),
+        (json.dumps({"noise": 99, "magic": 1, "skips": "2", "code": True, "doubt": 1.5}), {}),
+        ("[1]", {}),
+        ("null", {}),
+        ("{", {}),
+        ("[" * 1999, {}),
+        ("x" * 10_000, {}),
+        (None, {}),
+        (5, {}),
+    ],
+)
+def test_only_steps_that_exist_are_taken_from_the_browser(text, kept):
+    from pages.components.learn.progress import parse_progress
+
+    assert parse_progress(text) == kept
