@@ -28,6 +28,7 @@ from models.tasks.contract import (
     Baseline,
     DataSet,
     Examples,
+    Hint,
     Metric,
     Network,
     Sample,
@@ -159,15 +160,15 @@ def true_dots(target: np.ndarray, count: int, rng: np.random.Generator) -> list[
 def solve(
     network: Network,
     image: np.ndarray,
-    hint: Dots | None = None,
+    hint: Dots | float | None = None,
     watch: Watch | None = None,
     *,
     hints: bool,
 ) -> np.ndarray:
     """Return the picture ``(H, W, 3)`` in colours, with the lightness it has.
 
-    ``hint`` are dots ``(row, column, a, b)`` in the picture's own pixels.  Networks without hints
-    are told none (``hints=False``).
+    ``hint`` are dots ``(row, column, a, b)`` in the picture's own pixels; for networks without
+    ``hints`` it says how vivid the colours are to be, 1 for as they were guessed.
     """
     image = as_rgb(image)
     height, width = image.shape[:2]
@@ -179,6 +180,8 @@ def solve(
     if hints:
         tensors["hints"] = _hints(hint or (), (height, width), tensors["image"].shape[1:3], small)
     ab = network(**tensors)[0, : small[0], : small[1]] * np.float32(SPAN)
+    if not hints and hint is not None:
+        ab = ab * np.float32(hint)
     return with_colour(image, resize(ab, height, width))
 
 
@@ -380,6 +383,16 @@ FACES = _task(
         hints=0,
     ),
     baselines=by_name(BASELINES),
+    hint=Hint(
+        "vividness",
+        "Vividness",
+        low=0.0,
+        high=2.0,
+        default=1.0,
+        step=0.1,
+        description="A guess is paler than the truth. At 1.2 faces are about as colourful as "
+        "photos are, and a little further from the true colours.",
+    ),
     samples=by_name([Sample("astronaut-face", "Astronaut", _face_sample, *NASA)]),
 )
 PHOTOS = _task(

@@ -159,6 +159,14 @@ def test_true_colours_make_the_photo(task):
     assert set(network.seen[0]) == set(task.inputs)
 
 
+def test_vivid_colours_are_multiples_of_the_guess():
+    network = Known(lambda image: np.full((*image.shape[:3], 2), 0.1, np.float32))
+    grey = np.full((64, 64, 3), 0.5, np.float32)
+    for hint, factor in ((None, 1), (0.0, 0), (1.5, 1.5)):
+        answer = cielab.rgb_to_lab(colour_photos.FACES.solve(network, grey, hint, None))
+        assert answer[..., 1:].mean() == pytest.approx(11 * factor, abs=0.1)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (40, 300), (700, 500)])
 def test_a_picture_of_any_size_keeps_its_lightness(shape: tuple[int, int]):
     image = cielab.in_grey(photo(*shape))

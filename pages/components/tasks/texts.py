@@ -148,7 +148,8 @@ TEXTS |= {
             "absolute error, and how much the colours spread",
             "PSNR, and colourfulness beside it",
         ),
-        "The colours are yours where you put them, and a guess elsewhere. Small things need a hint "
+        "No network is trained for this job yet: what answers is the method before networks. "
+        "The colours are yours where you put them. Small things need a hint "
         "of their own; where two things are equally light, a colour runs over the edge.",
     ),
     "paint": Text(
