@@ -45,7 +45,7 @@ MULTIPLE = 4
 STRENGTH = 0.8  # Where nothing is said; more shows the weave of the network in flat areas.
 PAINTED_PIXELS = 640 * 640  # Larger photos are painted reduced: strokes stay as broad as they are.
 PAINTING_SIDE = 288
-# Mean and deviation of L, a and b over the 83 paintings of the training set.
+# Mean and deviation of L, a and b over 42 paintings of the training set.
 MONET = ((54.4, -1.7, 9.0), (15.8, 7.4, 14.9))
 
 
@@ -243,7 +243,7 @@ TASK = Task(
     solve=solve,
     walk="crops",
     recipes={
-        "monet": _recipe("Monet", "Paints strokes, learned from 83 paintings by Claude Monet."),
+        "monet": _recipe("Monet", "Paints strokes, learned from paintings by Claude Monet."),
         "monet-plain": _recipe(
             "Monet, no skips",
             "Each layer repaints what the one before it left.",

@@ -148,7 +148,7 @@ def test_the_card_says_how_good_a_camera_network_is_on_a_camera_s_noise(card):
 @by_name(OF_ANY_SIZE)
 def test_a_network_for_any_size_has_a_small_file(card):
     # Half of what single precision takes, and a little for the graph.
-    assert card.weights.stat().st_size < 2.1 * card.parameters + 20_000
+    assert card.weights.stat().st_size < 2.1 * card.parameters + 60_000
 
 
 @by_name(READERS)
