@@ -29,7 +29,7 @@ _ROUNDS = 5
 # A drawing has this share of exactly even windows, and among the others seldom one of a contrast
 # as small as noise would make it.
 _MOSTLY_EVEN, _SMALL, _SELDOM = 0.15, 0.1, 0.1
-# Of a large picture, so many bands of rows are looked at for that.
+# Of a large picture, this many bands of rows are looked at for that.
 _BANDS, _BAND = 16, 64
 # Frequencies of a patch, as a share of its highest, above which there is little but noise.
 _HIGH = 0.57

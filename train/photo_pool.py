@@ -155,7 +155,7 @@ def fill(
     seed: int,
     worker: int,
 ) -> None:
-    """Write files of crops until the folder is gone or nobody reads them any more."""
+    """Write files of crops until the folder is gone or nobody reads them."""
     rng = np.random.default_rng((seed, worker))
     parent, number = os.getppid(), 0
     while folder.is_dir() and os.getppid() == parent:

@@ -432,9 +432,12 @@ def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
             {"architecture": "unet", "settings": {"filters": [64, 128, 256]}},
             r"would have 1,8\d\d,\d\d\d parameters; at most 1,000,000 are possible",
         ),
-        ({"data": "photos"}, "Only networks for 28 × 28 greyscale images"),
         (
-            {"target": "label", "loss": "sparse_categorical_crossentropy"},
+            {"task": "denoise-photos", "data": "photos"},
+            "Only networks for 28 × 28 greyscale images",
+        ),
+        (
+            {"task": "read-digits", "loss": "sparse_categorical_crossentropy"},
             "Only networks for 28 × 28 greyscale images",
         ),
         ({"data": "own"}, "Your images are no longer here"),

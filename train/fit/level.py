@@ -58,7 +58,7 @@ def train_level(
     say: Callable[[str], None] = print,
     pool_crops: int = POOL_CROPS,
 ) -> keras.Model:
-    """Train the estimator for so many seconds, from ``weights`` if given, and return it.
+    """Train the estimator for this many seconds, from ``weights`` if given, and return it.
 
     Raises:
         OSError: if the photos cannot be had.
