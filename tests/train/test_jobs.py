@@ -433,7 +433,7 @@ def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
             r"would have 1,8\d\d,\d\d\d parameters; at most 1,000,000 are possible",
         ),
         (
-            {"task": "denoise-photos", "data": "photos"},
+            {"task": "denoise-photos", "data": "photos", "loss": "psnr"},
             "Only networks for 28 × 28 greyscale images",
         ),
         (
