@@ -39,7 +39,7 @@ from models.tasks.contract import (
 
 Count = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-MOVES = Moves(0.7, 1.45, turn=180, stretch=1.15)
+MOVES = Moves(0.9, 1.12)
 DRAWN = {"train": (0, 200), "validation": (1, 40), "test": (2, 40)}  # seed and pictures
 
 # Weights of the filters, then of their squares, and the offset.
@@ -70,7 +70,7 @@ def batch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return crops ``float32 (N, S, S, 3)`` and masks ``(N, S, S, 1)``."""
     pairs = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
-    images = [jitter(image, 0.35, rng) for image, _ in pairs]
+    images = [jitter(image, 0.15, rng) for image, _ in pairs]
     return np.stack(images), _masks(pairs)
 
 
