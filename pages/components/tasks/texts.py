@@ -203,7 +203,6 @@ def show_text(task: Task) -> None:
     st.subheader("What changed against the denoiser", anchor=False)
     st.markdown(text.description)
     st.table(pd.DataFrame({"The denoiser": DENOISER, task.title: text.rows}, index=list(ROWS)))
-    st.caption(text.limits)
 
 
 def limits_of(task: Task) -> str:
