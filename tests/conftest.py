@@ -34,6 +34,8 @@ LONG_FIRST = (
     "browser/test_viewer.py",
     "browser/test_inside.py",
     "browser/test_train.py",
+    "browser/test_live.py",
+    "faults/test_fuzz.py",
     "train/test_jobs.py",
     "train/fit/test_loop.py",
     "browser/test_draw.py",
