@@ -1,0 +1,59 @@
+"""Colour by mouse and sound by microphone and file, on the page of more jobs, as a visitor does."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.chromium import wait_until_idle
+
+SLOW = 60_000
+
+
+@pytest.fixture
+def visit(app_url, open_page):
+    def open_job(query: str, **kind):
+        page = open_page(f"{app_url}/tasks?{query}", **kind)
+        wait_until_idle(page)
+        return page
+
+    return open_job
+
+
+def test_hints_are_put_by_mouse_and_by_keys_and_taken_back(visit):
+    page = visit("task=colour-photos")
+    picture, count = page.locator(".hint-pad .picture"), page.locator(".hint-pad .count")
+    expect(count).to_have_text(re.compile("No hints yet"), timeout=SLOW)
+    page.get_by_role("radio", name="Orange").click()
+    picture.click(position={"x": 100, "y": 380})
+    expect(count).to_have_text("1 hint")
+    picture.focus()
+    for key in ("ArrowUp", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    expect(count).to_have_text("2 hints")
+    page.get_by_role("button", name="Undo").click()
+    expect(count).to_have_text("1 hint")
+    wait_until_idle(page)
+    expect(page.locator(".viewer")).to_have_attribute("data-version", re.compile("."), timeout=SLOW)
+
+
+def test_a_sample_of_speech_is_heard_noisy_and_cleaned(visit):
+    page = visit("task=denoise-speech")
+    expect(page.get_by_text("SI-SDR").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("audio")).to_have_count(6, timeout=SLOW)
+
+
+def test_a_text_file_called_wav_is_refused_in_words(visit, tmp_path: Path):
+    text = tmp_path / "text.wav"
+    text.write_text("This is not a sound. " * 50)
+    page = visit("task=denoise-speech&sound=file")
+    page.locator("input[type=file]").set_input_files(text)
+    refused = page.get_by_text("is not a recording, or it is damaged")
+    expect(refused).to_be_visible(timeout=SLOW)
+
+
+@pytest.mark.parametrize("job", ["upscale-photos-2", "colour-photos", "paint", "denoise-speech"])
+def test_a_phone_shows_every_job_without_scrolling_sideways(visit, job: str):
+    page = visit(f"task={job}", width=390, height=844, touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
