@@ -31,8 +31,6 @@ STYLE = """
 :root[data-previewing] [class*="st-key-settled"] {opacity: .35}
 /* Lays down rules, and is seen only when something failed. */
 .st-key-browser {height: 0; margin-bottom: -1rem}
-/* What is pasted or dropped goes the way of uploads, also where their box is not wanted. */
-.st-key-photo-uploader-hidden {display: none}
 /* Paper is white, whatever the theme. */
 @media print {
   html, body, .stApp, .stApp :is(div, section, header, main, footer, button, label, code) {

@@ -28,7 +28,7 @@ let word = null;
 
 let taken = 0;
 
-const UPLOADER = '[class*="st-key-photo-uploader"]';
+const UPLOADER = ".st-key-photo-uploader";
 const uploader = () => document.querySelector(`${UPLOADER} input[type="file"]`);
 
 function megabytes(bytes) {

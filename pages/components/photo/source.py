@@ -60,8 +60,10 @@ def open_file(file) -> Photo:
 
 def _take_what_comes(source: str) -> None:
     """Draw the uploader, which takes what is pasted and dropped too, wherever one is."""
-    place = "photo-uploader" if source == "upload" else "photo-uploader-hidden"
-    with st.container(key=place):
+    # The same elements in the same place, seen or not: an upload on its way must not be lost.
+    display = "flex" if source == "upload" else "none"
+    st.html(f"<style>.st-key-photo-uploader {{display: {display}}}</style>")
+    with st.container(key="photo-uploader"):
         st.file_uploader(
             "Add pictures",
             accept_multiple_files=True,
