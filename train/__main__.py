@@ -120,8 +120,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("evaluate", help="measure models; writes cards and tables")
     command.add_argument("names", nargs="*", help="models (default: all that fit)")
     command.add_argument(
-        "--set", default="digits", choices=["digits", KODAK24, POLYU], help="what to measure on"
+        "--set",
+        default="digits",
+        choices=["digits", KODAK24, POLYU, "camera", "sharp"],
+        help="what to measure on; camera and sharp are printed only",
     )
+    command.add_argument("--every", type=int, default=1, help="picture of camera and sharp")
     command.add_argument("--filters", action="store_true", help="measure the filters too")
     command.add_argument("--task", help="measure a task of the page More jobs, baselines too")
     command.add_argument("--split", default="test", choices=SPLITS, help="of --task's data")
@@ -318,6 +322,13 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     if options.task:
         return _evaluate_task(options)
+    if options.set in ("camera", "sharp"):
+        from train.evaluate.measure_camera import evaluate_camera, evaluate_sharp
+
+        evaluate = evaluate_camera if options.set == "camera" else evaluate_sharp
+        photo_models = [name for name, card in load_catalogue().items() if card.data in PHOTO_SETS]
+        evaluate(options.names or photo_models, options.every)
+        return 0
     if options.set != "digits":
         return _evaluate_photos(options)
     names = [name for name, card in load_catalogue().items() if card.data in DIGIT_SETS]

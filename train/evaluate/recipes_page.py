@@ -108,13 +108,6 @@ SYSTEMS = (
         "the filters; how it came about is told in [photo-network.md](photo-network.md).",
     ),
     System(
-        "Photos with the noise of cameras",
-        "",
-        ("photo-camera",),
-        "Its results on scenes of PolyU are in the [measurements](measurements.md#photos), beside "
-        "those of the filters.",
-    ),
-    System(
         "Digit reader",
         "A small convolutional classifier reads over 99 % of the test digits.",
         ("digit-reader",),

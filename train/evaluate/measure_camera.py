@@ -1,0 +1,121 @@
+"""Measures photo networks on noise that is not white: demosaicked, enlarged, saved in lossy files.
+
+Nobody tells the level; it is read from the picture.  The seeds are used nowhere else.  Sharp
+pictures, every tenth of ``photos/sharp`` by name, have white noise and are told its level.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imaging import metrics
+from imaging.camera import Camera, SavedAs, degrade
+from models.catalogue import find_card
+from models.predictor import load_predictor
+from models.tasks.data_folder import data_folder
+from models.tasks.denoise_photos.level import read_level
+from train.evaluate.measure_photos import kodak24
+from train.evaluate.tables import PAPER_SIGMAS
+
+SEED = 2_026_11
+SHARP_EVERY = 10
+CAMERAS: dict[str, Camera] = {
+    "clean": Camera(),
+    "sigma 20, demosaicked": Camera(
+        read=20 / 255, linear=False, demosaicked="bilinear", truth_too=True
+    ),
+    "sigma 20, demosaicked by Malvar": Camera(
+        read=20 / 255, linear=False, demosaicked="malvar", truth_too=True
+    ),
+    "sigma 20, demosaicked, JPEG 90": Camera(
+        read=20 / 255,
+        linear=False,
+        demosaicked="bilinear",
+        truth_too=True,
+        files=(SavedAs("JPEG", 90),),
+    ),
+    "sigma 15, enlarged x2": Camera(read=15 / 255, linear=False, scale=2.0),
+    "sigma 15, JPEG 75": Camera(read=15 / 255, linear=False, files=(SavedAs("JPEG", 75),)),
+    "sigma 25, JPEG 50": Camera(read=25 / 255, linear=False, files=(SavedAs("JPEG", 50),)),
+    "sigma 20, JPEG 90": Camera(read=20 / 255, linear=False, files=(SavedAs("JPEG", 90),)),
+    "sigma 20, WebP 90": Camera(read=20 / 255, linear=False, files=(SavedAs("WEBP", 90),)),
+    "JPEG 20": Camera(files=(SavedAs("JPEG", 20),)),
+}
+
+
+def evaluate_camera(
+    names: list[str], every: int = 1, say: Callable[[str], None] = print
+) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """Measure the named networks on Kodak24, or every so manieth picture of it.
+
+    Returns, by network and camera, the PSNR of what went in and of the answer, and the level that
+    was read over the true one; 1 where there is none.
+    """
+    photos = kodak24()[::every]
+    found = {}
+    for name in names:
+        predictor = load_predictor(find_card(name))
+        for title, camera in CAMERAS.items():
+            rows = []
+            for index, clean in enumerate(photos):
+                truth, noisy = degrade(clean, camera, np.random.default_rng((SEED, index)))
+                noisy = np.rint(noisy * 255).astype(np.uint8)
+                seen = noisy.astype(np.float32) / 255
+                answer = predictor.predict(noisy).astype(np.float32) / 255
+                level = float(np.sqrt(metrics.mse(truth, seen)))
+                read = read_level(predictor.network, noisy)
+                # Of a clean picture the answer is compared with the rounded input.
+                reference = truth if camera != Camera() else seen
+                rows.append(
+                    (
+                        metrics.psnr(reference, seen),
+                        metrics.psnr(reference, answer),
+                        read / level if level > 1 / 255 else 1,
+                    )
+                )
+            before, after, ratio = (float(np.mean(column)) for column in zip(*rows, strict=True))
+            found[name, title] = before, after, ratio
+            say(
+                f"{name}, {title}: {before:.2f} -> {after:.2f} dB, level read {ratio:.2f} times, "
+                f"least {min(row[1] for row in rows):.1f}, {len(rows)} photos"
+            )
+    return found
+
+
+def evaluate_sharp(
+    names: list[str], every: int = 1, say: Callable[[str], None] = print
+) -> dict[tuple[str, int], float]:
+    """Measure on sharp pictures with white noise, unclipped, its level told; return the PSNR."""
+    pictures = list(_sharp())[::every]
+    found = {}
+    for name in names:
+        predictor = load_predictor(find_card(name))
+        for sigma in PAPER_SIGMAS:
+            values = []
+            for index, clean in enumerate(pictures):
+                rng = np.random.default_rng((SEED, sigma, index))
+                noisy = clean + np.float32(sigma / 255) * rng.standard_normal(
+                    clean.shape, np.float32
+                )
+                values.append(metrics.psnr(clean, predictor.predict(noisy, sigma / 255)))
+            found[name, sigma] = float(np.mean(values))
+            say(
+                f"{name}, sharp, sigma {sigma}: {found[name, sigma]:.2f} dB, {len(values)} pictures"
+            )
+    return found
+
+
+def _sharp() -> Iterator[np.ndarray]:
+    folder = data_folder()
+    files = sorted((folder / "photos" / "sharp").glob("*.*")) if folder else []
+    if not files:
+        raise OSError("sharp pictures are looked for in photos/sharp of DENOISE_DATA_DIR")
+    for path in files[::SHARP_EVERY]:
+        yield _open(path)
+
+
+def _open(path: Path) -> np.ndarray:
+    with Image.open(path) as file:
+        return np.asarray(file.convert("RGB"), np.float32) / np.float32(255)
