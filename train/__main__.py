@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     command.add_argument("--batch", type=int, help="other than the recipe's")
     command.add_argument("--crop", type=int, help="other than the recipe's")
-    command.add_argument("--steps", type=int, help="stop after so many, for a rehearsal")
+    command.add_argument("--steps", type=int, help="stop after this many, for a rehearsal")
     command.add_argument("--pool-crops", type=int, default=60_000, help="kept on the accelerator")
     command.set_defaults(command=_accelerated)
 

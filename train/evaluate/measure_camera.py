@@ -48,7 +48,7 @@ CAMERAS: dict[str, Camera] = {
 def evaluate_camera(
     names: list[str], every: int = 1, say: Callable[[str], None] = print
 ) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Measure the named networks on Kodak24, or every so manieth picture of it.
+    """Measure the named networks on Kodak24, or every nth picture of it.
 
     Returns, by network and camera, the PSNR of what went in and of the answer, and the level that
     was read over the true one; 1 where there is none.
