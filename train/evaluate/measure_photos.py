@@ -42,6 +42,7 @@ REST = {
     "speckle": [0.05, 0.1, 0.4, 0.6],
     "salt-and-pepper": [0.01, 0.2, 0.35, 0.5],
     "jpeg": [10, 40, 60, 90, 95],
+    "camera": [4, 16, 64, 128, 256],
 }
 
 Denoise = Callable[[np.ndarray, float], np.ndarray]
