@@ -75,12 +75,13 @@ def batches_of(pictures: int, batch: int) -> Batches:
 
 def test_shared_batches_are_the_parts_of_the_same_batches():
     batches = batches_of(10, 4)
-    batches.pictures[:] = np.arange(10, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    batches.examples.targets[:] = np.arange(10, dtype=np.uint8).reshape(-1, 1, 1, 1)
     parts = [SharedBatches(batches, team_of(2, index)) for index in range(2)]
     assert [len(part) for part in parts] == [3, 3]
     for index in range(3):
-        noisy = np.concatenate([part[index][0] for part in parts])
-        assert np.array_equal(noisy, batches[index][0])
+        for part_of, whole in zip(range(2), batches[index], strict=True):
+            shares = [part[index][part_of] for part in parts]
+            assert np.array_equal(np.concatenate(shares), whole)
 
 
 @pytest.mark.parametrize(
