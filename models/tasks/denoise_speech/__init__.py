@@ -156,9 +156,6 @@ def to_picture(size: np.ndarray) -> np.ndarray:
     return ((np.log(size + 1e-3) + 1) / 4).astype(np.float32)
 
 
-_SILENCE = float(to_picture(np.zeros(1))[0])
-
-
 def _mixture(sounds: Voices, one: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return a second and a half of the speaker of a digit with pauses, and the same with noise.
 
@@ -223,13 +220,12 @@ def solve(
     frames = spectrum(samples)
     size = np.abs(frames[:ROWS]) / np.float32(loudness)
 
-    def work(tile: np.ndarray) -> np.ndarray:
-        count = tile.shape[1]
-        # Silence beyond the end, as much as the network needs.
-        padded = np.pad(tile, ((0, 0), (0, -count % MULTIPLE), (0, 0)), constant_values=_SILENCE)
-        return network(image=padded[None])[0][:, :count]
-
-    mask = in_tiles(to_picture(size)[..., None], work, watch, MULTIPLE)[..., 0]
+    # Beyond both ends the sound is mirrored: silence there would look like the end of a word.
+    count = size.shape[1]
+    around = ((0, 0), (MULTIPLE, MULTIPLE + -count % MULTIPLE))
+    picture = np.pad(to_picture(size), around, mode="symmetric")[..., np.newaxis]
+    mask = in_tiles(picture, lambda tile: network(image=tile[np.newaxis])[0], watch, MULTIPLE)
+    mask = mask[:, MULTIPLE : MULTIPLE + count, 0]
     mask = np.concatenate([mask, mask[-1:]])
     left = np.float32(hint or 0)
     return samples_of(frames * (mask + left * (1 - mask)), len(samples))
