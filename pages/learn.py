@@ -31,9 +31,11 @@ def body() -> None:
     if state.learn_sheet:
         show.show_sheet(read_lesson(state.learn_lesson))
     else:
-        keep_progress(state.learn_lesson, state.learn_step)  # First: the list of lessons shows it.
+        # First of all, because the list of lessons shows it.
+        before = keep_progress(state.learn_lesson, state.learn_step)
         lesson = read_lesson(state.learn_lesson) if state.learn_only else show.pick_lesson()
         if not state.learn_only:
+            show.show_way_back(before)
             st.subheader(lesson.title, anchor=False)
         if state.learn_step == 1:
             show.show_claim(lesson)

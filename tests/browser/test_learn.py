@@ -60,11 +60,19 @@ def test_a_whole_lesson_by_keyboard_and_the_browser_remembers_it(visit):
     step(page, 5)
     page.get_by_role("button", name="Next lesson").press("Enter")
     step(page, 1)
+    page.locator("body").press("n")
+    step(page, 2)
     # The first lesson has a tick, in another tab of this browser too.
     other = page.context.new_page()
     other.goto(page.url)
-    step(other, 1)
+    step(other, 2)
     expect(other.get_by_role("radio", name="✓ 1 The code")).to_be_visible()
+
+    # Who comes without a link is led back to where they were.
+    other.goto(page.url.split("?")[0])
+    step(other, 1)
+    other.get_by_role("button", name="Continue where you were: Noise").click()
+    expect(other.get_by_role("heading", name="Noise in, clean out")).to_be_visible()
     other.close()
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -226,3 +227,31 @@ def test_only_steps_that_exist_are_taken_from_the_browser(text, kept):
     from pages.components.learn.progress import parse_progress
 
     assert parse_progress(text) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (json.dumps({"at": "noise/3"}), ("noise", 3)),
+        (json.dumps({"at": "noise/99"}), None),
+        (json.dumps({"at": "magic/1"}), None),
+        (json.dumps({"at": "noise/³"}), None),
+        (json.dumps({"at": ["noise", 3]}), None),
+        ("{}", None),
+        (None, None),
+    ],
+)
+def test_a_place_to_go_back_to_exists(text, place):
+    from pages.components.learn.progress import parse_place
+
+    assert parse_place(text) == place
+
+
+def test_who_arrives_is_led_back_to_where_they_were(monkeypatch):
+    from pages.components.learn import progress
+
+    monkeypatch.setattr(progress, "_mount", lambda **_: SimpleNamespace(kept='{"at": "skips/2"}'))
+    page = visit()
+    press(page, "Continue where you were: Skips, step 2")
+    assert page.subheader[-1].value == "2. Switch them off"
+    assert not any(each.label.startswith("Continue") for each in page.button)

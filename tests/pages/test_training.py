@@ -452,3 +452,11 @@ def test_the_chosen_training_can_be_taken_away_as_code(runs):
     assert not page.exception
     labels = [button.proto.label for button in page.get("download_button")]
     assert labels == ["Code (Python)", "Code (notebook)"]
+
+
+def test_a_link_opens_a_recipe(runs):
+    page = visit(recipe="conv-32-32-adadelta-as-copied")
+    assert "conv-32-32-adadelta-as-copied" in [box.value for box in page.selectbox]
+    assert not page.exception
+    page = visit(recipe="magic")
+    assert "asks for the recipe `magic`, which does not exist" in said(page)

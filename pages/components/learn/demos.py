@@ -109,6 +109,7 @@ class Denoise:
                 step=FINE,
                 key=f"{key}-strength",
             )
+            strength = _within(strength, kind.low, kind.high)
         noisy = np.clip(kind.corrupt(clean, strength, np.random.default_rng(self.seed)), 0, 1)
         sigma = metrics.rms(clean, noisy)
         task = denoise_digits.TASK
@@ -446,7 +447,7 @@ class Photo:
         pixels = PHOTO_SAMPLES[self.sample].load()
         top, left = ((side - PHOTO_SIDE) // 2 for side in pixels.shape[:2])
         clean = to_image(pixels[top : top + PHOTO_SIDE, left : left + PHOTO_SIDE])
-        strength = shown / scale
+        strength = _within(shown / scale, kind.low, kind.high)
         noisy = np.clip(kind.corrupt(clean, strength, np.random.default_rng(0)), 0, 1)
         sigma = metrics.rms(clean, noisy)
         pictures = {"Original": clean, "Noisy": noisy}
@@ -483,7 +484,7 @@ class Spread:
     def show(self, key: str) -> Target:
         """Draw the first answer, the mean of all and where they differ."""
         kind = NOISE_KINDS["gaussian"]
-        strength = widgets.slider(
+        strength: float = widgets.slider(
             f"{kind.title} noise: {kind.unit}",
             kind.low,
             kind.high,
@@ -491,6 +492,7 @@ class Spread:
             step=FINE,
             key=f"{key}-strength",
         )
+        strength = _within(strength, kind.low, kind.high)
         clean = ready_digit(self.picture)
         many = np.repeat(clean[np.newaxis], DRAWS, axis=0)
         noisy = np.clip(kind.corrupt(many, strength, np.random.default_rng(0)), 0, 1)
@@ -538,6 +540,11 @@ def _show_pictures(pictures: dict[str, np.ndarray], clean: np.ndarray, *unmeasur
         entries.append(Thumbnail(title, picture, tuple(lines), alt_text))
     with st.container(key="learn-pictures"):
         show_gallery(entries)
+
+
+def _within(value: float, low: float, high: float) -> float:
+    """Return the value of a slider; what no slider could have sent becomes the lowest."""
+    return value if low <= value <= high else low
 
 
 def _noisy(digit: np.ndarray, strength: float) -> np.ndarray:

@@ -1,6 +1,6 @@
 // Keeps in this browser how far somebody has come in each lesson, and shows a new step from its top.
 const NAME = "denoise-lab-lessons";
-let told = null;
+let told = false;
 let at = null;
 
 function kept() {
@@ -17,14 +17,14 @@ export default function ({ data, setStateValue }) {
   for (const [lesson, step] of Object.entries(data.reached)) {
     if (!(all[lesson] >= step)) all[lesson] = step;
   }
+  // Whoever has only arrived is still where they were the last time.
+  if (data.at !== data.start || !all.at) all.at = data.at;
   const text = JSON.stringify(all);
   try {
     localStorage.setItem(NAME, text);
   } catch {}
-  if (text !== told) {
-    told = text;
-    setStateValue("kept", text);
-  }
+  if (!told) setStateValue("kept", text);  // From then on the server knows.
+  told = true;
   if (at !== null && at !== data.at) {
     const step = document.querySelector(".st-key-learn-step");
     if (step && step.getBoundingClientRect().top < 0) step.scrollIntoView();

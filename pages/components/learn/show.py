@@ -18,6 +18,8 @@ STYLE = """
 .st-key-learn-step [data-testid="stMarkdownContainer"] p {max-width: 46rem}
 .st-key-learn-pictures .lab-gallery {max-width: 52rem;
   grid-template-columns: repeat(auto-fill, minmax(min(11rem, 40%), 1fr))}
+.st-key-learn-maps .lab-gallery {gap: .75rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(7rem, 28%), 1fr))}
 </style>
 """
 SHEET = """
@@ -59,6 +61,18 @@ def pick_lesson() -> Lesson:
         label_visibility="collapsed",
     )
     return lessons[name]
+
+
+def show_way_back(before: tuple[str, int] | None) -> None:
+    """Draw the button that leads to where the visitor was the last time, if that was elsewhere."""
+    if before:
+        name, step = before
+        st.button(
+            f"Continue where you were: {read_lesson(name).short}, step {step}",
+            icon=":material/resume:",
+            on_click=_to_lesson,
+            args=before,
+        )
 
 
 def show_claim(lesson: Lesson) -> None:
@@ -153,9 +167,9 @@ def _to_step(number: int) -> None:
     st.session_state.learn_step = number
 
 
-def _to_lesson(name: str) -> None:
-    """Begin another lesson; a callback."""
-    st.session_state.learn_lesson, st.session_state.learn_step = name, 1
+def _to_lesson(name: str, step: int = 1) -> None:
+    """Go to another lesson; a callback."""
+    st.session_state.learn_lesson, st.session_state.learn_step = name, step
 
 
 def _to_sheet(on: bool) -> None:
