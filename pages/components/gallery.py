@@ -67,7 +67,7 @@ def png(picture: np.ndarray, scale: int = 1) -> bytes:
 def webp(picture: np.ndarray) -> bytes:
     """Return a small picture ``(H, W, C)`` in [0, 1] as WebP without loss, smaller than PNG."""
     file = io.BytesIO()
-    as_picture(to_pixels(picture)).save(file, "WEBP", lossless=True, quality=0, method=0)
+    as_picture(to_pixels(picture)).save(file, "WEBP", lossless=True, quality=50, method=2)
     return file.getvalue()
 
 
