@@ -286,7 +286,8 @@ class Maps:
             entries.append(
                 Thumbnail(f"Map {index + 1}", picture, (side,), f"Map {index + 1}, {side}")
             )
-        show_gallery(entries)
+        with st.container(key="learn-maps"):
+            show_gallery(entries)
         settings = {"inside_model": self.model, "inside_layer": layer}
         return Target("inside", "the Inside page", _inside("layers", self) | settings)
 

@@ -102,18 +102,20 @@ def pick_training() -> tuple[TrainingRequest, DeltaGenerator]:
 def _pick_recipe() -> Recipe:
     groups = _recipes()
     _open_link(groups)
+    state = st.session_state
+    state.setdefault("recipe-group", "Tutorials")
     group = widgets.segmented_control(
         "Recipes",
         list(groups),
-        default="Tutorials",
         key="recipe-group",
         label_visibility="collapsed",
         width="stretch",
     )
+    # Of the tutorials' the first is to rebuild, the second to denoise.
+    state.setdefault(f"recipe-{group}", list(groups[group])[group == "Tutorials"])
     name = widgets.selectbox(
         "Recipe",
         list(groups[group]),
-        index=1 if group == "Tutorials" else 0,  # The first to rebuild, the second to denoise.
         format_func=lambda name: groups[group][name].title,
         key=f"recipe-{group}",
         help=f"Sources: {'; '.join(dict.fromkeys(r.source for r in groups[group].values()))}.",
