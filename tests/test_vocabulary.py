@@ -37,8 +37,9 @@ PHRASES = {
 }
 # The program's own words for what has one name: the others stay out of names.
 NAMES = (
-    r"^(came_back|settled|let_pictures_leave)$",
-    r"^(Asked|Here)$",
+    r"^(usual|with_usual|spoil|came_back|settled|let_pictures_leave|losses_in_words|tidy)$",
+    r"^(TellEpoch|StopWhenAsked|PatienceLost|LeaveAfterEpoch|Asked|Here|Chosen|Sitting)$",
+    r"^(Whole|Levels|Share|Switch|Workbench|Shelf|Full|Entry|OwnPictures)$",
 )
 
 

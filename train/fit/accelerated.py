@@ -160,9 +160,9 @@ def train_accelerated(
 
     first = last_save = last_watch = last_say = time.time()
     saver: threading.Thread | None = None
-    calls, factor, usual, waiting, outcome = 0, 1.0, math.inf, None, "finished"
+    calls, factor, typical, waiting, outcome = 0, 1.0, math.inf, None, "finished"
     kept = jax.tree.map(jnp.copy, state)
-    kept_at = usual_since = 0
+    kept_at = typical_since = 0
     history: list[dict[str, float]] = []
     pixels_a_call = STEPS_A_CALL * config.batch * side * side
     while True:
@@ -189,15 +189,15 @@ def train_accelerated(
             read = {name: np.asarray(value) for name, value in jax.device_get(waiting).items()}
             loss = float(read["loss"])
             history.append(read)
-            if not math.isfinite(loss) or loss > 1.5 * usual + 0.3:
-                log(f"loss {loss:.4f} after {usual:.4f}: back to call {kept_at}, half the rate")
+            if not math.isfinite(loss) or loss > 1.5 * typical + 0.3:
+                log(f"loss {loss:.4f} after {typical:.4f}: back to call {kept_at}, half the rate")
                 state, factor = jax.tree.map(jnp.copy, kept), factor / 2
-                report, usual, usual_since = None, math.inf, calls
+                report, typical, typical_since = None, math.inf, calls
                 if factor < 0.05:
                     outcome = "diverged"
                     break
-            elif calls - usual_since > 20:
-                usual = loss if usual == math.inf else 0.9 * usual + 0.1 * loss
+            elif calls - typical_since > 20:
+                typical = loss if typical == math.inf else 0.9 * typical + 0.1 * loss
                 if calls - kept_at >= 60:
                     kept, kept_at = jax.tree.map(jnp.copy, state), calls
         waiting = report

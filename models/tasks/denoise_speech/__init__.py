@@ -299,7 +299,7 @@ SOUND = Signal("audio", rate=RATE)
 
 
 def _recipe(title: str, purpose: str, **settings: object) -> dict:
-    usual = {
+    default = {
         "channels": 1,
         "size": None,
         "filters": [16, 32, 64, 96],
@@ -315,7 +315,7 @@ def _recipe(title: str, purpose: str, **settings: object) -> dict:
         "config": {
             "data": "spoken-digits",
             "architecture": "unet",
-            "settings": usual | settings,
+            "settings": default | settings,
             "loss": "masked_spectrum",
             "learning_rate": 0.002,
             "schedule": "cosine",
