@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from imaging.files import ENDINGS, Photo, read_photo
-from imaging.limits import LARGEST_PIXELS
+from imaging.files.limits import LARGEST_PIXELS
+from imaging.files.reading import ENDINGS, Photo, read_photo
+from imaging.files.writing import FORMATS, USUAL_QUALITY, format_of, write, write_result
 from imaging.pixels import blend, to_image, to_pixels
 from imaging.visible import on_paper
-from imaging.writing import FORMATS, USUAL_QUALITY, format_of, write, write_result
 from models.answers import answer_file
 from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
 from models.live import write_packed

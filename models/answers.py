@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from imaging.audio import LARGEST_FILE, TOO_LARGE, Recording, SoundError, read_audio, resampled, wav
-from imaging.files import read_photo
+from imaging.files.reading import read_photo
 from imaging.pixels import png, to_pixels
 from models.tasks.contract import Signal, Task, Watch
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -97,6 +98,7 @@ FOLDERS = {
             ARITHMETIC,
             "imaging imports nothing of ours but imaging; readers of rare files only once needed",
             backends=frozenset({"tifffile", "pi_heif", "soundfile"}),
+            deep=True,
         ),
         *(
             Folder(
@@ -293,6 +295,54 @@ def test_only_the_command_line_and_the_training_reach_what_loads_keras():
 def test_no_module_shares_its_name_with_a_folder_beside_it():
     for path in project_files():
         assert not (ROOT / path.removesuffix(".py")).is_dir(), path
+
+
+# A folder is one subject, and so is a name
+
+
+MOST_MODULES = 20  # In one folder: more are an attic.
+# A name that stands in several folders means the same subject, seen from each of them.
+SAME_SUBJECT = {
+    "anomaly": "how badly something is rebuilt",
+    "autoencoders": "dense autoencoders and PCA",
+    "codes": "the codes of test digits",
+    "controls": "what is asked: on every page, on one",
+    "data": "where the examples of a training come from",
+    "downloads": "what a page gives to take away",
+    "live": "the preview in the browser",
+    "methods": "networks and baselines of a task as one list",
+    "metrics": "quality: of pictures, and while a network trains",
+    "pixel_order": "digits in order and shuffled",
+    "segmentation": "regions in pictures",
+    "settings": "what of a page stands in its link",
+    "shared": "what the modules of this folder share",
+    "source": "where a picture comes from",
+    "window": "one window of a convolution, worked out",
+    "work": "the long work of a page",
+}
+
+
+def names_in_several_folders() -> dict[str, list[str]]:
+    """Modules of one name by that name."""
+    places: dict[str, list[str]] = {}
+    for path in project_files():
+        if not path.startswith("tests/") and not Path(path).name.startswith("__"):
+            places.setdefault(Path(path).stem, []).append(path)
+    return {name: paths for name, paths in places.items() if len(paths) > 1}
+
+
+def test_a_name_in_several_folders_means_one_subject():
+    found = names_in_several_folders()
+    assert not {name: paths for name, paths in found.items() if name not in SAME_SUBJECT}
+
+
+def test_no_folder_is_an_attic():
+    folders = Counter(
+        Path(path).parent.as_posix()
+        for path in project_files()
+        if not path.startswith("tests/") and Path(path).name != "__init__.py"
+    )
+    assert {folder: n for folder, n in folders.items() if n > MOST_MODULES} == {}
 
 
 # Nothing asks a task or a data set for its name

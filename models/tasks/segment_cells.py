@@ -21,8 +21,8 @@ from scipy import ndimage
 
 from imaging import segmentation
 from imaging.crops import Moves, jitter, random_crop
-from imaging.drawn_scenes import draw_cells
 from imaging.pixels import to_8_bits, to_pixels
+from imaging.samples.drawn_scenes import draw_cells
 from models.tasks.contract import (
     Baseline,
     DataSet,

@@ -18,7 +18,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from imaging.crops import Moves, jitter, random_crop
-from imaging.drawn_scenes import draw_aerial
+from imaging.samples.drawn_scenes import draw_aerial
 from imaging.segmentation import f1, jaccard, overlap, patch_overlap
 from models.tasks import segmentation
 from models.tasks.contract import (

@@ -21,7 +21,7 @@ from PIL import Image
 
 from imaging import segmentation as measures
 from imaging.crops import Moves, jitter, random_crop
-from imaging.drawn_scenes import draw_street
+from imaging.samples.drawn_scenes import draw_street
 from models.tasks import segmentation
 from models.tasks.contract import (
     Baseline,

@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
-from imaging.strokes import PEN
+from imaging.samples.strokes import PEN
 from pages.components.component import component
 
 CANVAS_SIDE = 280  # CSS pixels: ten for each pixel of the digit

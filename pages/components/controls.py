@@ -12,7 +12,7 @@ import streamlit as st
 
 from imaging.digit_fit import fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
-from imaging.strokes import FIRST, PEN, render
+from imaging.samples.strokes import FIRST, PEN, render
 from models.catalogue import Card
 from models.methods import method_names, method_title
 from models.tasks.denoise_digits import TASK

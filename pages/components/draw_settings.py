@@ -12,7 +12,7 @@ import streamlit as st
 
 from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS
-from imaging.strokes import FIRST
+from imaging.samples.strokes import FIRST
 from models.catalogue import Card
 from models.methods import method_names
 from models.tasks.denoise_digits import TASK

@@ -12,7 +12,7 @@ import onnxruntime as ort
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import find_card
 from models.predictor import open_session
 from models.session import open_large

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from tests.app_server import ROOT, AppServer
 from tests.browser.pixels import painted
 from tests.chromium import wait_until_idle

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from imaging.digit_fit import fit_drawing
-from imaging.strokes import render
+from imaging.samples.strokes import render
 from tests.chromium import wait_until_idle
 
 PATIENCE = 90_000  # ms: TensorFlow takes its time to start on a busy machine

@@ -10,7 +10,7 @@ from PIL import Image
 
 from imaging import noise
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
-from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 
 KINDS = list(PHOTO_NOISE_KINDS.values())
 RANDOM = [kind for kind in KINDS if kind.name != "jpeg"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging.files import read_photo
+from imaging.files.reading import read_photo
 from imaging.pixels import blend, png, to_image, to_pixels
 
 

@@ -4,8 +4,8 @@ import pytest
 from imaging import metrics
 from imaging import strips as large
 from imaging.noise import PHOTO_NOISE_KINDS
-from imaging.photo_samples import PHOTO_SAMPLES
 from imaging.pixels import to_image, to_pixels
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from imaging.strips import corrupt_pixels, measure_pixels, rms_pixels
 
 RANDOM = [kind for kind in PHOTO_NOISE_KINDS.values() if kind.name != "jpeg"]

@@ -10,10 +10,10 @@ import tifffile
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from imaging.files import read_photo
+from imaging.files.reading import read_photo
+from imaging.files.writing import write
 from imaging.noise import PHOTO_NOISE_KINDS
-from imaging.photo_samples import PHOTO_SAMPLES
-from imaging.writing import write
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import load_catalogue
 from models.methods import method_names, method_title
 from models.tasks.denoise_photos import TASK

@@ -10,7 +10,7 @@ from onnx import helper
 from imaging import metrics
 from imaging.impulses import FILLED_LEVEL
 from imaging.noise_level import estimate_level
-from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from imaging.specialists import switching
 from models.catalogue import ModelError, find_card, load_catalogue
 from models.predictor import Predictor, load_predictor

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imaging import segmentation
-from imaging.drawn_scenes import draw_aerial, draw_cells, draw_street
+from imaging.samples.drawn_scenes import draw_aerial, draw_cells, draw_street
 from models.tasks import TASKS, segment_cells, segment_roads, segment_scenes
 from train import recipes
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from imaging.pixels import to_image
-from imaging.synthetic_digits import draw_digits
+from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import find_task
 from models.tasks.contract import Examples, Tensors
 from models.tasks.data_folder import data_folder

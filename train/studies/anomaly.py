@@ -10,7 +10,7 @@ import numpy as np
 
 from imaging.digit_fit import SIDE
 from imaging.pixels import to_image
-from imaging.synthetic_digits import draw_digit
+from imaging.samples.synthetic_digits import draw_digit
 from models.catalogue import find_card
 from models.predictor import load_predictor
 from models.studies.anomaly import area, brightness, rebuild_error, roc

@@ -6,9 +6,9 @@ from PIL import Image
 
 from imaging.digit_fit import SIDE, canvas_to_grey, fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
-from imaging.not_digits import SAMPLES
 from imaging.pixels import as_picture, to_image, to_pixels
-from imaging.strokes import fabric_drawing
+from imaging.samples.not_digits import SAMPLES
+from imaging.samples.strokes import fabric_drawing
 from models.catalogue import Card
 from models.methods import method_names
 from models.tasks.denoise_digits import TASK

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from imaging.not_digits import SAMPLES
-from imaging.strokes import FIRST
+from imaging.samples.not_digits import SAMPLES
+from imaging.samples.strokes import FIRST
 from models.catalogue import Card
 from models.methods import method_names
 from models.tasks.denoise_digits import TASK

@@ -15,8 +15,8 @@ from skimage.color import rgb2gray
 
 from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS
-from imaging.not_digits import SAMPLES
-from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.samples.not_digits import SAMPLES
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import ModelError, find_card
 from models.studies.anomaly import brightness, rebuild_error, roc
 from pages.components import widgets

@@ -16,11 +16,11 @@ import streamlit as st
 from imaging import metrics
 from imaging.digit_fit import SIDE, canvas_to_grey, fit_drawing
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
-from imaging.not_digits import SAMPLES
-from imaging.photo_samples import PHOTO_SAMPLES
 from imaging.pixels import to_image
+from imaging.samples.not_digits import SAMPLES
+from imaging.samples.photo_samples import PHOTO_SAMPLES
+from imaging.samples.strokes import FIRST, fabric_drawing
 from imaging.spectrum import period_two_share
-from imaging.strokes import FIRST, fabric_drawing
 from models.catalogue import Card, ModelError
 from models.studies.autoencoders import WIDTHS
 from models.studies.pixel_order import ORDERS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from imaging.limits import PhotoError
+from imaging.files.limits import PhotoError
 from imaging.pixels import blend
 from models.methods import Method
 from models.picture_queue import Watch

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from imaging.files import Photo
-from imaging.metadata import has_location
-from imaging.writing import BEST_QUALITY, FORMATS, USUAL_QUALITY, write_result
+from imaging.files.metadata import has_location
+from imaging.files.reading import Photo
+from imaging.files.writing import BEST_QUALITY, FORMATS, USUAL_QUALITY, write_result
 from pages.components import widgets
 from pages.components.photo.source import Picture
 

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 import streamlit as st
 
-from imaging.files import read_photo, require_known
-from imaging.limits import EMPTY, PhotoError
+from imaging.files.limits import EMPTY, PhotoError
+from imaging.files.reading import read_photo, require_known
 from pages.components.cached import get_picture_cache, get_tabs, get_uploads
 from pages.components.link import quoted
 from pages.components.picture_cache import Owner

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import streamlit as st
 
-from imaging.files import Photo
+from imaging.files.reading import Photo
 from imaging.metrics import Quality
 from imaging.pixels import to_8_bits, to_image, to_pixels
 from imaging.residual import (

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from imaging.noise import PHOTO_NOISE_KINDS, NoiseKind
-from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import Card
 from models.methods import method_names
 from models.tasks.denoise_photos import TASK

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from imaging.files import Photo, read_photo
-from imaging.limits import PhotoError
-from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.files.limits import PhotoError
+from imaging.files.reading import Photo, read_photo
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
 from pages.components.link import quoted

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from imaging.files import Photo
+from imaging.files.reading import Photo
 from imaging.noise import NoiseKind
 from imaging.noise_level import estimate_level
 from imaging.pixels import to_image

@@ -7,8 +7,8 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from imaging.files import read_photo
-from imaging.limits import PhotoError
+from imaging.files.limits import PhotoError
+from imaging.files.reading import read_photo
 from models.tasks.contract import Task
 from pages.components import widgets
 from pages.components.cached import get_picture_cache

@@ -14,8 +14,8 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from imaging.digit_fit import SIDE
-from imaging.files import read_photo
-from imaging.limits import PhotoError
+from imaging.files.limits import PhotoError
+from imaging.files.reading import read_photo
 from imaging.pixels import as_picture
 from imaging.visible import on_paper
 from pages.components import widgets

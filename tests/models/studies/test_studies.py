@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.stats import mannwhitneyu
 
-from imaging.not_digits import SAMPLES
+from imaging.samples.not_digits import SAMPLES
 from models.catalogue import ModelError, find_card
 from models.inspection.network import load_inside
 from models.predictor import load_predictor

@@ -6,7 +6,7 @@ import pytest
 
 from imaging.noise import NOISE_KINDS
 from imaging.pixels import to_image
-from imaging.synthetic_digits import draw_digits
+from imaging.samples.synthetic_digits import draw_digits
 from models.tasks.contract import Examples
 from models.tasks.digits import augment, degrade, validation_count
 from tests.train.conftest import TEST, TRAINING, VALIDATION

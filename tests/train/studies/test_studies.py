@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from imaging.not_digits import SAMPLES
 from imaging.pixels import to_image
+from imaging.samples.not_digits import SAMPLES
 from models.studies import autoencoders as autoencoders_file
 from models.studies import pixel_order as pixel_order_file
 from models.studies import storage as storage_file

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imaging.digit_fit import centre_of_mass
-from imaging.synthetic_digits import draw_digit, draw_digits
+from imaging.samples.synthetic_digits import draw_digit, draw_digits
 from models.catalogue import find_card
 from models.predictor import load_predictor
 

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from imaging.limits import NO_PICTURE, PhotoError, require_affordable
-from imaging.stored import Stored
-from imaging.value_range import find_range, full_range, in_whole_numbers
+from imaging.files.limits import NO_PICTURE, PhotoError, require_affordable
+from imaging.files.stored import Stored
+from imaging.files.value_range import find_range, full_range, in_whole_numbers
 
 _LONGEST_HEADER = 4096
 _HEADER = re.compile(

@@ -7,10 +7,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from imaging.colour import profile_of_png
-from imaging.files import Photo, read_photo
-from imaging.metadata import has_location, kept, open_exif
-from imaging.writing import FORMATS, format_of, write, write_result
+from imaging.files.metadata import has_location, kept, open_exif
+from imaging.files.profiles import profile_of_png
+from imaging.files.reading import Photo, read_photo
+from imaging.files.writing import FORMATS, format_of, write, write_result
 
 GPS, EXIF = 0x8825, 0x8769
 WIDE = profile_of_png(1 / 1.8, (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06), 3)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging.files import read_photo
-from imaging.limits import PhotoError
+from imaging.files.limits import PhotoError
+from imaging.files.reading import read_photo
 
 # File, what it shows, and how far the mean difference may be.
 CASES = (

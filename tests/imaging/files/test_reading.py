@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
-from imaging import limits
-from imaging.files import read_photo, safe_name
-from imaging.limits import PhotoError
+from imaging.files import limits
+from imaging.files.limits import PhotoError
+from imaging.files.reading import read_photo, safe_name
 
 SHOWN_AS = Image.Transpose
 

@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from imaging.limits import LARGEST_EXIF
+from imaging.files.limits import LARGEST_EXIF
 
 ORIENTATION = 0x0112
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
-from imaging import strokes
 from imaging.digit_fit import fit_drawing
-from imaging.strokes import STROKES, fabric_drawing, outline, render
+from imaging.samples import strokes
+from imaging.samples.strokes import STROKES, fabric_drawing, outline, render
 
 SIZE = 280
 WIDTH = SIZE * strokes.PEN

@@ -16,8 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from imaging.colour import profile_of_png
-from imaging.limits import (
+from imaging.files.limits import (
     CUT_OFF,
     LARGEST_EXIF,
     LARGEST_PROFILE,
@@ -26,6 +25,7 @@ from imaging.limits import (
     PhotoError,
     require_affordable,
 )
+from imaging.files.profiles import profile_of_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _COLOUR, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 4, 6

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from imaging.limits import (
+from imaging.files.limits import (
     CUT_OFF,
     LARGEST_TAG,
     LARGEST_TAGS,
@@ -30,9 +30,9 @@ from imaging.limits import (
     PhotoError,
     require_affordable,
 )
+from imaging.files.stored import Stored
+from imaging.files.value_range import Range, find_range, full_range, in_whole_numbers
 from imaging.pixels import strips
-from imaging.stored import Stored
-from imaging.value_range import Range, find_range, full_range, in_whole_numbers
 
 _MOST_SEGMENTS = 2**16
 _BATCH = 2**22  # Bytes that are unpacked at a time; each time costs as much as many segments.

@@ -1,6 +1,6 @@
 """Drawn digits: as many as one likes, drawn by the program, where none can be downloaded.
 
-Each is one of the digits of ``imaging.strokes`` in its own hand: slant, turn, proportions,
+Each is one of the digits of ``imaging.samples.strokes`` in its own hand: slant, turn, proportions,
 thickness of the pen and a wobble of every point are random.  It is then fitted as MNIST was.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from imaging.digit_fit import SIDE, fit_drawing
-from imaging.strokes import outline
+from imaging.samples.strokes import outline
 
 CANVAS = 4 * SIDE  # pixels; the fitting shrinks it, which makes the edges smooth
 TURN = np.deg2rad(9)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from imaging.limits import LARGEST_PROFILE
+from imaging.files.limits import LARGEST_PROFILE
 
 _SRGB_GAMMA = 0.45455  # What programs write into a PNG whose colours are sRGB.
 _SRGB_PLACES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)

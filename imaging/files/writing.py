@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import TiffImagePlugin
 
-from imaging import metadata
-from imaging.files import Photo
+from imaging.files import metadata
+from imaging.files.reading import Photo
 from imaging.pixels import as_picture, require_pixels, to_8_bits, white
 from imaging.visible import on_ground
 

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imaging import limits
-from imaging.files import read_photo, safe_name
-from imaging.limits import PhotoError
+from imaging.files import limits
+from imaging.files.limits import PhotoError
+from imaging.files.reading import read_photo, safe_name
 from imaging.pixels import png
-from tests.imaging.test_formats import HEIC
+from tests.imaging.files.test_formats import HEIC
 
 # What a visitor must not meet: names of errors, of code and of this machine.
 JARGON = re.compile(r"Error|Exception|Traceback|None|0x|<|>|/|\{|b'|PIL")

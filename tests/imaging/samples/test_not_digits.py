@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imaging.not_digits import SAMPLES, checkerboard, sample
+from imaging.samples.not_digits import SAMPLES, checkerboard, sample
 
 every_sample = pytest.mark.parametrize("item", SAMPLES.values(), ids=lambda item: item.name)
 

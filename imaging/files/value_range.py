@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from imaging.limits import NO_NUMBERS, PhotoError
+from imaging.files.limits import NO_NUMBERS, PhotoError
 from imaging.pixels import strips
 
 # A float image may go a little beyond [0, 1]: noise does, and resampling.

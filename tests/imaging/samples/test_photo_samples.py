@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imaging.photo_samples import PHOTO_SAMPLES
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 
 every_sample = pytest.mark.parametrize("item", PHOTO_SAMPLES.values(), ids=lambda item: item.name)
 

@@ -10,9 +10,9 @@ import tifffile
 from PIL import Image
 from skimage import data
 
-from imaging import limits
-from imaging.files import read_photo
-from imaging.limits import PhotoError
+from imaging.files import limits
+from imaging.files.limits import PhotoError
+from imaging.files.reading import read_photo
 
 GREY = np.ascontiguousarray(data.camera()[60:180, 200:380])
 COLOUR = np.ascontiguousarray(data.astronaut()[60:180, 160:340])

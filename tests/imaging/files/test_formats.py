@@ -14,11 +14,11 @@ import tifffile
 from PIL import Image
 from skimage import data
 
-from imaging import limits
-from imaging.files import ENDINGS, read_photo
-from imaging.limits import PhotoError
+from imaging.files import limits
+from imaging.files.limits import PhotoError
+from imaging.files.reading import ENDINGS, read_photo
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GREY = np.ascontiguousarray(data.camera()[60:180, 200:380])
 COLOUR = np.ascontiguousarray(data.astronaut()[60:180, 160:340])
 
@@ -190,7 +190,7 @@ def test_the_primaries_of_a_png_are_those_of_its_colours():
 
 
 def test_a_large_profile_is_applied():
-    from tests.imaging.test_files import SRGB_BLUE, SRGB_GREEN, SRGB_RED, icc_profile
+    from tests.imaging.files.test_reading import SRGB_BLUE, SRGB_GREEN, SRGB_RED, icc_profile
 
     profile = icc_profile(SRGB_GREEN, SRGB_RED, SRGB_BLUE, (563,))
     # Four bytes say how long a profile is; behind its tags there may be anything.
@@ -206,7 +206,7 @@ def test_a_large_profile_is_applied():
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
 def test_a_grey_profile_is_applied_to_grey(kind):
-    from imaging.colour import profile_of_png
+    from imaging.files.profiles import profile_of_png
 
     profile = profile_of_png(1.0, None, 1)
     file = file_of(GREY, kind, icc_profile=profile)

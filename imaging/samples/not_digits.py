@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 from skimage import data
 from skimage.color import rgb2gray
 
-from imaging import strokes
 from imaging.digit_fit import SIDE, fit_drawing
+from imaging.samples import strokes
 
 # Silhouettes are painted this many times larger, so that their edges come out smooth.
 _OVERSAMPLING = 10
@@ -46,7 +46,7 @@ class Sample:
 
 
 def letter(name: str) -> np.ndarray:
-    """Return a drawing of ``imaging/strokes.py``, fitted as if it were a digit."""
+    """Return a drawing of ``imaging/samples/strokes.py``, fitted as if it were a digit."""
     return fit_drawing(strokes.render(name, 280, 280 * strokes.PEN))
 
 

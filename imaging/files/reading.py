@@ -25,15 +25,15 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from imaging import limits, metadata
-from imaging.colour import cmyk_to_rgb, to_srgb
-from imaging.limits import PhotoError, millions, require_affordable, too_many_pixels
+from imaging.files import limits, metadata
+from imaging.files.limits import PhotoError, millions, require_affordable, too_many_pixels
+from imaging.files.png import SIGNATURE as PNG_START
+from imaging.files.png import Png, read_chunks, sixteen_bits
+from imaging.files.pnm import read_pnm
+from imaging.files.profiles import cmyk_to_rgb, to_srgb
+from imaging.files.stored import Stored
+from imaging.files.value_range import find_range, full_range, in_whole_numbers
 from imaging.pixels import strips, to_8_bits
-from imaging.png import SIGNATURE as PNG_START
-from imaging.png import Png, read_chunks, sixteen_bits
-from imaging.pnm import read_pnm
-from imaging.stored import Stored
-from imaging.value_range import find_range, full_range, in_whole_numbers
 
 # The endings of all files that are opened; what a file is, its first bytes say.
 ENDINGS = (
@@ -390,7 +390,7 @@ def _hide_key(stored: Stored, key: np.ndarray) -> None:
 
 
 def _decode_tiff(file: BinaryIO, wanted: int, plane: int, stretch: bool) -> Stored:
-    from imaging import tiff
+    from imaging.files import tiff
 
     page, planes = tiff.find_page(file, plane)
     require_affordable(page.width * page.height, 0)
