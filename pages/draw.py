@@ -11,10 +11,10 @@ from pages.components.draw import controls as pickers
 from pages.components.draw import settings
 from pages.components.draw.downloads import show_downloads
 from pages.components.draw.restored import Restored, restore
+from pages.components.draw.seen import seen
 from pages.components.explain import show_model_card
 from pages.components.layout import flush_to_browser, page_footer, page_setup
 from pages.components.live import preview_noise
-from pages.components.seen import seen
 from pages.components.settings import Setting, write_link
 from pages.components.viewer import compare
 

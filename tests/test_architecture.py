@@ -303,6 +303,10 @@ def test_no_module_shares_its_name_with_a_folder_beside_it():
 MOST_MODULES = 20  # In one folder: more are an attic.
 # A name that stands in several folders means the same subject, seen from each of them.
 SAME_SUBJECT = {
+    "audio": "sound",
+    "level": "the level of the noise in a photo",
+    "progress": "how far somebody or something has come",
+    "show": "how something is drawn on a page",
     "anomaly": "how badly something is rebuilt",
     "autoencoders": "dense autoencoders and PCA",
     "codes": "the codes of test digits",
@@ -316,7 +320,6 @@ SAME_SUBJECT = {
     "segmentation": "regions in pictures",
     "settings": "what of a page stands in its link",
     "shared": "what the modules of this folder share",
-    "source": "where a picture comes from",
     "window": "one window of a convolution, worked out",
     "work": "the long work of a page",
 }
