@@ -251,8 +251,9 @@ def require_fit(model: keras.Model, batches: Batches) -> None:
         raise ValueError(
             f"the network cannot work on pieces of {given[0].shape[1:]}: {reason}"
         ) from error
-    # A number stands for a class, where the network gives each class a probability.
-    if target.shape not in (answer, answer[:-1]):
+    # A number stands for a class, where the network gives each class a probability; a second one
+    # says how much its pixel counts.
+    if target.shape not in (answer, answer[:-1], (*answer[:-1], 2)):
         raise ValueError(
             f"the target has the shape {target.shape[1:]}, but the network answers {answer[1:]}"
         )

@@ -20,40 +20,22 @@ def mask_dice(target, share):
 
 
 @keras.saving.register_keras_serializable(package="denoise_lab")
-class MeanIou(keras.metrics.Metric):
-    """Mean IoU of the classes that occur, over all pixels of an epoch; void does not count.
+def mean_iou(target, shares):
+    """Mean IoU of the classes that occur in a batch, averaged over batches while it trains.
 
-    The target is ``(N, H, W, 2)``: class and weight of each pixel, weight 0 for void.
+    ``target (N, H, W, 2)`` is class and weight of each pixel, weight 0 for void, which does not
+    count; ``shares`` is ``(N, H, W, K)``.
     """
-
-    def __init__(self, classes: int = 32, name: str = "mean_iou", **settings) -> None:
-        super().__init__(name=name, **settings)
-        self.classes = classes
-        self.counts = self.add_weight(shape=(3, classes), initializer="zeros", name="counts")
-
-    def update_state(self, target, shares, sample_weight=None) -> None:
-        """Count pixels of each class: in both, in the truth, in the answer."""
-        known = keras.ops.cast(target[..., 1] > 0, "float32")
-        wanted, given = (
-            keras.ops.one_hot(keras.ops.cast(each, "int32"), self.classes, dtype="float32")
-            * known[..., None]
-            for each in (target[..., 0], keras.ops.argmax(shares, axis=-1))
-        )
-        parts = (wanted * given, wanted, given)
-        sums = [keras.ops.sum(part, axis=(0, 1, 2)) for part in parts]
-        self.counts.assign(self.counts + keras.ops.stack(sums))
-
-    def result(self):
-        """Return the mean IoU so far."""
-        both, wanted, given = (self.counts[i] for i in range(3))
-        union = wanted + given - both
-        there = keras.ops.cast(union > 0, "float32")
-        each = keras.ops.where(union > 0, both / keras.ops.maximum(union, 1), 0.0)
-        return keras.ops.sum(each) / keras.ops.maximum(keras.ops.sum(there), 1)
-
-    def get_config(self) -> dict:
-        """Return what the metric is made with."""
-        return {**super().get_config(), "classes": self.classes}
+    ops, classes = keras.ops, shares.shape[-1]
+    known = ops.cast(target[..., 1] > 0, "float32")[..., None]
+    wanted, given = (
+        ops.one_hot(ops.cast(each, "int32"), classes, dtype="float32") * known
+        for each in (target[..., 0], ops.argmax(shares, axis=-1))
+    )
+    both = ops.sum(wanted * given, axis=(0, 1, 2))
+    union = ops.sum(wanted + given, axis=(0, 1, 2)) - both
+    there = ops.cast(union > 0, "float32")
+    return ops.sum(there * both / ops.maximum(union, 1)) / ops.maximum(ops.sum(there), 1)
 
 
-METRICS = {"psnr": psnr, "mask_dice": mask_dice, "mean_iou": MeanIou}
+METRICS = {"psnr": psnr, "mask_dice": mask_dice, "mean_iou": mean_iou}

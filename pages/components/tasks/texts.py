@@ -51,7 +51,8 @@ TEXTS: dict[str, Text] = {
         "Again the same network; it says for each pixel how likely it is road. "
         "Roads are thin and long: to know that a grey strip is a road and no roof, a network must "
         "see far, and to draw its edge it must see exactly. "
-        "The plain one has the first without the second, the U-Net's skips bring both together. "
+        "Skips are made for that, and yet the plain network is level here: after a short training "
+        "roads of fifteen pixels pass its middle well enough. "
         "What people did before asks each pixel for its colour and texture: car parks and flat "
         "roofs are grey too. "
         "The loss counts pixels (cross-entropy) and the whole (Dice), since only a fifth is road.",
