@@ -51,7 +51,7 @@ TASK = Task(
     ),
     losses=("sparse_categorical_crossentropy",),
     watch=("accuracy",),
-    data={name: data for name, data in DIGIT_SETS.items() if data.has_labels},
+    data={name: data for name, data in DIGIT_SETS.items() if not data.uploaded},
     batch=batch,
     validation=labelled_validation,
     solve=solve,

@@ -44,7 +44,7 @@ def test_the_setting_of_the_draw_page_is_measured_judged_and_mapped(app_url, ope
     wait_until_idle(page)
     page.get_by_role("link", name="Compare").click()
     wait_until_idle(page)
-    expect(page.get_by_text("the ring is its method at its strength")).to_be_visible()
+    expect(page.get_by_text("The ring marks the method")).to_be_visible()
     chart = page.locator("[aria-label^='PSNR against the strength of Gaussian noise']")
     expect(chart).to_be_visible()
 

@@ -242,7 +242,7 @@ def test_alarm_and_share_found_change_with_the_kind_of_picture(visit):
         words = page.get_by_text("At this threshold").inner_text()
         return float(re.search(r"([\d.]+)% of the pictures", words)[1])
 
-    expect(page.get_by_text("Alarm: this is no digit")).to_be_visible()
+    expect(page.get_by_text("Alarm: this is not a digit.")).to_be_visible()
     assert len(pictures(page, ".st-key-anomaly-pictures")) == 3
     page.get_by_role("radio", name="This digit").click()
     wait_until_idle(page)

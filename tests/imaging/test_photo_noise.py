@@ -75,7 +75,7 @@ def test_what_digits_have_too_is_the_same_noise():
         photos, digits = PHOTO_NOISE_KINDS[name], NOISE_KINDS[name]
         assert photos.corrupt is digits.corrupt
         assert photos.high <= digits.high
-    assert set(PHOTO_NOISE_KINDS) - set(NOISE_KINDS) == {"jpeg"}
+    assert set(PHOTO_NOISE_KINDS) - set(NOISE_KINDS) == {"camera", "jpeg"}
 
 
 def test_gaussian_noise_is_shown_on_the_scale_that_papers_use():

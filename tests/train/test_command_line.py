@@ -97,7 +97,7 @@ def test_a_run_that_diverged_says_what_to_try(run, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "train", lambda *_, **__: "diverged")
     status, out, _ = run("run", folder)
     assert status == 1
-    assert "smaller learning rate" in out
+    assert "lower learning rate" in out
     assert "goes on" not in out
 
 

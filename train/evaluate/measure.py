@@ -351,7 +351,7 @@ def _quality_table(card: Card) -> str:
         kind = kinds.get(score.degradation)  # A camera's noise is on no slider.
         cells = [
             score.degradation + ("" if score.clipped else UNCLIPPED),
-            kind.on_slider(score.strength) if kind else "",
+            kind.on_slider(score.strength) if kind and score.strength else "",
             f"{score.examples:,}",
             *(
                 f"{values[name]:.{digits}f}"

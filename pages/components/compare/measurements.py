@@ -12,6 +12,8 @@ from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS, NoiseKind
 from imaging.specialists import SPECIALISTS
 from models.catalogue import PRETRAINED, Card
 from models.tasks import TASKS
+from models.tasks.denoise_photos.data import PHOTO_SETS
+from models.tasks.digits import DIGIT_SETS
 
 MEASUREMENTS = PRETRAINED.parent / "measurements.json"
 NETWORK, FILTER, NOISY = "network", "filter", "none"
@@ -82,6 +84,8 @@ PICTURES = {
     "kodak24": Pictures("Photos", "photos of the Kodak set", PHOTO_NOISE_KINDS),
     "polyu": Pictures("Camera noise", "photos with a camera's own noise", PHOTO_NOISE_KINDS),
 }
+
+COMPARED = DIGIT_SETS | PHOTO_SETS  # What a network on this screen may have learned from.
 
 MEASURES = {
     "psnr": Measure(
@@ -179,7 +183,7 @@ def unmeasured(measurements: Measurements, cards: Mapping[str, Card]) -> list[st
     return [
         card.title
         for name, card in cards.items()
-        if TASKS[card.task].degradations and name not in known
+        if card.data in COMPARED and TASKS[card.task].degradations and name not in known
     ]
 
 

@@ -358,7 +358,7 @@ def test_a_picture_of_which_nothing_is_seen_is_black():
 COST = """
 import sys
 import numpy, PIL.Image
-from imaging.files import read_photo
+from imaging.files.reading import read_photo
 def resident():
     pages = int(open("/proc/self/statm").read().split()[1])
     return pages * 4096

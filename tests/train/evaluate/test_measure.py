@@ -245,7 +245,7 @@ def test_an_unknown_model_is_refused_before_anything_is_measured(shelf, few):
     ship(shelf, "echo", identity())
     with pytest.raises(ModelError, match="There is no model 'nope'"):
         evaluate_models(["echo", "nope"], lambda _: None)
-    assert read_card(shelf / "echo").quality == ()
+    assert read_card(shelf / "echo").scores == ()
 
 
 # The table of all measurements

@@ -8,6 +8,8 @@ from imaging import metrics
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
 from models.catalogue import ModelError, Score, find_card, read_card
+from models.tasks.data_folder import data_folder
+from models.tasks.denoise_photos.data import held_out_pairs
 from tests.models.networks import ship
 from tests.models.photo_networks import network, smoother
 from tests.train.made_photos import CROPS, make_kodak24, make_pairs
@@ -22,7 +24,6 @@ from train.evaluate.measure_photos import (
     kodak24,
 )
 from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
-from train.fit.photos import held_out_pairs
 
 FOR_PHOTOS = {
     "task": "denoise-photos",
@@ -180,7 +181,7 @@ def test_every_method_sees_the_same_photos_and_is_told_the_level_that_the_page_t
 
 def test_camera_noise_is_measured_on_the_scenes_held_out_at_the_estimated_level(shelf, told):
     rows = evaluate_polyu([], filters=True, say=silent)
-    pairs = held_out_pairs()
+    pairs = held_out_pairs(data_folder())
     assert len(told) == len(pairs) == 2 * CROPS
     for (seen, level), (_, noisy) in zip(told, pairs, strict=True):
         np.testing.assert_array_equal(seen, noisy)

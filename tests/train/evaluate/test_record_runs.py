@@ -116,10 +116,7 @@ def test_reported_is_what_others_say_and_what_is_ours_stands_apart(tmp_path):
     assert len(reported) == len(recipes_page.SYSTEMS)
     for said in reported.values():
         assert not re.search(r"README|\.md|\bhere\b|\bours?\b|Train page|Keras 3", said)
-    assert [title for title, said in reported.items() if said == "–"] == [
-        "Photos with the noise of cameras",
-        "Traps",
-    ]
+    assert [title for title, said in reported.items() if said == "–"] == ["Traps"]
     # Zhang et al., TPAMI 2021.
     assert "DRUNet 35.31 / 32.89 / 29.86 dB" in reported["Photos"]
     assert lines["Photos"][4].startswith("**Ours:** Its results on Kodak24 are in the [meas")

@@ -111,7 +111,6 @@ def test_kernels_read_from_a_file_make_the_same_network_of_another(small, model,
     [
         {"filters": [6, 8, 9], "blocks": 1},
         {"filters": [5, 8, 20], "blocks": 1},
-        {"filters": [6, 8, 10], "blocks": 2},
         {"filters": [6, 8], "blocks": 1},
         {"filters": [6, 8, 10], "blocks": 1, "channels": 1},
     ],

@@ -109,7 +109,8 @@ def test_a_run_can_be_used_from_its_own_folder(finished, tmp_path, rng):
     run = Run.create(tmp_path / "20260101-mine", CONFIG)
     run.model.write_bytes(finished.model.read_bytes())
     card = make_usable(run, "My network")
-    assert (card.name, card.title, card.epochs) == ("20260101-mine", "My network", CONFIG.epochs)
+    assert (card.name, card.title) == ("20260101-mine", "My network")
+    assert card.training["epochs"] == CONFIG.epochs
     assert find_card("20260101-mine", tmp_path) == card
     noisy = rng.random((2, 28, 28, 1), np.float32)
     trained = keras.saving.load_model(finished.model, compile=False)
@@ -122,7 +123,7 @@ def test_a_stopped_run_ships_with_the_epochs_it_was_trained(finished, tmp_path):
     run.checkpoint.write_bytes(finished.checkpoint.read_bytes())
     events = [event for event in finished.events() if event.get("epoch") != 2]
     run.progress.write_text("".join(json.dumps(event) + "\n" for event in events))
-    assert export(run, RECIPE, tmp_path / "pretrained").epochs == 1
+    assert export(run, RECIPE, tmp_path / "pretrained").training["epochs"] == 1
 
 
 def test_a_run_that_learned_nothing_yet_cannot_ship(tmp_path):
@@ -333,10 +334,10 @@ def stop_at(monkeypatch, run, step) -> None:
                 run.stop.touch()
 
     run.stop.unlink(missing_ok=True)
-    monkeypatch.setattr(loop, "Report", Acting)
+    monkeypatch.setattr(loop, "WriteProgress", Acting)
     assert loop.train(run) == "stopped"
     run.stop.unlink()
-    monkeypatch.setattr(loop, "Report", WriteProgress)
+    monkeypatch.setattr(loop, "WriteProgress", WriteProgress)
 
 
 def in_single_precision(run, weights=None) -> keras.Model:

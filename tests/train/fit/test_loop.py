@@ -15,6 +15,7 @@ from imaging import metrics
 from tests.train.conftest import TRAINING
 from train.config import OPTIMIZERS, Noise, TrainConfig, every_kind, gaussian_only
 from train.fit import data, loop
+from train.fit import metrics as metrics_of_training
 from train.fit.callbacks import WriteProgress, step_of
 from train.fit.data import Batches, split
 from train.recipes import recipe
@@ -66,7 +67,7 @@ def at_step(monkeypatch, step, act) -> None:
             if step_of(self.model) == step:
                 act()
 
-    monkeypatch.setattr(loop, "Report", Acting)
+    monkeypatch.setattr(loop, "WriteProgress", Acting)
 
 
 @pytest.fixture(scope="module")
@@ -336,7 +337,7 @@ def train_with_stops(monkeypatch, folder, config, stops) -> Run:
         assert loop.train(run) == "stopped"
         assert events_of(run, "stop")[-1]["step"] == step
     run.stop.unlink()
-    monkeypatch.setattr(loop, "Report", WriteProgress)
+    monkeypatch.setattr(loop, "WriteProgress", WriteProgress)
     assert loop.train(run) == "finished"
     return run
 
@@ -409,7 +410,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(finished, tmp_path, m
     at_step(monkeypatch, BATCHES + 5, kill)
     with pytest.raises(Killed):
         loop.train(run)
-    monkeypatch.setattr(loop, "Report", WriteProgress)
+    monkeypatch.setattr(loop, "WriteProgress", WriteProgress)
     assert loop.train(run) == "finished"
     assert same(weights_of(run.model), weights_of(finished.model))
     starts = [event["step"] for event in events_of(run, "status") if event["status"] == "training"]
@@ -487,10 +488,16 @@ def test_a_damaged_checkpoint_is_a_sentence_with_a_way_out(finished, tmp_path, d
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"settings": {"size": 32}}, r"takes \(32, 32, 1\), the pictures are \(28, 28, 1\)"),
+        ({"settings": {"size": 32}}, r"takes \(32, 32, 1\), the data is \(28, 28, 1\)"),
         ({"settings": {"channels": 3}}, r"takes \(28, 28, 3\)"),
-        ({"architecture": "digit-reader", "settings": {}}, r"target is pictures, .* \(10,\)"),
-        ({"target": "label", "loss": "sparse_categorical_crossentropy"}, "target is labels"),
+        (
+            {"architecture": "digit-reader", "settings": {}},
+            r"target has the shape \(28, 28, 1\), .* \(10,\)",
+        ),
+        (
+            {"task": "read-digits", "loss": "sparse_categorical_crossentropy"},
+            r"answers \(28, 28, 1\)",
+        ),
         ({"architecture": "transformer"}, "unknown architecture 'transformer'"),
         ({"settings": {"depth": 3}}, "unknown setting 'depth'"),
     ],
@@ -564,9 +571,9 @@ def test_the_cosine_works_for_the_shortest_run(steps):
 
 def test_the_psnr_that_keras_shows_is_that_of_the_metrics(rng):
     clean, denoised = rng.random((2, 5, 28, 28, 1), np.float32)
-    shown = keras.ops.convert_to_numpy(loop.psnr(clean, denoised))
+    shown = keras.ops.convert_to_numpy(metrics_of_training.psnr(clean, denoised))
     np.testing.assert_allclose(shown, metrics.batch_psnr(clean, denoised), rtol=1e-5)
-    assert np.isfinite(loop.psnr(clean, clean)).all()
+    assert np.isfinite(metrics_of_training.psnr(clean, clean)).all()
 
 
 def test_progress_is_json_line_by_line(finished):
