@@ -165,7 +165,7 @@ def test_own_pictures_are_uploaded_and_trained_on(url, open_page, rng):
     page.get_by_text("Data and noise", exact=True).click()
     wait_until_idle(page, quiet=1)  # A list that opens in a box that still unfolds closes again.
     choose(page, "Data", "Your own pictures (ZIP)")
-    expect(page.get_by_text("Upload a ZIP with your pictures first")).to_be_visible()
+    expect(page.get_by_text("First upload a ZIP with your images")).to_be_visible()
     page.get_by_test_id("stFileUploader").locator("input").set_input_files(
         {"name": "own.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
     )

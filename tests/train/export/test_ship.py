@@ -177,7 +177,7 @@ def test_an_onnx_file_that_answers_otherwise_never_replaces_the_shipped_one(
 
 def test_a_shipped_file_is_written_anew_and_the_measured_numbers_stay(finished, tmp_path):
     card = export(finished, RECIPE, tmp_path)
-    score = Score("gaussian", 0.5, 1000, {"psnr": 9.4}, {"psnr": 20.0})
+    score = Score("gaussian", 0.5, 1000, {"psnr": 9.4, "ssim": 0.2}, {"psnr": 20.0, "ssim": 0.8})
     card = dataclasses.replace(card, scores=(score,))
     expected = load_predictor(card).predict_batch(PICTURES)
     card.weights.write_bytes(b"an older format")
