@@ -233,9 +233,7 @@ def test_all_methods_are_worked_out_once_they_are_scrolled_to_and_follow_the_noi
     page = draw(width=1000, height=500)
     gallery = page.locator(".st-key-settled_methods .lab-gallery")
     expect(gallery).to_have_count(0)
-    page.get_by_role(
-        "heading", name="All methods on this very picture"
-    ).scroll_into_view_if_needed()
+    page.get_by_role("heading", name="All methods on this image").scroll_into_view_if_needed()
     expect(gallery.locator("img").first).to_be_visible()
     names = gallery.all_inner_texts()[0]
     for name in ("U-Net", "Non-local means"):
