@@ -128,7 +128,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--every", type=int, default=1, help="picture of camera and sharp")
     command.add_argument("--filters", action="store_true", help="measure the filters too")
     command.add_argument("--task", help="measure a task of the page More jobs, baselines too")
-    command.add_argument("--split", default="test", choices=SPLITS, help="of --task's data")
+    command.add_argument(
+        "--split",
+        default="",
+        choices=SPLITS,
+        help="of --task's data (default: what it is measured on; no other is put on cards)",
+    )
     command.set_defaults(command=_evaluate)
     return parser
 

@@ -88,7 +88,8 @@ class DataSet:
     ``load(folder, split)`` returns those of one of ``SPLITS``; the folder is the one that
     ``DENOISE_DATA_DIR`` names, or None, and an ``OSError`` says in a sentence why they cannot be
     had. ``notice`` says what whoever uses weights trained on it must know of its licence,
-    ``uploaded`` that a visitor brings the examples.
+    ``uploaded`` that a visitor brings the examples.  ``measured_on`` is the split whose numbers
+    stand on cards: "validation" where there is no test.
     """
 
     name: str
@@ -97,6 +98,7 @@ class DataSet:
     notice: str = ""
     has_labels: bool = False
     uploaded: bool = False
+    measured_on: str = "test"
 
 
 @dataclass(frozen=True)

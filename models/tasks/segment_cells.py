@@ -346,7 +346,7 @@ TASK = Task(
     watch=("mean_iou",),
     data=by_name(
         [
-            DataSet("cells", "Microscope pictures", load),
+            DataSet("cells", "Microscope pictures", load, measured_on="validation"),
             DataSet("drawn-cells", "Drawn cells", load_drawn),
         ]
     ),

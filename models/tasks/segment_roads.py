@@ -257,6 +257,7 @@ TASK = Task(
                 load,
                 notice="Trained on aerial pictures of a map service, for whose use no licence is "
                 "stated.",
+                measured_on="validation",
             ),
             DataSet("drawn-towns", "Drawn towns", load_drawn),
         ]

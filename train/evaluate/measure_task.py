@@ -2,8 +2,9 @@
 
     python -m train evaluate --task segment-cells
 
-All methods see the same inputs and no hint.  The numbers go to the cards, to
-``models/task_measurements.json``, and from there to the tables of ``docs/jobs.md``.
+All methods see the same inputs and no hint.  The numbers go to ``models/task_measurements.json``,
+from there to the tables of ``docs/jobs.md``, and to the cards: those of the split that a data set
+is measured on, of no other.
 """
 
 import dataclasses
@@ -25,25 +26,30 @@ from train.run_folder import write_whole
 
 MEASUREMENTS = ROOT / "models" / "task_measurements.json"
 PAGE = ROOT / "docs" / "jobs.md"
-SPLIT = "test"  # Never trained on, never looked at while a recipe was made.
 
 
 def evaluate_task(
     task: Task,
     data: str = "",
-    split: str = SPLIT,
+    split: str = "",
     baselines: bool = True,
     say: Callable[[str], None] = print,
 ) -> list[dict]:
     """Measure a task's networks and baselines on a data set, its first by default; return rows.
 
+    The split is by default the one that the set is measured on.  Cards are written where neither
+    is another.
+
     Raises:
         OSError: if the data cannot be had.
         ValueError: if the task has no such data set, or its inputs are made from its targets.
     """
-    data = data or next(iter(task.data))
+    first = next(iter(task.data))
+    data = data or first
     if data not in task.data:
         raise ValueError(f"{task.name} has the data sets {', '.join(task.data)}, got {data!r}")
+    for_cards = (first, task.data[first].measured_on)
+    split = split or task.data[data].measured_on
     examples = task.data[data].load(data_folder(), split)
     if examples.inputs is None:
         raise ValueError(f"{task.name} has no pairs: measure it with --set")
@@ -67,7 +73,7 @@ def evaluate_task(
             }
         )
         say(f"{name}: " + ", ".join(f"{each} {value:g}" for each, value in scores.items()))
-        if method.card:
+        if method.card and (data, split) == for_cards:
             write_card(with_scores(method.card, scores, len(examples)))
     return rows
 

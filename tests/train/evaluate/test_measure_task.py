@@ -3,7 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from models.catalogue import load_catalogue
 from models.methods import Method
+from models.tasks import TASKS
 from models.tasks.contract import (
     Baseline,
     DataSet,
@@ -13,7 +15,15 @@ from models.tasks.contract import (
     Task,
     by_name,
 )
-from train.evaluate.measure_task import evaluate_task, measure_method, write_rows, write_table
+from tests.models.networks import ship, times
+from train.evaluate import measure_task
+from train.evaluate.measure_task import (
+    MEASUREMENTS,
+    evaluate_task,
+    measure_method,
+    write_rows,
+    write_table,
+)
 
 TARGETS = [np.full((2, 2), 3), np.full((4, 4), 1)]
 INPUTS = [np.full((2, 2), 1.0), np.full((4, 4), 2.0)]
@@ -85,6 +95,49 @@ def test_every_baseline_is_measured_on_the_pairs_of_the_first_data_set():
     assert len(said) == 2
 
 
+@pytest.fixture
+def cards(tmp_path, monkeypatch):
+    """A network that doubles what it is given, and the cards that are written of it."""
+    card = ship(tmp_path, "double", times(np.float32(2)))
+    double = Method("double", "Double", "network", "", lambda given: 2 * given, card)
+    monkeypatch.setattr(measure_task, "method_names", lambda task, cards: ["double"])
+    monkeypatch.setattr(measure_task, "find_method", lambda task, name, cards: double)
+    written = []
+    monkeypatch.setattr(measure_task, "write_card", written.append)
+    return written
+
+
+def sets(measured_on: str = "test"):
+    pairs = DataSet(
+        "pairs", "Pairs", lambda folder, split: Examples(TARGETS, INPUTS), measured_on=measured_on
+    )
+    return by_name([pairs, DataSet("others", "Others", pairs.load)])
+
+
+def test_the_numbers_of_the_test_are_put_on_the_card_and_those_of_another_split_are_not(cards):
+    (row,) = evaluate_task(task(data=sets()), say=str)
+    assert row["split"] == "test"
+    assert [card.score_at("", 0).answer for card in cards] == [row["scores"]]
+    for split in ("validation", "train"):
+        (row,) = evaluate_task(task(data=sets()), split=split, say=str)
+        assert row["split"] == split
+    assert len(cards) == 1
+
+
+def test_where_a_set_has_no_test_the_numbers_of_its_validation_are_put_on_the_card(cards):
+    (row,) = evaluate_task(task(data=sets("validation")), say=str)
+    assert row["split"] == "validation"
+    assert [card.score_at("", 0).answer for card in cards] == [row["scores"]]
+    evaluate_task(task(data=sets("validation")), split="test", say=str)
+    assert len(cards) == 1
+
+
+def test_the_numbers_of_another_data_set_are_not_put_on_the_card(cards):
+    (row,) = evaluate_task(task(data=sets()), "others", say=str)
+    assert (row["data"], row["split"]) == ("others", "test")
+    assert cards == []
+
+
 def test_what_cannot_be_measured_is_said():
     with pytest.raises(ValueError, match="count has the data sets pairs, got 'others'"):
         evaluate_task(task(), "others")
@@ -113,3 +166,12 @@ def test_rows_replace_those_of_the_same_task_and_data_and_the_table_has_the_best
     assert text.startswith("before")
     assert text.endswith("after\n")
     assert "old" not in text
+
+
+def test_every_card_has_the_numbers_of_the_table_on_the_split_that_its_set_is_measured_on():
+    shipped, rows = load_catalogue(), json.loads(MEASUREMENTS.read_text())["rows"]
+    assert {row["task"] for row in rows} <= set(TASKS)
+    for row in rows:
+        assert row["split"] == TASKS[row["task"]].data[row["data"]].measured_on
+        if row["method"] in shipped:
+            assert shipped[row["method"]].score_at("", 0).answer == row["scores"]
