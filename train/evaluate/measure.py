@@ -25,6 +25,7 @@ from models.catalogue import UNCLIPPED, Card, Score, find_card
 from models.predictor import load_predictor
 from models.tasks import find_task
 from models.tasks.data_folder import data_folder
+from models.tasks.denoise_digits import TASK
 from models.tasks.digits import DIGIT_SETS
 from train.evaluate.tables import MEASUREMENTS, PAPER_SIGMAS, machine, markdown
 from train.fit.data import load_pictures
@@ -32,7 +33,7 @@ from train.run_folder import write_whole
 
 SEED = 20_261_121
 ALL_DIGITS, SOME_DIGITS = 10_000, 1_000
-HEADLINE = ("gaussian", 0.5)  # The tutorials' noise factor, measured on all test digits.
+HEADLINE = TASK.headline  # The noise factor of the tutorials, on all test digits.
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def measure(
     spread = slice(None, None, max(1, len(pictures) // count))
     clean, labels = to_image(pictures[spread][:count]), labels[spread][:count]
     noisy = noisy_pictures(clean, noise, strength)
-    reader = load_predictor(find_card("digit-reader")) if DIGIT_SETS[data].has_labels else None
+    reader = load_predictor(find_card(TASK.reader)) if DIGIT_SETS[data].has_labels else None
     rows = []
     for method in methods:
         start = time.perf_counter()
@@ -204,26 +205,26 @@ def write_card(card: Card) -> None:
 
 def headline(card: Card) -> str:
     """Return the one number that says most about a model."""
-    clean, at_half = card.score_at("", 0.0), card.score_at(*HEADLINE)
-    if clean and "accuracy" in clean.answer:
-        return f"reads {clean.answer['accuracy']:.2%} of the clean test digits"
-    if clean:
-        return ", ".join(
-            f"{each.title} {clean.answer[each.name]:.{each.decimals}f} {each.unit}".rstrip()
-            for each in find_task(card.task).metrics
-            if each.name in clean.answer
-        )
-    if not card.size:
+    task = find_task(card.task)
+    score = card.score_at(*task.headline)
+    if score is None:
         return photo_headline(card)
-    if at_half is None:
-        return "nothing yet"
-    answer = at_half.answer
-    read = f", {answer['read']:.1%} of the digits read" if "read" in answer else ""
-    return f"{answer['psnr']:.2f} dB, SSIM {answer['ssim']:.3f}{read} at noise factor 0.5"
+    answer = score.answer
+    if score.degradation:
+        read = f", {answer['read']:.1%} of the digits read" if "read" in answer else ""
+        at = f"noise factor {score.strength:g}"
+        return f"{answer['psnr']:.2f} dB, SSIM {answer['ssim']:.3f}{read} at {at}"
+    if "accuracy" in answer:
+        return f"reads {answer['accuracy']:.2%} of the clean test digits"
+    return ", ".join(
+        f"{each.title} {answer[each.name]:.{each.decimals}f} {each.unit}".rstrip()
+        for each in task.metrics
+        if each.name in answer
+    )
 
 
 def photo_headline(card: Card) -> str:
-    """Return the numbers that papers report, or the gain on real camera noise."""
+    """Return the numbers that papers report, or the gain on camera noise, or "nothing yet"."""
     at = {
         sigma: card.score_at("gaussian", round(sigma / 255, 6), clipped=False)
         for sigma in PAPER_SIGMAS
@@ -241,13 +242,14 @@ def photo_headline(card: Card) -> str:
 
 def card_for_people(card: Card) -> str:
     """Return the card as Markdown."""
-    kinds, training = find_task(card.task).degradations or NOISE_KINDS, card.training
+    task, training = find_task(card.task), card.training
+    kinds = task.degradations or NOISE_KINDS
     trained = ", ".join(
         f"{kinds[name].title} {kinds[name].on_slider(low)} to {kinds[name].on_slider(high)}"
         for name, (low, high) in card.trained_ranges.items()
     )
     epochs, crops = f"{training['epochs']} epochs", ""
-    if not card.size:
+    if task.walk == "crops":
         epochs += f" of {training['epoch_batches']} batches"
         crops = f" crops of {training['crop']} x {training['crop']} pixels"
     made_with = ", ".join(f"{name} {value}" for name, value in card.made_with.items())
@@ -339,16 +341,16 @@ def _one_by_one(denoiser) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
 
 
 def _quality_table(card: Card) -> str:
-    """Return a table with strengths as the sliders show them; only digits are read."""
+    """Return a table with strengths as the sliders show them, of answers that are read too."""
+    task = find_task(card.task)
     head = ["noise", "strength", "pictures", "noisy PSNR", "PSNR", "noisy SSIM", "SSIM"]
-    reads = ["read noisy", "read"] if card.size else []
-    kinds, scores = find_task(card.task).degradations, list(card.scores)
-    if not card.size:
-        order = list(dict.fromkeys((s.degradation, s.clipped) for s in scores))
-        scores.sort(key=lambda s: (order.index((s.degradation, s.clipped)), s.strength))
+    reads = ["read noisy", "read"] if task.reader else []
+    order = list(dict.fromkeys((s.degradation, s.clipped) for s in card.scores))
     lines = []
-    for score in scores:
-        kind = kinds.get(score.degradation)  # A camera's noise is on no slider.
+    for score in sorted(
+        card.scores, key=lambda s: (order.index((s.degradation, s.clipped)), s.strength)
+    ):
+        kind = task.degradations.get(score.degradation)  # A camera's noise is on no slider.
         cells = [
             score.degradation + ("" if score.clipped else UNCLIPPED),
             kind.on_slider(score.strength) if kind and score.strength else "",
