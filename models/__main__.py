@@ -20,6 +20,7 @@ from models.predictor import Predictor, load_predictor
 from models.tasks import find_task
 from models.tasks.contract import Watch
 from models.tasks.denoise_photos.level import AsFound
+from models.tasks.digits import DIGIT_SETS
 
 HIGHEST_SIGMA = 75
 # What Macs leave beside each file on other people's disks.
@@ -144,7 +145,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _pack(options: argparse.Namespace) -> int:
     for card in load_catalogue().values():
-        if card.size:
+        if card.data in DIGIT_SETS:
             path = write_packed(card)
             print(f"{path.name}: {path.stat().st_size:,} bytes")
     return 0
@@ -152,10 +153,10 @@ def _pack(options: argparse.Namespace) -> int:
 
 def _denoise(options: argparse.Namespace) -> int:
     card = find_card(options.model)
-    if find_task(card.task).target.kind != "image":
-        raise ModelError(f"The model {card.name} does not denoise: its answer is not a picture.")
-    hint = find_task(card.task).hint
-    if options.sigma is not None and (hint is None or hint.name != "sigma"):
+    task = find_task(card.task)
+    if not task.degradations or task.target.kind != "image":
+        raise ModelError(f"The model {card.name} does not denoise pictures, its job: {task.title}.")
+    if options.sigma is not None and task.hint is None:
         raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")
     predictor = load_predictor(card)
     jobs = list(_jobs(options.input, options.output, options.format))
@@ -165,10 +166,10 @@ def _denoise(options: argparse.Namespace) -> int:
         try:
             if target.exists() and target.samefile(source):
                 raise ValueError("would overwrite the picture itself; give another OUT")
-            if card.size:
-                file, notes = _denoise_digit(predictor, card, source, target, options)
-            else:
+            if task.hint:
                 file, notes = _denoise_photo(predictor, source, target, options, number, len(jobs))
+            else:
+                file, notes = _denoise_digit(predictor, card, source, target, options)
             _write_whole(target, file)
             for note in notes:
                 print(f"{source}: {note}")

@@ -278,7 +278,7 @@ def _refresh(options: argparse.Namespace) -> int:
     from models.catalogue import find_card, load_catalogue
     from train.export.ship import refresh
 
-    digits = [card.name for card in load_catalogue().values() if card.size]
+    digits = [card.name for card in load_catalogue().values() if card.data in DIGIT_SETS]
     for name in options.names or digits:
         card = find_card(name)
         before = card.weights.stat().st_size

@@ -13,9 +13,10 @@ from models.catalogue import find_card, load_catalogue
 from models.inspection.network import load_inside
 from models.live import STATIC, packed_name
 from models.predictor import load_predictor
+from models.tasks.digits import DIGIT_SETS
 from pages.components.controls import ready_digit
 
-CARDS = [card for card in load_catalogue().values() if card.size]
+CARDS = [card for card in load_catalogue().values() if card.data in DIGIT_SETS]
 DENOISERS = [card.name for card in CARDS if card.task != "read-digits"]
 KINDS = [kind for kind in NOISE_KINDS.values() if kind.pattern is not None]
 SHARES = (0.1, 0.4, 0.7, 1)  # Of the slider.

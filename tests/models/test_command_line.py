@@ -416,10 +416,12 @@ def test_an_unknown_model_is_refused_with_the_names_there_are(run, tmp_path, gre
     assert_refused(outcome, "'nope'", "echo")
 
 
-def test_a_model_that_does_not_denoise_is_refused(run, tmp_path, grey):
+@pytest.mark.parametrize(("model", "job"), [("reader", "Read digits"), ("monet", "Paint")])
+def test_a_model_that_does_not_denoise_is_refused(run, shelf, tmp_path, grey, model, job):
+    ship(shelf, "monet", identity(), task="paint", data="photos-and-monet", size=0, channels=3)
     grey(tmp_path / "in.png")
-    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "reader")
-    assert_refused(outcome, "does not denoise")
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", model)
+    assert_refused(outcome, "does not denoise", job)
 
 
 def test_damaged_weights_are_refused(run, shelf, tmp_path, grey):

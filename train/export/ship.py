@@ -23,6 +23,7 @@ from models.live import write_packed
 from models.tasks import find_task
 from models.tasks.contract import Task
 from models.tasks.denoise_photos.level import PART
+from models.tasks.digits import DIGIT_SETS
 from train.config import TrainConfig
 from train.evaluate.measure import write_card
 from train.export.compact import STORED, compact, to_stored_precision
@@ -83,7 +84,7 @@ def refresh(card: Card) -> Card:
             not answer as Keras does.  What was shipped before then stays as it is.
     """
     path = card.folder / "model.keras"
-    if not card.size or not path.is_file():
+    if card.data not in DIGIT_SETS or not path.is_file():
         raise ValueError(f"only digit models with a model.keras can be written again: {card.name}")
     model = keras.saving.load_model(path, compile=False)
 
@@ -100,7 +101,7 @@ def refresh(card: Card) -> Card:
 
 def _pack_for_browser(card: Card) -> None:
     """Renew what the live preview loads of a shipped digit network."""
-    if card.folder.parent == PRETRAINED and card.size:
+    if card.folder.parent == PRETRAINED and card.data in DIGIT_SETS:
         write_packed(card)
 
 

@@ -13,6 +13,7 @@ from imaging.noise import NOISE_KINDS
 from imaging.spectrum import period_two_share
 from models.catalogue import load_catalogue
 from models.inspection.window import Place, convolution_at
+from models.tasks.digits import DIGIT_SETS
 from pages.components import controls, link
 from pages.components.cached import get_inside
 from pages.components.inside import checkerboard, shared, skips, window
@@ -23,7 +24,7 @@ from train.config import count_parameters
 PAGE = str(Path(__file__).parents[3] / "pages" / "inside.py")
 CARDS = load_catalogue()
 SECTIONS = ["layers", "window", "skips", "checkerboard"]
-ON_DIGITS = [name for name, card in CARDS.items() if card.size]
+ON_DIGITS = [name for name, card in CARDS.items() if card.data in DIGIT_SETS]
 
 
 def visit(**params: str) -> AppTest:
