@@ -19,7 +19,7 @@ from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
 from imaging.pixels import to_pixels
 from imaging.specialists import SPECIALISTS
-from models.catalogue import Card, find_card
+from models.catalogue import Card, Score, find_card
 from models.predictor import load_predictor
 from models.tasks.data_folder import data_folder
 from models.tasks.denoise_photos.data import KODAK24, POLYU, held_out_pairs
@@ -177,12 +177,16 @@ def _line(rows: list[Row]) -> str:
 
 
 def _write_cards(cards: list[Card], rows: list[Row]) -> None:
-    """Put the new scores in place of those of the same noise."""
+    """Put the new scores in place of those of the same noise, a camera's own or an added one."""
     for card in cards:
         new = scores_of(card.name, rows)
-        kinds = {(score.degradation, score.clipped) for score in new}
-        kept = [score for score in card.scores if (score.degradation, score.clipped) not in kinds]
+        kinds = {_kind(score) for score in new}
+        kept = [score for score in card.scores if _kind(score) not in kinds]
         write_card(dataclasses.replace(card, scores=(*kept, *new)))
+
+
+def _kind(score: Score) -> tuple[str, bool, bool]:
+    return score.degradation, score.clipped, score.strength > 0
 
 
 def _open(path) -> np.ndarray:

@@ -250,21 +250,23 @@ def test_measuring_one_data_set_keeps_what_was_measured_on_another(shelf, two):
     card = read_card(shelf / "smooth")
     ones, better = {"psnr": 1.0, "ssim": 1.0}, {"psnr": 30.0, "ssim": 0.9}
     old = Score("poisson", 0.7, 1, ones, ones)
-    camera = Score("camera", 0, 5, ones, better)
+    camera, added = Score("camera", 0, 5, ones, better), Score("camera", 16, 8, ones, better)
     (shelf / "smooth" / "card.json").write_text(
-        dataclasses.replace(card, scores=(old, camera)).to_json()
+        dataclasses.replace(card, scores=(old, camera, added)).to_json()
     )
     evaluate_kodak24(["smooth"], filters=False, say=silent)
     after = read_card(shelf / "smooth")
     assert [(each.degradation, each.clipped) for each in after.scores] == [
         ("camera", True),
+        ("camera", True),
         ("gaussian", False),
         ("poisson", True),
     ]
-    assert after.scores[0] == camera
+    assert after.scores[:2] == (camera, added)
     assert old not in after.scores
     evaluate_polyu(["smooth"], filters=False, say=silent)
     assert read_card(shelf / "smooth").score_at("camera", 0).examples == 2 * CROPS
+    assert read_card(shelf / "smooth").scores[0] == added
     assert dataclasses.replace(read_card(shelf / "smooth"), scores=()) == card
 
 
