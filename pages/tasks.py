@@ -16,8 +16,8 @@ from pages.components.tasks.work import answers, methods_of
 
 page_setup(
     "More jobs",
-    "The network that cleans pictures does a dozen other jobs: what goes in and what should come "
-    "out is all that changes. Here a plain encoder-decoder, a U-Net and what people did before do "
+    "The network that cleans pictures does other jobs too: what goes in and what should come out "
+    "is all that changes. Here a plain encoder-decoder, a U-Net and what people did before do "
     "the same job on the same picture.",
 )
 
@@ -52,7 +52,8 @@ def body() -> None:
     methods, broken = methods_of(task, cards)
     for problem in broken:
         st.warning(problem, icon=":material/heart_broken:")
-    if not any(method.card for method in methods):
+    trained = any(method.card for method in methods)
+    if not trained:
         st.info(
             "No network for this job has come with the program yet; what is shown is what people "
             "did before. Its recipes are listed by `python -m train list`.",
@@ -66,11 +67,12 @@ def body() -> None:
     if given.note:
         st.caption(given.note)
     SHOW[task.target.kind](task, given, found)
-    st.caption(limits_of(task))
+    if trained:
+        st.caption(limits_of(task))
     with st.container(horizontal=True):
         for method in methods:
             if method.card is not None:
-                show_model_card(method.card)
+                show_model_card(method.card, f"About {method.card.title}")
         st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
     show_text(task)
 

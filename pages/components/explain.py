@@ -30,11 +30,11 @@ def measured_on(measured: Mapping) -> str:
     )
 
 
-def show_model_card(card: Card | None) -> None:
+def show_model_card(card: Card | None, title: str = "About this model") -> None:
     """Draw the card of a model behind a button; a filter has none."""
     if card is None:
         return
-    with st.popover("About this model", icon=":material/badge:"):
+    with st.popover(title, icon=":material/badge:"):
         path = card.folder / "card.md"
         text = path.read_text() if path.is_file() else card.purpose
         st.markdown(text.replace("# ", "#### ", 1) if text.startswith("# ") else text)

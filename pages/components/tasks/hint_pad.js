@@ -42,7 +42,7 @@ export default function ({ parentElement, setStateValue, data }) {
     const count = picture.dots.length;
     find(".count").textContent =
       count === 0
-        ? "No hints yet: the colours are the network's own guess."
+        ? "No hints yet."
         : `${count} ${count === 1 ? "hint" : "hints"}${count >= data.most ? ", the most" : ""}`;
     find(".undo").disabled = find(".clear").disabled = count === 0;
     for (const [index, button] of find(".palette").childNodes.entries()) {

@@ -161,7 +161,7 @@ def _show_scores(task: Task, given: Given, answers: Answers) -> None:
         title: {metric.title: _scored(metric, given.target, answer) for metric in metrics}
         for title, answer in answers.items()
     }
-    with st.expander("How good is that? Measured against what was drawn by hand"):
+    with st.expander("How good is that?"):
         st.dataframe(pd.DataFrame(rows).T)
         for metric in metrics:
             st.caption(f"**{metric.title}**: {metric.description}")

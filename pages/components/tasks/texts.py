@@ -138,10 +138,10 @@ TEXTS |= {
     ),
     "colour-photos": Text(
         "As for faces, with a second input: hints, which say at a few places what colour is there. "
-        "Choose a colour and click on the picture; the network finds out how far it reaches. "
+        "Choose a colour and click on the picture; how far it reaches is found out. "
         "In training the hints are the true colours at random places, often none at all. "
-        "That way a small network that has seen a few hundred photos can colour any. "
-        "Before networks, colours were spread to what is near and about as light.",
+        "Before networks, colours were spread to what is near and about as light: where two things "
+        "are equally light, a colour runs over the edge, and small things need their own hint.",
         (
             "the lightness, and hints of colour",
             "the two colours, a and b",
@@ -149,9 +149,7 @@ TEXTS |= {
             "absolute error, and how much the colours spread",
             "PSNR, and colourfulness beside it",
         ),
-        "No network is trained for this job yet: what answers is the method before networks. "
-        "The colours are yours where you put them. Small things need a hint "
-        "of their own; where two things are equally light, a colour runs over the edge.",
+        "The colours are yours where you put hints, and a guess elsewhere.",
     ),
     "paint": Text(
         "There are no pairs: nobody has the photo that Monet painted from. "
