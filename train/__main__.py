@@ -359,10 +359,10 @@ def _evaluate_photos(options: argparse.Namespace) -> int:
 
 
 def _evaluate_task(options: argparse.Namespace) -> int:
-    from train.evaluate.measure_task import evaluate_task, write_rows, write_table
+    from train.evaluate.measure_task import evaluate_task, write_measurements, write_table
 
     task = find_task(options.task)
-    write_rows(evaluate_task(task, split=options.split))
+    write_measurements(evaluate_task(task, split=options.split))
     write_table(task)
     return 0
 

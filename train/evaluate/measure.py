@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from models.tasks import find_task
 from models.tasks.data_folder import data_folder
 from models.tasks.denoise_digits import TASK
 from models.tasks.digits import DIGIT_SETS
-from train.evaluate.tables import MEASUREMENTS, PAPER_SIGMAS, machine, markdown
+from train.evaluate.tables import MEASUREMENTS, PAPER_SIGMAS, markdown, write_rows
 from train.fit.data import load_pictures
 from train.run_folder import write_whole
 
@@ -182,19 +181,8 @@ def write_measurements(rows: list[Row], path: Path = MEASUREMENTS) -> None:
 
     The noisy pictures are measured beside every method; they get one row for each noise.
     """
-    known = json.loads(path.read_text())["rows"] if path.exists() else []
-    rows = list({(row.method, row.data, row.noise, row.strength): row for row in rows}.values())
-    measured = {(row.method, row.data) for row in rows}
-    kept = [row for row in known if (row["method"], row["data"]) not in measured]
-    table = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine(),
-        "rows": kept + [dataclasses.asdict(row) for row in rows],
-    }
-    lines = ",\n  ".join(json.dumps(row) for row in table.pop("rows"))
-    head = json.dumps(table)[1:-1]
-    text = f'{{{head}, "rows": [\n  {lines}\n]}}\n'
-    write_whole(path, lambda unfinished: unfinished.write_text(text))
+    last = {(row.method, row.data, row.noise, row.strength): row for row in rows}
+    write_rows(path, map(dataclasses.asdict, last.values()), ("method", "data"))
 
 
 def write_card(card: Card) -> None:

@@ -5,10 +5,8 @@ pictures, every tenth of ``photos/sharp`` by name, have white noise and are told
 """
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from imaging import metrics
 from imaging.camera import Camera, SavedAs, degrade
@@ -16,7 +14,7 @@ from models.catalogue import find_card
 from models.predictor import load_predictor
 from models.tasks.data_folder import data_folder
 from models.tasks.denoise_photos.level import read_level
-from train.evaluate.measure_photos import kodak24
+from train.evaluate.measure_photos import kodak24, open_photo
 from train.evaluate.tables import PAPER_SIGMAS
 
 SEED = 2_026_11
@@ -113,9 +111,4 @@ def _sharp() -> Iterator[np.ndarray]:
     if not files:
         raise OSError("sharp pictures are looked for in photos/sharp of DENOISE_DATA_DIR")
     for path in files[::SHARP_EVERY]:
-        yield _open(path)
-
-
-def _open(path: Path) -> np.ndarray:
-    with Image.open(path) as file:
-        return np.asarray(file.convert("RGB"), np.float32) / np.float32(255)
+        yield open_photo(path)

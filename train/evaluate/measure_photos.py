@@ -9,6 +9,7 @@ Photos are ``uint8 (H, W, C)``.
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -68,7 +69,7 @@ def kodak24() -> list[np.ndarray]:
     files = sorted((folder / "photos" / "kodak24").glob("*.*")) if folder else []
     if not files:
         raise OSError("Kodak24 is looked for in photos/kodak24 of DENOISE_DATA_DIR")
-    return [_open(path) for path in files]
+    return [open_photo(path) for path in files]
 
 
 def degrade(clean: np.ndarray, noise: str, strength: float, index: int) -> np.ndarray:
@@ -189,6 +190,7 @@ def _kind(score: Score) -> tuple[str, bool, bool]:
     return score.degradation, score.clipped, score.strength > 0
 
 
-def _open(path) -> np.ndarray:
+def open_photo(path: Path) -> np.ndarray:
+    """Return the pixels of a file, ``float32 (H, W, 3)`` in [0, 1]."""
     with Image.open(path) as file:
         return np.asarray(file.convert("RGB"), np.float32) / np.float32(255)

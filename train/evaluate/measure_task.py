@@ -11,7 +11,6 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,7 @@ from models.methods import Method, find_method, method_names
 from models.tasks.contract import Examples, Metric, Task
 from models.tasks.data_folder import data_folder
 from train.evaluate.measure import write_card
-from train.evaluate.tables import ROOT, machine, markdown, write_between
-from train.run_folder import write_whole
+from train.evaluate.tables import ROOT, markdown, write_between, write_rows
 
 MEASUREMENTS = ROOT / "models" / "task_measurements.json"
 PAGE = ROOT / "docs" / "jobs.md"
@@ -112,15 +110,9 @@ def with_scores(card: Card, scores: dict[str, float], examples: int) -> Card:
     return dataclasses.replace(card, scores=(Score("", 0.0, examples, {}, scores), *kept))
 
 
-def write_rows(rows: list[dict], path: Path = MEASUREMENTS) -> None:
+def write_measurements(rows: list[dict], path: Path = MEASUREMENTS) -> None:
     """Put the rows into the table, in place of older ones of the same task, data and split."""
-    known = json.loads(path.read_text())["rows"] if path.exists() else []
-    measured = {(row["task"], row["data"], row["split"]) for row in rows}
-    kept = [row for row in known if (row["task"], row["data"], row["split"]) not in measured]
-    head = {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
-    lines = ",\n  ".join(json.dumps(row) for row in [*kept, *rows])
-    text = f'{{{json.dumps(head)[1:-1]}, "rows": [\n  {lines}\n]}}\n'
-    write_whole(path, lambda unfinished: unfinished.write_text(text))
+    write_rows(path, rows, ("task", "data", "split"))
 
 
 def write_table(task: Task, page: Path = PAGE, path: Path = MEASUREMENTS) -> None:

@@ -19,6 +19,7 @@ from imaging import metrics
 from imaging.filters import CLASSICAL, CURVES, Classical, apply_curve
 from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.pixels import to_image
+from train.run_folder import write_whole
 
 KNOTS = 33
 STRENGTHS = 10
@@ -44,9 +45,8 @@ def write_curves(
 
         digits = to_image(load_pictures("mnist")[0][0][:DIGITS])
     fitted = fit_curves(digits, report)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(fitted, separators=(",", ":")) + "\n")
-    unfinished.replace(path)
+    text = json.dumps(fitted, separators=(",", ":")) + "\n"
+    write_whole(path, lambda unfinished: unfinished.write_text(text))
     return path
 
 

@@ -1,12 +1,13 @@
 """Puts measured numbers where people read them: docs/measurements.md and the README.
 
-``models/measurements.json`` holds the rows; nothing here measures anything.
+``models/measurements.json`` holds the rows, one in each line; nothing here measures anything.
 """
 
 import json
 import os
 import platform
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import load_catalogue
 from models.tasks.denoise_photos.data import KODAK24, POLYU
 from models.tasks.digits import REPORTED
+from train.run_folder import write_whole
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -48,6 +50,18 @@ def machine() -> dict[str, object]:
         "onnxruntime": version("onnxruntime"),
         "scikit-image": version("scikit-image"),
     }
+
+
+def write_rows(path: Path, rows: Iterable[dict], same: tuple[str, ...]) -> None:
+    """Put rows into a file of measurements, in place of those that are alike in ``same``."""
+    rows = list(rows)
+    known = json.loads(path.read_text())["rows"] if path.exists() else []
+    measured = {tuple(row[name] for name in same) for row in rows}
+    kept = [row for row in known if tuple(row[name] for name in same) not in measured]
+    head = {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+    lines = ",\n  ".join(map(json.dumps, kept + rows))
+    text = f'{{{json.dumps(head)[1:-1]}, "rows": [\n  {lines}\n]}}\n'
+    write_whole(path, lambda unfinished: unfinished.write_text(text))
 
 
 def write_between(name: str, text: str, page: Path = PAGE) -> None:

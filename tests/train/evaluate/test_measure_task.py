@@ -21,7 +21,7 @@ from train.evaluate.measure_task import (
     MEASUREMENTS,
     evaluate_task,
     measure_method,
-    write_rows,
+    write_measurements,
     write_table,
 )
 
@@ -149,9 +149,9 @@ def test_what_cannot_be_measured_is_said():
 def test_rows_replace_those_of_the_same_task_and_data_and_the_table_has_the_best_last(tmp_path):
     path, page = tmp_path / "rows.json", tmp_path / "jobs.md"
     rows = evaluate_task(task(), say=lambda line: None)
-    write_rows([rows[0] | {"task": "another"}], path)
-    write_rows([rows[0] | {"method": "gone"}], path)
-    write_rows(rows, path)
+    write_measurements([rows[0] | {"task": "another"}], path)
+    write_measurements([rows[0] | {"method": "gone"}], path)
+    write_measurements(rows, path)
     kept = json.loads(path.read_text())["rows"]
     assert [(row["task"], row["method"]) for row in kept] == [
         ("another", "same"),
