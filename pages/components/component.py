@@ -1,9 +1,33 @@
-"""Components of the browser: each stands in files of one name, ``.js`` and where needed more."""
+"""Components of the browser: what Streamlit sends of each, and what the browser fetches itself.
 
-from collections.abc import Callable
+A component stands in files of one name, ``.js`` and where needed more, beside its module.
+Streamlit sends its script again with each new value, so a long one lies in ``static/``, which
+Streamlit serves, and the component gets a few lines that load it from there, once.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
+
+STATIC = Path(__file__).resolve().parents[2] / "static"
+FOLDERS = ("live", "viewer")
+TEXT = {".css", ".html", ".js", ".wasm"}
+
+
+def _version() -> str:
+    """Return a hash of all files: a browser that knows older ones asks again."""
+    content = hashlib.sha256()
+    for folder in FOLDERS:
+        for path in sorted((STATIC / folder).iterdir()):
+            if path.suffix in TEXT:
+                content.update(path.name.encode() + path.read_bytes())
+    return content.hexdigest()[:12]
+
+
+VERSION = _version()
 
 
 def component(file: str, html: str = "<span hidden></span>") -> Callable:
@@ -18,3 +42,34 @@ def component(file: str, html: str = "<span hidden></span>") -> Callable:
         if path.with_suffix(f".{suffix}").is_file()
     }
     return st.components.v2.component(f"denoise_lab_{path.stem}", **{"html": html} | parts)
+
+
+def loader(script: str) -> str:
+    """Return the JavaScript of a component whose ``mount`` is in a file of ``static/``.
+
+    Where the file cannot be had, the component's trigger ``blocked`` fires.  The path begins at
+    Streamlit's own script: the address of the page may end with the name of a page, or a slash.
+    """
+    return f"""
+const app = document.querySelector("script[src*='static/js/']")?.src ?? document.baseURI;
+const base = app.replace(/static\\/js\\/[^/]*$/, "");
+const script = new URL("app/static/{script}?v={VERSION}", base).href;
+
+export default (component) => {{
+  const mounted = import(script).then(
+    ({{ mount }}) => mount(component),
+    () => component.setTriggerValue("blocked", true),
+  );
+  return () => mounted.then((leave) => leave?.());
+}};
+"""
+
+
+def joined(scripts: Sequence[str]) -> str:
+    """Return these scripts as one, whose last one has the ``mount``, to be sent with a component.
+
+    What a script fetches is left out: it must be there by other means.
+    """
+    text = "\n".join((STATIC / script).read_text(encoding="utf-8") for script in scripts)
+    text = re.sub(r"^const [^;]*?\b(?:await|import\.meta)\b[^;]*;.*\n", "", text, flags=re.M)
+    return re.sub(r"^export ", "", text, flags=re.M) + "\nexport default mount;\n"

@@ -13,7 +13,7 @@ from imaging.noise import NoiseKind
 from models.catalogue import PRETRAINED, Card
 from models.live import STATIC, packed_name
 from pages.components.cached import get_packed
-from pages.components.static_files import loader
+from pages.components.component import loader
 from pages.components.viewer import Preview
 
 _follow = st.components.v2.component(

@@ -19,7 +19,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from pages.components.static_files import STATIC, joined, loader
+from pages.components.component import STATIC, joined, loader
 
 RAW_PIXELS = 256 * 256
 """Pictures up to this size are sent as they are: encoding would take longer than sending."""

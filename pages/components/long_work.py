@@ -1,0 +1,110 @@
+"""Long work for a visitor: asked for by a page, done in the queue, kept in the picture cache."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from models.picture_queue import Job, QueueFull, Watch
+from pages.components.cached import get_picture_cache, get_picture_queue
+from pages.components.picture_cache import Owner
+
+SOON = 0.8  # seconds that a page waits before it shows progress
+REFRESH = 0.5
+
+
+def result_of(
+    slot: str,
+    owner: Owner,
+    name: Hashable,
+    work: Callable[[Watch], Any],
+    *,
+    doing: str,
+    failed: str,
+) -> Any | None:
+    """Return what ``work`` makes; None, and progress on the page, while it is not there yet.
+
+    Each ``slot`` has one job at a time: asking for another ``name`` gives the old one up.  The
+    page says that it is ``doing`` it, and the sentence ``failed`` if it could not be done.
+    """
+    kept = get_picture_cache().get(owner, name)
+    if kept is not None:
+        return kept
+    asked, job = st.session_state.get(slot, (None, None))
+    if asked != name:
+        _give_up(slot)
+        try:
+            job = get_picture_queue().submit(work, owner)
+        except QueueFull as problem:
+            st.warning(str(problem), icon=":material/hourglass:")
+            st.button("Try again", key=f"{slot}-again")
+            return None
+        st.session_state[slot] = name, job
+    if job.pending:
+        job.wait(SOON)
+    if job.pending:
+        _show_progress(slot, job, doing)
+        return None
+    if job.state == "cancelled" and not st.session_state.get(_stopped(slot)):
+        # Given up while another page was shown: nobody asked for that.
+        _give_up(slot)
+        return result_of(slot, owner, name, work, doing=doing, failed=failed)
+    if job.state == "done":
+        del st.session_state[slot]
+        get_picture_cache().put(owner, name, job.result, _size(job.result))
+        return job.result
+    if job.state == "failed":
+        st.error(failed, icon=":material/error:")
+    else:
+        st.info("Cancelled.", icon=":material/cancel:")
+    st.button("Start again", key=f"{slot}-restart", on_click=_give_up, args=(slot,))
+    return None
+
+
+def _give_up(slot: str) -> None:
+    """Cancel and forget the slot's job, if there is one; a callback."""
+    st.session_state.pop(_stopped(slot), None)
+    _, job = st.session_state.pop(slot, (None, None))
+    if job is not None:
+        job.cancel()
+
+
+def _stop(slot: str, job: Job) -> None:
+    """Cancel the job because the visitor says so; a callback."""
+    st.session_state[_stopped(slot)] = True
+    job.cancel()
+
+
+def _stopped(slot: str) -> str:
+    return f"{slot} stopped"
+
+
+def _size(result: Any) -> int:
+    """The bytes of pictures and files, in lists and pairs too."""
+    if isinstance(result, list | tuple):
+        return sum(map(_size, result))
+    if isinstance(result, np.ndarray):
+        return result.nbytes
+    return len(result) if isinstance(result, bytes | str) else 8
+
+
+def _show_progress(slot: str, job: Job, doing: str) -> None:
+    @st.fragment(run_every=REFRESH)
+    def progress() -> None:
+        if not job.pending:
+            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(job.progress, _progress_text(job, doing))
+            st.button("Cancel", key=f"{slot}-cancel", on_click=_stop, args=(slot, job))
+
+    progress()
+
+
+def _progress_text(job: Job, doing: str) -> str:
+    if job.state == "waiting":
+        ahead = job.place
+        others = f"{ahead} before yours" if ahead else "yours is next"
+        return f"Waiting for other images: {others}."
+    left = job.seconds_left
+    return f"{doing} …" if left is None else f"{doing} … about {max(1, round(left))} s left"
