@@ -7,7 +7,7 @@ from pages.components.cached import get_cards
 from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
 from pages.components.settings import open_link, reset, show_problems, write_link
-from pages.components.tasks.hint_pad import pick_hints
+from pages.components.tasks.hint import pick_hint
 from pages.components.tasks.settings import chosen_task, settings, shown_tasks
 from pages.components.tasks.show import SHOW
 from pages.components.tasks.sources import PICK
@@ -16,9 +16,9 @@ from pages.components.tasks.work import answers, methods_of
 
 page_setup(
     "More jobs",
-    "The network that cleans pictures does other jobs too: what goes in and what should come out "
-    "is all that changes. Here a plain encoder-decoder, a U-Net and what people did before do "
-    "the same job on the same picture.",
+    "The network that cleans pictures can do other jobs: all that changes is what goes in and what "
+    "should come out. Here a plain encoder-decoder, a U-Net and an older method do the same job on "
+    "the same picture.",
 )
 
 
@@ -42,10 +42,10 @@ def body() -> None:
     task = chosen_task()
     st.markdown(task.description)
     given = PICK[task.input.kind](task)
-    hint = None if given is None else _pick_hint(task, given)
+    hint = None if given is None else pick_hint(task, given)
     write_link(table)
     if given is None:
-        st.info("Choose a file above, or record.", icon=":material/upload:")
+        st.info("Choose a file above, or one of the samples.", icon=":material/upload:")
         return
 
     # Compute
@@ -55,8 +55,8 @@ def body() -> None:
     trained = any(method.card for method in methods)
     if not trained:
         st.info(
-            "No network for this job has come with the program yet; what is shown is what people "
-            "did before. Its recipes are listed by `python -m train list`.",
+            "There is not yet a network for this job, so only the older method answers. "
+            "`python -m train list` lists the recipes for it.",
             icon=":material/school:",
         )
     found = answers(task, methods, given.name, given.input, hint)
@@ -75,25 +75,6 @@ def body() -> None:
                 show_model_card(method.card, f"About {method.card.title}")
         st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
     show_text(task)
-
-
-def _pick_hint(task, given):
-    if "hints" in task.inputs:
-        return pick_hints(given.input, key=f"tasks_hints_{task.name}")
-    hint = task.hint
-    if hint is None:
-        return None
-    unit = hint.shown_per_unit
-    shown = widgets.slider(
-        hint.title,
-        hint.low * unit,
-        hint.high * unit,
-        step=hint.step * unit,
-        key=f"tasks_hint_{task.name}",
-        help=hint.description,
-        width=320,
-    )
-    return shown / unit
 
 
 body()

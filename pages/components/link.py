@@ -60,6 +60,12 @@ def number(what: str, low: float, high: float, kind: type = float) -> Parser:
     return parse
 
 
+def truth(what: str) -> Parser:
+    """Return a parser for something that is on or off, as ``str`` writes a ``bool``."""
+    parse = one_of(what, ["True", "False"])
+    return lambda text: parse(text) == "True"
+
+
 def several(parse: Parser, between: str) -> Parser:
     """Return a parser for a choice of several, which ``between`` separates."""
     return lambda text: [parse(part) for part in text.split(between)]

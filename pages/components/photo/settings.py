@@ -45,7 +45,7 @@ def settings(cards: dict[str, Card]) -> list[Setting]:
         Setting("photo_strength", default_strength, _parse_strength, counts=_adds_noise),
         Setting("photo_seed", 0, link.number("seed", 0, HIGHEST_SEED, int), counts=_adds_noise),
         Setting("photo_method", methods[0], link.one_of("method", methods)),
-        Setting("photo_own_level", False, _parse_truth),
+        Setting("photo_own_level", False, link.truth("own level")),
         Setting(
             "photo_level",
             25.0,
@@ -94,7 +94,3 @@ def _parse_strength(text: str) -> float:
 def _parse_shown(text: str) -> str | None:
     """Which of one's own pictures is shown: for Back, and without a meaning to others."""
     return text if re.fullmatch("[0-9a-f]{16}", text) else None
-
-
-def _parse_truth(text: str) -> bool:
-    return link.one_of("own level", ["True", "False"])(text) == "True"

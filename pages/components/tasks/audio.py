@@ -1,8 +1,6 @@
 """Sound on the page of more jobs: choose or record it, hear it, see it, take it away."""
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -21,7 +19,11 @@ from imaging.audio import (
 from models.tasks.contract import Task
 from models.tasks.denoise_speech import ROWS, to_picture
 from pages.components import widgets
-from pages.components.tasks.given import Given
+from pages.components.cached import get_picture_cache
+from pages.components.tasks.downloads import download_sound, pick_answer
+from pages.components.tasks.given import Given, pick_sample
+from pages.components.tasks.texts import score_text
+from pages.components.tasks.work import owner
 
 SOUND_SOURCES = {"sample": "Sample", "record": "Record", "file": "File"}
 NO_NOISE = "none"
@@ -44,23 +46,8 @@ def pick_sound(task: Task) -> Given | None:
         key="tasks_sound",
         label_visibility="collapsed",
     )
-    given = _pick_sample(task) if source == "sample" else _pick_recording(task, source)
+    given = pick_sample(task) if source == "sample" else _pick_recording(task, source)
     return None if given is None else _with_noise(task, given)
-
-
-def _pick_sample(task: Task) -> Given:
-    name = widgets.pills(
-        "Sample",
-        list(task.samples),
-        format_func=lambda name: task.samples[name].title,
-        key=f"tasks_sample_{task.name}",
-        wrap=True,
-        label_visibility="collapsed",
-    )
-    sample = task.samples[name]
-    samples, target = sample.load()
-    st.caption(f"{sample.source}; {sample.licence}.")
-    return Given(f"sample {task.name} {name}", sample.title, samples, target)
 
 
 def _pick_recording(task: Task, source: str) -> Given | None:
@@ -76,21 +63,28 @@ def _pick_recording(task: Task, source: str) -> Given | None:
         file = st.file_uploader(LIMIT, ENDINGS, key="tasks_sound_file")
     if file is None:
         return None
-    data = file.getvalue()
+    rate = task.input.rate
+    name = f"sound {rate} {file.file_id}"
     try:
-        recording = read_audio(data)
+        samples, note = get_picture_cache().get_or_make(
+            owner(), name, lambda: _opened(file.getvalue(), rate), lambda made: made[0].nbytes
+        )
     except SoundError as problem:
         st.error(str(problem), icon=":material/hearing_disabled:")
         return None
+    return Given(name, file.name, samples, note=note)
+
+
+def _opened(data: bytes, rate: int) -> tuple[np.ndarray, str]:
+    """Return a recording at this rate, and what a visitor should know of it, in sentences."""
+    recording = read_audio(data)
     notes = list(recording.notes)
-    if recording.rate != task.input.rate:
+    if recording.rate != rate:
         notes.append(
-            f"It is worked on at {task.input.rate:,} samples a second, as on the telephone: "
-            f"tones above {task.input.rate // 2000} kHz are left out."
+            f"It is resampled to {rate:,} samples a second, as on the telephone: tones above "
+            f"{rate // 2000} kHz are left out."
         )
-    name = f"sound {hashlib.blake2b(data, digest_size=16).hexdigest()}"
-    samples = resampled(recording.samples, recording.rate, task.input.rate)
-    return Given(name, file.name, samples, note=" ".join(notes))
+    return resampled(recording.samples, recording.rate, rate), " ".join(notes)
 
 
 def _with_noise(task: Task, given: Given) -> Given:
@@ -146,8 +140,7 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
             with column:
                 score = ""
                 if given.target is not None and title != task.words[0]:
-                    found = metric.score(given.target, samples)
-                    score = f" {metric.title} {found:.1f} {metric.unit}"
+                    score = f" {metric.title} {score_text(metric, given.target, samples)}"
                 st.markdown(f"**{title}**{score}")
                 st.audio(wav(at_level(samples, LOUDNESS, rate), rate), format="audio/wav")
                 st.image(spectrogram(samples, peak), width="stretch")
@@ -156,15 +149,8 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
         f"bottom, bright where it is loud; 0 to {rate // 2000} kHz, one scale for all."
         + (f" {metric.title}: {metric.description}" if given.target is not None else "")
     )
-    title = st.selectbox("Take away the answer of", list(answers), key="tasks_take", width=320)
-    st.download_button(
-        "Recording, WAV",
-        wav(answers[title], rate),
-        f"{Path(given.title).stem}-cleaned.wav",
-        "audio/wav",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    answer = answers[pick_answer(answers)]
+    download_sound(given, answer, rate)
 
 
 def spectrogram(samples: np.ndarray, peak: float) -> np.ndarray:

@@ -1,15 +1,17 @@
-"""What a visitor can take away: masks and pictures as PNG, a table of regions as CSV.
+"""What a visitor can take away: pictures and sound, a table of regions.
 
-Instances and classes are whole numbers ``(H, W)``, masks ``(H, W, 1)``, pictures ``(H, W, C)``.
+Instances and classes are whole numbers ``(H, W)``, masks ``(H, W, 1)``, pictures ``(H, W, C)``,
+sounds ``(N,)``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from imaging.audio import wav
 from imaging.pixels import png, to_pixels
 from imaging.segmentation import regions
 from models.answers import classes_png, numbers_png
@@ -25,35 +27,66 @@ COLUMNS = {
 }
 
 
+def pick_answer(answers: Mapping[str, np.ndarray]) -> str:
+    """Ask whose answer is to be taken away; return its title."""
+    if len(answers) == 1:
+        return next(iter(answers))
+    return st.selectbox("Take away the answer of", list(answers), key="tasks_take", width=320)
+
+
 def download_instances(given: Given, found: np.ndarray, grey: np.ndarray) -> None:
     """Offer the numbered things as a 16-bit PNG, and what is measured of each as a table."""
     table = pd.DataFrame([vars(each) for each in regions(found, grey)], columns=list(COLUMNS))
     table = table.rename(columns=COLUMNS).round(2)
     with st.container(horizontal=True):
-        _button("Table of areas, CSV", table.to_csv(index=False).encode(), given, "csv", "text/csv")
-        _button("Numbers, 16-bit PNG", numbers_png(found), given, "png", "image/png")
-        mask = ((found > 0) * np.uint8(255))[..., np.newaxis]
-        _button("Mask, PNG", png(mask), given, "mask.png", "image/png")
+        _button(
+            "Table of areas, CSV",
+            lambda: table.to_csv(index=False).encode(),
+            given,
+            "found.csv",
+            "text/csv",
+        )
+        _button("Numbers, 16-bit PNG", lambda: numbers_png(found), given, "found.png")
+        _button("Mask, PNG", lambda: _mask_png(found[..., np.newaxis] > 0), given, "mask.png")
     if len(table):
         with st.expander("The table"):
             st.dataframe(table, hide_index=True)
 
 
 def download_mask(given: Given, mask: np.ndarray) -> None:
-    """Offer the mask as a PNG of 0 and 255."""
-    _button("Mask, PNG", png((mask * np.uint8(255))[..., np.newaxis]), given, "png", "image/png")
+    """Offer the mask, True and False, as a PNG of 255 and 0."""
+    _button("Mask, PNG", lambda: _mask_png(mask), given, "found.png")
 
 
 def download_classes(given: Given, classes: np.ndarray, colours: Sequence[str]) -> None:
     """Offer the class numbers as a PNG that shows them in their colours."""
-    _button("Classes, PNG", classes_png(classes, colours), given, "png", "image/png")
+    _button("Classes, PNG", lambda: classes_png(classes, colours), given, "found.png")
 
 
 def download_picture(given: Given, picture: np.ndarray) -> None:
     """Offer a picture as PNG."""
-    _button("Picture, PNG", png(to_pixels(picture)), given, "png", "image/png")
+    _button("Picture, PNG", lambda: png(to_pixels(picture)), given, "found.png")
 
 
-def _button(label: str, content: bytes, given: Given, ending: str, kind: str) -> None:
-    name = f"{Path(given.title).stem}-{'' if '.' in ending else 'found.'}{ending}"
-    st.download_button(label, content, name, kind, icon=":material/download:", on_click="ignore")
+def download_sound(given: Given, samples: np.ndarray, rate: int) -> None:
+    """Offer a sound as WAV."""
+    _button("Recording, WAV", lambda: wav(samples, rate), given, "cleaned.wav", "audio/wav")
+
+
+def _button(
+    label: str, make: Callable[[], bytes], given: Given, end: str, mime: str = "image/png"
+) -> None:
+    """Draw a button; its file is made when it is clicked."""
+    st.download_button(
+        label,
+        make,
+        f"{Path(given.title).stem}-{end}",
+        mime,
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"tasks-download-{end}",
+    )
+
+
+def _mask_png(mask: np.ndarray) -> bytes:
+    return png(mask * np.uint8(255))

@@ -1,8 +1,14 @@
-"""What a visitor gave to a job."""
+"""What a visitor gave to a job; a sample is the first thing to give."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import streamlit as st
+
+from models.tasks.contract import Task
+from pages.components import widgets
+from pages.components.cached import get_picture_cache
+from pages.components.tasks.work import owner
 
 
 @dataclass(frozen=True)
@@ -17,3 +23,26 @@ class Given:
     input: np.ndarray
     target: np.ndarray | None = None
     note: str = ""
+
+
+def pick_sample(task: Task) -> Given:
+    """Ask for one of the samples that the task brings."""
+    name = widgets.pills(
+        "Sample",
+        list(task.samples),
+        format_func=lambda name: task.samples[name].title,
+        key=f"tasks_sample_{task.name}",
+        wrap=True,
+        label_visibility="collapsed",
+    )
+    sample = task.samples[name]
+    key = f"sample {task.name} {name}"
+    # Some are drawn or worked out, which takes longer than all else on the page.
+    input, target = get_picture_cache().get_or_make(
+        owner(),
+        key,
+        sample.load,
+        lambda made: sum(each.nbytes for each in made if each is not None),
+    )
+    st.caption(f"{sample.source}; {sample.licence}.")
+    return Given(key, sample.title, input, target)

@@ -1,7 +1,6 @@
 """Asks for hints of colour: a click on the picture says what colour is there."""
 
 import base64
-import hashlib
 import io
 
 import numpy as np
@@ -11,7 +10,11 @@ from PIL import Image
 from imaging.cielab import rgb_to_lab
 from imaging.pixels import to_pixels
 from models.tasks.colour_photos import MOST_HINTS, as_rgb
+from pages.components.cached import get_picture_cache
 from pages.components.component import component
+from pages.components.tasks.given import Given
+from pages.components.tasks.regions import table_of
+from pages.components.tasks.work import owner
 
 SHOWN_SIDE = 640  # pixels of the picture that is sent to be clicked on
 # Named so that they can be chosen without seeing them.
@@ -33,14 +36,14 @@ PALETTE = {
 _mount = component(__file__)
 
 
-def pick_hints(image: np.ndarray, key: str) -> list[tuple[float, float, float, float]]:
+def pick_hints(given: Given, key: str) -> list[tuple[float, float, float, float]]:
     """Ask for hints on the picture ``(H, W, C)``; return ``(row, column, a, b)`` in its pixels."""
-    shown = _shown(image)
-    name = hashlib.sha256(shown.encode()).hexdigest()[:16]
+    image, name = given.input, given.name
+    shown = get_picture_cache().get_or_make(owner(), ("grey", name), lambda: _shown(image), len)
     kept = f"{key}_dots"
     before = st.session_state.get(kept, {})
     dots = read_dots(before, name)
-    given = _mount(
+    said = _mount(
         key=key,
         data={
             "name": name,
@@ -51,8 +54,8 @@ def pick_hints(image: np.ndarray, key: str) -> list[tuple[float, float, float, f
         },
         on_dots_change=lambda: None,
     )
-    if given.dots is not None:
-        dots = read_dots(given.dots, name) or ([] if _names(given.dots, name) else dots)
+    if said.dots is not None:
+        dots = read_dots(said.dots, name) or ([] if _names(said.dots, name) else dots)
         st.session_state[kept] = {"name": name, "dots": dots}
     height, width = image.shape[:2]
     colours = palette_ab()
@@ -76,8 +79,8 @@ def read_dots(given: object, name: str) -> list[list[float]]:
 
 def palette_ab() -> list[tuple[float, float]]:
     """Return a and b of each colour of the palette."""
-    rgb = [[int(shown[at : at + 2], 16) / 255 for at in (1, 3, 5)] for shown in PALETTE.values()]
-    return [tuple(float(each) for each in ab) for ab in rgb_to_lab(np.array([rgb]))[0, :, 1:]]
+    rgb = table_of(list(PALETTE.values())) / 255
+    return [tuple(float(each) for each in ab) for ab in rgb_to_lab(rgb)[:, 1:]]
 
 
 def _names(given: object, name: str) -> bool:

@@ -1,6 +1,6 @@
 """The settings of the page of more jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -46,7 +46,11 @@ def settings() -> list[Setting]:
             Setting(
                 f"tasks_hint_{name}",
                 task.hint.default * task.hint.shown_per_unit,
-                link.number(task.hint.title.lower(), task.hint.low, task.hint.high),
+                link.number(
+                    task.hint.title.lower(),
+                    task.hint.low * task.hint.shown_per_unit,
+                    task.hint.high * task.hint.shown_per_unit,
+                ),
                 counts=_shows(name),
                 text=lambda value: f"{value:g}",
                 name=f"{name}-{task.hint.name}",
@@ -58,7 +62,7 @@ def settings() -> list[Setting]:
             Setting(
                 f"tasks_touch_{name}_{touch}",
                 False,
-                _truth,
+                link.truth(touch),
                 counts=_shows(name),
                 name=f"{name}-{touch}",
             )
@@ -70,18 +74,12 @@ def settings() -> list[Setting]:
         Setting("tasks_loudness", 50, link.number("loudness", 0, 150, int), name="loudness"),
         Setting("tasks_noise_seed", 0, link.number("seed", 0, HIGHEST_SEED, int), name="seed"),
         Setting("tasks_strength", 40, link.number("colour", 0, 100, int), name="colour"),
-        Setting("tasks_contour", True, _truth, name="contour"),
+        Setting("tasks_contour", True, link.truth("contour"), name="contour"),
     ]
 
 
-def _shows(name: str, source: str = "") -> Any:
+def _shows(name: str, source: str = "") -> Callable[[Mapping[str, Any]], bool]:
     def counts(values: Mapping[str, Any]) -> bool:
         return values["task"] == name and source in ("", values["tasks_source"])
 
     return counts
-
-
-def _truth(text: str) -> bool:
-    if text not in ("True", "False"):
-        raise ValueError(f"The link says {link.quoted(text)} where it may say True or False.")
-    return text == "True"

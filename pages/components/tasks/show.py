@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from imaging.pixels import to_8_bits
 from imaging.segmentation import centre_line_length
 from models.tasks.contract import Task
 from pages.components import widgets
@@ -17,9 +17,11 @@ from pages.components.tasks.downloads import (
     download_instances,
     download_mask,
     download_picture,
+    pick_answer,
 )
 from pages.components.tasks.given import Given
 from pages.components.tasks.regions import COLOURS, as_shown, overlay, table_of
+from pages.components.tasks.texts import score_text
 from pages.components.viewer import compare
 
 Answers = Mapping[str, np.ndarray]
@@ -44,7 +46,7 @@ def show_instances(task: Task, given: Given, answers: Answers) -> None:
         with columns[-1]:
             st.metric(task.words[0], f"{truth:,}")
     _show_scores(task, given, answers)
-    title = _pick_answer(answers)
+    title = pick_answer(answers)
     download_instances(given, answers[title], as_shown(given.input).mean(axis=2))
 
 
@@ -65,8 +67,8 @@ def show_mask(task: Task, given: Given, answers: Answers) -> None:
                 delta_arrow="off",
             )
     _show_scores(task, given, answers)
-    title = _pick_answer(answers)
-    download_mask(given, masks[title])
+    title = pick_answer(answers)
+    download_mask(given, masks[title][..., np.newaxis])
 
 
 def show_classes(task: Task, given: Given, answers: Answers) -> None:
@@ -90,7 +92,7 @@ def show_classes(task: Task, given: Given, answers: Answers) -> None:
         f"{''.join(rows)}</table></div>"
     )
     _show_scores(task, given, answers)
-    title = _pick_answer(answers)
+    title = pick_answer(answers)
     download_classes(given, answers[title], colours)
 
 
@@ -115,7 +117,7 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
     size = max(image.shape[:2] for image in images.values())
     compare({title: _enlarged(image, size) for title, image in images.items()}, key="tasks_viewer")
     _show_scores(task, given, answers)
-    title = _pick_answer(answers)
+    title = pick_answer(answers)
     download_picture(given, answers[title])
 
 
@@ -124,7 +126,7 @@ def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = np.arange(size[0]) * image.shape[0] // size[0]
     columns = np.arange(size[1]) * image.shape[1] // size[1]
     image = image[rows[:, None], columns]
-    return image if image.dtype in (np.uint8, np.float32) else (image // 257).astype(np.uint8)
+    return image if image.dtype == np.float32 else to_8_bits(image)
 
 
 def _show_regions(
@@ -142,14 +144,14 @@ def _show_regions(
         )
         contour = widgets.toggle("Outline", key="tasks_contour")
     picture = as_shown(given.input)
-    images, captions = {task.words[1]: picture}, {}
+    images = {task.words[1]: picture}
     regions = dict(answers)
     if given.target is not None:
         regions[task.words[0]] = given.target
     for title, found in regions.items():
         images[title] = overlay(picture, numbers(found), colours, strength / 100, contour)
     with viewer:
-        compare(images, key="tasks_viewer", captions=captions)
+        compare(images, key="tasks_viewer")
 
 
 def _show_scores(task: Task, given: Given, answers: Answers) -> None:
@@ -158,24 +160,13 @@ def _show_scores(task: Task, given: Given, answers: Answers) -> None:
         return
     metrics = task.metrics[:4]
     rows = {
-        title: {metric.title: _scored(metric, given.target, answer) for metric in metrics}
+        title: {metric.title: score_text(metric, given.target, answer) for metric in metrics}
         for title, answer in answers.items()
     }
     with st.expander("How good is that?"):
         st.dataframe(pd.DataFrame(rows).T)
         for metric in metrics:
             st.caption(f"**{metric.title}**: {metric.description}")
-
-
-def _scored(metric: Any, target: np.ndarray, answer: np.ndarray) -> str:
-    return f"{metric.score(target, answer):.{metric.decimals}f} {metric.unit}".strip()
-
-
-def _pick_answer(answers: Answers) -> str:
-    """Ask whose answer is to be taken away."""
-    if len(answers) == 1:
-        return next(iter(answers))
-    return st.selectbox("Take away the answer of", list(answers), key="tasks_take", width=320)
 
 
 # By the kind of a task's target.

@@ -1,6 +1,5 @@
 """Where the input of a task comes from: a sample, or a file of the visitor's own."""
 
-import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -9,11 +8,12 @@ from PIL import Image
 
 from imaging.files.limits import PhotoError
 from imaging.files.reading import read_photo
+from imaging.pixels import as_picture, to_8_bits
 from models.tasks.contract import Task
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
 from pages.components.tasks.audio import pick_sound
-from pages.components.tasks.given import Given
+from pages.components.tasks.given import Given, pick_sample
 from pages.components.tasks.work import owner
 
 TYPES = ["jpg", "jpeg", "jfif", "png", "webp", "tif", "tiff", "bmp", "gif"]
@@ -30,22 +30,7 @@ def pick_picture(task: Task) -> Given | None:
         key="tasks_source",
         label_visibility="collapsed",
     )
-    return _pick_sample(task) if source == "sample" else _pick_file()
-
-
-def _pick_sample(task: Task) -> Given:
-    name = widgets.pills(
-        "Sample",
-        list(task.samples),
-        format_func=lambda name: task.samples[name].title,
-        key=f"tasks_sample_{task.name}",
-        wrap=True,
-        label_visibility="collapsed",
-    )
-    sample = task.samples[name]
-    input, target = sample.load()
-    st.caption(f"{sample.source}; {sample.licence}.")
-    return Given(f"sample {task.name} {name}", sample.title, input, target)
+    return pick_sample(task) if source == "sample" else _pick_file()
 
 
 def _pick_file() -> Given | None:
@@ -57,22 +42,18 @@ def _pick_file() -> Given | None:
     )
     if file is None:
         return None
-    file.seek(0)
-    name = f"file {hashlib.file_digest(file, 'blake2b').hexdigest()[:32]}"
-    file.seek(0)
+    name = f"file {file.file_id}"
     try:
         pixels, note = get_picture_cache().get_or_make(
-            owner(), name, lambda: _fitted(_read(file)), lambda made: made[0].nbytes
+            owner(),
+            name,
+            lambda: _fitted(read_photo(file.getvalue(), file.name).best),
+            lambda made: made[0].nbytes,
         )
     except PhotoError as problem:
         st.error(str(problem), icon=":material/broken_image:")
         return None
     return Given(name, file.name, pixels, note=note)
-
-
-def _read(file) -> np.ndarray:
-    photo = read_photo(file, file.name)
-    return photo.best
 
 
 def _fitted(pixels: np.ndarray) -> tuple[np.ndarray, str]:
@@ -82,13 +63,8 @@ def _fitted(pixels: np.ndarray) -> tuple[np.ndarray, str]:
         return pixels, ""
     factor = (MOST_PIXELS / (height * width)) ** 0.5
     size = (max(1, int(width * factor)), max(1, int(height * factor)))
-    if pixels.dtype != np.uint8:
-        pixels = (pixels // 257).astype(np.uint8)
-    channels = [
-        np.asarray(Image.fromarray(pixels[..., c]).resize(size, Image.Resampling.BOX))
-        for c in range(pixels.shape[2])
-    ]
-    return np.stack(channels, axis=-1), (
+    smaller = as_picture(to_8_bits(pixels)).resize(size, Image.Resampling.BOX)
+    return np.asarray(smaller).reshape(size[1], size[0], -1), (
         f"It has {width} x {height} pixels and is worked on at {size[0]} x {size[1]}."
     )
 

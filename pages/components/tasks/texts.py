@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from models.tasks.contract import Task
+from models.tasks.contract import Metric, Task
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,16 @@ ROWS = ("Goes in", "Should come out", "Last layer", "Loss", "Metric")
 DENOISER = ("a noisy picture", "the clean one", "sigmoid, or the noise itself", "squared error, "
             "cross-entropy or decibels", "PSNR, SSIM")  # fmt: skip
 NO_KIDNEYS = (
-    "The tutorial looks for kidney stones; no free pictures of them were found, and "
-    "cells stand in: "
-    "one kind of thing, a small share of the pixels."
+    "The tutorial looks for kidney stones. We found no free pictures of them, so cells take their "
+    "place: one kind of thing, in a small share of the pixels."
 )
 TEXTS: dict[str, Text] = {
     "segment-cells": Text(
-        "The network is the denoiser's: only what goes in and what should come out is another. "
-        "For each pixel it says how sure it is of background, inside of a nucleus, or border "
-        "between "
-        "two that touch. Pieces of inside are then counted and grown until they meet. "
-        "The plain encoder-decoder sends all detail through its narrow middle, so borders of "
-        "a pixel "
-        "or two blur, and close cells become one; on the area of large cells it is about as good. "
+        "This is the denoiser's network with another input and another target. For each pixel it "
+        "says how likely it is background, the inside of a nucleus, or the border between two that "
+        "touch. Pieces of inside are then counted and grown until they meet. The plain "
+        "encoder-decoder sends all detail through its narrow middle, so borders of a pixel or two "
+        "blur and close cells become one; on the area of large cells it is about as good. "
         f"{NO_KIDNEYS}",
         (
             "a microscope picture, spread from its darkest to its brightest",
@@ -42,20 +40,19 @@ TEXTS: dict[str, Text] = {
             "cross-entropy, borders count three times, plus Dice",
             "AP at 0.5 over cells, Dice over pixels",
         ),
-        "Trained on 544 pictures of the 2018 Data Science Bowl: glowing nuclei, stained "
-        "tissue, a few "
-        "grey smears. It is not a medical device. Whole cells, bacteria, three-dimensional stacks "
-        "and photos of anything else it has never seen: there it finds what looks like a nucleus.",
+        "Trained on 544 pictures of the 2018 Data Science Bowl: glowing nuclei, stained tissue, a "
+        "few grey smears. It is not a medical device. It has never seen whole cells, bacteria, "
+        "three-dimensional stacks or photos of anything else: there it finds whatever looks like a "
+        "nucleus.",
     ),
     "segment-roads": Text(
-        "Again the same network; it says for each pixel how likely it is road. "
-        "Roads are thin and long: to know that a grey strip is a road and no roof, a network must "
-        "see far, and to draw its edge it must see exactly. "
-        "Skips are made for that, and yet the plain network is level here: after a short training "
-        "roads of fifteen pixels pass its middle well enough. "
-        "What people did before asks each pixel for its colour and texture: car parks and flat "
-        "roofs are grey too. "
-        "The loss counts pixels (cross-entropy) and the whole (Dice), since only a fifth is road.",
+        "The same network again: for each pixel it says how likely it is road. Roads are thin and "
+        "long. To tell a grey road from a grey roof, a network must see far; to draw its edge, it "
+        "must see exactly. Skips are made for that, and yet the plain network is just as good "
+        "here: after a short training, roads fifteen pixels wide pass through its middle well "
+        "enough. The older method looks at the colour and texture of each pixel, and car parks and "
+        "flat roofs are grey too. The loss counts pixels (cross-entropy) and the whole (Dice), "
+        "since only a fifth is road.",
         (
             "an aerial picture",
             "the mask of its roads",
@@ -64,18 +61,17 @@ TEXTS: dict[str, Text] = {
             "F1 over patches of 16 x 16, as in the course",
         ),
         "Trained on 80 tiles of American suburbs at about a third of a metre a pixel. Other "
-        "scales, "
-        "dirt tracks, towns with narrow lanes and slanted views are new to it; railways and car "
-        "parks are taken for roads. Lengths are in pixels along the middle.",
+        "scales, dirt tracks, towns with narrow lanes and slanted views are new to it; railways "
+        "and car parks are taken for roads. Lengths are in pixels along the middle.",
     ),
     "segment-scenes": Text(
-        "Now there are eleven answers a pixel, and the likeliest is taken. "
-        "The tutorial's network squeezes the whole street into one pixel of numbers: what "
-        "remains is roughly where things usually are. "
-        "Skips are what poles, signs and people far away need: they are a few pixels wide. "
-        "Rare things count more in the loss, or the network would never say pole. "
-        "The most frequent class of each place, which looks at nothing, still gets more than half "
-        "of the pixels right: so accuracy is a poor judge, and mean IoU is used.",
+        "Now there are eleven possible answers for each pixel, and the likeliest is taken. The "
+        "tutorial's network squeezes the whole street into a single pixel of numbers; what remains "
+        "is roughly where things tend to be. Skips are what poles, signs and people far away need: "
+        "they are a few pixels wide. Rare things count more in the loss, or the network would "
+        "never answer “pole”. Answering with the most frequent class of each place, without a look "
+        "at the picture, still gets more than half of the pixels right. So accuracy is a poor "
+        "judge, and mean IoU is used.",
         (
             "a street seen from a car",
             "one of eleven classes for each pixel",
@@ -84,47 +80,39 @@ TEXTS: dict[str, Text] = {
             "mean IoU over the classes",
         ),
         "Trained on 367 frames of one town, from one car, by day and at dusk (CamVid, "
-        "non-commercial "
-        "use). Other cameras, countries, weather and views from a pavement confuse it. Never "
-        "use it "
-        "to drive anything.",
+        "non-commercial use). Other cameras, countries, weather and views from a pavement confuse "
+        "it. Never use it to drive anything.",
     ),
 }
 
-_ENLARGE = (
+ENLARGE = Text(
     "The picture grows inside the network: all layers work on the small one, and the last gives "
-    "each pixel a square of finer ones. "
-    "It answers what is missing from repeated pixels, for brightness alone; colours, in which "
-    "people see little detail, are enlarged smoothly. "
-    "Additions past the layers take the place of the U-Net's skips: the plain network without "
-    "them must send the whole picture through every layer, and is barely sharper than a formula. "
-    "What people did before puts a smooth surface through the pixels. "
-    "Nobody knows what was really there: the network draws what was there in other photos."
+    "each pixel a square of finer ones. It answers what is missing from repeated pixels, for "
+    "brightness alone; colours, in which people see little detail, are enlarged smoothly. "
+    "Additions past the layers take the place of the U-Net's skips: the plain network without them "
+    "must send the whole picture through every layer, and is barely sharper than a formula. The "
+    "older methods put a smooth surface through the pixels. Nobody knows what was really there: "
+    "the network draws what was there in other photos.",
+    (
+        "the brightness of a small photo",
+        "that of the photo before it was made small",
+        "one square of finer pixels for each",
+        "the mean of absolute errors",
+        "PSNR of brightness, as in papers",
+    ),
+    "Trained for a few minutes, about a hundredth of what papers do, on photos that a formula made "
+    "small. Soft or noisy photos stay soft, and the blocks of a JPEG grow with it. Letters that "
+    "cannot be read become sharp letters that may be wrong. The result has at most 16 million "
+    "pixels.",
 )
-_ENLARGE_LIMITS = (
-    "Trained on photos that were made small by a formula, for a few minutes: about a hundredth of "
-    "what papers train. Soft or noisy photos stay soft, and the blocks of a JPEG grow with it. "
-    "Letters that cannot be read become sharp letters that may be wrong. At most 16 million pixels "
-    "come out."
-)
-_ENLARGE_ROWS = (
-    "the brightness of a small photo",
-    "that of the photo before it was made small",
-    "one square of finer pixels for each",
-    "the mean of absolute errors",
-    "PSNR of brightness, as in papers",
-)
-TEXTS |= {f"upscale-photos-{scale}": Text(_ENLARGE, _ENLARGE_ROWS, _ENLARGE_LIMITS)
-          for scale in (2, 3, 4)}  # fmt: skip
+TEXTS |= {f"upscale-photos-{scale}": ENLARGE for scale in (2, 3, 4)}
 TEXTS |= {
     "colour-faces": Text(
         "Lightness goes in, two numbers of colour come out: a from green to red, b from blue to "
-        "yellow. "
-        "Of faces a network can know where skin, lips, hair and background are. "
-        "The colour of a jacket is nowhere in a grey picture: all that can be done is to guess the "
-        "ordinary one, and the mean of all guesses is brown. "
-        "So the loss also asks for as much spread of colour as there was. "
-        "The plain network without skips paints over the edge of a face.",
+        "yellow. Of faces a network can know where skin, lips, hair and background are. The colour "
+        "of a jacket is nowhere in a grey picture: all one can do is guess an ordinary one, and "
+        "the mean of all guesses is brown. So the loss also asks for as much spread of colour as "
+        "the original had. The plain network without skips paints over the edge of a face.",
         (
             "the lightness L of a portrait",
             "its two colours, a and b",
@@ -132,9 +120,9 @@ TEXTS |= {
             "absolute error, and how much the colours spread",
             "PSNR, and colourfulness beside it",
         ),
-        "The colours are a guess. Trained on 800 faces of people who do not exist, drawn by a "
-        "network; they lean to some looks; the face should fill the picture as in a passport. "
-        "Of anything else it makes skin.",
+        "The colours are a guess. It was trained on 800 faces, drawn by a network, of people who "
+        "do not exist, and some looks are more frequent among them. The face should fill the "
+        "picture as in a passport. Anything else is coloured like skin.",
     ),
     "colour-photos": Text(
         "As for faces, with a second input: hints, which say at a few places what colour is there. "
@@ -152,13 +140,13 @@ TEXTS |= {
         "The colours are yours where you put hints, and a guess elsewhere.",
     ),
     "paint": Text(
-        "There are no pairs: nobody has the photo that Monet painted from. "
-        "So the loss looks at two things: whether the answers of random filters go together as in "
-        "his paintings, which makes strokes, and whether light and dark are where they were. "
-        "The network squeezes the picture to a quarter, repaints it there, and grows it again. "
-        "Its own colours ran into rainbows: what you see are its strokes in the mean colours of "
-        "Monet, those of the statistical method of 2001 beside it. "
-        "With your own colours kept, only the strokes remain.",
+        "There are no pairs: nobody has the photo that Monet painted from. So the loss looks at "
+        "two things: whether the answers of random filters go together as in his paintings, which "
+        "gives the strokes, and whether light and dark are where they were. The network squeezes "
+        "the picture to a quarter, repaints it there, and grows it again. Its own colours ran into "
+        "rainbows. So what you see are its strokes in the mean colours of Monet, which are those "
+        "of the statistical method of 2001 as well. If you keep your own colours, only the strokes "
+        "remain.",
         (
             "a photo",
             "nothing: a painting to be like, and the photo's light and dark",
@@ -166,29 +154,26 @@ TEXTS |= {
             "Gram matrices of random filters, plus lightness",
             "structure kept (SSIM of lightness), palette missed",
         ),
-        "An experiment: trained for a few minutes, without the features of a large network that "
-        "papers use. It knows texture, not things: sky and skin get the same strokes, and flat "
-        "areas a weave. Photos above 0.4 megapixels are painted at that size and enlarged.",
+        "This is an experiment: trained for a few minutes, without the features of a large network "
+        "that papers use. It knows texture, not things: sky and skin get the same strokes, and "
+        "flat areas a weave. Photos above 0.4 megapixels are painted at that size and enlarged.",
     ),
     "denoise-speech": Text(
         "A second of sound is a picture: time from left to right, tones from low to high, bright "
-        "where it is loud. "
-        "The U-Net of the denoiser looks at it and says for each place how much of it is speech; "
-        "the noisy sound is multiplied by that, and becomes sound again. "
-        "The phase of the noise stays in, so that even a perfect answer is not silent behind the "
-        "voice. "
-        "The filters follow the noise where nobody speaks: they know hiss, but not the clicks of a "
-        "clock. "
-        "The network has heard voices, and keeps what looks like one.",
+        "where it is loud. The U-Net of the denoiser looks at it and says for each place how much "
+        "of it is speech; the noisy sound is multiplied by that, and becomes sound again. The "
+        "phase of the noise stays in, so even a perfect answer is not silent behind the voice. The "
+        "filters measure the noise where nobody speaks: they know hiss, but not the clicks of a "
+        "clock. The network has heard voices, and keeps what looks like one.",
         (
             "the spectrogram of noisy speech, in decibels",
             "how much of each place is speech",
             "sigmoid, one share a place",
-            "decibels of error, and loudness as the ear has it",
+            "decibels of error, and loudness as the ear hears it",
             "SI-SDR, in decibels",
         ),
         "Trained on digits that three men spoke, at the rate of a telephone (8 kHz). Women's and "
-        "children's voices, music and other languages are new to it; with much noise quiet "
+        "children's voices, music and other languages are new to it. With much noise, quiet "
         "consonants are lost: leave a little noise in.",
     ),
 }
@@ -208,3 +193,8 @@ def limits_of(task: Task) -> str:
     """Return what a visitor should not expect, a sentence or two; empty where none is written."""
     text = TEXTS.get(task.name)
     return text.limits if text else ""
+
+
+def score_text(metric: Metric, target: np.ndarray, answer: np.ndarray) -> str:
+    """Return how good an answer is, as text with the unit of the metric."""
+    return f"{metric.score(target, answer):.{metric.decimals}f} {metric.unit}".strip()
