@@ -6,11 +6,12 @@ from models.catalogue import ModelError
 from models.methods import method_title
 from models.tasks.denoise_digits import TASK
 from pages.components import controls
-from pages.components.cached import get_cards, get_catalogue
+from pages.components.cached import get_catalogue
 from pages.components.compare import blind_test, charts, selection, settings, table, trust_map
 from pages.components.compare.measurements import MeasurementsError, read_measurements, unmeasured
 from pages.components.draw_settings import draw_settings, fitting
 from pages.components.layout import flush_to_browser, page_footer, page_setup
+from pages.components.methods import usable_cards
 from pages.components.settings import write_link
 
 page_setup(
@@ -107,11 +108,9 @@ def show_trust(cards: dict) -> None:
 @st.fragment
 def body() -> None:
     """All views, as a fragment: a click redraws one of them without the page around it."""
-    cards, problems = get_cards()
+    cards = usable_cards()
     table = settings.settings(cards)
     settings.open_link(table, cards)
-    for problem in problems:
-        st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
     view = selection.pick_view()
     if view == "measured":
         show_measured(cards)

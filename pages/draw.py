@@ -5,7 +5,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from models.catalogue import Card, ModelError
 from pages.components import controls, scores
-from pages.components.cached import get_cards
 from pages.components.canvas import CANVAS_SIDE
 from pages.components.draw import controls as pickers
 from pages.components.draw import settings
@@ -15,6 +14,7 @@ from pages.components.draw.seen import seen
 from pages.components.explain import show_model_card
 from pages.components.layout import flush_to_browser, page_footer, page_setup
 from pages.components.live import preview_noise
+from pages.components.methods import usable_cards
 from pages.components.settings import Setting, write_link
 from pages.components.viewer import compare
 
@@ -28,11 +28,9 @@ page_setup(
 @st.fragment
 def body() -> None:
     """The whole bench, as a fragment: a slider redraws it without the page around it."""
-    cards, problems = get_cards()
+    cards = usable_cards()
     table = settings.settings(cards)
     settings.open_link(table)
-    for problem in problems:
-        st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
 
     # Ask
     with st.container(horizontal=True, gap="large"):

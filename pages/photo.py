@@ -5,10 +5,9 @@ import streamlit as st
 from imaging.pixels import blend
 from models.catalogue import Card, ModelError
 from models.tasks.denoise_photos import TASK
-from pages.components.cached import get_cards
 from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
-from pages.components.methods import load_method
+from pages.components.methods import load_method, usable_cards
 from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import pick_form, show_downloads
@@ -25,11 +24,9 @@ page_setup(
 
 def body() -> None:
     """The whole bench, from the picture to the numbers."""
-    cards, problems = get_cards()
+    cards = usable_cards()
     table = settings.settings(cards)
     settings.open_link(table)
-    for problem in problems:
-        st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
 
     # Ask
     picture, files = pick_photo()

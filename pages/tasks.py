@@ -3,16 +3,16 @@
 import streamlit as st
 
 from pages.components import widgets
-from pages.components.cached import get_cards
 from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
+from pages.components.methods import load_methods, usable_cards
 from pages.components.settings import open_link, reset, show_problems, write_link
 from pages.components.tasks.hint import pick_hint
 from pages.components.tasks.settings import chosen_task, settings, shown_tasks
 from pages.components.tasks.show import SHOW
 from pages.components.tasks.sources import PICK
 from pages.components.tasks.texts import limits_of, show_text
-from pages.components.tasks.work import answers, methods_of
+from pages.components.tasks.work import answers
 
 page_setup(
     "More jobs",
@@ -24,10 +24,9 @@ page_setup(
 
 def body() -> None:
     """One job, from its input to what can be taken away."""
-    cards, problems = get_cards()
+    cards = usable_cards()
     table = settings()
-    problems = problems + open_link(table)
-    show_problems(problems)
+    show_problems(open_link(table))
 
     # Ask
     tasks = shown_tasks()
@@ -49,7 +48,7 @@ def body() -> None:
         return
 
     # Compute
-    methods, broken = methods_of(task, cards)
+    methods, broken = load_methods(task, cards)
     for problem in broken:
         st.warning(problem, icon=":material/heart_broken:")
     trained = any(method.card for method in methods)

@@ -1,4 +1,4 @@
-"""The only place that keeps things between visitors: models, which hold no state, and the bench.
+"""The only place that keeps things between visitors: models, which hold no state, and the queue.
 
 Entries are keyed by the hash of the weights, so that a model that was replaced on disk is
 loaded again.  A failure is not kept: the next visitor tries again.
@@ -56,6 +56,14 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
         except ModelError:
             continue  # The run was deleted, or is being trained again.
     return own | cards, problems
+
+
+def get_card(name: str) -> Card:
+    """Return the card of a model that comes with the program; raises ``ModelError``."""
+    try:
+        return get_catalogue()[0][name]
+    except KeyError:
+        raise ModelError(f"The model {name} is not there.") from None
 
 
 def get_predictor(card: Card) -> Predictor:
@@ -124,9 +132,9 @@ def get_inside(card: Card) -> OpenedNetwork:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def get_picture_queue() -> PictureQueue:
     """Return the queue for long work, one for all visitors; it is closed when the server ends."""
-    workbench = PictureQueue()
-    atexit.register(workbench.close)
-    return workbench
+    queue = PictureQueue()
+    atexit.register(queue.close)
+    return queue
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

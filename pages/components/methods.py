@@ -8,11 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import streamlit as st
 
 from models.catalogue import Card, ModelError
 from models.methods import Method, find_method, method_names
 from models.tasks.contract import Task
-from pages.components.cached import get_predictor
+from pages.components.cached import get_cards, get_predictor
+
+
+def usable_cards() -> dict[str, Card]:
+    """Return this visitor's cards, and say on the page which models are broken."""
+    cards, problems = get_cards()
+    for problem in problems:
+        st.warning(f"{problem} It is left out.", icon=":material/heart_broken:")
+    return cards
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,19 @@ def load_method(
     return find_method(task, name, cards, get_predictor, condition)
 
 
+def load_methods(
+    task: Task, cards: Mapping[str, Card], condition: tuple[str, float] | None = None
+) -> tuple[list[Method], list[str]]:
+    """Return the usable methods of a task, networks first, and a sentence for each broken one."""
+    methods, problems = [], []
+    for name in method_names(task, cards):
+        try:
+            methods.append(load_method(task, name, cards, condition))
+        except ModelError as problem:
+            problems.append(f"{problem} It is left out.")
+    return methods, problems
+
+
 def run_all(
     task: Task,
     cards: Mapping[str, Card],
@@ -51,11 +73,7 @@ def run_all(
 ) -> list[Result]:
     """Run every method on one input; one whose weights are broken is left out."""
     results = []
-    for name in method_names(task, cards):
-        try:
-            method = load_method(task, name, cards, condition)
-        except ModelError:
-            continue  # The picker says so to whoever chooses it.
+    for method in load_methods(task, cards, condition)[0]:
         start = time.perf_counter()
         answer = method.run(input, hint)
         results.append(Result(method, answer, 1000 * (time.perf_counter() - start)))

@@ -4,6 +4,8 @@ Pictures are ``(H, W, 1)``, ``float32`` in [0, 1]; the digit reader takes 28 by 
 """
 
 import math
+from collections.abc import Collection, Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import streamlit as st
@@ -12,7 +14,8 @@ from imaging import metrics
 from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card, ModelError
 from models.methods import Method
-from pages.components.cached import get_predictor
+from pages.components.cached import get_cards, get_predictor
+from pages.components.explain import PSNR
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.methods import Result
 
@@ -20,9 +23,12 @@ READER = "digit-reader"
 SURE = 0.5  # A reading below this probability is a guess.
 
 Reading = tuple[int, float]  # digit, probability
+Name = TypeVar("Name", bound=Hashable)
 
 
-def read_digits(pictures: dict[str, np.ndarray], cards: dict[str, Card]) -> dict[str, Reading]:
+def read_digits(
+    pictures: Mapping[Name, np.ndarray], cards: Mapping[str, Card]
+) -> dict[Name, Reading]:
     """Return what the digit reader sees in each picture; empty where there is no reader."""
     try:
         reader = get_predictor(cards[READER])
@@ -33,6 +39,30 @@ def read_digits(pictures: dict[str, np.ndarray], cards: dict[str, Card]) -> dict
         title: (int(row.argmax()), float(row.max()))
         for title, row in zip(pictures, answers, strict=True)
     }
+
+
+def read_thumbnails(
+    pictures: Mapping[str, np.ndarray],
+    clean: np.ndarray | None = None,
+    unmeasured: Collection[str] = (),
+    what: str = "",
+) -> list[Thumbnail]:
+    """Return pictures with what the digit reader sees in each, and their PSNR against ``clean``.
+
+    ``unmeasured`` are those without a PSNR, beside the clean one; ``what`` follows each title in
+    the words for people who cannot see them.
+    """
+    readings = read_digits(pictures, get_cards()[0])
+    entries = []
+    for title, picture in pictures.items():
+        lines = []
+        if clean is not None and picture is not clean and title not in unmeasured:
+            lines.append(decibel(metrics.psnr(clean, picture)))
+        if title in readings:
+            lines.append(f"reader: {as_text(readings[title])}")
+        alt = ", ".join([f"{title} {what}".strip(), *lines])
+        entries.append(Thumbnail(title, picture, tuple(lines), alt))
+    return entries
 
 
 def captions(pictures: dict[str, np.ndarray], readings: dict[str, Reading]) -> dict[str, str]:
@@ -75,9 +105,7 @@ def show_measured(before: metrics.Quality, after: metrics.Quality) -> None:
             decibel(after.psnr),
             None if math.isinf(before.psnr) else f"{after.psnr - before.psnr:+.1f} dB",
             delta_description=f"from {decibel(before.psnr)}",
-            help="Peak signal-to-noise ratio of the denoised image against the original: higher "
-            "is better, and 3 dB more means half the squared error. Below it, the gain over the "
-            "noisy image.",
+            help=f"{PSNR} Below it, the gain over the noisy image.",
         )
         st.metric(
             "SSIM",

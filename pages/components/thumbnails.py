@@ -1,12 +1,10 @@
 """Small pictures decoded from codes, as many as fit on the map of codes side by side."""
 
-import base64
-
 import numpy as np
 
 from models.inspection.network import OpenedNetwork
 from models.studies.codes import CodeMap
-from pages.components.gallery import png
+from pages.components.gallery import data_url, png
 
 CELLS = 16  # to a side of the map, one thumbnail in each at most
 
@@ -15,7 +13,10 @@ def make_thumbnails(network: OpenedNetwork, code_map: CodeMap, method: str) -> d
     """Return pictures as data URLs, by the index of their code, for the map "pca" or "tsne"."""
     chosen = spread_over_cells(code_map.places(method), CELLS)
     pictures = network.decode(code_map.codes[chosen])
-    return {int(index): _as_url(each) for index, each in zip(chosen, pictures, strict=True)}
+    return {
+        int(index): data_url(png(picture), "png")
+        for index, picture in zip(chosen, pictures, strict=True)
+    }
 
 
 def spread_over_cells(places: np.ndarray, cells: int) -> np.ndarray:
@@ -30,7 +31,3 @@ def spread_over_cells(places: np.ndarray, cells: int) -> np.ndarray:
     order = np.lexsort((off_centre, cell[:, 1], cell[:, 0]))
     _, first = np.unique(cell[order], axis=0, return_index=True)
     return order[first]
-
-
-def _as_url(picture: np.ndarray) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"

@@ -10,7 +10,7 @@ export async function prepare({ preview }) {
   ]);
   return (numbers) => {
     const picture = network.run(Float32Array.from(Object.values(numbers)), { start: preview.start });
-    const caption = () => (reader ? `reads ${reading(reader.run(picture))}` : "");
+    const caption = () => (reader ? `reader: ${reading(reader.run(picture))}` : "");
     return { [preview.title]: { levels: toLevels(picture), channels: 1, caption } };
   };
 }

@@ -16,13 +16,13 @@ import streamlit as st
 from imaging import metrics
 from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS, NoiseKind
-from models.catalogue import Card, ModelError
+from models.catalogue import Card
 from models.tasks.denoise_digits import TASK
 from pages.components.cached import get_predictor
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.layout import GREY
 from pages.components.methods import load_method
-from pages.components.scores import READER, as_text
+from pages.components.scores import Reading, as_text, read_digits
 
 WORDS = (
     "The same digit was denoised 32 times, each time with freshly drawn noise. Where all answers "
@@ -74,9 +74,9 @@ class Trust:
     clean: np.ndarray
     noisy: np.ndarray
     answers: np.ndarray
-    readings: list[tuple[int, float]]
-    original: tuple[int, float] | None
-    first: tuple[int, float] | None
+    readings: list[Reading]
+    original: Reading | None
+    first: Reading | None
 
     @property
     def mean(self) -> np.ndarray:
@@ -108,7 +108,7 @@ class Invented:
     strength: float
     noisy: np.ndarray
     answers: np.ndarray
-    readings: list[tuple[int, float]]
+    readings: list[Reading]
 
 
 def find_trust(
@@ -306,16 +306,12 @@ def _denoise(
     return np.stack([method.run(each, metrics.rms(clean, each)) for each in noisy])
 
 
-def _read(pictures: np.ndarray, cards: Mapping[str, Card]) -> list[tuple[int, float]]:
+def _read(pictures: np.ndarray, cards: Mapping[str, Card]) -> list[Reading]:
     """What the reader sees in each picture; empty where there is no reader."""
-    try:
-        reader = get_predictor(cards[READER])
-    except (KeyError, ModelError):
-        return []
-    return [(int(row.argmax()), float(row.max())) for row in reader.predict_batch(pictures)]
+    return list(read_digits(dict(enumerate(pictures)), cards).values())
 
 
-def _reading(reading: tuple[int, float] | None) -> str:
+def _reading(reading: Reading | None) -> str:
     return "no reader" if reading is None else f"reader: {as_text(reading)}"
 
 

@@ -17,12 +17,12 @@ from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS
 from imaging.samples.not_digits import SAMPLES
 from imaging.samples.photo_samples import PHOTO_SAMPLES
-from models.catalogue import ModelError, find_card
+from models.catalogue import ModelError
 from models.studies.anomaly import brightness, rebuild_error, roc
 from pages.components import widgets
 from pages.components.cached import (
     get_autoencoders,
-    get_cards,
+    get_card,
     get_measured,
     get_predictor,
     get_scores,
@@ -31,7 +31,7 @@ from pages.components.explain import explain, measured_on
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.settings import DETECTORS, FALSE_ALARMS, KINDS, PICTURES, write_link
 from pages.components.layout import GREY
-from pages.components.scores import as_text, read_digits
+from pages.components.scores import read_thumbnails
 
 Scores = Mapping[str, Mapping[str, np.ndarray]]
 
@@ -171,7 +171,7 @@ def judge(detector: str, picture: np.ndarray) -> tuple[float, np.ndarray | None]
     if detector == BRIGHTNESS:
         return float(brightness(batch)[0]), None
     if detector == CONVOLUTIONAL:
-        rebuilt = get_predictor(find_card(CONVOLUTIONAL)).predict_batch(batch)
+        rebuilt = get_predictor(get_card(CONVOLUTIONAL)).predict_batch(batch)
     else:
         networks, _ = get_autoencoders()
         rebuilt = networks[int(detector.removeprefix("dense-"))].rebuild(batch)
@@ -221,16 +221,7 @@ def _show_verdict(
     pictures = {title: picture}
     if rebuilt is not None:
         pictures["Rebuilt"] = rebuilt
-    readings = read_digits(pictures, get_cards()[0])
-    entries = [
-        Thumbnail(
-            name,
-            each,
-            (f"reads {as_text(readings[name])}",) if name in readings else (),
-            f"{name}",
-        )
-        for name, each in pictures.items()
-    ]
+    entries = read_thumbnails(pictures)
     if rebuilt is not None:
         error = np.abs(picture - rebuilt)
         entries.append(Thumbnail("Difference", error, (f"MSE {score:.4f}",), "Where they differ"))

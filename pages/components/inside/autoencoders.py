@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from imaging import metrics
 from imaging.digit_fit import SIDE
 from models.studies.autoencoders import WIDTHS, Pca
 from models.studies.storage import DenseNetwork
 from pages.components import widgets
-from pages.components.cached import get_autoencoders, get_cards, get_measured
+from pages.components.cached import get_autoencoders, get_measured
 from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.settings import write_link
-from pages.components.scores import as_text, decibel, read_digits
+from pages.components.scores import read_thumbnails
 
 TITLES = {"pca": "PCA", "dense": "Autoencoder"}
 MEASURES = {"lost": ("lost", "{:.1%}"), "psnr": ("PSNR", "{:.1f} dB"), "read": ("read", "{:.1%}")}
@@ -88,7 +87,7 @@ def _show_one(networks: Mapping[int, DenseNetwork], pca: Pca, digit: np.ndarray)
         f"Autoencoder, {width} hidden units": networks[width].rebuild(batch)[0],
     }
     with st.container(key="pca-one"):
-        _show_pictures(pictures, digit)
+        show_gallery(read_thumbnails(pictures, digit))
     st.caption(
         f"What they are made of, the first {min(SHOWN, width)} of {width}: grey adds nothing, "
         "white adds light, black takes it away. Above the components, below what each hidden unit "
@@ -116,7 +115,8 @@ def _show_every(networks: Mapping[int, DenseNetwork], pca: Pca, digit: np.ndarra
     for method, pictures in rows.items():
         st.caption(TITLES[method])
         with st.container(key=f"pca-row-{method}"):
-            _show_pictures({str(width): picture for width, picture in pictures.items()}, digit)
+            by_width = {str(width): picture for width, picture in pictures.items()}
+            show_gallery(read_thumbnails(by_width, digit))
 
 
 def _show_lost(measured: dict) -> None:
@@ -185,15 +185,3 @@ def as_table(rows: pd.DataFrame) -> pd.DataFrame:
         for title in TITLES.values():
             shown[f"{title}: {name}"] = table[measure][title].map(pattern.format)
     return pd.DataFrame(shown)
-
-
-def _show_pictures(pictures: dict[str, np.ndarray], digit: np.ndarray) -> None:
-    """Draw pictures with their PSNR against the digit, and what the reader sees in each."""
-    readings = read_digits(pictures, get_cards()[0])
-    entries = []
-    for title, picture in pictures.items():
-        lines = [] if picture is digit else [decibel(metrics.psnr(digit, picture))]
-        if title in readings:
-            lines.append(f"reads {as_text(readings[title])}")
-        entries.append(Thumbnail(title, picture, tuple(lines), f"{title}; {', '.join(lines)}"))
-    show_gallery(entries)

@@ -10,11 +10,11 @@ import streamlit as st
 
 from imaging.spectrum import period_two_share, period_two_shares, spectra
 from models.inspection.network import OpenedNetwork
-from pages.components.cached import get_inside
+from pages.components.cached import get_card, get_inside
 from pages.components.explain import explain
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.layers import find_shades, strongest_first
-from pages.components.inside.shared import card_of, pick_noisy
+from pages.components.inside.shared import pick_noisy
 from pages.components.layout import flush_to_browser
 
 NETWORKS = {
@@ -59,7 +59,7 @@ def show(digit: np.ndarray) -> None:
     """Write the section for this clean digit."""
     # Ask
     noisy, noise = pick_noisy(digit)
-    networks = {name: get_inside(card_of(name)) for name in NETWORKS}
+    networks = {name: get_inside(get_card(name)) for name in NETWORKS}
 
     # Compute
     maps, answers = {}, {}

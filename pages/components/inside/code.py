@@ -10,11 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from imaging.noise import NOISE_KINDS, NoiseKind
-from models.catalogue import Card, find_card
+from models.catalogue import Card
 from models.inspection.network import OpenedNetwork
 from models.studies.codes import CodeMap
 from pages.components import widgets
 from pages.components.cached import (
+    get_card,
     get_cards,
     get_code_map,
     get_inside,
@@ -23,12 +24,12 @@ from pages.components.cached import (
 )
 from pages.components.controls import ready_digit
 from pages.components.explain import explain
-from pages.components.gallery import Thumbnail, show_gallery
+from pages.components.gallery import show_gallery
 from pages.components.inside import shared
 from pages.components.inside.code_map import draw_map
 from pages.components.inside.settings import MAPS, NUMBERS, code_from_text, code_to_text, write_link
 from pages.components.live import follow_code
-from pages.components.scores import READER, as_text, read_digits
+from pages.components.scores import READER, read_thumbnails
 
 MODEL = "conv-code-10"
 STEPS = 9  # of the walk, both ends included
@@ -53,7 +54,7 @@ STYLE = """
 
 def show(digit: np.ndarray) -> None:
     """Draw all that there is to do with the code of a clean digit ``(28, 28, 1)``."""
-    card, code_map = find_card(MODEL), get_code_map()
+    card, code_map = get_card(MODEL), get_code_map()
     network = get_inside(card)
     st.html(STYLE)
     _show_sliders(card, digit, code_map)
@@ -121,7 +122,7 @@ def _show_sliders(card: Card, digit: np.ndarray, code_map: CodeMap) -> None:
     decoded = network.decode(np.stack([own, np.array(code, np.float32)]))
     pictures = {"This digit": digit, "From its code": decoded[0], "From the sliders": decoded[1]}
     with picture_box, st.container(key="code-decoded"):
-        _show_pictures(pictures)
+        show_gallery(read_thumbnails(pictures))
     follow_code(
         {f"code_{index}": value for index, value in enumerate(code)},
         ".st-key-code-decoded .lab-gallery > :last-child",
@@ -156,7 +157,9 @@ def _show_walk(network: OpenedNetwork, digit: np.ndarray) -> None:
     for way, stops in ways.items():
         st.caption(f"The way {way}, with what the digit reader sees")
         with st.container(key=f"code-walk-{way.split()[-1]}"):
-            _show_pictures({f"{_percent(i)}": stop for i, stop in enumerate(stops)}, way)
+            show_gallery(
+                read_thumbnails({_percent(i): stop for i, stop in enumerate(stops)}, what=way)
+            )
     write_link()
 
 
@@ -175,7 +178,9 @@ def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) 
     *codes, here = network.encode(np.concatenate([way, noisy[np.newaxis]]))
     decoded = network.decode(here[np.newaxis])[0]
     with st.container(key="code-noisy"):
-        _show_pictures({"This digit": digit, "With noise": noisy, "Decoded": decoded})
+        show_gallery(
+            read_thumbnails({"This digit": digit, "With noise": noisy, "Decoded": decoded})
+        )
     trail = pd.DataFrame(code_map.place(np.stack([*codes, here]), method), columns=["x", "y"])
     trail["strength"] = [*(kind.low + SHARES * (kind.high - kind.low)), np.nan]
     draw_map(code_map, get_thumbnails(card, method), method, trail, noise)
@@ -229,20 +234,6 @@ def slider_ends(codes: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Return lowest and highest value of each number, to tenths; ``own`` is within them."""
     every = np.vstack([codes, own]).astype(float)  # A float32 tenth can lie below a slider's.
     return np.floor(every.min(axis=0) * 10) / 10, np.ceil(every.max(axis=0) * 10) / 10
-
-
-def _show_pictures(pictures: dict[str, np.ndarray], what: str = "") -> None:
-    """Draw pictures with what the reader sees in each."""
-    readings = read_digits(pictures, get_cards()[0])
-    show_gallery(
-        Thumbnail(
-            title,
-            picture,
-            (f"reads {as_text(readings[title])}",) if title in readings else (),
-            f"{title} {what}".strip(),
-        )
-        for title, picture in pictures.items()
-    )
 
 
 def _begin_with(own: np.ndarray, digit: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:

@@ -12,12 +12,12 @@ import streamlit as st
 
 from imaging import metrics
 from models.studies.pixel_order import ORDERS, Order
-from pages.components.cached import get_cards, get_measured, get_order
+from pages.components.cached import get_measured, get_order
 from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside import shared
 from pages.components.inside.settings import write_link
-from pages.components.scores import as_text, decibel, read_digits
+from pages.components.scores import decibel, read_thumbnails
 from train.config import count_parameters
 
 NETWORKS = {"dense": "Dense", "convolutional": "Convolutional"}
@@ -85,19 +85,12 @@ def _show_answers(order: Order, digit: np.ndarray) -> None:
         for network, title in NETWORKS.items()
         for name in ORDERS
     }
-    readings = read_digits(answers, get_cards()[0])
-    entries = []
-    for title, answer in answers.items():
-        lines = [decibel(metrics.psnr(digit, answer))]
-        if title in readings:
-            lines.append(f"reads {as_text(readings[title])}")
-        entries.append(Thumbnail(title, answer, tuple(lines), f"{title}: {', '.join(lines)}"))
     st.caption(
         "What each network answers. Those for shuffled digits were given the shuffled picture, and "
         "the pixels of their answer were put back into place, so that we can see it."
     )
     with st.container(key="order-answers"):
-        show_gallery(entries)
+        show_gallery(read_thumbnails(answers, digit))
     write_link()
 
 

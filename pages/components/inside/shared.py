@@ -9,11 +9,11 @@ import numpy as np
 import streamlit as st
 
 from imaging.noise import NoiseKind
-from models.catalogue import Card, ModelError
+from models.catalogue import Card
 from models.inspection.network import OpenedNetwork
 from models.inspection.window import convolution_layers, pooling_layers
 from pages.components import controls, widgets
-from pages.components.cached import get_cards, get_catalogue
+from pages.components.cached import get_cards
 from pages.components.controls import keep_valid
 from pages.components.draw_settings import fitting
 
@@ -27,18 +27,6 @@ SKIPS = ("skip_1", "skip_2", "skip_3")
 def networks() -> dict[str, Card]:
     """Return the cards of this visitor's digit networks, those that read digits too."""
     return fitting(get_cards()[0])
-
-
-def card_of(name: str) -> Card:
-    """Return the card of the network that a section is about.
-
-    Raises:
-        ModelError: if it is not there.
-    """
-    try:
-        return get_catalogue()[0][name]
-    except KeyError:
-        raise ModelError(f"The model {name} is not there.") from None
 
 
 def pick_section(sections: Mapping[str, str]) -> str:

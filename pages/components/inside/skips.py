@@ -15,10 +15,10 @@ import streamlit as st
 
 from imaging import metrics
 from models.inspection.network import OpenedNetwork
-from pages.components.cached import get_inside
+from pages.components.cached import get_card, get_inside
 from pages.components.explain import PSNR, explain
 from pages.components.gallery import Thumbnail, show_gallery
-from pages.components.inside.shared import SKIPS, card_of, pick_noisy
+from pages.components.inside.shared import SKIPS, pick_noisy
 from pages.components.layout import GREY, flush_to_browser
 from pages.components.scores import decibel
 
@@ -50,7 +50,7 @@ SIZES = {"skip_1": "28 × 28, the finest", "skip_2": "14 × 14", "skip_3": "7 ×
 def show(digit: np.ndarray) -> None:
     """Write the section for this clean digit."""
     # Ask
-    network = get_inside(card_of(NETWORK))
+    network = get_inside(get_card(NETWORK))
     on = pick_switches(network.skips)
     noisy, noise = pick_noisy(digit)
 

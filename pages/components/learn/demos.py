@@ -16,18 +16,18 @@ import streamlit as st
 from imaging import metrics
 from imaging.digit_fit import SIDE, canvas_to_grey, fit_drawing
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
-from imaging.pixels import to_image
+from imaging.pixels import to_image, to_pixels
 from imaging.samples.not_digits import SAMPLES
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from imaging.samples.strokes import FIRST, fabric_drawing
 from imaging.spectrum import period_two_share
-from models.catalogue import Card, ModelError
 from models.studies.autoencoders import WIDTHS
 from models.studies.pixel_order import ORDERS
 from models.tasks import denoise_digits, denoise_photos
 from pages.components import link, widgets
 from pages.components.cached import (
     get_autoencoders,
+    get_card,
     get_cards,
     get_catalogue,
     get_inside,
@@ -41,7 +41,7 @@ from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.learn.numbers import FORMATS, measured, written
 from pages.components.live import preview_noise
 from pages.components.methods import load_method
-from pages.components.scores import READER, as_text, captions, decibel, read_digits
+from pages.components.scores import READER, captions, decibel, read_digits, read_thumbnails
 from pages.components.viewer import compare
 from train.recipes import recipe
 from train.recorded import read_record
@@ -161,7 +161,7 @@ def _draw(key: str) -> np.ndarray | None:
     if pixels is None:
         return None
     try:
-        return np.rint(fit_drawing(canvas_to_grey(pixels)) * 255).astype(np.float32) / 255
+        return to_image(to_pixels(fit_drawing(canvas_to_grey(pixels))))
     except ValueError:  # Nothing is drawn.
         return np.zeros((SIDE, SIDE, 1), np.float32)
 
@@ -190,7 +190,7 @@ class Keep:
             f"PCA, {width} numbers": pca.rebuild(digit[np.newaxis], width)[0],
             f"Autoencoder, {width} numbers": networks[width].rebuild(digit[np.newaxis])[0],
         }
-        _show_pictures(pictures, digit, "Original, 784 numbers")
+        _show_pictures(pictures, digit)
         settings = {"inside": "pca", "pca_width": str(width), "inside_digit": self.picture}
         return Target("inside", "the Inside page", settings)
 
@@ -220,7 +220,7 @@ class Shuffle:
             "Dense network": order.denoise(noisy[np.newaxis], "dense", name)[0],
             "Convolutional network": order.denoise(noisy[np.newaxis], "convolutional", name)[0],
         }
-        _show_pictures(pictures, digit, "Original", "What goes in")
+        _show_pictures(pictures, digit, "What goes in")
         return Target("inside", "the Inside page", _inside("order", self))
 
 
@@ -239,12 +239,12 @@ class Skips:
     def show(self, key: str) -> Target:
         """Draw the answer with the connections and without."""
         on = widgets.toggle("Skip connections", True, key=f"{key}-on")
-        network = get_inside(_card("unet"))
+        network = get_inside(get_card("unet"))
         digit = ready_digit(self.picture)
         noisy = _noisy(digit, self.strength)
         answer = network.denoise(noisy[np.newaxis], dict.fromkeys(network.skips, float(on)))[0]
         title = "With skip connections" if on else "Without"
-        _show_pictures({"Original": digit, "Noisy": noisy, title: answer}, digit, "Original")
+        _show_pictures({"Original": digit, "Noisy": noisy, title: answer}, digit)
         settings = _inside("skips", self) | ({} if on else {"skips_on": "none"})
         return Target("inside", "the Inside page", settings)
 
@@ -264,11 +264,11 @@ class Maps:
         _require("picture", self.picture, DIGITS)
         _require("model", self.model, get_catalogue()[0])
         for layer in self.layers:
-            _require("layer", layer, get_inside(_card(self.model)).layers)
+            _require("layer", layer, get_inside(get_card(self.model)).layers)
 
     def show(self, key: str) -> Target:
         """Draw the strongest maps of the chosen layer."""
-        network = get_inside(_card(self.model))
+        network = get_inside(get_card(self.model))
         layer: Any = widgets.select_slider(
             "Layer",
             self.layers,
@@ -307,7 +307,7 @@ class Grid:
     def show(self, key: str) -> Target:
         """Draw the maps with the most checkerboard, and how much it is."""
         transposed = widgets.toggle("Transposed convolution", True, key=f"{key}-transposed")
-        network = get_inside(_card(f"conv-64-64-32{'-transposed' if transposed else ''}"))
+        network = get_inside(get_card(f"conv-64-64-32{'-transposed' if transposed else ''}"))
         digit = ready_digit(self.picture)
         noisy, end = _noisy(digit, self.strength), list(network.layers)[-1]
         found = network.feature_maps(noisy[np.newaxis], ["decoder_conv_1", end])
@@ -497,7 +497,7 @@ class Spread:
         clean = ready_digit(self.picture)
         many = np.repeat(clean[np.newaxis], DRAWS, axis=0)
         noisy = np.clip(kind.corrupt(many, strength, np.random.default_rng(0)), 0, 1)
-        answers = get_predictor(_card(self.method)).predict_batch(noisy)
+        answers = get_predictor(get_card(self.method)).predict_batch(noisy)
         spread = np.clip(2 * answers.std(axis=0), 0, 1)
         show_gallery(
             [
@@ -531,16 +531,8 @@ DEMOS: dict[str, type] = {
 
 def _show_pictures(pictures: dict[str, np.ndarray], clean: np.ndarray, *unmeasured: str) -> None:
     """Draw pictures with their PSNR and what the reader reads."""
-    readings = read_digits(pictures, get_cards()[0])
-    entries = []
-    for title, picture in pictures.items():
-        lines = [] if title in unmeasured else [decibel(metrics.psnr(clean, picture))]
-        if title in readings:
-            lines.append(f"reader: {as_text(readings[title])}")
-        alt_text = ", ".join([title, *lines])
-        entries.append(Thumbnail(title, picture, tuple(lines), alt_text))
     with st.container(key="learn-pictures"):
-        show_gallery(entries)
+        show_gallery(read_thumbnails(pictures, clean, unmeasured))
 
 
 def _within(value: float, low: float, high: float) -> float:
@@ -557,14 +549,6 @@ def _inside(section: str, demo: Shuffle | Skips | Maps | Grid) -> dict[str, str]
     """The link of a section of the Inside page with this digit and noise."""
     settings = {"inside": section, "inside_digit": demo.picture}
     return settings | {"inside_strength": f"{demo.strength:g}"}
-
-
-def _card(name: str) -> Card:
-    """The card of a shipped network; raises ``ModelError``."""
-    try:
-        return get_catalogue()[0][name]
-    except KeyError:
-        raise ModelError(f"The model {name} is not there.") from None
 
 
 def _require(what: str, value: object, known: Collection[object]) -> None:

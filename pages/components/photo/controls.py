@@ -8,7 +8,7 @@ from models.methods import method_names, method_title
 from models.tasks.denoise_photos import TASK
 from models.tasks.denoise_photos.level import NOTHING
 from pages.components import widgets
-from pages.components.controls import HIGHEST_SEED, keep_valid, to_new_seed
+from pages.components.controls import keep_valid, pick_seed
 from pages.components.photo.settings import HIGHEST_LEVEL, TASKS, default_strength
 
 ESTIMATED, AS_ADDED = "estimated", "as added"
@@ -48,16 +48,7 @@ def pick_photo_noise() -> tuple[NoiseKind, float, int]:
         help=kind.description,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = widgets.number_input(
-            "Seed",
-            0,
-            HIGHEST_SEED,
-            step=1,
-            key="photo_seed",
-            width=130,
-            help="The same seed always gives the same noise.",
-        )
-        st.button("New noise", on_click=to_new_seed, args=("photo_",), key="photo_new_noise")
+        seed = pick_seed("photo_")
     return kind, strength / scale, seed
 
 

@@ -23,13 +23,13 @@ from imaging.residual import (
 )
 from imaging.strips import measure_pixels
 from imaging.visible import on_checkerboard, visible_part
-from models.catalogue import Card, ModelError
-from models.methods import Method, method_names
+from models.catalogue import Card
+from models.methods import Method
 from models.picture_queue import Watch
 from models.tasks.denoise_photos import TASK
-from pages.components.gallery import Thumbnail, show_gallery
+from pages.components.gallery import Thumbnail, show_photos
 from pages.components.live import preview_blend
-from pages.components.methods import load_method
+from pages.components.methods import load_methods
 from pages.components.photo.source import Picture
 from pages.components.photo.work import result_of
 from pages.components.scores import decibel, show_measured
@@ -143,12 +143,7 @@ def show_all_methods(
         return
     photo, place = picture.photo, _middle(noisy, SAMPLE)
     noisy = noisy[place]
-    methods = []
-    for name in method_names(TASK, cards):
-        try:
-            methods.append(load_method(TASK, name, cards))
-        except ModelError:
-            continue  # The picker says so to whoever chooses it.
+    methods, _ = load_methods(TASK, cards)  # The picker says what is broken.
     name = (picture.name, "all", hash(noisy.tobytes()), round(level, 6))
     answers = result_of("photo_all_job", name, lambda watch: _run_all(methods, noisy, level, watch))
     if answers is None:
@@ -168,7 +163,7 @@ def show_all_methods(
         )
         entries.append((after.psnr if after else 0, entry))
     entries.sort(key=lambda pair: -pair[0])
-    show_gallery((entry for _, entry in entries), photos=True)
+    show_photos(entry for _, entry in entries)
 
 
 def _run_all(

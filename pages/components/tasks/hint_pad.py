@@ -1,6 +1,5 @@
 """Asks for hints of colour: a click on the picture says what colour is there."""
 
-import base64
 import io
 
 import numpy as np
@@ -12,6 +11,7 @@ from imaging.pixels import to_pixels
 from models.tasks.colour_photos import MOST_HINTS, as_rgb
 from pages.components.cached import get_picture_cache
 from pages.components.component import component
+from pages.components.gallery import data_url
 from pages.components.tasks.given import Given
 from pages.components.tasks.regions import table_of
 from pages.components.tasks.work import owner
@@ -93,4 +93,4 @@ def _shown(image: np.ndarray) -> str:
     picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     file = io.BytesIO()
     picture.convert("L").save(file, "WEBP", quality=85)
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+    return data_url(file.getvalue(), "webp")

@@ -1,18 +1,16 @@
 """What networks and classical methods answer: asked for by the page, kept for its visitor."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from models.catalogue import Card, ModelError
-from models.methods import Method, method_names
+from models.methods import Method
 from models.picture_queue import Watch
 from models.tasks.contract import Task
 from pages.components.cached import get_predictor
 from pages.components.long_work import result_of
-from pages.components.methods import load_method
 from pages.components.picture_cache import Owner
 
 FAILED = "This could not be worked on. Try something else, or something smaller."
@@ -21,17 +19,6 @@ FAILED = "This could not be worked on. Try something else, or something smaller.
 def owner() -> Owner:
     """Return what stands for this visitor; it goes with the session."""
     return st.session_state.setdefault("tasks_owner", Owner())
-
-
-def methods_of(task: Task, cards: Mapping[str, Card]) -> tuple[list[Method], list[str]]:
-    """Return the usable methods of a task, networks first, and a sentence for each broken one."""
-    methods, problems = [], []
-    for name in method_names(task, cards):
-        try:
-            methods.append(load_method(task, name, cards))
-        except ModelError as problem:
-            problems.append(f"{problem} It is left out.")
-    return methods, problems
 
 
 def answers(
