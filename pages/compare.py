@@ -109,8 +109,8 @@ def show_trust(cards: dict) -> None:
 def body() -> None:
     """All views, as a fragment: a click redraws one of them without the page around it."""
     cards = usable_cards()
-    table = settings.settings(cards)
-    settings.open_link(table, cards)
+    all_settings = settings.settings(cards)
+    settings.open_link(all_settings, cards)
     view = selection.pick_view()
     if view == "measured":
         show_measured(cards)
@@ -118,8 +118,8 @@ def body() -> None:
         show_blind()
     else:
         show_trust(cards)
-    write_link(table)
-    settings.show_reset(table)
+    write_link(all_settings)
+    settings.show_reset(all_settings)
 
 
 body()

@@ -27,7 +27,7 @@ page_setup(
 
 @st.fragment
 def body() -> None:
-    """The whole bench, as a fragment: a slider redraws it without the page around it."""
+    """The whole page, as a fragment: a slider redraws it without the page around it."""
     cards = usable_cards()
     table = settings.settings(cards)
     settings.open_link(table)
@@ -64,17 +64,7 @@ def body() -> None:
     flush_to_browser()
     show_controls(controls_box, cards, table)
     with view_box.container(key="settled_quality"):
-        if restored.reference is not None:
-            scores.show_quality(clean, restored.noisy, restored.denoised)
-        scores.show_warnings(
-            restored.method,
-            kind,
-            strength,
-            restored.reference,
-            restored.noisy,
-            restored.denoised,
-            readings,
-        )
+        show_verdict(restored, readings)
     with view_box, st.container(horizontal=True):
         show_model_card(restored.method.card)
         show_downloads(
@@ -110,6 +100,21 @@ def show_pictures(
             restored.method.card,
             cards.get(scores.READER),
         ),
+    )
+
+
+def show_verdict(restored: Restored, readings: dict[str, scores.Reading]) -> None:
+    """Draw how good the result is, and say what is wrong with it."""
+    if restored.reference is not None:
+        scores.show_quality(restored.reference, restored.noisy, restored.denoised)
+    scores.show_warnings(
+        restored.method,
+        restored.kind,
+        restored.strength,
+        restored.reference,
+        restored.noisy,
+        restored.denoised,
+        readings,
     )
 
 

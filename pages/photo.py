@@ -23,7 +23,7 @@ page_setup(
 
 
 def body() -> None:
-    """The whole bench, from the picture to the numbers."""
+    """The whole page, from the picture to the numbers."""
     cards = usable_cards()
     table = settings.settings(cards)
     settings.open_link(table)
@@ -38,8 +38,8 @@ def body() -> None:
         )
         write_link(table)
         return
-    clean = picture.photo.pixels
     adds_noise = controls.pick_task()
+    clean = picture.photo.pixels if adds_noise else None
     viewer_box = st.container()
     noise, noisy, level, name, shares = pick_how(picture, adds_noise, cards)
     write_link(table)
@@ -57,32 +57,24 @@ def body() -> None:
 
     # Show
     with view_box:
-        photo = picture.photo
-        place = results.show_pictures(
-            photo,
-            clean if adds_noise else None,
-            noisy,
-            result,
-            method,
-            denoised,
-            shares,
-        )
+        place = results.show_pictures(picture.photo, clean, noisy, result, method, denoised, shares)
     if result is None:
         return
     settings.forget_link_problems()
     with st.container(key="settled_quality"):
-        if adds_noise:
-            seen = None if photo.alpha is None else photo.alpha[place]
-            results.show_quality(clean[place], noisy[place], result[place], seen, method)
+        alpha = picture.photo.alpha
+        if clean is None:
+            results.show_residual(noisy, result, alpha)
         else:
-            results.show_residual(noisy, result, photo.alpha)
+            seen = None if alpha is None else alpha[place]
+            results.show_quality(clean[place], noisy[place], result[place], seen, method)
     with st.container(horizontal=True):
         show_model_card(method.card)
-        form = pick_form(photo)
-        show_downloads(picture, clean if adds_noise else None, noisy, result, form)
+        form = pick_form(picture.photo)
+        show_downloads(picture, clean, noisy, result, form)
         st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
     show_all_files(files, method, *shares, form)
-    results.show_all_methods(picture, clean if adds_noise else None, noisy, level, cards)
+    results.show_all_methods(picture, clean, noisy, level, cards)
 
 
 def pick_how(picture: Picture, adds_noise: bool, cards: dict[str, Card]) -> tuple:

@@ -83,7 +83,7 @@ class PictureCache:
                 del self._entries[name]
 
     def _owner_is_gone(self, owner: int) -> None:
-        """Forget what it owned, at once or, where the shelf is in use, at the next occasion.
+        """Forget what it owned, at once or, where the cache is in use, at the next occasion.
 
         The garbage collector calls this at any moment, even in the middle of a method of the same
         thread.

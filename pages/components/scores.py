@@ -124,6 +124,16 @@ def show_measured(before: metrics.Quality, after: metrics.Quality) -> None:
         )
 
 
+def warn_if_worse(method: Method, before: float, after: float) -> None:
+    """Say so if the error of the denoised picture is larger than that of the noisy one."""
+    if after > before:
+        st.warning(
+            "Denoising made it worse: the noisy image is closer to the original than the result "
+            f"of {method.title}.",
+            icon=":material/trending_down:",
+        )
+
+
 def show_warnings(
     method: Method,
     kind: NoiseKind,
@@ -134,12 +144,8 @@ def show_warnings(
     readings: dict[str, Reading],
 ) -> None:
     """Say in plain sentences what is wrong with this result, if anything is."""
-    if clean is not None and metrics.mse(clean, denoised) > metrics.mse(clean, noisy):
-        st.warning(
-            "Denoising made it worse: the noisy image is closer to the original than the result "
-            f"of {method.title}.",
-            icon=":material/trending_down:",
-        )
+    if clean is not None:
+        warn_if_worse(method, metrics.mse(clean, noisy), metrics.mse(clean, denoised))
     original, denoised = readings.get("Original"), readings.get("Denoised")
     if original and denoised and original[0] != denoised[0] and original[1] > SURE:
         st.warning(

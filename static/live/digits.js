@@ -34,14 +34,14 @@ async function load(name, content) {
   return new Network(new Uint8Array(await new Response(file).arrayBuffer()), compiled);
 }
 
-/** Peak signal-to-noise ratio as text, as in `decibel` of the page. */
+/** Peak signal-to-noise ratio as text, as in `decibel` of pages/components/scores.py. */
 function psnr(clean, other) {
   let sum = 0;
   for (let i = 0; i < clean.length; i += 1) sum += (clean[i] - other[i]) ** 2;
   return sum ? `${(10 * Math.log10(clean.length / sum)).toFixed(1)} dB` : "∞ dB";
 }
 
-/** What a reader reads as text, as in `words` of the page. */
+/** What a reader reads as text, as in `as_text` there. */
 export function reading(chances) {
   const digit = chances.indexOf(Math.max(...chances));
   const percent = chances[digit] > 0.99 ? ">99" : (100 * chances[digit]).toFixed(0);

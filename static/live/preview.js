@@ -7,9 +7,10 @@
  * (WebAssembly with SIMD, a slider, a file) leaves the page as it is without a preview.
  *
  * What is made is up to one file a kind (`how`): digits.js adds noise and runs a network,
- * photos.js blends two photos, code.js runs a decoder alone.  Their `prepare` returns `make(values of the sliders)`, which
- * returns `{ title: { levels, channels, caption, tolerance } }`: 8-bit values, a function that
- * words them, and how many levels they may be off where that is more than one.
+ * photos.js blends two photos, code.js runs a decoder alone.  Their `prepare` returns
+ * `make(values of the sliders)`, which returns `{ title: { levels, channels, caption, tolerance } }`:
+ * 8-bit values, a function that words them, and how many levels they may be off where that is more
+ * than one.
  */
 
 const { search } = new URL(import.meta.url); // The version, which all files share.

@@ -4,7 +4,7 @@
 const kept = new Map();
 
 /**
- * @param {Uint8Array} data what `to_bytes` in viewer.py wrote
+ * @param {Uint8Array} data what `to_bytes` in pages/components/viewer wrote
  * @returns the header, with the `content` (Uint8Array) of each picture and of each part of the
  *   preview; null if something was left out that is not here
  */

@@ -39,7 +39,7 @@ const views = new Map();
 /** The viewer that lives in each root element: Streamlit calls us again for new data. */
 const viewers = new WeakMap();
 
-/** Show `data`, what `to_bytes` in viewer.py wrote; return what to call when the element goes. */
+/** Show `data`, what `to_bytes` in pages/components/viewer wrote; return what to call when the element goes. */
 export function mount({ parentElement, data, setTriggerValue }) {
   const place = parentElement.querySelector(".place-of-viewer");
   if (place && !place.firstChild) place.innerHTML = `<style>${css}</style>${html}`;
@@ -568,7 +568,6 @@ class Viewer {
     const reach = Math.ceil((signed ? 127 : 255) / gain);
     this.find(".least").textContent = signed ? `−${reach}` : "0";
     this.find(".most").textContent = signed ? `+${reach}` : `${reach}`;
-    this.find(".ramp").classList.toggle("signed", signed);
     this.find(".words").textContent = this.legend(reach);
     const { mean = 0, largest = 0 } = this.measured ?? {};
     const size = `Mean difference ${mean.toFixed(1)}, largest ${largest}, of 255.`;

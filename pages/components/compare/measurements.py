@@ -4,6 +4,8 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import pandas as pd
 
@@ -125,8 +127,7 @@ def read_measurements() -> Measurements:
     """
     way_out = "`python -m train evaluate --filters` writes it again."
     try:
-        table = json.loads(MEASUREMENTS.read_text(encoding="utf-8"))
-        return Measurements(str(table["date"]), dict(table["machine"]), _checked(table["rows"]))
+        return _read(MEASUREMENTS, MEASUREMENTS.stat().st_mtime_ns)
     except FileNotFoundError:
         raise MeasurementsError(
             f"The table of measurements, {MEASUREMENTS.name}, is missing. {way_out}"
@@ -135,6 +136,13 @@ def read_measurements() -> Measurements:
         raise MeasurementsError(
             f"The table of measurements, {MEASUREMENTS.name}, cannot be read ({error}). {way_out}"
         ) from error
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, version: int) -> Measurements:
+    """The table in this file, read again when the time of its last change is another."""
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return Measurements(str(table["date"]), dict(table["machine"]), _checked(table["rows"]))
 
 
 def pictures_of(data: str) -> Pictures:

@@ -193,7 +193,7 @@ def _ordered(rows: pd.DataFrame, cards: Mapping[str, Card]) -> list[str]:
 def _as_shown(
     rows: pd.DataFrame, measure: str, per_unit: float, cards: Mapping[str, Card]
 ) -> pd.DataFrame:
-    """The rows as ``Chosen`` has them."""
+    """The rows as ``Selection`` has them."""
     fair = {name.removesuffix(FAIR) for name in rows["method"] if name.endswith(FAIR)}
     rows = rows[~rows["method"].isin(fair) & rows[measure].notna()]
     order = {method: place for place, method in enumerate(_ordered(rows, cards))}

@@ -11,6 +11,7 @@ from pages.components import widgets
 from pages.components.learn.demos import Target
 from pages.components.learn.lesson import LESSONS, Lesson, read_lesson
 from pages.components.learn.progress import is_done
+from pages.components.learn.settings import ON
 
 STYLE = """
 <style>
@@ -142,7 +143,7 @@ def show_for_teachers(lesson: Lesson) -> None:
         st.markdown(
             "A link that shows this lesson and nothing else, and its questions on a sheet to print."
         )
-        only = {"lesson": lesson.name, "only": "1"}
+        only = {"lesson": lesson.name, "only": ON}
         st.link_button("This lesson alone", f"?{urlencode(only)}", icon=":material/open_in_new:")
         st.button("Questions to print", icon=":material/print:", on_click=_to_sheet, args=(True,))
 

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
 
 import streamlit as st
 
@@ -77,9 +76,8 @@ def denoise_all(
 
     ``network`` reads the level of each.
     """
-    packed, problems, names = io.BytesIO(), [], _unique_names()
-    next(names)
-    megapixels = 0.0
+    packed, problems, megapixels = io.BytesIO(), [], 0.0
+    names: set[str] = set()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         for index, file in enumerate(files):
             begun = index * STEPS
@@ -108,18 +106,15 @@ def denoise_all(
             except ValueError as problem:
                 problems.append(f"{quoted(file.name)}: {problem}.")
                 continue
-            archive.writestr(f"{names.send(photo.name)}{form.ending}", content)
+            archive.writestr(f"{_unlike(photo.name, names)}{form.ending}", content)
     return (packed.getvalue() if len(problems) < len(files) else b""), problems
 
 
-def _unique_names() -> Iterator[str]:
-    """A generator that is sent names and gives each back, with a number where it was there."""
-    taken: set[str] = set()
-    unique = ""
-    while True:
-        name = yield unique
-        unique, number = name, 1
-        while unique.casefold() in taken:
-            number += 1
-            unique = f"{name}-{number}"
-        taken.add(unique.casefold())
+def _unlike(name: str, taken: set[str]) -> str:
+    """Return the name, with a number where it is taken; from now on it is."""
+    unique, number = name, 1
+    while unique.casefold() in taken:
+        number += 1
+        unique = f"{name}-{number}"
+    taken.add(unique.casefold())
+    return unique

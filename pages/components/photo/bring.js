@@ -25,7 +25,6 @@ function made() {
 }
 
 let word = null;
-
 let taken = 0;
 
 const UPLOADER = ".st-key-photo-uploader";
@@ -79,10 +78,14 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
         `${megabytes(data.limit)} can be opened here. Make the image smaller, or save it as JPEG.`,
     );
 
-  // What is too large is said here, and not sent; the rest goes the way of all uploads.
-  const give = (files) => {
+  const sayTooLarge = (files) => {
     const large = files.filter((file) => file.size > data.limit);
     if (large.length) setTriggerValue("refused", refused(large));
+  };
+
+  // What is too large is said here, and not sent; the rest goes the way of all uploads.
+  const give = (files) => {
+    sayTooLarge(files);
     const fit = files.filter((file) => file.size <= data.limit);
     const input = uploader();
     if (!fit.length || !input) return;
@@ -116,11 +119,6 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
     }
     event.preventDefault(); // A browser would leave the page and show the file.
     give(files);
-  };
-
-  const sayTooLarge = (files) => {
-    const large = files.filter((file) => file.size > data.limit);
-    if (large.length) setTriggerValue("refused", refused(large));
   };
 
   const onChange = (event) => {

@@ -32,7 +32,7 @@ from pages.components.live import preview_blend
 from pages.components.methods import load_methods
 from pages.components.photo.source import Picture
 from pages.components.photo.work import result_of
-from pages.components.scores import decibel, show_measured
+from pages.components.scores import decibel, show_measured, warn_if_worse
 from pages.components.viewer import compare
 
 # More pixels than these are shown as a section: three pictures without loss are many megabytes.
@@ -101,12 +101,7 @@ def show_quality(
     """Draw the numbers of what is shown and seen, and say so if it became worse."""
     before, after = (measure_pixels(clean, each, alpha) for each in (noisy, denoised))
     show_measured(before, after)
-    if after.mse > before.mse:
-        st.warning(
-            "Denoising made it worse: the noisy image is closer to the original than the result "
-            f"of {method.title}.",
-            icon=":material/trending_down:",
-        )
+    warn_if_worse(method, before.mse, after.mse)
 
 
 def show_residual(noisy: np.ndarray, denoised: np.ndarray, alpha: np.ndarray | None) -> None:

@@ -30,6 +30,7 @@ Key = Callable[[str], str]
 
 
 def pick_network(config: TrainConfig, key: Key) -> TrainConfig:
+    """Ask for an architecture, its settings and the weights to begin with."""
     known = list(ARCHITECTURE_SETTINGS)
     architecture = widgets.selectbox(
         "Architecture",

@@ -1,5 +1,7 @@
 """Races and comparisons: several runs in one chart, one table, one film."""
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from pages.components.training import run_list
@@ -48,10 +50,8 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
 
 
 def _add(request: TrainingRequest) -> None:
-    racers, name, count = st.session_state.racers, request.name, 2
-    while name in [other for other, _ in racers]:
-        name, count = f"{request.name} ({count})", count + 1
-    racers.append((name, request.config))
+    racers = st.session_state.racers
+    racers.append((_unlike(request.name, [name for name, _ in racers]), request.config))
 
 
 def _start(token: str) -> None:
@@ -131,11 +131,17 @@ def _by_name(runs: list[Run]) -> dict[str, Run]:
     """The runs by their names, told apart by a number where two are called the same."""
     named: dict[str, Run] = {}
     for run in runs:
-        name, count = jobs.name_of(run), 2
-        while name in named:
-            name, count = f"{jobs.name_of(run)} ({count})", count + 1
-        named[name] = run
+        named[_unlike(jobs.name_of(run), named)] = run
     return named
+
+
+def _unlike(name: str, taken: Collection[str]) -> str:
+    """Return the name, with a number where it is taken."""
+    unique, count = name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{name} ({count})"
+    return unique
 
 
 def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:
