@@ -6,6 +6,7 @@ and says how long each answer took and how many bytes came.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import websockets
@@ -14,7 +15,6 @@ from streamlit.proto.Delta_pb2 import Delta
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-RERUN = ("finished_early_for_rerun",)
 KEEPALIVE = 20  # seconds without an answer after which a connection counts as lost
 
 
@@ -120,6 +120,7 @@ class Visitor:
                 self._known[message.hash] = message
             if kind == "new_session":
                 self._script = message.new_session.page_script_hash
+                self._forget(message.new_session.fragment_ids_this_run)
             elif kind == "delta":
                 self._learn(message.delta, errors)
             elif kind == "page_info_changed":
@@ -129,6 +130,14 @@ class Visitor:
                 if message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                     seconds = time.monotonic() - self._asked
                     return Answer(seconds, size, runs, tuple(errors))
+
+    def _forget(self, fragments: Sequence[str]) -> None:
+        """Forget the controls of what is drawn anew, some fragments or all: some may be gone."""
+        self.controls = {
+            name: each
+            for name, each in self.controls.items()
+            if fragments and each.fragment not in fragments
+        }
 
     def _learn(self, delta: Delta, errors: list[str]) -> None:
         if delta.WhichOneof("type") != "new_element":

@@ -6,6 +6,7 @@ import re
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import Future
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,11 +32,13 @@ PAGES = {
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, header: bytes) -> None:
     """Pass everything on; where ``header`` is not empty, add it to what is sent as HTML."""
     html = b"content-type: text/html"
-    with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data.replace(html, header + html) if header else data)
-            await writer.drain()
-    writer.close()
+    try:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data.replace(html, header + html) if header else data)
+                await writer.drain()
+    finally:
+        writer.close()
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +53,18 @@ def proxied(app_url: str) -> Iterator[str]:
             relay(reader, server_writer, b""), relay(server_reader, writer, header)
         )
 
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    port_of_proxy, done = Future(), threading.Event()
+
+    async def run() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port_of_proxy.set_result(server.sockets[0].getsockname()[1])
+        await asyncio.to_thread(done.wait)
+        server.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()
-    starting = asyncio.start_server(serve, "127.0.0.1", 0)
-    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
-    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    loop.call_soon_threadsafe(server.close)
-    loop.call_soon_threadsafe(loop.stop)
+    yield f"http://127.0.0.1:{port_of_proxy.result(10)}"
+    done.set()
     thread.join(10)
 
 
