@@ -41,6 +41,10 @@ class Gate:
         self._open.set()
 
 
+class Visitor:
+    """Whoever a job is for: the queue only looks whether they are still there."""
+
+
 @pytest.fixture
 def gates():
     """Makes gates, and opens all of them at the end, so that no thread is left behind."""
@@ -332,9 +336,6 @@ def test_a_job_that_nobody_asks_about_is_not_begun(clock, gates):
 
 
 def test_a_job_goes_on_while_its_visitor_looks_at_another_page(clock, gates):
-    class Visitor:
-        pass
-
     visitor, gate = Visitor(), gates(steps=3)
     job = PictureQueue().submit(gate, visitor)
     gate.wait()
@@ -344,9 +345,6 @@ def test_a_job_goes_on_while_its_visitor_looks_at_another_page(clock, gates):
 
 
 def test_a_job_ends_when_its_visitor_is_gone_for_good(clock, gates):
-    class Visitor:
-        pass
-
     visitor, gate = Visitor(), gates(steps=3)
     job = PictureQueue().submit(gate, visitor)
     gate.wait()
