@@ -13,10 +13,12 @@ LARGEST_FILE = 100_000_000  # In bytes.
 # Bytes that decoding may take: with its result and the app itself, what the host has.
 LARGEST_MEMORY = 400_000_000
 MOST_SCANS = 200  # Of a progressive JPEG: encoders write about ten; thousands take hours.
+MOST_VISITS = 4_000_000_000  # Its pixels times its scans, each of which visits all of them.
 MOST_CHUNKS = 50_000  # Of a PNG: the smallest that programs write hold 8 kB of pixels.
 LARGEST_PROFILE = 10_000_000  # Bytes of a colour profile; those of printers have up to 5 MB.
 MOST_PAGES = 10_000  # Of a TIFF
 MOST_TAGS = 1_000  # Of a page of it
+MOST_TAGS_OF_ALL = 1_000_000  # Of its pages, which may share their tags.
 LARGEST_TAG = 16_000_000  # In bytes, as the offsets of a million strips
 LARGEST_TAGS = 64_000_000  # Bytes of all tags of the pages that are looked at
 LARGEST_EXIF = 60_000  # Bytes; a JPEG takes 65,533.

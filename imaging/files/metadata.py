@@ -39,7 +39,7 @@ def kept(exif: Image.Exif, location: bool = True) -> bytes:
 
     The place where it was taken is kept if ``location``.
     """
-    copy = Image.Exif()
+    copy, size = Image.Exif(), 0
     parts = [(None, _KEPT), (_EXIF_IFD, None), *([(_GPS_IFD, None)] if location else [])]
     for group, wanted in parts:
         try:
@@ -51,7 +51,10 @@ def kept(exif: Image.Exif, location: bool = True) -> bytes:
                 continue
             if tag == 0x010E and str(value).startswith(_HOW_STORED):
                 continue
-            _add(copy, group, tag, value)
+            needed = _size(group, tag, value)
+            if needed is not None and size + needed <= LARGEST_EXIF:
+                (copy if group is None else copy.get_ifd(group))[tag] = value
+                size += needed
     if not len(copy) and not copy.get_ifd(_EXIF_IFD) and not copy.get_ifd(_GPS_IFD):
         return b""
     copy[ORIENTATION] = 1
@@ -77,13 +80,11 @@ def dpi_of(exif: Image.Exif) -> tuple[float, float] | None:
     return (across * scale, down * scale) if sensible else None
 
 
-def _add(exif: Image.Exif, group: int | None, tag: int, value) -> None:
-    """Add a tag if it can be written, and fits."""
-    before = exif if group is None else exif.get_ifd(group)
-    before[tag] = value
+def _size(group: int | None, tag: int, value) -> int | None:
+    """Bytes of an EXIF that holds this tag alone; None where it cannot be written."""
+    alone = Image.Exif()
+    (alone if group is None else alone.get_ifd(group))[tag] = value
     try:
-        if len(exif.tobytes()) <= LARGEST_EXIF:
-            return
+        return len(alone.tobytes())
     except Exception:
-        pass
-    del before[tag]
+        return None

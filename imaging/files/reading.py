@@ -499,7 +499,7 @@ def _decode_pillow(file: BinaryIO, kind: str, wanted: int, frame: int = 0) -> St
         image.seek(frame)
     size_in_file = image.size
     _require_affordable(image, wanted)
-    _require_few_scans(image, file)
+    _require_few_scans(image, file, size_in_file)
     notes = []
     # A phone keeps a second image, for brighter screens, beside the photo: not worth a note.
     if getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF"):
@@ -592,14 +592,14 @@ def _decoding_memory(image: Image.Image, count: int) -> int:
     return decoded
 
 
-def _require_few_scans(image: Image.Image, file: BinaryIO) -> None:
-    """Refuse a progressive JPEG of thousands of scans, each of which visits every pixel."""
+def _require_few_scans(image: Image.Image, file: BinaryIO, size: tuple[int, int]) -> None:
+    """Refuse a progressive JPEG of too many scans for its ``size`` in the file."""
     if not image.info.get("progressive"):
         return
     file.seek(0)
     # Compressed data has a zero after each byte 0xff: what looks like a marker is one.
     scans = sum(part.count(_JPEG_SCAN) for part in iter(lambda: file.read(2**20), b""))
-    if scans > limits.MOST_SCANS:
+    if scans > limits.MOST_SCANS or scans * size[0] * size[1] > limits.MOST_VISITS:
         raise PhotoError(limits.NO_PICTURE)
 
 

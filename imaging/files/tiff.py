@@ -25,6 +25,7 @@ from imaging.files.limits import (
     LARGEST_TAGS,
     MOST_PAGES,
     MOST_TAGS,
+    MOST_TAGS_OF_ALL,
     NO_PICTURE,
     RAW,
     PhotoError,
@@ -123,7 +124,7 @@ def _pages(file: BinaryIO) -> list[Page]:
     count_form, entry_form, offset_form = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
     entry_size = struct.calcsize(order + entry_form)
     at = struct.unpack_from(order + offset_form, header.ljust(16, b"\0"), 8 if big else 4)[0]
-    pages, seen, total = [], set(), 0
+    pages, seen, total, tags_of_all = [], set(), 0, 0
     while at and at not in seen and at < size and len(pages) < MOST_PAGES:
         seen.add(at)
         file.seek(at)
@@ -131,7 +132,8 @@ def _pages(file: BinaryIO) -> list[Page]:
         if len(start) < (8 if big else 2):
             break
         count = struct.unpack(order + count_form, start)[0]
-        if count > MOST_TAGS:
+        tags_of_all += count
+        if count > MOST_TAGS or tags_of_all > MOST_TAGS_OF_ALL:
             raise PhotoError(NO_PICTURE)
         table = file.read(count * entry_size)
         tags = {}

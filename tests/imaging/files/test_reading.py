@@ -699,6 +699,15 @@ def test_a_jpeg_of_endless_scans_is_refused():
     assert refusal(many) == limits.NO_PICTURE
 
 
+def test_a_large_jpeg_may_have_fewer_scans_than_a_small_one(monkeypatch):
+    file = file_of(smooth(200, 300), "JPEG", progressive=True)
+    scans = file.count(b"\xff\xda")
+    monkeypatch.setattr(limits, "MOST_VISITS", scans * 200 * 300)
+    read_photo(file, "x")
+    monkeypatch.setattr(limits, "MOST_VISITS", scans * 200 * 300 - 1)
+    assert refusal(file) == limits.NO_PICTURE
+
+
 def test_a_large_file_is_refused_unread(monkeypatch):
     monkeypatch.setattr(limits, "LARGEST_FILE", 2_000_000)
     assert refusal(bytes(3_500_000)) == (

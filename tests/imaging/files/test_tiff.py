@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 from skimage import data
 
-from imaging.files import limits
+from imaging.files import limits, tiff
 from imaging.files.limits import PhotoError
 from imaging.files.reading import read_photo
 
@@ -409,6 +409,17 @@ def test_a_directory_of_endless_tags_is_refused():
     at = file.index(struct.pack("<HH", 700, 1))
     struct.pack_into("<I", file, at + 4, 2**31)
     assert refusal(bytes(file)) == limits.NO_PICTURE
+
+
+def test_the_tags_of_all_directories_are_counted_together(monkeypatch):
+    # Directories may overlap: ten thousand of a thousand tags each fit into 100 kB.
+    file = tif(np.stack([DEEP, DEEP, DEEP]), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(io.BytesIO(file)) as written:
+        count = sum(len(page.tags) for page in written.pages)
+    monkeypatch.setattr(tiff, "MOST_TAGS_OF_ALL", count)
+    assert opened(file).planes == 3
+    monkeypatch.setattr(tiff, "MOST_TAGS_OF_ALL", count - 1)
+    assert refusal(file) == limits.NO_PICTURE
 
 
 def test_a_million_strips_are_refused():

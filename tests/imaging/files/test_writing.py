@@ -158,6 +158,22 @@ def test_exif_that_does_not_fit_is_left_out_tag_by_tag():
     assert 0x013B not in open_exif(written)
 
 
+def test_exif_of_thousands_of_tags_is_looked_through_once(monkeypatch):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(EXIF).update({0xB000 + number: "x" for number in range(5_000)})
+    written, tobytes = [], Image.Exif.tobytes
+
+    def counting(self, offset=8):
+        written.append(len(self.get_ifd(EXIF)))
+        return tobytes(self, offset)
+
+    monkeypatch.setattr(Image.Exif, "tobytes", counting)
+    assert open_exif(kept(exif))[0x010F] == "Maker"
+    # Each tag alone, and then what is kept of them.
+    assert sum(written) <= 10_000
+
+
 def test_a_side_that_a_format_cannot_hold_is_refused_with_a_way_out():
     with pytest.raises(ValueError, match="WebP holds at most 16,383 pixels in a row, got 20,000"):
         write(np.zeros((1, 20_000, 1), np.uint8), "webp")
