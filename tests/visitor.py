@@ -6,7 +6,6 @@ and says how long each answer took and how many bytes came.
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import websockets
@@ -52,6 +51,8 @@ class Visitor:
     _states: dict[str, WidgetState] = field(default_factory=dict)
     _known: dict[str, ForwardMsg] = field(default_factory=dict)
     _script: str = ""
+    _fragment: str = ""  # what was asked for last; the whole page where it is empty
+    _drawn: set[str] = field(default_factory=set)  # controls of the newest run
 
     async def open(self) -> Answer:
         """Connect, and run the page for the first time."""
@@ -101,7 +102,7 @@ class Visitor:
         state.fragment_id = fragment
         state.cached_message_hashes.extend(self._known)
         state.widget_states.widgets.extend(self._states.values())
-        self._asked = time.monotonic()
+        self._fragment, self._asked = fragment, time.monotonic()
         await self._socket.send(asked.SerializeToString())
 
     async def answer(self) -> Answer:
@@ -120,23 +121,27 @@ class Visitor:
                 self._known[message.hash] = message
             if kind == "new_session":
                 self._script = message.new_session.page_script_hash
-                self._forget(message.new_session.fragment_ids_this_run)
+                self._drawn.clear()
             elif kind == "delta":
                 self._learn(message.delta, errors)
             elif kind == "page_info_changed":
                 self.query = message.page_info_changed.query_string
             elif kind == "script_finished":
                 runs += 1
+                if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                    self._forget("")
+                elif message.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
+                    self._forget(self._fragment)
                 if message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                     seconds = time.monotonic() - self._asked
                     return Answer(seconds, size, runs, tuple(errors))
 
-    def _forget(self, fragments: Sequence[str]) -> None:
-        """Forget the controls of what is drawn anew, some fragments or all: some may be gone."""
+    def _forget(self, fragment: str) -> None:
+        """Forget the controls of the page, or of a fragment, that were not drawn again."""
         self.controls = {
             name: each
             for name, each in self.controls.items()
-            if fragments and each.fragment not in fragments
+            if name in self._drawn or (fragment and each.fragment != fragment)
         }
 
     def _learn(self, delta: Delta, errors: list[str]) -> None:
@@ -151,6 +156,7 @@ class Visitor:
             self.texts.append(inner.body)
         name = getattr(inner, "id", "")
         if isinstance(name, str) and name.startswith("$$"):
+            self._drawn.add(name)
             self.controls[name] = Control(name, kind, inner, delta.fragment_id)
         size = delta.ByteSize()
         self.kinds[kind] = self.kinds.get(kind, 0) + size

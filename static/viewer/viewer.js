@@ -120,9 +120,9 @@ class Viewer {
   async update(header) {
     const call = (this.newest += 1);
     this.header = header;
-    delete this.root.dataset.preview;
     delete this.root.dataset.live;
     if (header.version === this.version && this.sameShape(header)) {
+      this.shown = call;
       this.describe(header);
       this.layout();
       this.follow(header);
@@ -145,6 +145,7 @@ class Viewer {
     if (!this.sameShape(header)) this.prepare(header);
     this.describe(header);
     this.paint(drawables, header);
+    this.shown = call;
     this.layout();
     this.follow(header);
   }
@@ -279,6 +280,7 @@ class Viewer {
     this.version = version;
     this.measured = null;
     this.root.dataset.version = version;
+    delete this.root.dataset.preview;
   }
 
   // ----------------------------------------------------------------------- preview
@@ -308,6 +310,7 @@ class Viewer {
    * @param {string} by what they were made with; tests read it
    */
   showPreview(made, by) {
+    if (this.shown !== this.newest) return; // Newer pictures are being decoded.
     for (const picture of this.pictures) {
       const { levels, channels, caption } = made[picture.title] ?? {};
       if (!levels) continue;

@@ -32,13 +32,11 @@ PAGES = {
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, header: bytes) -> None:
     """Pass everything on; where ``header`` is not empty, add it to what is sent as HTML."""
     html = b"content-type: text/html"
-    try:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                writer.write(data.replace(html, header + html) if header else data)
-                await writer.drain()
-    finally:
-        writer.close()
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data.replace(html, header + html) if header else data)
+            await writer.drain()
+    writer.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +47,20 @@ def proxied(app_url: str) -> Iterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(host, int(port))
+        writers.update((writer, server_writer))
         await asyncio.gather(
             relay(reader, server_writer, b""), relay(server_reader, writer, header)
         )
 
-    port_of_proxy, done = Future(), threading.Event()
+    port_of_proxy, done, writers = Future(), threading.Event(), set()
 
     async def run() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port_of_proxy.set_result(server.sockets[0].getsockname()[1])
         await asyncio.to_thread(done.wait)
         server.close()
+        for each in writers:
+            each.transport.abort()
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()
