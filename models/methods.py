@@ -7,7 +7,7 @@ import numpy as np
 
 from models.catalogue import Card
 from models.predictor import Predictor, load_predictor
-from models.tasks.contract import Task
+from models.tasks.contract import Network, Task
 
 NETWORK = "network"
 
@@ -16,7 +16,8 @@ NETWORK = "network"
 class Method:
     """A way to do a task: ``run(input, hint=None, watch=None)`` returns the answer.
 
-    ``family`` is "network", or what the kind of a baseline is called; ``card`` is a network's.
+    ``family`` is "network", or what the kind of a baseline is called; ``card`` and ``network`` are
+    those of a network.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Method:
     description: str
     run: Callable[..., np.ndarray]
     card: Card | None = None
+    network: Network | None = None
 
 
 def method_names(task: Task, cards: Mapping[str, Card]) -> list[str]:
@@ -55,8 +57,21 @@ def find_method(
     """
     if name in cards:
         card = cards[name]
-        return Method(name, card.title, NETWORK, card.purpose, load(card).predict, card)
+        return network_method(card, load(card))
     baseline = task.baselines[name]
     run = task.fair(baseline, *condition).run if condition and task.fair else baseline.run
     title = method_title(task, name, cards)
     return Method(name, title, baseline.family, baseline.description, run)
+
+
+def network_method(card: Card, predictor: Predictor, name: str = "", title: str = "") -> Method:
+    """Return a network as a method, called as its card says where nothing else is said."""
+    return Method(
+        name or card.name,
+        title or card.title,
+        NETWORK,
+        card.purpose,
+        predictor.predict,
+        card,
+        predictor.network,
+    )

@@ -11,9 +11,9 @@ import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card
-from models.session import open_parts, open_session
+from models.session import open_parts, open_session, skips_of
 from models.tasks import find_task
-from models.tasks.contract import Watch
+from models.tasks.contract import Network, Watch
 
 # Pictures in one go: onnxruntime keeps the memory of the largest batch for each network.
 BATCH = 8
@@ -29,7 +29,8 @@ class Session:
         card: Card,
         parts: Mapping[str, "Session"] | None = None,
     ) -> None:
-        self._session, self.parts = session, parts or {}
+        self._session = session
+        self.parts: Mapping[str, Network] = parts or {}
         self.size, self.channels, self.multiple = card.size, card.channels, card.multiple
         self._answer = session.get_outputs()[0].name
 
@@ -39,11 +40,15 @@ class Session:
 
 
 class Predictor:
-    """A network with its task; holds no state, hence safe to share between threads."""
+    """A network with its task; holds no state, hence safe to share between threads.
+
+    ``skips`` are the skip connections that ``open_session`` can leave out.
+    """
 
     def __init__(self, session: ort.InferenceSession, card: Card) -> None:
         parts = {name: Session(part, card) for name, part in open_parts(card).items()}
         self.network, self.task = Session(session, card, parts), find_task(card.task)
+        self.skips = skips_of(session)
 
     def predict(
         self, input: np.ndarray, hint: Any = None, watch: Watch | None = None

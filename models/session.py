@@ -1,23 +1,32 @@
 """Opens a model file with onnxruntime, after a check that it is the one its card describes."""
 
 import hashlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card, ModelError
 from models.host import at_low_priority, give_memory_back, keep_large_blocks_apart
 from models.tasks import find_task
 
+SKIPS = "skips"  # Where a file keeps which skip connections it has.
+# The maps that come from below where a skip connection ends, and those that come around the middle.
+Skips = Mapping[str, tuple[int, int]]
 
-def open_session(card: Card) -> ort.InferenceSession:
+
+def open_session(card: Card, without: Skips | None = None) -> ort.InferenceSession:
     """Open the weights of a card, after a check that they are the ones it describes.
+
+    ``without`` are skip connections, some of what ``skips_of`` returns, that pass nothing on.
 
     Raises:
         ModelError: if they are missing, damaged, or those of another network.
     """
-    session = _open_undamaged(card, card.weights, card.sha256)
+    session = _open_undamaged(card, card.weights, card.sha256, without)
     shapes = [each.shape[1:] for each in session.get_inputs()]
     names = tuple(each.name for each in session.get_inputs())
     sides = [card.size, card.size] if card.size else shapes[0][:2]
@@ -28,6 +37,12 @@ def open_session(card: Card) -> ort.InferenceSession:
     return session
 
 
+def skips_of(session: ort.InferenceSession) -> dict[str, tuple[int, int]]:
+    """Return the skip connections of a network for any size that can be cut, the finest first."""
+    about = session.get_modelmeta().custom_metadata_map.get(SKIPS, "{}")
+    return {name: (below, around) for name, (below, around) in json.loads(about).items()}
+
+
 def open_parts(card: Card) -> dict[str, ort.InferenceSession]:
     """Open the smaller networks of a card, by name; errors are those of ``open_session``."""
     return {
@@ -36,7 +51,9 @@ def open_parts(card: Card) -> dict[str, ort.InferenceSession]:
     }
 
 
-def _open_undamaged(card: Card, path: Path, sha256: str) -> ort.InferenceSession:
+def _open_undamaged(
+    card: Card, path: Path, sha256: str, without: Skips | None = None
+) -> ort.InferenceSession:
     try:
         weights = path.read_bytes()
     except FileNotFoundError:
@@ -50,7 +67,7 @@ def _open_undamaged(card: Card, path: Path, sha256: str) -> ort.InferenceSession
         )
     del weights
     try:
-        return (open_small if card.size else open_large)(path)
+        return open_small(path) if card.size else open_large(path, without)
     except Exception as error:  # onnxruntime raises many types that share no base class.
         raise ModelError(
             f"The weights of the model {card.name} cannot be loaded: {error}"
@@ -70,11 +87,11 @@ def open_small(weights: Path) -> ort.InferenceSession:
     return ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 
 
-def open_large(weights: Path) -> ort.InferenceSession:
+def open_large(weights: Path, without: Skips | None = None) -> ort.InferenceSession:
     """Open a network whose work takes seconds, so that other visitors do not notice it.
 
     Its threads have a low priority, do not spin while they wait, and give the memory of a tile
-    back after it.
+    back after it.  ``without`` is that of ``open_session``.
     """
     keep_large_blocks_apart()
     options = ort.SessionOptions()
@@ -82,8 +99,24 @@ def open_large(weights: Path) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False
+    factors = {name: _factors(*maps) for name, maps in (without or {}).items()}
+    for name, values in factors.items():
+        options.add_initializer(name, values)
     session = at_low_priority(
-        lambda: ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        lambda: ort.InferenceSession(
+            weights,
+            options,
+            providers=["CPUExecutionProvider"],
+            # It would work with the factors of the file; without it a network is a third slower.
+            disabled_optimizers=["ConstantFolding"] if without else None,
+        )
     )
+    vars(session)["factors"] = factors  # It reads them at every run, and does not keep them alive.
     give_memory_back()
     return session
+
+
+def _factors(below: int, around: int) -> ort.OrtValue:
+    factors = np.ones((1, below + around, 1, 1), np.float32)
+    factors[:, below:] = 0
+    return ort.OrtValue.ortvalue_from_numpy(factors)

@@ -10,6 +10,7 @@ from pages.components.settings import open_link, reset, show_problems, write_lin
 from pages.components.tasks.hint import pick_hint
 from pages.components.tasks.settings import chosen_task, settings, shown_tasks
 from pages.components.tasks.show import SHOW
+from pages.components.tasks.skips import with_cut
 from pages.components.tasks.sources import PICK
 from pages.components.tasks.texts import limits_of, show_text
 from pages.components.tasks.work import answers
@@ -58,7 +59,7 @@ def body() -> None:
             "`python -m train list` lists the recipes for it.",
             icon=":material/school:",
         )
-    found = answers(task, methods, given.name, given.input, hint)
+    found = answers(task, with_cut(task, methods), given.name, given.input, hint)
     if found is None:
         return
 

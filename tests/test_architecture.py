@@ -320,6 +320,7 @@ SAME_SUBJECT = {
     "segmentation": "regions in pictures",
     "settings": "what of a page stands in its link",
     "shared": "what the modules of this folder share",
+    "skips": "switches at the skip connections of a network",
     "window": "one window of a convolution, worked out",
     "work": "the long work of a page",
 }

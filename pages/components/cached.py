@@ -18,7 +18,7 @@ from models.inspection.network import OpenedNetwork, load_inside
 from models.live import pack_card
 from models.picture_queue import PictureQueue
 from models.predictor import Predictor, load_predictor
-from models.session import open_session
+from models.session import open_session, skips_of
 from models.studies import anomaly, autoencoders, codes, pixel_order, storage
 from models.tasks.contract import Network
 from models.tasks.denoise_photos.level import PART
@@ -69,6 +69,11 @@ def get_card(name: str) -> Card:
 def get_predictor(card: Card) -> Predictor:
     """Return the loaded network of a card; raise ``ModelError`` where it cannot be had."""
     return _predictor(card.sha256, card)
+
+
+def get_cut_predictor(card: Card, without: tuple[str, ...]) -> Predictor:
+    """Return the network of a card without these skip connections; errors as above."""
+    return _cut_predictor(card.sha256, without, card)
 
 
 def get_level_network() -> Network | None:
@@ -164,6 +169,12 @@ def _network(sha256: str, _card: Card) -> InferenceSession:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _predictor(sha256: str, _card: Card) -> Predictor:
     return load_predictor(_card, _network(sha256, _card))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _cut_predictor(sha256: str, without: tuple[str, ...], _card: Card) -> Predictor:
+    skips = skips_of(_network(sha256, _card))
+    return load_predictor(_card, open_session(_card, {name: skips[name] for name in without}))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

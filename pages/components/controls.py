@@ -4,7 +4,7 @@ Their keys begin with the ``prefix`` of the page, whose table of settings has fi
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -109,6 +109,29 @@ def pick_method(cards: dict[str, Card], prefix: str) -> str:
         format_func=lambda name: method_title(TASK, name, cards),
         key=f"{prefix}model",
     )
+
+
+def pick_skips(
+    titles: Mapping[str, str], off: Collection[str], key: str, on_change: Callable[[], None]
+) -> list[str]:
+    """Ask which skip connections are to be on; return their names.
+
+    ``titles`` says of each, the finest first, at what size it is.  ``off`` are those that are off
+    until ``on_change``, a callback, takes what the switches say, under ``{key}_{name}``.
+    """
+    on = []
+    with st.container(horizontal=True, gap="medium"):
+        for name, title in titles.items():
+            switch = f"{key}_{name}"
+            st.session_state[switch] = name not in off
+            if st.toggle(
+                title,
+                key=switch,
+                on_change=on_change,
+                help=f"The maps of {title.split(',')[0]} that go around the middle.",
+            ):
+                on.append(name)
+    return on
 
 
 def keep_valid(key: str, options: Sequence[object], default: object = None) -> object:

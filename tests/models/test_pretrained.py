@@ -56,6 +56,13 @@ def test_the_weights_are_those_that_the_card_describes(card):
     assert sha256_of(card.weights) == card.sha256
 
 
+@by_name([card for card in OF_ANY_SIZE if card.architecture == "unet"])
+def test_each_skip_connection_of_a_unet_can_be_cut(card):
+    *outer, _ = card.settings["filters"] if card.settings.get("skips", True) else [None]
+    expected = {f"skip_{level}": (count, count) for level, count in enumerate(outer, start=1)}
+    assert load_predictor(card).skips == expected
+
+
 @by_name(WITH_KERAS)
 def test_keras_and_onnx_agree_on_strokes_and_on_noise(card, rng):
     blurred = gaussian_filter(rng.random((64, 28, 28, 1)), (0, 2, 2, 0))

@@ -70,6 +70,34 @@ def test_an_answer_is_kept_so_that_another_threshold_needs_no_network(monkeypatc
     finished(slider.set_value(0.3).run())
 
 
+def test_a_skip_connection_that_is_switched_off_shows_what_the_answer_loses():
+    app = opened()
+    before = found(app)
+    finished(app.toggle(key="tasks_cut_segment-cells_skip_2").set_value(False).run())
+    after = found(app)
+    assert app.query_params["segment-cells-without"] == "skip_2"
+    assert after.pop("Cells: U-Net, without 1/4") != before["Cells: U-Net"]
+    assert after == before
+
+
+def test_a_link_switches_all_skip_connections_off():
+    app = opened(**{"segment-cells-without": "skip_1 skip_2 skip_3"})
+    assert "Cells: U-Net, no skips" in found(app)
+    assert not any(each.value for each in app.toggle if "of the size" in each.label)
+
+
+def test_every_sound_is_shown_with_a_skip_connection_off_too():
+    app = opened(**{"task": "denoise-speech", "denoise-speech-without": "skip_1"})
+    shown = [each.value for each in app.markdown if each.value.startswith("**")]
+    for title in ("Noisy", "Clean speech, without 1/2", "Original"):
+        assert any(each.startswith(f"**{title}**") for each in shown), title
+
+
+def test_a_skip_connection_that_no_network_has_is_said_in_a_sentence():
+    app = opened(**{"segment-cells-without": "skip_99"})
+    assert "skip_99" in " ".join(warning.value for warning in app.warning)
+
+
 def test_a_link_that_makes_no_sense_is_said_in_a_sentence():
     app = opened(task="segment-kidneys", colour="lots")
     assert app.session_state.task == next(iter(shown_tasks()))

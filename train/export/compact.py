@@ -3,9 +3,11 @@
 tf2onnx computes at run time how much a transposed convolution must be cropped; where kernel and
 stride are equal that is nothing, and the crop is only a copy of the largest maps.  Weights are
 stored in half precision, or in whole numbers of 8 bits with a scale for each map, which ONNX turns
-back when it loads, under the names of their layers.
+back when it loads, under the names of their layers.  What a skip connection hands over can be cut
+when the file is opened (``models.session``).
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from models.session import SKIPS
 from train.export.onnx_file import contents, drop_unused, weights_by_contents
 
 STORED = "float16"
@@ -52,8 +55,33 @@ def compact(path: Path, model: keras.Model, stored: str = STORED) -> None:
             _store_int8(graph, weights, layer, *_to_int8(kernel, 1 if transposed else 0))
         else:
             _store_half(graph, weights, layer, kernel)
+    let_skips_be_cut(file, model)
     onnx.checker.check_model(file)
     onnx.save(file, path)
+
+
+def let_skips_be_cut(file: onnx.ModelProto, model: keras.Model) -> None:
+    """Multiply each kernel that reads a concatenated skip by a factor for each map, 1 in the file.
+
+    The factors have the name of the layer that concatenates; zeros in their place, for the maps
+    that come around the middle, do what zeros in place of these maps would, at no cost to whoever
+    leaves them alone: they are worked into the kernel when the file is opened.
+    """
+    graph, skips = file.graph, {}
+    for skip in model.layers:
+        if isinstance(skip, keras.layers.Concatenate) and skip.name.startswith("skip_"):
+            below, around = (each.shape[-1] for each in skip.input)
+            (reader,) = (each.name for each in model.layers if each.input is skip.output)
+            *_, last = _unpacking(graph, reader)
+            kernel, last.output[0] = last.output[0], f"{reader}_uncut"
+            ones = np.ones((1, below + around, 1, 1), np.float32)
+            graph.initializer.append(numpy_helper.from_array(ones, skip.name))
+            cut = helper.make_node("Mul", [last.output[0], skip.name], [kernel])
+            graph.node.insert([*graph.node].index(last) + 1, cut)
+            skips[skip.name] = [below, around]
+    if skips:
+        finest_first = dict(sorted(skips.items()))
+        helper.set_model_props(file, {SKIPS: json.dumps(finest_first)})
 
 
 def read_kernels(path: Path) -> dict[str, np.ndarray]:
@@ -135,6 +163,15 @@ def _skip_idle_crops(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         for index, name in enumerate(node.input):
             node.input[index] = replaced.get(name, name)
+
+
+def _unpacking(graph: onnx.GraphProto, layer: str) -> Iterator[onnx.NodeProto]:
+    """Yield the nodes that make the kernel of a layer of what is stored of it."""
+    name = layer
+    for node in graph.node:
+        if name in node.input and node.op_type in ("Cast", "Mul"):
+            yield node
+            name = node.output[0]
 
 
 def _store_half(

@@ -16,6 +16,7 @@ import streamlit as st
 from imaging import metrics
 from models.inspection.network import OpenedNetwork
 from pages.components.cached import get_card, get_inside
+from pages.components.controls import pick_skips
 from pages.components.explain import PSNR, explain
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.shared import SKIPS, pick_noisy
@@ -51,7 +52,9 @@ def show(digit: np.ndarray) -> None:
     """Write the section for this clean digit."""
     # Ask
     network = get_inside(get_card(NETWORK))
-    on = pick_switches(network.skips)
+    st.markdown("**Skip connections**")
+    off = set(SKIPS) - set(st.session_state.skips_on)
+    on = pick_skips(SIZES, off, "inside", _take_switches)
     noisy, noise = pick_noisy(digit)
 
     # Compute
@@ -64,24 +67,6 @@ def show(digit: np.ndarray) -> None:
     flush_to_browser()
     show_ranking({each: metrics.psnr(digit, made) for each, made in answers.items()}, chosen)
     explain(WORDS, TERMS, SOURCE)
-
-
-def pick_switches(names: Sequence[str]) -> list[str]:
-    """Ask which skip connections are to be on; return their names."""
-    st.markdown("**Skip connections**")
-    on = []
-    with st.container(horizontal=True, gap="medium"):
-        for name in SKIPS:
-            key = f"inside_{name}"
-            st.session_state[key] = name in st.session_state.skips_on
-            if st.toggle(
-                SIZES[name],
-                key=key,
-                on_change=_take_switches,
-                help=f"The maps of {SIZES[name].split(',')[0]} that go around the middle.",
-            ):
-                on.append(name)
-    return on
 
 
 def show_answers(

@@ -34,6 +34,7 @@ LIMIT = (
     f"WAV, MP3, FLAC or OGG; at most {LARGEST_FILE // 1_000_000} MB, of which the first "
     f"{LONGEST} seconds are taken"
 )
+IN_A_ROW = 3
 WIDEST = 900  # columns of a spectrogram on the screen
 
 
@@ -134,8 +135,9 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
     peak = max(_loudest(samples) for samples in signals.values())
     metric = task.metrics[0]
     titles = list(signals)
-    for row in (titles[:3], titles[3:]):
-        for column, title in zip(st.columns(3, gap="medium"), row, strict=False):
+    for start in range(0, len(titles), IN_A_ROW):
+        row = titles[start : start + IN_A_ROW]
+        for column, title in zip(st.columns(IN_A_ROW, gap="medium"), row, strict=False):
             samples = signals[title]
             with column:
                 score = ""

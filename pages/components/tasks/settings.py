@@ -10,6 +10,7 @@ from models.tasks.contract import Task
 from pages.components import link
 from pages.components.settings import Setting
 from pages.components.tasks.audio import HIGHEST_SEED, NO_NOISE, SOUND_SOURCES
+from pages.components.tasks.skips import MOST
 from pages.components.tasks.sources import SOURCES
 
 
@@ -69,6 +70,17 @@ def settings() -> list[Setting]:
             for name, task in tasks.items()
             for touch in task.touches
         ),
+        *(
+            Setting(
+                f"tasks_cut_{name}",
+                [],
+                _parse_skips,
+                " ".join,
+                counts=_shows(name),
+                name=f"{name}-without",
+            )
+            for name in tasks
+        ),
         Setting("tasks_sound", "sample", link.one_of("source", SOUND_SOURCES), name="sound"),
         Setting("tasks_noise", NO_NOISE, link.one_of("noise", noises), name="noise"),
         Setting("tasks_loudness", 50, link.number("loudness", 0, 150, int), name="loudness"),
@@ -83,3 +95,7 @@ def _shows(name: str, source: str = "") -> Callable[[Mapping[str, Any]], bool]:
         return values["task"] == name and source in ("", values["tasks_source"])
 
     return counts
+
+
+_skips = [f"skip_{number}" for number in range(1, MOST + 1)]
+_parse_skips = link.several(link.one_of("skip connection", _skips), " ")

@@ -9,7 +9,6 @@ import streamlit as st
 from models.methods import Method
 from models.picture_queue import Watch
 from models.tasks.contract import Task
-from pages.components.cached import get_predictor
 from pages.components.long_work import result_of
 from pages.components.picture_cache import Owner
 
@@ -49,11 +48,9 @@ def answers(
 
 
 def _work(task: Task, method: Method, input: np.ndarray, hint: Any) -> Callable[[Watch], Any]:
-    card = method.card
-    if task.soft is None or card is None:
+    if task.soft is None or method.network is None:
         return lambda watch: method.run(input, hint, watch)
-    network = get_predictor(card).network
-    return lambda watch: _to_bytes(task.soft(network, input, watch))
+    return lambda watch: _to_bytes(task.soft(method.network, input, watch))
 
 
 def _to_bytes(shares: np.ndarray) -> np.ndarray:

@@ -1,3 +1,5 @@
+import gc
+
 import keras
 import numpy as np
 import onnx
@@ -5,7 +7,9 @@ import onnxruntime as ort
 import pytest
 
 from models.architectures import build
+from models.session import open_large, skips_of
 from train.export.compact import compact, read_kernels, set_kernels, to_stored_precision
+from train.export.folded import folded
 from train.export.ship import to_onnx
 
 SETTINGS = {"filters": [6, 8, 10], "blocks": 1}
@@ -185,3 +189,40 @@ def test_weights_are_rounded_to_half_precision_once_and_for_all():
     to_stored_precision(model)
     for once, twice in zip(rounded, model.get_weights(), strict=True):
         np.testing.assert_array_equal(once, twice)
+
+
+@pytest.fixture(scope="module", params=["float16", "int8"])
+def unet(request, tmp_path_factory):
+    """A U-Net with two skip connections, and its file."""
+    keras.utils.set_random_seed(2)
+    model = folded(build("unet", size=None, filters=[4, 6, 8], dropout=0.0))
+    to_stored_precision(model, request.param)
+    path = tmp_path_factory.mktemp("unet") / "model.onnx"
+    to_onnx(model, path)
+    compact(path, model, request.param)
+    return model, path
+
+
+@pytest.mark.parametrize("cut", [("skip_1",), ("skip_2",), ("skip_1", "skip_2")], ids=str)
+def test_a_skip_connection_that_is_cut_hands_over_zeros(unet, cut, rng):
+    model, path = unet
+    picture = rng.random((1, 16, 24, 1), np.float32)
+    skips = skips_of(open_large(path))
+    assert skips == {"skip_1": (4, 4), "skip_2": (6, 6)}
+    session = open_large(path, {name: skips[name] for name in cut})
+    gc.collect()  # onnxruntime does not keep what it was given.
+
+    def call(layer, given, **_):
+        if layer.name in cut:
+            given = [given[0], keras.ops.zeros_like(given[1])]
+        return layer(given)
+
+    zeros = keras.models.clone_model(model, call_function=call, clone_function=lambda each: each)
+    expected = keras.ops.convert_to_numpy(zeros(picture, training=False))
+    (answer,) = session.run(None, {"image": picture})
+    np.testing.assert_allclose(answer, expected, atol=1e-5)
+    assert np.abs(answer - run(path, {"image": picture})).max() > 1e-3
+
+
+def test_networks_without_concatenated_skips_have_none_to_cut(small):
+    assert skips_of(open_large(small)) == {}
