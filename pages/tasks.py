@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from pages.components import widgets
 from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
 from pages.components.methods import load_methods, usable_cards
 from pages.components.settings import open_link, reset, show_problems, write_link
 from pages.components.tasks.hint import pick_hint
-from pages.components.tasks.settings import chosen_task, settings, shown_tasks
+from pages.components.tasks.job import pick_job
+from pages.components.tasks.settings import settings
 from pages.components.tasks.show import SHOW
 from pages.components.tasks.skips import with_cut
 from pages.components.tasks.sources import PICK
@@ -30,16 +30,7 @@ def body() -> None:
     show_problems(open_link(table))
 
     # Ask
-    tasks = shown_tasks()
-    widgets.pills(
-        "Job",
-        list(tasks),
-        format_func=lambda name: tasks[name].title,
-        key="task",
-        wrap=True,
-        label_visibility="collapsed",
-    )
-    task = chosen_task()
+    task = pick_job()
     st.markdown(task.description)
     given = PICK[task.input.kind](task)
     hint = None if given is None else pick_hint(task, given)

@@ -210,9 +210,9 @@ class Task:
     answer and target tensors of a network, ``(N, ...)``, into pictures to watch while it trains,
     ``(N, H, W, C)`` in [0, 1]; None where there is nothing to see.  ``reader`` names the model
     that reads answers where examples have labels, ``family`` what several tasks are called that a
-    screen shows as one.  ``headline`` is the degradation and strength at
-    which models are ranked, ``visitors_train`` whether a network is small enough to be trained by
-    anyone.
+    screen shows as one, ``variant`` what tells this one from the others.  ``headline`` is the
+    degradation and strength at which models are ranked, ``visitors_train`` whether a network is
+    small enough to be trained by anyone.
     """
 
     name: str
@@ -246,6 +246,7 @@ class Task:
     picture: Callable[[np.ndarray], np.ndarray] | None = None
     reader: str = ""
     family: str = ""
+    variant: str = ""
     visitors_train: bool = False
 
 

@@ -320,6 +320,8 @@ def _task(scale: int) -> Task:
         ),
         recipes=_recipes(scale),
         scale=scale,
+        family="Enlarge",
+        variant=f"{scale} times",
         picture=as_it_is,
     )
 

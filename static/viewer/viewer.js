@@ -196,7 +196,7 @@ class Viewer {
 
   /** What was chosen before under this key, as far as it applies to these pictures. */
   startingView(header) {
-    const { key, width, height, pictures } = header;
+    const { key, width, height, pictures, zoom } = header;
     const titles = pictures.map(({ title }) => title);
     const last = titles.length - 1;
     const named = (title, otherwise) =>
@@ -211,7 +211,7 @@ class Viewer {
       ...before,
     };
     if (!before || before.size !== size) {
-      Object.assign(view, { size, fit: true, zoom: 1, x: 0.5, y: 0.5 });
+      Object.assign(view, { size, fit: !zoom, zoom: zoom ?? 1, x: 0.5, y: 0.5 });
     }
     const keep = (choice, title, otherwise) => {
       if (!titles.includes(view[choice])) view[choice] = named(title, otherwise);

@@ -38,6 +38,16 @@ def test_hints_are_put_by_mouse_and_by_keys_and_taken_back(visit):
     expect(page.locator(".viewer")).to_have_attribute("data-version", re.compile("."), timeout=SLOW)
 
 
+def test_an_enlarged_photo_begins_as_a_crop_at_100_percent(visit):
+    page = visit("task=upscale-photos-4")
+    viewer = page.locator(".viewer")
+    expect(viewer).to_have_attribute("data-zoom", "1", timeout=SLOW)
+    page.get_by_role("radio", name="3 times").click()
+    wait_until_idle(page)
+    expect(page.get_by_text("150 x 100 pixels become 450 x 300")).to_be_visible(timeout=SLOW)
+    expect(viewer).to_have_attribute("data-zoom", "1")
+
+
 def test_a_sample_of_speech_is_heard_noisy_and_cleaned(visit):
     page = visit("task=denoise-speech")
     expect(page.get_by_text("SI-SDR").first).to_be_visible(timeout=SLOW)

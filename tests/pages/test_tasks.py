@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from models.tasks import TASKS
-from pages.components.tasks.settings import shown_tasks
+from pages.components.tasks.job import shown_tasks
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "tasks.py")
 REGIONS = ("segment-cells", "segment-roads", "segment-scenes")
@@ -68,6 +68,26 @@ def test_an_answer_is_kept_so_that_another_threshold_needs_no_network(monkeypatc
     )
     slider = next(each for each in app.slider if each.label == "Threshold")
     finished(slider.set_value(0.3).run())
+
+
+def test_tasks_of_one_family_are_one_job_and_a_link_to_one_of_them_opens_it():
+    app = opened(**{"task": "upscale-photos-3", "upscale-photos-3-sample": "rocket"})
+    job, factor = app.button_group(key="tasks_family"), app.button_group(key="tasks_member")
+    assert job.value == "Enlarge"
+    assert job.options.count("Enlarge") == 1
+    assert factor.options == ["2 times", "3 times", "4 times"]
+    assert factor.value == "upscale-photos-3"
+    assert app.session_state["tasks_sample_upscale-photos-3"] == "rocket"
+
+
+def test_another_factor_keeps_the_sample_and_says_the_size_before_and_after():
+    app = opened(**{"task": "upscale-photos-2", "upscale-photos-2-sample": "rocket"})
+    finished(app.button_group(key="tasks_member").set_value("upscale-photos-4").run())
+    assert app.query_params["task"] == "upscale-photos-4"
+    assert app.query_params["upscale-photos-4-sample"] == "rocket"
+    # The photo has 427 x 640 pixels; cut to multiples of 4, and made 4 times smaller.
+    said = " ".join(each.value for each in app.caption)
+    assert "160 x 106 pixels become 640 x 424" in said
 
 
 def test_a_skip_connection_that_is_switched_off_shows_what_the_answer_loses():

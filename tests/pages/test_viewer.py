@@ -80,7 +80,12 @@ def test_pictures_are_not_stretched_to_their_range():
 def test_words_travel_beside_the_pictures_in_their_order():
     images = {title: np.zeros((2, 3, 1), np.float32) for title in ["Zebra", "<b>Ä</b>"]}
     data = to_bytes(
-        images, key="k", alt={"Zebra": "Stripes"}, captions={"<b>Ä</b>": "21.2 dB"}, height=300
+        images,
+        key="k",
+        alt={"Zebra": "Stripes"},
+        captions={"<b>Ä</b>": "21.2 dB"},
+        height=300,
+        zoom=1,
     )
     header, _ = unpack(data)
     assert [picture["title"] for picture in header["pictures"]] == ["Zebra", "<b>Ä</b>"]
@@ -89,7 +94,7 @@ def test_words_travel_beside_the_pictures_in_their_order():
         "<b>Ä</b>, 3 by 2 pixels",
     ]
     assert [picture["caption"] for picture in header["pictures"]] == ["", "21.2 dB"]
-    assert (header["key"], header["areaHeight"]) == ("k", 300)
+    assert (header["key"], header["areaHeight"], header["zoom"]) == ("k", 300, 1)
 
 
 def test_grey_and_colour_may_be_compared(rng):

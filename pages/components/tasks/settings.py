@@ -3,25 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import streamlit as st
-
-from models.tasks import TASKS
-from models.tasks.contract import Task
 from pages.components import link
 from pages.components.settings import Setting
 from pages.components.tasks.audio import HIGHEST_SEED, NO_NOISE, SOUND_SOURCES
+from pages.components.tasks.job import shown_tasks
 from pages.components.tasks.skips import MOST
 from pages.components.tasks.sources import SOURCES
-
-
-def shown_tasks() -> dict[str, Task]:
-    """Return the tasks of this page: those that bring samples; the others have their own page."""
-    return {name: task for name, task in TASKS.items() if task.samples}
-
-
-def chosen_task() -> Task:
-    """Return the task that the visitor chose."""
-    return TASKS[st.session_state.task]
 
 
 def settings() -> list[Setting]:

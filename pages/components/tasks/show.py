@@ -107,7 +107,7 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
         height, width = given.input.shape[:2]
         st.caption(
             f"{width} x {height} pixels become {width * task.scale} x {height * task.scale}. "
-            "At a zoom of 1:1 a pixel of the large picture is one of your screen."
+            "Below is a part of them at 100 %: drag it to see another."
         )
     images = {task.words[1]: given.input} | {
         title: np.clip(answer, 0, 1).astype(np.float32) for title, answer in answers.items()
@@ -115,7 +115,11 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
     if given.target is not None:
         images[task.words[0]] = given.target
     size = max(image.shape[:2] for image in images.values())
-    compare({title: _enlarged(image, size) for title, image in images.items()}, key="tasks_viewer")
+    compare(
+        {title: _enlarged(image, size) for title, image in images.items()},
+        key="tasks_viewer",
+        zoom=1 if task.scale > 1 else None,
+    )
     _show_scores(task, given, answers)
     title = pick_answer(answers)
     download_picture(given, answers[title])

@@ -66,6 +66,7 @@ def compare(
     alt: Mapping[str, str] | None = None,
     captions: Mapping[str, str] | None = None,
     height: int | None = None,
+    zoom: float | None = None,
     preview: Preview | None = None,
 ) -> None:
     """Draw the comparison viewer with these pictures, in this order.
@@ -75,7 +76,8 @@ def compare(
     difference; without one it is the first.  ``alt`` describes a picture to people who
     cannot see it, ``captions`` is a small line beside its title; both are keyed by title
     and may leave titles out.  ``height`` fixes the height of the picture area in CSS
-    pixels; by default it follows from the width and the shape of the pictures.
+    pixels; by default it follows from the width and the shape of the pictures.  ``zoom`` is
+    where pictures of a new size begin, in pixels of the screen for each; by default they fit.
 
     Raises:
         ValueError: if there are no images, or one has another shape, type or range.
@@ -87,6 +89,7 @@ def compare(
         alt=alt,
         captions=captions,
         height=height,
+        zoom=zoom,
         preview=preview,
         known=st.session_state.get(sent, ()),
     )
@@ -107,6 +110,7 @@ def to_bytes(
     alt: Mapping[str, str] | None = None,
     captions: Mapping[str, str] | None = None,
     height: int | None = None,
+    zoom: float | None = None,
     preview: Preview | None = None,
     known: Collection[str] = (),
 ) -> bytes:
@@ -149,6 +153,7 @@ def to_bytes(
         "width": first.shape[1],
         "height": first.shape[0],
         "areaHeight": height,
+        "zoom": zoom,
         "pictures": pictures,
     }
     if preview is not None:
