@@ -60,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
         help="how strong the noise of a photo is, on the scale 0 to 255 (default: auto, estimated)",
     )
     command.add_argument(
+        "--careful",
+        action="store_true",
+        help="the mean of four answers, to the photo turned and mirrored: four times slower",
+    )
+    command.add_argument(
         "--strength",
         type=_share,
         default=1.0,
@@ -158,7 +163,11 @@ def _denoise(options: argparse.Namespace) -> int:
         raise ModelError(f"The model {card.name} does not denoise pictures, its job: {task.title}.")
     if options.sigma is not None and task.hint is None:
         raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")
+    if options.careful and task.hint is None:
+        raise ValueError(f"--careful is for networks of photos, {card.name} knows digits upright")
     predictor = load_predictor(card)
+    if options.careful:
+        predictor = predictor.careful()
     jobs = list(_jobs(options.input, options.output, options.format))
     failures = []
     for number, (source, target) in enumerate(jobs, start=1):

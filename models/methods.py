@@ -8,6 +8,7 @@ import numpy as np
 from models.catalogue import Card
 from models.predictor import Predictor, load_predictor
 from models.tasks.contract import Network, Task
+from models.turned import Turned
 
 NETWORK = "network"
 
@@ -17,7 +18,7 @@ class Method:
     """A way to do a task: ``run(input, hint=None, watch=None)`` returns the answer.
 
     ``family`` is "network", or what the kind of a baseline is called; ``card`` and ``network`` are
-    those of a network.
+    those of a network, and ``careful`` says that it is asked four times, for the mean answer.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Method:
     run: Callable[..., np.ndarray]
     card: Card | None = None
     network: Network | None = None
+    careful: bool = False
 
 
 def method_names(task: Task, cards: Mapping[str, Card]) -> list[str]:
@@ -47,17 +49,20 @@ def find_method(
     cards: Mapping[str, Card],
     load: Callable[[Card], Predictor] = load_predictor,
     condition: tuple[str, float] | None = None,
+    careful: bool = False,
 ) -> Method:
     """Return the method called ``name``; ``load`` opens the network of a card.
 
-    Where the degradation and its strength are known, a baseline is adapted to them.
+    Where the degradation and its strength are known, a baseline is adapted to them.  ``careful``
+    has a network asked four times; a baseline answers as before.
 
     Raises:
         ModelError: if the weights are missing or damaged.
     """
     if name in cards:
         card = cards[name]
-        return network_method(card, load(card))
+        predictor = load(card)
+        return network_method(card, predictor.careful() if careful else predictor)
     baseline = task.baselines[name]
     run = task.fair(baseline, *condition).run if condition and task.fair else baseline.run
     title = method_title(task, name, cards)
@@ -74,4 +79,5 @@ def network_method(card: Card, predictor: Predictor, name: str = "", title: str 
         predictor.predict,
         card,
         predictor.network,
+        isinstance(predictor.network, Turned),
     )

@@ -5,6 +5,7 @@ is the task's ``solve``.
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.catalogue import Card
 from models.session import open_parts, open_session, skips_of
 from models.tasks import find_task
 from models.tasks.contract import Network, Watch
+from models.turned import Turned
 
 # Pictures in one go: onnxruntime keeps the memory of the largest batch for each network.
 BATCH = 8
@@ -47,8 +49,21 @@ class Predictor:
 
     def __init__(self, session: ort.InferenceSession, card: Card) -> None:
         parts = {name: Session(part, card) for name, part in open_parts(card).items()}
-        self.network, self.task = Session(session, card, parts), find_task(card.task)
+        self.network: Network = Session(session, card, parts)
+        self.task = find_task(card.task)
         self.skips = skips_of(session)
+
+    def careful(self) -> "Predictor":
+        """Return one that asks the network four times, for the mean answer, as ``Turned`` does.
+
+        Raises:
+            ValueError: if the network is for pictures of one size, digits, which stand upright.
+        """
+        if self.network.size:
+            raise ValueError("only networks for pictures of any size can be asked carefully")
+        other = copy(self)
+        other.network = Turned(self.network)
+        return other
 
     def predict(
         self, input: np.ndarray, hint: Any = None, watch: Watch | None = None

@@ -41,12 +41,12 @@ def body() -> None:
     adds_noise = controls.pick_task()
     clean = picture.photo.pixels if adds_noise else None
     viewer_box = st.container()
-    noise, noisy, level, name, shares = pick_how(picture, adds_noise, cards)
+    noise, noisy, level, name, careful, shares = pick_how(picture, adds_noise, cards)
     write_link(table)
 
     # Compute
     try:
-        method = load_method(TASK, name, cards)
+        method = load_method(TASK, name, cards, careful=careful)
     except ModelError as problem:
         viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
         return
@@ -81,7 +81,7 @@ def pick_how(picture: Picture, adds_noise: bool, cards: dict[str, Card]) -> tupl
     """Ask for noise, method and how much of its answer to take.
 
     Returns the noise, None where none is added; the noisy pixels and their level; the name of the
-    method; and the shares for brightness and colour.
+    method and whether it is to take care; and the shares for brightness and colour.
     """
     *noise_box, method_box, strength_box = st.columns(3 if adds_noise else 2, gap="large")
     if adds_noise:
@@ -93,10 +93,11 @@ def pick_how(picture: Picture, adds_noise: bool, cards: dict[str, Card]) -> tupl
         noisy, level = estimated_noise(picture)
     with method_box:
         name = controls.pick_photo_method(cards)
+        careful = controls.pick_care(name in cards)
         level = controls.pick_level(level, controls.AS_ADDED if adds_noise else controls.ESTIMATED)
     with strength_box:
         shares = controls.pick_shares(picture.photo.pixels.shape[2])
-    return noise, noisy, level, name, shares
+    return noise, noisy, level, name, careful, shares
 
 
 body()

@@ -42,13 +42,14 @@ def load_method(
     name: str,
     cards: Mapping[str, Card],
     condition: tuple[str, float] | None = None,
+    careful: bool = False,
 ) -> Method:
     """Return the method called ``name``, as ``models.methods.find_method`` does.
 
     Raises:
         ModelError: if the weights are missing or damaged.
     """
-    return find_method(task, name, cards, get_predictor, condition)
+    return find_method(task, name, cards, get_predictor, condition, careful)
 
 
 def load_methods(

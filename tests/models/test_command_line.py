@@ -12,6 +12,7 @@ from PIL import Image
 from models import __main__ as command_line
 from models.catalogue import find_card, load_catalogue, read_card, read_catalogue
 from models.predictor import load_predictor
+from models.tasks.denoise_photos.level import AsFound
 from tests.models.networks import identity, means, ship
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,6 +127,32 @@ def test_the_result_is_what_the_model_makes_of_the_picture(tmp_path, grey, capsy
     # Half a level of rounding to 8 bits.
     result = pixels_of(tmp_path / "out.png")[..., None] / 255
     np.testing.assert_allclose(result, expected, atol=0.5 / 255 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "careful"),
+    [([], None, False), (["--sigma", "20"], 20, False), (["--sigma", "20", "--careful"], 20, True)],
+)
+def test_a_photo_is_denoised_as_found_as_told_and_with_care(
+    tmp_path, rng, capsys, options, level, careful
+):
+    noisy = np.clip(rng.normal(128, 20, (48, 64, 3)), 0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "in.png")
+    arguments = ["denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "photo"]
+    assert command_line.main([str(argument) for argument in [*arguments, *options]]) == 0
+    predictor = load_predictor(find_card("photo"))
+    predictor = predictor.careful() if careful else predictor
+    expected = predictor.predict(noisy, level and AsFound(level / 255))
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
+    # Even noise around grey leaves little behind.
+    assert expected.std() < noisy.std() / 4
+
+
+@pytest.mark.parametrize("option", [["--sigma", "20"], ["--careful"]])
+def test_what_photos_alone_need_is_refused_for_digits(run, tmp_path, grey, option):
+    grey(tmp_path / "in.png")
+    outcome = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo", *option)
+    assert_refused(outcome, option[0], "photos", "echo")
 
 
 def test_colour_is_read_as_grey_by_a_grey_model_and_as_colour_by_a_colour_model(run, tmp_path, rng):

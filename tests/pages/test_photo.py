@@ -323,3 +323,16 @@ def test_a_stack_and_a_dark_picture_have_controls_of_their_own():
     assert not page.exception
     assert any("number 2 is shown" in caption.value for caption in page.caption)
     assert any("stretched" in caption.value for caption in page.caption)
+
+
+def test_care_is_offered_for_a_network_and_makes_its_answer_better():
+    page = visit(sample="cameraman")
+    plain = float(page.metric[0].delta.removesuffix(" dB"))
+    page.toggle(key="photo_careful").set_value(True)
+    page = finish(page.run())
+    assert float(page.metric[0].delta.removesuffix(" dB")) > plain
+    assert page.query_params["photo_careful"] == "True"
+    page.selectbox(key="photo_method").set_value(QUICK)
+    page = finish(page.run())
+    assert "photo_careful" not in {each.key for each in page.toggle}
+    assert "photo_careful" not in page.query_params

@@ -38,7 +38,7 @@ def show_all_files(
     if not wanted:
         return
     # The name of its own content, so that it outlives a visit to another page.
-    name = ("batch", tuple(brought), method.name, brightness, colour, form)
+    name = ("batch", tuple(brought), method.name, method.careful, brightness, colour, form)
     files = [own.open_file(each) or own.NamedFile(b"", each.name) for each in brought]
     network = get_level_network()
     made = result_of(

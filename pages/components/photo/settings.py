@@ -45,6 +45,12 @@ def settings(cards: dict[str, Card]) -> list[Setting]:
         Setting("photo_strength", default_strength, _parse_strength, counts=_adds_noise),
         Setting("photo_seed", 0, link.number("seed", 0, HIGHEST_SEED, int), counts=_adds_noise),
         Setting("photo_method", methods[0], link.one_of("method", methods)),
+        Setting(
+            "photo_careful",
+            False,
+            link.truth("careful"),
+            counts=lambda values: values["photo_method"] in cards,
+        ),
         Setting("photo_own_level", False, link.truth("own level")),
         Setting(
             "photo_level",

@@ -82,7 +82,8 @@ def denoise(
 ) -> np.ndarray | None:
     """Return the denoised pixels; None while they are worked on, which the page then shows."""
     added = noise and (noise[0].name, *noise[1:])
-    name = (picture.name, added, method.name, method.card and method.card.sha256, round(level, 6))
+    version = method.card and method.card.sha256
+    name = (picture.name, added, method.name, version, method.careful, round(level, 6))
     return result_of("photo_job", name, lambda watch: method.run(noisy, level, watch))
 
 
