@@ -5,8 +5,8 @@ const kept = new Map();
 
 /**
  * @param {Uint8Array} data what `to_bytes` in pages/components/viewer wrote
- * @returns the header, with the `content` (Uint8Array) of each picture and of each part of the
- *   preview; null if something was left out that is not here
+ * @returns the header, with the `content` (Uint8Array) of each picture, map of classes and part of
+ *   the preview; null if something was left out that is not here
  */
 export function unpack(data) {
   const start = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true) + 4;
@@ -14,7 +14,8 @@ export function unpack(data) {
   const before = kept.get(header.key);
   const now = new Map();
   let offset = start;
-  for (const part of [...header.pictures, ...(header.preview?.parts ?? [])]) {
+  const { pictures, classes, preview } = header;
+  for (const part of [...pictures, ...(classes?.maps ?? []), ...(preview?.parts ?? [])]) {
     part.content = part.length
       ? data.slice(offset, offset + part.length)
       : (now.get(part.version) ?? before?.get(part.version));

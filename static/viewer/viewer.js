@@ -254,9 +254,11 @@ class Viewer {
   /** Take over the words that come with the pictures. */
   describe(header) {
     this.areaHeight = header.areaHeight;
-    header.pictures.forEach(({ alt, caption, channels }, i) => {
+    this.labels = header.classes?.labels;
+    header.pictures.forEach(({ title, alt, caption, channels }, i) => {
       const picture = this.pictures[i];
       picture.channels = channels;
+      picture.classes = header.classes?.maps.find((map) => map.title === title);
       picture.canvas.setAttribute("aria-label", alt);
       picture.caption.textContent = caption;
     });
@@ -627,8 +629,34 @@ class Viewer {
     const [x, y] = [pixel.x, pixel.y].map((n) => String(n).padStart(digits, FIGURE_SPACE));
     this.find(".place").textContent = `x ${x}  y ${y}`;
     this.all(".level").forEach((cell, i) => {
-      cell.textContent = this.levels(this.pictures[i], pixel).map(padded).join(" ");
+      const picture = this.pictures[i];
+      cell.textContent = picture.classes
+        ? this.labelAt(picture.classes, pixel)
+        : this.levels(picture, pixel).map(padded).join(" ");
     });
+  }
+
+  /** The name of what a pixel is; a dash where it has none, or the numbers are being read. */
+  labelAt(map, { x, y }) {
+    if (!map.numbers) this.readClasses(map);
+    return this.labels[map.numbers?.[4 * (y * this.width + x)]] ?? "–";
+  }
+
+  /** Read the numbers of a map, which nobody needs before the mouse is over a picture. */
+  async readClasses(map) {
+    if (map.reading) return;
+    map.reading = true;
+    let read = await decode({ ...map, channels: 1 }, this.width, this.height);
+    if (!(read instanceof ImageData)) {
+      const canvas = element("canvas", "");
+      Object.assign(canvas, { width: this.width, height: this.height });
+      const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+      context.drawImage(read, 0, 0);
+      read.close();
+      read = context.getImageData(0, 0, this.width, this.height);
+    }
+    map.numbers = read.data;
+    this.renderPixel();
   }
 
   /** The 8-bit values of a pixel: one where the picture is grey there, else three. */

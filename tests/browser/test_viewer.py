@@ -225,6 +225,21 @@ def test_the_pixel_under_the_mouse_is_read_out(show):
         assert cell.inner_text().replace("\u2007", " ").split() == [str(n) for n in value]
 
 
+@pytest.mark.parametrize("what", ["crop", "photo"])  # Sent as they are, and as files.
+def test_the_class_under_the_mouse_is_named(show, what):
+    page = show(f"{what}&classes=yes")
+    original = canvas_of(page, "Original")
+    width, height = (original.bounding_box()[side] for side in ("width", "height"))
+    cells = page.locator(".level")
+    for share, expected in ((0.25, "sky"), (0.75, "road")):
+        original.hover(position={"x": width / 2, "y": share * height})
+        expect(cells.nth(1)).to_have_text(expected)
+        expect(cells.nth(2)).to_have_text("road")
+    original.hover(position={"x": 1, "y": 1})
+    expect(cells.nth(1)).to_have_text("–")
+    assert len(cells.nth(0).inner_text().split()) == 3  # Its own values, in three channels.
+
+
 def test_the_wheel_scrolls_the_page_until_zooming_is_meant(show):
     page = show("photo", height=500)
     noisy = canvas_of(page, "Noisy")

@@ -1,12 +1,13 @@
 """A page that holds nothing but the comparison viewer, for its tests.
 
-``?what=`` chooses the pictures: digit, crop, photo, large, tall, six or markup.
+``?what=`` chooses the pictures: digit, crop, photo, large, tall, six or markup.  ``?classes=``
+says that the pictures have some.
 """
 
 import numpy as np
 import streamlit as st
 
-from pages.components.viewer import compare
+from pages.components.viewer import Classes, compare
 
 MARKUP = '<img src="x" onerror="window.broken = true"><b>Bold</b>'
 
@@ -24,6 +25,16 @@ def photo(seed: int, height: int = 480, width: int = 720) -> dict[str, np.ndarra
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     waves = np.stack([np.sin(x / 40), np.cos(y / 30), np.sin((x + y) / 60)], axis=-1)
     return _corrupted(0.5 + 0.4 * waves, seed, 0.15)
+
+
+def classes(images: dict[str, np.ndarray]) -> Classes:
+    """Sky above road in the second picture, a corner of neither; all road in the third."""
+    _, second, third = images
+    height, width = images[second].shape[:2]
+    sky_above = np.zeros((height, width), np.uint8)
+    sky_above[height // 2 :] = 1
+    sky_above[:4, :4] = 255
+    return Classes(["sky", "road"], {second: sky_above, third: np.ones_like(sky_above)})
 
 
 def _corrupted(clean: np.ndarray, seed: int, spread: float) -> dict[str, np.ndarray]:
@@ -58,7 +69,9 @@ def _show(what: str) -> None:
         captions[MARKUP] = MARKUP
     if st.toggle("Viewer", value=True):
         alt = {"Noisy": "A T with noise"}
-        compare(pictures(what, seed), key="viewer", captions=captions, alt=alt)
+        images = pictures(what, seed)
+        named = classes(images) if "classes" in st.query_params else None
+        compare(images, key="viewer", captions=captions, alt=alt, classes=named)
 
 
 if __name__ == "__main__":

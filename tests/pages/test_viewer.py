@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.components.viewer import to_bytes
+from pages.components.viewer import Classes, to_bytes
 
 
 def unpack(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
@@ -36,7 +36,11 @@ def unpack_all(data: bytes) -> tuple[dict, list[bytes]]:
     (length,) = struct.unpack_from("<I", data)
     header = json.loads(data[4 : 4 + length])
     offset, content = 4 + length, []
-    for part in [*header["pictures"], *header.get("preview", {}).get("parts", [])]:
+    for part in [
+        *header["pictures"],
+        *header.get("classes", {}).get("maps", []),
+        *header.get("preview", {}).get("parts", []),
+    ]:
         content.append(data[offset : offset + part["length"]])
         offset += part["length"]
     assert offset == len(data)
@@ -95,6 +99,23 @@ def test_words_travel_beside_the_pictures_in_their_order():
     ]
     assert [picture["caption"] for picture in header["pictures"]] == ["", "21.2 dB"]
     assert (header["key"], header["areaHeight"], header["zoom"]) == ("k", 300, 1)
+
+
+def test_classes_are_sent_once_and_again_when_they_change():
+    images = {"Picture": np.zeros((3, 5, 1), np.float32), "Found": np.ones((3, 5, 1), np.float32)}
+    numbers = np.arange(15, dtype=np.uint8).reshape(3, 5)
+
+    def sent(found: np.ndarray, known=()) -> tuple[dict, bytes]:
+        data = to_bytes(images, classes=Classes(["sky", "road"], {"Found": found}), known=known)
+        header, content = unpack_all(data)
+        return header["classes"], content[2]
+
+    about, content = sent(numbers)
+    assert (about["labels"], content) == (["sky", "road"], numbers.tobytes())
+    (row,) = about["maps"]
+    assert (row["title"], row["encoding"], row["length"]) == ("Found", "raw", 15)
+    assert sent(numbers, known=[row["version"]])[1] == b""
+    assert sent(numbers + 1, known=[row["version"]])[1] == (numbers + 1).tobytes()
 
 
 def test_grey_and_colour_may_be_compared(rng):

@@ -39,6 +39,11 @@ def overlay(
     return result
 
 
+def without_void(classes: np.ndarray, count: int) -> np.ndarray:
+    """Return class numbers ``(H, W)`` with -1 where a truth has none of the ``count`` classes."""
+    return np.where(classes < count, classes, -1)
+
+
 def table_of(colours: Sequence[str]) -> np.ndarray:
     """Return hexadecimal colours as ``float32 (K, 3)`` from 0 to 255."""
     return np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colours], np.float32)

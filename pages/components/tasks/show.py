@@ -1,6 +1,6 @@
 """How the answers of a task are shown, by the kind of its target."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -20,9 +20,15 @@ from pages.components.tasks.downloads import (
     pick_answer,
 )
 from pages.components.tasks.given import Given
-from pages.components.tasks.regions import COLOURS, as_shown, overlay, table_of
+from pages.components.tasks.regions import (
+    COLOURS,
+    as_shown,
+    overlay,
+    table_of,
+    without_void,
+)
 from pages.components.tasks.texts import score_text
-from pages.components.viewer import compare
+from pages.components.viewer import Classes, compare
 
 Answers = Mapping[str, np.ndarray]
 
@@ -73,13 +79,20 @@ def show_mask(task: Task, given: Given, answers: Answers) -> None:
 
 def show_classes(task: Task, given: Given, answers: Answers) -> None:
     """Draw each class in its colour, with a legend that says how much of the picture it is."""
-    colours = task.target.colours
-    _show_regions(task, given, answers, lambda found: found, table_of(colours))
+    colours, labels = task.target.colours, task.target.labels
+    _show_regions(
+        task,
+        given,
+        answers,
+        lambda found: without_void(found, len(labels)),
+        table_of(colours),
+        labels,
+    )
     shown = dict(answers)
     if given.target is not None:
         shown[task.words[0]] = given.target
     rows = []
-    for number, (label, colour) in enumerate(zip(task.target.labels, colours, strict=True)):
+    for number, (label, colour) in enumerate(zip(labels, colours, strict=True)):
         shares = "".join(f"<td>{np.mean(found == number):.1%}</td>" for found in shown.values())
         swatch = f"background:{colour};display:inline-block;width:1.1em;height:1.1em"
         rows.append(
@@ -139,8 +152,12 @@ def _show_regions(
     answers: Answers,
     numbers: Callable[[np.ndarray], np.ndarray],
     colours: np.ndarray,
+    labels: Sequence[str] = (),
 ) -> None:
-    """Draw input, answers and truth in one viewer, regions over the picture."""
+    """Draw input, answers and truth in one viewer, regions over the picture.
+
+    With ``labels`` the mouse reads out those of the numbers.
+    """
     viewer = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         strength = widgets.slider(
@@ -152,10 +169,15 @@ def _show_regions(
     regions = dict(answers)
     if given.target is not None:
         regions[task.words[0]] = given.target
-    for title, found in regions.items():
-        images[title] = overlay(picture, numbers(found), colours, strength / 100, contour)
+    marks = {title: numbers(found) for title, found in regions.items()}
+    for title, each in marks.items():
+        images[title] = overlay(picture, each, colours, strength / 100, contour)
+    classes = None
+    if labels:
+        # What has no label is -1, which becomes 255.
+        classes = Classes(labels, {title: each.astype(np.uint8) for title, each in marks.items()})
     with viewer:
-        compare(images, key="tasks_viewer")
+        compare(images, key="tasks_viewer", classes=classes)
 
 
 def _show_scores(task: Task, given: Given, answers: Answers) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,18 @@ BLOCKED = "static_files_blocked"
 
 
 @dataclass(frozen=True)
+class Classes:
+    """What is at each pixel, to be read out under the mouse in place of its values.
+
+    ``numbers`` are ``uint8 (H, W)`` by the title of a picture, each the place of a word in
+    ``labels``; other numbers stand for nothing that has a name.
+    """
+
+    labels: Sequence[str]
+    numbers: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Preview:
     """What static/live/preview.js needs to draw the pictures itself while a slider is dragged.
 
@@ -67,6 +79,7 @@ def compare(
     captions: Mapping[str, str] | None = None,
     height: int | None = None,
     zoom: float | None = None,
+    classes: Classes | None = None,
     preview: Preview | None = None,
 ) -> None:
     """Draw the comparison viewer with these pictures, in this order.
@@ -90,6 +103,7 @@ def compare(
         captions=captions,
         height=height,
         zoom=zoom,
+        classes=classes,
         preview=preview,
         known=st.session_state.get(sent, ()),
     )
@@ -111,6 +125,7 @@ def to_bytes(
     captions: Mapping[str, str] | None = None,
     height: int | None = None,
     zoom: float | None = None,
+    classes: Classes | None = None,
     preview: Preview | None = None,
     known: Collection[str] = (),
 ) -> bytes:
@@ -118,7 +133,8 @@ def to_bytes(
 
     The form is: length of the header (4 bytes, little-endian), header (JSON, UTF-8), then
     the pictures, one after the other, each ``raw`` (8-bit, row by row, channels
-    interleaved) or an ``image/webp`` or ``image/png`` file, then the parts of the preview.
+    interleaved) or an ``image/webp`` or ``image/png`` file, then the numbers of classes, as
+    grey pictures, then the parts of the preview.
     Equal pictures give an equal ``version`` in the header, whatever their captions.  A picture
     or part whose own version is ``known`` to the browser is left out: its length is 0.
 
@@ -156,6 +172,12 @@ def to_bytes(
         "zoom": zoom,
         "pictures": pictures,
     }
+    if classes is not None:
+        header["classes"] = {"labels": list(classes.labels), "maps": []}
+        for title, numbers in classes.numbers.items():
+            about, file = _part(numbers[..., np.newaxis], known)
+            content.append(file)
+            header["classes"]["maps"].append({"title": title, **about, "length": len(file)})
     if preview is not None:
         header["preview"] = {**preview.about, "parts": []}
         for name, part in preview.parts.items():
@@ -176,12 +198,16 @@ def _versions(data: bytes) -> frozenset[str]:
     """Return the versions of all pictures and parts that packed data speaks of."""
     (length,) = struct.unpack_from("<I", data)
     header = json.loads(data[4 : 4 + length])
-    parts = [*header["pictures"], *header.get("preview", {}).get("parts", ())]
+    parts = [
+        *header["pictures"],
+        *header.get("classes", {}).get("maps", ()),
+        *header.get("preview", {}).get("parts", ()),
+    ]
     return frozenset(part["version"] for part in parts)
 
 
 def _part(part: np.ndarray | bytes, known: Collection[str]) -> tuple[dict, bytes]:
-    """Return what there is to say of a part of the preview, and what is sent of it.
+    """Return what there is to say of a map or a part of the preview, and what is sent of it.
 
     A picture is sent as a picture is, and may be one of those that are shown.
     """
