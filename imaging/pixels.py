@@ -19,6 +19,17 @@ def to_image(pixels: np.ndarray) -> np.ndarray:
     return np.divide(pixels, np.float32(white(pixels)), dtype=np.float32)
 
 
+def as_rgb(picture: np.ndarray) -> np.ndarray:
+    """Return pixels or an image, grey or in colour, as an image ``(H, W, 3)``."""
+    image = as_image(picture)
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+
+
+def as_image(picture: np.ndarray) -> np.ndarray:
+    """Return pixels as float32 in [0, 1], and an image as it is."""
+    return to_image(picture) if picture.dtype.kind == "u" else picture
+
+
 def to_pixels(image: np.ndarray, dtype: type = np.uint8) -> np.ndarray:
     """Return values in [0, 1] rounded to ``dtype``; outside they are clipped, NaN becomes black."""
     highest = np.float32(np.iinfo(dtype).max)

@@ -312,11 +312,7 @@ TRAPS: dict[str, Recipe] = {
 # Those of the jobs beyond noise stand beside their tasks.
 JOBS: dict[str, Recipe] = {
     name: Recipe(
-        name,
-        each["title"],
-        each["purpose"],
-        each["source"],
-        TrainConfig(task=task.name, **each["config"]),
+        name, each.title, each.purpose, each.source, TrainConfig(task=task.name, **each.config)
     )
     for task in TASKS.values()
     for name, each in task.recipes.items()

@@ -21,23 +21,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imaging import pixels
 from imaging.cielab import colourfulness, in_grey, lab_to_rgb, rgb_to_lab, with_colour
 from imaging.metrics import psnr
 from imaging.resize import resize
-from models.tasks.contract import (
-    Baseline,
-    DataSet,
-    Examples,
-    Hint,
-    Metric,
-    Network,
-    Sample,
-    Settings,
-    Signal,
-    Task,
-    Watch,
-    by_name,
-)
+from imaging.samples.photo_samples import PHOTO_SAMPLES
+from models.tasks import contract
+from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.sample_photos import sample_photos
 
 SPAN = 110  # a and b divided by this lie within [-1, 1] for every colour a screen can show.
 NO_HINT_SHARE = 0.125
@@ -89,7 +80,7 @@ def load_photos(folder: Path | None, split: str) -> Examples:
 def _examples(photos: list[np.ndarray], split: str) -> Examples:
     if split != "test":
         return Examples(photos)
-    exact = [photo.astype(np.float32) / 255 for photo in photos]
+    exact = [pixels.to_image(photo) for photo in photos]
     return Examples(exact, [in_grey(each) for each in exact])
 
 
@@ -198,8 +189,7 @@ def _hints(dots: Dots, shown: tuple[int, int], size: tuple[int, int], small: lis
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """Return the picture as ``float32 (H, W, 3)``, grey."""
-    image = image.astype(np.float32) / 255 if image.dtype == np.uint8 else image
-    return in_grey(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image)
+    return in_grey(pixels.as_rgb(image))
 
 
 def colour_missed(target: np.ndarray, answer: np.ndarray) -> float:
@@ -223,7 +213,7 @@ def _crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarra
     if source != side:
         crop = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.BICUBIC))
     crop = crop[:, ::-1] if rng.random() < 0.5 else crop
-    return crop.astype(np.float32) / 255
+    return pixels.to_image(crop)
 
 
 def grey(image: np.ndarray, hint: object = None, watch: Watch | None = None) -> np.ndarray:
@@ -265,33 +255,23 @@ def spread_hints(
     return with_colour(image, resize(ab, height, width))
 
 
-def _load_sample(name: str) -> tuple[np.ndarray, np.ndarray]:
-    from skimage import data
-
-    target = getattr(data, name)().astype(np.float32) / 255
-    return in_grey(target), target
-
-
 def _face_sample() -> tuple[np.ndarray, np.ndarray]:
-    from skimage import data
-
-    # The astronaut's face, framed as those of the training.
-    target = data.astronaut()[10:266, 90:346].astype(np.float32) / 255
-    target = np.clip(resize(target, SIDE, SIDE), 0, 1)
+    """The astronaut's face, framed as those of the training."""
+    face = PHOTO_SAMPLES["astronaut"].load()[10:266, 90:346]
+    target = np.clip(resize(pixels.to_image(face), SIDE, SIDE), 0, 1)
     return in_grey(target), target
 
 
 TINT = (5.0, 11.0)
-NASA = ("NASA, scikit-image", "public domain")
 METRICS = (
-    Metric(
+    contract.Metric(
         "psnr",
         "PSNR",
         "dB",
         psnr,
         "Of red, green and blue. A brown that is never far off scores well: read both numbers.",
     ),
-    Metric(
+    contract.Metric(
         "colourfulness",
         "Colourfulness missed",
         "",
@@ -302,12 +282,16 @@ METRICS = (
     ),
 )
 BASELINES = (
-    Baseline("tint", "One tint", "The same colour everywhere, the mean of all photos.", one_tint),
-    Baseline("grey", "Grey", "No colour at all.", grey),
+    contract.Baseline(
+        "tint", "One tint", "The same colour everywhere, the mean of all photos.", one_tint
+    ),
+    contract.Baseline("grey", "Grey", "No colour at all.", grey),
 )
 
 
-def _recipes(name: str, title: str, purpose: str, data: str, hints: int) -> dict[str, dict]:
+def _recipes(
+    name: str, title: str, purpose: str, data: str, hints: int
+) -> dict[str, contract.Recipe]:
     settings = {
         "channels": 1,
         "size": None,
@@ -330,23 +314,24 @@ def _recipes(name: str, title: str, purpose: str, data: str, hints: int) -> dict
         "average": 0.995,
         "clip": 1.0,
     }
-    plain = config | {"settings": config["settings"] | {"skips": False}}
-    lost = "Colours run over edges: where they end was lost on the way down."
-    return {
-        name: {"title": title, "purpose": purpose, "source": SOURCE, "config": config},
-        f"{name}-plain": {
-            "title": f"{title}, no skips",
-            "purpose": lost,
-            "source": SOURCE,
-            "config": plain,
-        },
-    }
+    return by_name(
+        [
+            contract.Recipe(name, title, purpose, SOURCE, config),
+            contract.Recipe(
+                f"{name}-plain",
+                f"{title}, no skips",
+                "Colours run over edges: where they end was lost on the way down.",
+                SOURCE,
+                contract.with_settings(config, skips=False),
+            ),
+        ]
+    )
 
 
-def _task(hints: bool, **fields: object) -> Task:
-    return Task(
-        input=Signal("image", channels=3),
-        target=Signal("image", channels=3),
+def _task(hints: bool, **fields: object) -> contract.Task:
+    return contract.Task(
+        input=contract.Signal("image", channels=3),
+        target=contract.Signal("image", channels=3),
         words=("Original", "Grey", "Coloured"),
         metrics=METRICS,
         losses=("colour", "mae", "mse"),
@@ -374,7 +359,7 @@ FACES = _task(
     name="colour-faces",
     title="Colour faces",
     description="Gives a grey portrait the colours that faces usually have.",
-    data=by_name([DataSet("faces", "Faces of nobody", load_faces)]),
+    data=by_name([contract.DataSet("faces", "Faces of nobody", load_faces)]),
     recipes=_recipes(
         "colour-faces",
         "Colour faces",
@@ -383,7 +368,7 @@ FACES = _task(
         hints=0,
     ),
     baselines=by_name(BASELINES),
-    hint=Hint(
+    hint=contract.Hint(
         "vividness",
         "Vividness",
         low=0.0,
@@ -393,7 +378,13 @@ FACES = _task(
         description="A guess is paler than the truth. At 1.2 faces are about as colourful as "
         "photos are, and a little further from the true colours.",
     ),
-    samples=by_name([Sample("astronaut-face", "Astronaut", _face_sample, *NASA)]),
+    samples=by_name(
+        [
+            contract.Sample(
+                "astronaut-face", "Astronaut", _face_sample, "NASA, scikit-image", "public domain"
+            )
+        ]
+    ),
 )
 PHOTOS = _task(
     hints=True,
@@ -410,7 +401,7 @@ PHOTOS = _task(
     ),
     data=by_name(
         [
-            DataSet(
+            contract.DataSet(
                 "colour-photos",
                 "Photos",
                 load_photos,
@@ -420,7 +411,7 @@ PHOTOS = _task(
     ),
     baselines=by_name(
         [
-            Baseline(
+            contract.Baseline(
                 "spread",
                 "Nearest hint",
                 "Each pixel takes the colour of hints that are near, in place and in lightness.",
@@ -429,24 +420,9 @@ PHOTOS = _task(
             *BASELINES,
         ]
     ),
-    samples=by_name(
-        [
-            Sample("astronaut", "Astronaut", partial(_load_sample, "astronaut"), *NASA),
-            Sample(
-                "coffee",
-                "Coffee",
-                partial(_load_sample, "coffee"),
-                "R. Michel, scikit-image",
-                "CC0",
-            ),
-            Sample(
-                "cat",
-                "Cat",
-                partial(_load_sample, "chelsea"),
-                "S. van der Walt, scikit-image",
-                "CC0",
-            ),
-        ]
+    samples=sample_photos(
+        [PHOTO_SAMPLES[name] for name in ("astronaut", "coffee", "cat")],
+        lambda photo: (in_grey(photo), photo),
     ),
 )
 TASKS = (FACES, PHOTOS)

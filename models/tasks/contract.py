@@ -130,6 +130,17 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How a network is made: ``config`` are fields of ``train.config.TrainConfig`` by name."""
+
+    name: str
+    title: str
+    purpose: str
+    source: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Hint:
     """What a visitor may tell a network besides its input; left out, the task finds it itself."""
 
@@ -236,7 +247,7 @@ class Task:
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     fair: Callable[[Baseline, str, float], Baseline] | None = None
     samples: Mapping[str, Sample] = field(default_factory=dict)
-    recipes: Mapping[str, dict] = field(default_factory=dict)
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
     hint: Hint | None = None
     touches: Mapping[str, Touch] = field(default_factory=dict)
     scale: int = 1
@@ -253,6 +264,11 @@ class Task:
 def as_it_is(tensor: np.ndarray) -> np.ndarray:
     """Return what is a picture already, ``(N, H, W, C)``, within [0, 1]."""
     return np.clip(tensor, 0, 1)
+
+
+def with_settings(config: Mapping[str, Any], **settings: object) -> dict[str, Any]:
+    """Return the configuration of a recipe with other settings of its network."""
+    return {**config, "settings": config["settings"] | settings}
 
 
 def by_name(things: Sequence[Any]) -> dict[str, Any]:

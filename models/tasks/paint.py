@@ -14,7 +14,6 @@ Source:
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,24 +21,13 @@ from PIL import Image
 
 from imaging.cielab import rgb_to_lab, statistics, with_colours_of, with_statistics
 from imaging.metrics import ssim
+from imaging.pixels import as_rgb, to_image
 from imaging.resize import resize
+from imaging.samples.photo_samples import PHOTO_SAMPLES
+from models.tasks import contract
 from models.tasks.colour_photos import load_photos
-from models.tasks.contract import (
-    Baseline,
-    DataSet,
-    Examples,
-    Hint,
-    Metric,
-    Network,
-    Sample,
-    Settings,
-    Signal,
-    Task,
-    Touch,
-    Watch,
-    as_it_is,
-    by_name,
-)
+from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.sample_photos import sample_photos
 
 MULTIPLE = 4
 STRENGTH = 0.8  # Where nothing is said; more shows the weave of the network in flat areas.
@@ -143,12 +131,6 @@ def _in_colours(image: np.ndarray) -> np.ndarray:
     return with_statistics(image, *map(np.array, MONET))
 
 
-def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Return the picture as ``float32 (H, W, 3)`` in [0, 1]."""
-    image = image.astype(np.float32) / 255 if image.dtype == np.uint8 else image
-    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
-
-
 def structure_kept(target: np.ndarray, answer: np.ndarray) -> float:
     """Return the SSIM of the lightness: 1 where light and dark are where they were."""
     return ssim(*(rgb_to_lab(each)[..., :1] / 100 for each in (target, answer)))
@@ -161,7 +143,7 @@ def _crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarra
     height, width = picture.shape[:2]
     top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
     crop = picture[top : top + side, left : left + side]
-    return (crop[:, ::-1] if rng.random() < 0.5 else crop).astype(np.float32) / 255
+    return to_image(crop[:, ::-1] if rng.random() < 0.5 else crop)
 
 
 def palette_missed(target: np.ndarray, answer: np.ndarray) -> float:
@@ -171,43 +153,49 @@ def palette_missed(target: np.ndarray, answer: np.ndarray) -> float:
     )
 
 
-def _load_sample(name: str) -> tuple[np.ndarray, None]:
-    from skimage import data
+SOURCE = "Johnson et al., ECCV 2016, with random filters"
+_CONFIG = {
+    "data": "photos-and-monet",
+    "architecture": "painter",
+    "settings": {"filters": 16, "blocks": 3},
+    "loss": "paint",
+    "learning_rate": 0.001,
+    "schedule": "cosine",
+    "batch": 8,
+    "crop": 192,
+    "epoch_batches": 100,
+    "epochs": 50,
+    "average": 0.998,
+    "clip": 1.0,
+}
+RECIPES = by_name(
+    [
+        contract.Recipe(
+            "monet",
+            "Monet",
+            "Paints strokes, learned from paintings by Claude Monet.",
+            SOURCE,
+            _CONFIG,
+        ),
+        contract.Recipe(
+            "monet-plain",
+            "Monet, no skips",
+            "Each layer repaints what the one before it left.",
+            SOURCE,
+            contract.with_settings(_CONFIG, skips=False),
+        ),
+    ]
+)
 
-    return getattr(data, name)().astype(np.float32) / 255, None
-
-
-def _recipe(title: str, purpose: str, **settings: object) -> dict:
-    return {
-        "title": title,
-        "purpose": purpose,
-        "source": "Johnson et al., ECCV 2016, with random filters",
-        "config": {
-            "data": "photos-and-monet",
-            "architecture": "painter",
-            "settings": {"filters": 16, "blocks": 3} | settings,
-            "loss": "paint",
-            "learning_rate": 0.001,
-            "schedule": "cosine",
-            "batch": 8,
-            "crop": 192,
-            "epoch_batches": 100,
-            "epochs": 50,
-            "average": 0.998,
-            "clip": 1.0,
-        },
-    }
-
-
-TASK = Task(
+TASK = contract.Task(
     name="paint",
     title="Paint like Monet",
     description="Paints a photo with the colours and strokes of Claude Monet.",
-    input=Signal("image", channels=3),
-    target=Signal("image", channels=3),
+    input=contract.Signal("image", channels=3),
+    target=contract.Signal("image", channels=3),
     words=("Photo", "Photo", "Painted"),
     metrics=(
-        Metric(
+        contract.Metric(
             "structure",
             "Structure kept",
             "",
@@ -215,7 +203,7 @@ TASK = Task(
             "SSIM of the lightness with the photo: 1 where nothing moved, below 0.5 much is lost.",
             decimals=3,
         ),
-        Metric(
+        contract.Metric(
             "palette",
             "Palette missed",
             "",
@@ -229,7 +217,7 @@ TASK = Task(
     watch=(),
     data=by_name(
         [
-            DataSet(
+            contract.DataSet(
                 "photos-and-monet",
                 "Photos and paintings",
                 load,
@@ -242,17 +230,10 @@ TASK = Task(
     validation=validation,
     solve=solve,
     walk="crops",
-    recipes={
-        "monet": _recipe("Monet", "Paints strokes, learned from paintings by Claude Monet."),
-        "monet-plain": _recipe(
-            "Monet, no skips",
-            "Each layer repaints what the one before it left.",
-            skips=False,
-        ),
-    },
+    recipes=RECIPES,
     baselines=by_name(
         [
-            Baseline(
+            contract.Baseline(
                 "reinhard",
                 "Colour statistics",
                 "The photo in the mean and spread of Monet's colours, as Reinhard did it in 2001.",
@@ -260,35 +241,11 @@ TASK = Task(
             )
         ]
     ),
-    samples=by_name(
-        [
-            Sample(
-                "coffee",
-                "Coffee",
-                partial(_load_sample, "coffee"),
-                "R. Michel, scikit-image",
-                "CC0",
-            ),
-            Sample(
-                "cat",
-                "Cat",
-                partial(_load_sample, "chelsea"),
-                "S. van der Walt, scikit-image",
-                "CC0",
-            ),
-            Sample(
-                "astronaut",
-                "Astronaut",
-                partial(_load_sample, "astronaut"),
-                "NASA, scikit-image",
-                "public domain",
-            ),
-            Sample(
-                "rocket", "Rocket", partial(_load_sample, "rocket"), "SpaceX, scikit-image", "CC0"
-            ),
-        ]
+    samples=sample_photos(
+        [PHOTO_SAMPLES[name] for name in ("coffee", "cat", "astronaut", "rocket")],
+        lambda photo: (photo, None),
     ),
-    hint=Hint(
+    hint=contract.Hint(
         "strength",
         "Strength",
         low=0.0,
@@ -299,7 +256,7 @@ TASK = Task(
     ),
     touches=by_name(
         [
-            Touch(
+            contract.Touch(
                 "own-colours",
                 "Keep my colours",
                 "The strokes alone: each place keeps the colour that it has in the photo.",
@@ -309,5 +266,5 @@ TASK = Task(
     ),
     soft=soft,
     decide=decide,
-    picture=lambda tensor: as_it_is(tensor[..., :3]),
+    picture=lambda tensor: contract.as_it_is(tensor[..., :3]),
 )

@@ -13,31 +13,19 @@ entries of that contest had (Caicedo et al., Nature Methods 2019, doi:10.1038/s4
 """
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
+from skimage import data
 
-from imaging import segmentation
+from imaging import segmentation as regions
 from imaging.crops import Moves, jitter, random_crop
-from imaging.pixels import to_8_bits, to_pixels
+from imaging.pixels import to_8_bits, to_image, to_pixels
 from imaging.samples.drawn_scenes import draw_cells
-from models.tasks.contract import (
-    Baseline,
-    DataSet,
-    Examples,
-    Hint,
-    Metric,
-    Network,
-    Sample,
-    Settings,
-    Signal,
-    Task,
-    Watch,
-    by_name,
-)
-from models.tasks.segmentation import coloured, read_pairs, read_pixels, shares
+from models.tasks import contract, segmentation
+from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 
 BACKGROUND, INSIDE, BORDER = range(3)
 CLASS_COLOURS = ("#1b1b1b", "#e69f00", "#56b4e9")
@@ -52,13 +40,13 @@ FLATTEST, FLATTEST_DEEP = 16 / 255, 1 / 255
 # Best on fifty training pictures: borders weigh more in training, so shares of cell are too large.
 THRESHOLD, SEED = 0.7, 0.6
 SMALLEST_SEED = 8  # pixels
-DRAWN = {"train": (0, 400), "validation": (1, 60), "test": (2, 60)}  # seed and pictures
+DRAWN = (400, 60, 60)  # pictures of each split
 SAMPLES = Path(__file__).parent / "samples"
 
 
 def load(folder: Path | None, split: str) -> Examples:
     """Return pictures with every nucleus numbered; rare kinds stand in the training list often."""
-    examples = read_pairs(folder, "cells", "labels", split)
+    examples = segmentation.read_pairs(folder, "cells", "labels", split)
     if split != "train" or folder is None:
         return examples
     about = json.loads((folder / "cells" / "split.json").read_text())
@@ -72,10 +60,7 @@ def load(folder: Path | None, split: str) -> Examples:
 
 def load_drawn(folder: Path | None, split: str) -> Examples:
     """Return cells that the program draws, the same each time."""
-    seed, count = DRAWN[split]
-    rng = np.random.default_rng(seed)
-    pairs = [draw_cells(rng) for _ in range(count)]
-    return Examples([numbers for _, numbers in pairs], [picture for picture, _ in pairs])
+    return segmentation.draw_pairs(draw_cells, DRAWN, split)
 
 
 def bounds(picture: np.ndarray) -> tuple[float, float]:
@@ -102,23 +87,27 @@ def batch(
     examples: Examples, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return crops ``float32 (N, S, S, C)`` and for each pixel its class and weight."""
-    pairs = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
-    images = [_channels(_recoloured(image, rng), settings) for image, _ in pairs]
-    return np.stack(images), np.stack([classes_and_weights(cells) for _, cells in pairs])
+    crops = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
+    return segmentation.stacked(
+        crops, lambda crop: _channels(_recoloured(crop, rng), settings), classes_and_weights
+    )
 
 
 def validation(
     examples: Examples, settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a crop of each of the first 64 pictures, in its own size and colours."""
-    pairs = [_crop(examples, i, settings, Moves(), rng) for i in range(min(64, len(examples)))]
-    images = [_channels(image.astype(np.float32) / 255, settings) for image, _ in pairs]
-    return np.stack(images), np.stack([classes_and_weights(cells) for _, cells in pairs])
+    crops = [
+        _crop(examples, index, settings, Moves(), rng) for index in segmentation.validated(examples)
+    ]
+    return segmentation.stacked(
+        crops, lambda crop: _channels(to_image(crop), settings), classes_and_weights
+    )
 
 
 def classes_and_weights(cells: np.ndarray) -> np.ndarray:
     """Return ``float32 (H, W, 2)``: class of each pixel, and how much it counts."""
-    border = segmentation.borders(cells)
+    border = regions.borders(cells)
     classes = np.where(border, BORDER, np.where(cells > 0, INSIDE, BACKGROUND))
     return np.stack([classes, np.where(border, BORDER_WEIGHT, 1.0)], axis=-1).astype(np.float32)
 
@@ -130,7 +119,7 @@ def soft(network: Network, picture: np.ndarray, watch: Watch | None = None) -> n
         pixels = np.broadcast_to(pixels, (*pixels.shape[:2], network.channels))
     elif network.channels == 1 < pixels.shape[2]:
         pixels = pixels.mean(axis=2, keepdims=True).astype(np.uint8)
-    return shares(network, pixels, watch)
+    return segmentation.shares(network, pixels, watch)
 
 
 def decide(shares: np.ndarray, threshold: float | None = None) -> np.ndarray:
@@ -141,9 +130,9 @@ def decide(shares: np.ndarray, threshold: float | None = None) -> np.ndarray:
     threshold = THRESHOLD if threshold is None else threshold
     mask = shares[..., BACKGROUND] < 1 - threshold
     seeds, _ = ndimage.label(mask & (shares[..., INSIDE] > SEED))
-    seeds = segmentation.renumbered(seeds, SMALLEST_SEED)
-    found = segmentation.grow(seeds, shares[..., BORDER], mask)
-    return segmentation.renumbered(found, segmentation.SMALLEST)
+    seeds = regions.renumbered(seeds, SMALLEST_SEED)
+    found = regions.grow(seeds, shares[..., BORDER], mask)
+    return regions.renumbered(found, regions.SMALLEST)
 
 
 def solve(
@@ -160,7 +149,7 @@ def otsu_and_watershed(
     picture: np.ndarray, hint: float | None = None, watch: Watch | None = None
 ) -> np.ndarray:
     """Return the numbered cells that brightness alone tells."""
-    return segmentation.watershed_instances(segmentation.otsu(_bright_cells(picture)))
+    return regions.watershed_instances(regions.otsu(_bright_cells(picture)))
 
 
 def _bright_cells(picture: np.ndarray) -> np.ndarray:
@@ -214,24 +203,9 @@ def _recoloured(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return jitter(crop, 0.35, rng, noise=0.06 if noisy < 0.25 else 0)
 
 
-def _picture(tensor: np.ndarray) -> np.ndarray:
-    """Show an input as it is, classes and shares in the colours of the classes."""
-    if tensor.shape[-1] == 2:
-        return coloured(tensor[..., 0].astype(int), CLASS_COLOURS)
-    if np.allclose(tensor.sum(axis=-1), 1, atol=1e-3):
-        return coloured(tensor.argmax(axis=-1), CLASS_COLOURS)
-    return np.clip(tensor, 0, 1)
-
-
 def _sample(name: str) -> tuple[np.ndarray, np.ndarray]:
-    cells = read_pixels(SAMPLES / f"{name}.png")[..., 0]
-    return read_pixels(SAMPLES / f"{name}.jpg"), cells.astype(np.int32)
-
-
-def _from_scikit_image(name: str) -> tuple[np.ndarray, None]:
-    from skimage import data
-
-    return getattr(data, name)(), None
+    cells = segmentation.read_pixels(SAMPLES / f"{name}.png")[..., 0]
+    return segmentation.read_pixels(SAMPLES / f"{name}.jpg"), cells.astype(np.int32)
 
 
 def _drawn_sample() -> tuple[np.ndarray, np.ndarray]:
@@ -242,95 +216,78 @@ def _number_of(cells: np.ndarray) -> int:
     return len(np.unique(cells[cells > 0]))
 
 
-RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
-_UNET: dict[str, Any] = {
-    "architecture": "unet",
-    "settings": {
-        "channels": 3,
-        "size": None,
-        "filters": [16, 32, 64, 96],
-        "dropout": 0.05,
-        "outputs": 3,
-        "head": "softmax",
-        "half": True,
-    },
-    "data": "cells",
-    "loss": "pixel_classes",
-    "optimizer": "adamw",
-    "learning_rate": 0.003,
-    "schedule": "cosine",
-    "batch": 16,
-    "crop": 128,
-    "epochs": 15,
-    "epoch_batches": 100,
-    "average": 0.99,
-    "clip": 1.0,
-}
-# Two minutes on two cores, on cells that the program draws.
-_SMALL: dict[str, Any] = _UNET | {
-    "settings": _UNET["settings"] | {"channels": 1, "filters": [8, 16, 32]},
-    "data": "drawn-cells",
-    "batch": 8,
-    "epochs": 8,
-    "epoch_batches": 50,
-    "average": 0.0,
-}
-RECIPES: dict[str, dict] = {
-    "cells": {
-        "title": "Cells: U-Net",
-        "purpose": "Finds nuclei of any stain and cuts touching ones apart by a class for borders.",
-        "source": RONNEBERGER,
-        "config": _UNET,
-    },
-    "cells-plain": {
-        "title": "Cells: plain encoder-decoder",
-        "purpose": "The same without skip connections: all detail passes the narrow middle.",
-        "source": OURS,
-        "config": _UNET | {"settings": _UNET["settings"] | {"skips": False}},
-    },
-    "cells-small": {
-        "title": "Count drawn cells",
-        "purpose": "Two minutes on cells that the program draws: inside, border, background.",
-        "source": OURS,
-        "config": _SMALL,
-    },
-}
+_UNET = segmentation.unet(
+    [16, 32, 64, 96],
+    outputs=3,
+    head="softmax",
+    data="cells",
+    loss="pixel_classes",
+    batch=16,
+    crop=128,
+    epochs=15,
+)
+RECIPES = by_name(
+    [
+        contract.Recipe(
+            "cells",
+            "Cells: U-Net",
+            "Finds nuclei of any stain and cuts touching ones apart by a class for borders.",
+            segmentation.RONNEBERGER,
+            _UNET,
+        ),
+        contract.Recipe(
+            "cells-plain",
+            "Cells: plain encoder-decoder",
+            "The same without skip connections: all detail passes the narrow middle.",
+            segmentation.OURS,
+            contract.with_settings(_UNET, skips=False),
+        ),
+        contract.Recipe(
+            "cells-small",
+            "Count drawn cells",
+            "Two minutes on cells that the program draws: inside, border, background.",
+            segmentation.OURS,
+            contract.with_settings(_UNET, channels=1, filters=[8, 16, 32])
+            | segmentation.SHORT
+            | {"data": "drawn-cells", "epochs": 8},
+        ),
+    ]
+)
 
 CONTEST = "Data Science Bowl 2018, stage 1"
-PICTURE = Signal("image", channels=3)
-TASK = Task(
+TASK = contract.Task(
     name="segment-cells",
     title="Find cells",
     description="Finds the nuclei in a microscope picture, tells touching ones apart, counts them.",
-    input=PICTURE,
-    target=Signal("instances"),
-    words=("By hand", "Picture", "Found"),
+    input=segmentation.PICTURE,
+    target=contract.Signal("instances"),
+    words=segmentation.WORDS,
     metrics=(
-        Metric(
+        contract.Metric(
             "ap",
             "AP at 0.5",
             "",
-            segmentation.average_precision,
+            regions.average_precision,
             "Of all cells, true or found: the share that match, overlapping by more than half.",
             decimals=3,
         ),
-        Metric(
+        contract.Metric(
             "dice",
             "Dice",
             "",
-            lambda target, answer: segmentation.dice(target > 0, answer > 0),
+            lambda target, answer: regions.dice(target > 0, answer > 0),
             "How well the area of all cells together is covered, 1 for exactly.",
             decimals=3,
         ),
-        Metric(
+        contract.Metric(
             "map",
             "mean AP",
             "",
-            segmentation.mean_average_precision,
+            regions.mean_average_precision,
             "The contest's score: AP at overlaps from 0.50 to 0.95, averaged.",
             decimals=3,
         ),
-        Metric(
+        contract.Metric(
             "count",
             "Miscounted",
             "%",
@@ -346,8 +303,8 @@ TASK = Task(
     watch=("mean_iou",),
     data=by_name(
         [
-            DataSet("cells", "Microscope pictures", load, measured_on="validation"),
-            DataSet("drawn-cells", "Drawn cells", load_drawn),
+            contract.DataSet("cells", "Microscope pictures", load, measured_on="validation"),
+            contract.DataSet("drawn-cells", "Drawn cells", load_drawn),
         ]
     ),
     batch=batch,
@@ -358,7 +315,7 @@ TASK = Task(
     walk="crops",
     baselines=by_name(
         [
-            Baseline(
+            contract.Baseline(
                 "otsu-watershed",
                 "Threshold and watershed",
                 "Otsu's threshold says what is bright, the watershed cuts at waists.",
@@ -368,34 +325,29 @@ TASK = Task(
     ),
     samples=by_name(
         [
-            Sample(
+            contract.Sample(
                 "fluorescence",
                 "Glowing nuclei",
                 lambda: _sample("cells-fluorescence"),
                 CONTEST,
                 "CC0",
             ),
-            Sample("stained", "Stained tissue", lambda: _sample("cells-stained"), CONTEST, "CC0"),
-            Sample(
+            contract.Sample(
+                "stained", "Stained tissue", lambda: _sample("cells-stained"), CONTEST, "CC0"
+            ),
+            contract.Sample(
                 "ihc",
                 "Stained, another laboratory",
-                lambda: _from_scikit_image("immunohistochemistry"),
+                lambda: (data.immunohistochemistry(), None),
                 "scikit-image: colon, stained for FHL2",
                 "CC0",
             ),
-            Sample("drawn-cells", "Drawn by the program", _drawn_sample, "Denoise Lab", "MIT"),
+            contract.Sample(
+                "drawn-cells", "Drawn by the program", _drawn_sample, "Denoise Lab", "MIT"
+            ),
         ]
     ),
-    hint=Hint(
-        "threshold",
-        "Threshold",
-        low=0.05,
-        high=0.95,
-        default=THRESHOLD,
-        step=0.05,
-        description="How sure the network must be of a pixel. Lower finds fainter cells, and "
-        "more that are none.",
-    ),
+    hint=segmentation.threshold(THRESHOLD, "fainter cells, and more that are none"),
     recipes=RECIPES,
-    picture=_picture,
+    picture=partial(segmentation.class_picture, colours=CLASS_COLOURS),
 )

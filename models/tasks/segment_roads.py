@@ -11,36 +11,22 @@ Ronneberger et al., MICCAI 2015, doi:10.1007/978-3-319-24574-4_28, drew the netw
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
 from imaging.crops import Moves, jitter, random_crop
+from imaging.pixels import to_image
 from imaging.samples.drawn_scenes import draw_aerial
 from imaging.segmentation import f1, jaccard, overlap, patch_overlap
-from models.tasks import segmentation
-from models.tasks.contract import (
-    Baseline,
-    DataSet,
-    Examples,
-    Hint,
-    Metric,
-    Network,
-    Sample,
-    Settings,
-    Signal,
-    Task,
-    Watch,
-    as_it_is,
-    by_name,
-)
+from models.tasks import contract, segmentation
+from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 
 Count = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 MOVES = Moves(0.9, 1.12)
-DRAWN = {"train": (0, 200), "validation": (1, 40), "test": (2, 40)}  # seed and pictures
+DRAWN = (200, 40, 40)  # pictures of each split
 
 # Weights of the filters, then of their squares, and the offset.
 ROAD_LIKE = (
@@ -53,33 +39,30 @@ ROAD_OFFSET = -8.9629
 
 def load(folder: Path | None, split: str) -> Examples:
     """Return tiles ``uint8 (400, 400, 3)`` with the masks of their roads ``(400, 400, 1)``."""
-    tiles = segmentation.read_pairs(folder, "roads", "masks", split)
-    return Examples([_as_mask(roads) for roads in tiles.targets], tiles.inputs)
+    return _with_masks(segmentation.read_pairs(folder, "roads", "masks", split))
 
 
 def load_drawn(folder: Path | None, split: str) -> Examples:
     """Return towns that the program draws, the same each time."""
-    seed, count = DRAWN[split]
-    rng = np.random.default_rng(seed)
-    pairs = [draw_aerial(rng) for _ in range(count)]
-    return Examples([_as_mask(roads) for _, roads in pairs], [picture for picture, _ in pairs])
+    return _with_masks(segmentation.draw_pairs(draw_aerial, DRAWN, split))
 
 
 def batch(
     examples: Examples, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return crops ``float32 (N, S, S, 3)`` and masks ``(N, S, S, 1)``."""
-    pairs = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
-    images = [jitter(image, 0.15, rng) for image, _ in pairs]
-    return np.stack(images), _masks(pairs)
+    crops = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
+    return segmentation.stacked(crops, lambda crop: jitter(crop, 0.15, rng), _as_mask)
 
 
 def validation(
     examples: Examples, settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a crop of each of the first 64 pictures as it is."""
-    pairs = [_crop(examples, i, settings, Moves(), rng) for i in range(min(64, len(examples)))]
-    return np.stack([image.astype(np.float32) / 255 for image, _ in pairs]), _masks(pairs)
+    crops = [
+        _crop(examples, index, settings, Moves(), rng) for index in segmentation.validated(examples)
+    ]
+    return segmentation.stacked(crops, to_image, _as_mask)
 
 
 def soft(network: Network, picture: np.ndarray, watch: Watch | None = None) -> np.ndarray:
@@ -114,8 +97,8 @@ def _as_mask(roads: np.ndarray) -> np.ndarray:
     return roads[..., np.newaxis].astype(np.float32)
 
 
-def _masks(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    return np.stack([_as_mask(roads) for _, roads in pairs])
+def _with_masks(examples: Examples) -> Examples:
+    return Examples([_as_mask(roads) for roads in examples.targets], examples.inputs)
 
 
 def _counted(count: Count, target: np.ndarray, answer: np.ndarray) -> np.ndarray:
@@ -124,9 +107,9 @@ def _counted(count: Count, target: np.ndarray, answer: np.ndarray) -> np.ndarray
 
 def _metric(
     name: str, title: str, count: Count, measure: Callable[[np.ndarray], float], description: str
-) -> Metric:
+) -> contract.Metric:
     counts = partial(_counted, count)
-    return Metric(
+    return contract.Metric(
         name,
         title,
         "",
@@ -174,68 +157,51 @@ def _drawn_sample() -> tuple[np.ndarray, np.ndarray]:
     return picture, _as_mask(roads)
 
 
-RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
-_UNET: dict[str, Any] = {
-    "architecture": "unet",
-    "settings": {
-        "channels": 3,
-        "size": None,
-        "filters": [16, 32, 48, 64, 96],
-        "dropout": 0.05,
-        "outputs": 1,
-        "head": "sigmoid",
-        "half": True,
-    },
-    "data": "roads",
-    "loss": "mask",
-    "optimizer": "adamw",
-    "learning_rate": 0.003,
-    "schedule": "cosine",
-    "batch": 8,
-    "crop": 192,
-    "epochs": 20,
-    "epoch_batches": 100,
-    "average": 0.99,
-    "clip": 1.0,
-}
-RECIPES: dict[str, dict] = {
-    "roads": {
-        "title": "Roads: U-Net",
-        "purpose": "Finds the roads on aerial pictures, under trees and shadows too.",
-        "source": RONNEBERGER,
-        "config": _UNET,
-    },
-    "roads-plain": {
-        "title": "Roads: plain encoder-decoder",
-        "purpose": "The same without skip connections: thin lanes have to pass the narrow middle.",
-        "source": OURS,
-        "config": _UNET | {"settings": _UNET["settings"] | {"skips": False}},
-    },
-    "roads-small": {
-        "title": "Roads of drawn towns",
-        "purpose": "Two minutes on towns that the program draws.",
-        "source": OURS,
-        "config": _UNET
-        | {
-            "settings": _UNET["settings"] | {"filters": [8, 16, 24, 32]},
-            "data": "drawn-towns",
-            "batch": 8,
-            "crop": 128,
-            "epochs": 6,
-            "epoch_batches": 50,
-            "average": 0.0,
-        },
-    },
-}
+_UNET = segmentation.unet(
+    [16, 32, 48, 64, 96],
+    outputs=1,
+    head="sigmoid",
+    data="roads",
+    loss="mask",
+    batch=8,
+    crop=192,
+    epochs=20,
+)
+RECIPES = by_name(
+    [
+        contract.Recipe(
+            "roads",
+            "Roads: U-Net",
+            "Finds the roads on aerial pictures, under trees and shadows too.",
+            segmentation.RONNEBERGER,
+            _UNET,
+        ),
+        contract.Recipe(
+            "roads-plain",
+            "Roads: plain encoder-decoder",
+            "The same without skip connections: thin lanes have to pass the narrow middle.",
+            segmentation.OURS,
+            contract.with_settings(_UNET, skips=False),
+        ),
+        contract.Recipe(
+            "roads-small",
+            "Roads of drawn towns",
+            "Two minutes on towns that the program draws.",
+            segmentation.OURS,
+            contract.with_settings(_UNET, filters=[8, 16, 24, 32])
+            | segmentation.SHORT
+            | {"data": "drawn-towns", "crop": 128, "epochs": 6},
+        ),
+    ]
+)
 
-PICTURE = Signal("image", channels=3)
-TASK = Task(
+TASK = contract.Task(
     name="segment-roads",
     title="Find roads",
     description="Finds the roads on an aerial picture, seen straight from above.",
-    input=PICTURE,
-    target=Signal("mask"),
-    words=("By hand", "Picture", "Found"),
+    input=segmentation.PICTURE,
+    target=contract.Signal("mask"),
+    words=segmentation.WORDS,
     metrics=(
         _metric(
             "patch-f1",
@@ -251,7 +217,7 @@ TASK = Task(
     watch=("mask_dice",),
     data=by_name(
         [
-            DataSet(
+            contract.DataSet(
                 "roads",
                 "Aerial tiles",
                 load,
@@ -259,7 +225,7 @@ TASK = Task(
                 "stated.",
                 measured_on="validation",
             ),
-            DataSet("drawn-towns", "Drawn towns", load_drawn),
+            contract.DataSet("drawn-towns", "Drawn towns", load_drawn),
         ]
     ),
     batch=batch,
@@ -270,7 +236,7 @@ TASK = Task(
     walk="crops",
     baselines=by_name(
         [
-            Baseline(
+            contract.Baseline(
                 "colour-texture",
                 "Colour and texture",
                 "Asks of each pixel how grey, how smooth and how even its surroundings are.",
@@ -279,17 +245,13 @@ TASK = Task(
         ]
     ),
     samples=by_name(
-        [Sample("drawn-town", "A town drawn by the program", _drawn_sample, "Denoise Lab", "MIT")]
+        [
+            contract.Sample(
+                "drawn-town", "A town drawn by the program", _drawn_sample, "Denoise Lab", "MIT"
+            )
+        ]
     ),
-    hint=Hint(
-        "threshold",
-        "Threshold",
-        low=0.05,
-        high=0.95,
-        default=0.5,
-        step=0.05,
-        description="How sure the network must be of a pixel. Lower finds more, and more wrongly.",
-    ),
+    hint=segmentation.threshold(0.5, "more, and more wrongly"),
     recipes=RECIPES,
-    picture=as_it_is,
+    picture=contract.as_it_is,
 )

@@ -14,28 +14,16 @@ from collections.abc import Callable
 from functools import partial
 from math import sqrt
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from imaging import segmentation as measures
 from imaging.crops import Moves, jitter, random_crop
+from imaging.pixels import to_image
 from imaging.samples.drawn_scenes import draw_street
-from models.tasks import segmentation
-from models.tasks.contract import (
-    Baseline,
-    DataSet,
-    Examples,
-    Metric,
-    Network,
-    Sample,
-    Settings,
-    Signal,
-    Task,
-    Watch,
-    by_name,
-)
+from models.tasks import contract, segmentation
+from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 
 CLASSES = (
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian",
@@ -56,7 +44,7 @@ FREQUENT = np.array(
 )
 # The root of the median frequency's: the full one calls every thin thing a pole.
 WEIGHTS = np.append(np.clip(np.sqrt(np.median(FREQUENT) / FREQUENT), 0.4, 4), 0).astype(np.float32)
-DRAWN = {"train": (0, 300), "validation": (1, 40), "test": (2, 40)}  # seed and pictures
+DRAWN = (300, 40, 40)  # pictures of each split
 
 # The class that each of 32 x 24 places has most often in the training pictures.
 USUALLY = (
@@ -94,10 +82,7 @@ def load(folder: Path | None, split: str) -> Examples:
 
 def load_drawn(folder: Path | None, split: str) -> Examples:
     """Return streets that the program draws, the same each time."""
-    seed, count = DRAWN[split]
-    rng = np.random.default_rng(seed)
-    pairs = [draw_street(rng, (120, 160)) for _ in range(count)]
-    return Examples([classes for _, classes in pairs], [picture for picture, _ in pairs])
+    return segmentation.draw_pairs(partial(draw_street, size=(120, 160)), DRAWN, split)
 
 
 def batch(
@@ -108,21 +93,19 @@ def batch(
     A crop is ``settings.crop`` wide and four fifths of it high.  A network of a fixed square size
     sees whole scenes, squeezed to it.
     """
-    pairs = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
-    images = [jitter(image, 0.35, rng) for image, _ in pairs]
-    return np.stack(images), np.stack([classes_and_weights(classes) for _, classes in pairs])
+    crops = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
+    return segmentation.stacked(crops, lambda crop: jitter(crop, 0.35, rng), classes_and_weights)
 
 
 def validation(
     examples: Examples, settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the first 64 scenes as they are, in the shape of the crops."""
-    pairs = [
-        _crop(examples, i, settings, Moves(upright=True), rng)
-        for i in range(min(64, len(examples)))
+    still = Moves(upright=True)
+    crops = [
+        _crop(examples, index, settings, still, rng) for index in segmentation.validated(examples)
     ]
-    images = [image.astype(np.float32) / 255 for image, _ in pairs]
-    return np.stack(images), np.stack([classes_and_weights(classes) for _, classes in pairs])
+    return segmentation.stacked(crops, to_image, classes_and_weights)
 
 
 def classes_and_weights(classes: np.ndarray) -> np.ndarray:
@@ -193,11 +176,11 @@ def _square(counts: np.ndarray) -> np.ndarray:
 
 def _metric(
     name: str, title: str, measure: Callable[[np.ndarray], float], description: str
-) -> Metric:
+) -> contract.Metric:
     def total(counts: np.ndarray) -> float:
         return 100 * measure(_square(counts))
 
-    return Metric(
+    return contract.Metric(
         name,
         title,
         "%",
@@ -209,88 +192,62 @@ def _metric(
     )
 
 
-def _picture(tensor: np.ndarray) -> np.ndarray:
-    """Show an input as it is, classes and shares in the colours of the classes."""
-    if tensor.shape[-1] == 2:
-        return segmentation.coloured(tensor[..., 0].astype(int), COLOURS)
-    if tensor.shape[-1] == len(CLASSES):
-        return segmentation.coloured(tensor.argmax(axis=-1), COLOURS)
-    return np.clip(tensor, 0, 1)
-
-
-RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
-_UNET: dict[str, Any] = {
-    "architecture": "unet",
-    "settings": {
-        "channels": 3,
-        "size": None,
-        "filters": [24, 48, 80, 112],
-        "dropout": 0.05,
-        "outputs": 11,
-        "head": "softmax",
-        "half": True,
-    },
-    "data": "streets",
-    "loss": "pixel_classes",
-    "optimizer": "adamw",
-    "learning_rate": 0.003,
-    "schedule": "cosine",
-    "batch": 8,
-    "crop": 160,
-    "epochs": 20,
-    "epoch_batches": 100,
-    "average": 0.99,
-    "clip": 1.0,
-}
+_UNET = segmentation.unet(
+    [24, 48, 80, 112],
+    outputs=len(CLASSES),
+    head="softmax",
+    data="streets",
+    loss="pixel_classes",
+    batch=8,
+    crop=160,
+    epochs=20,
+)
 # The tutorial's shape, half as wide and narrower still at the bottom, so that it can ship.
-_PLAIN: dict[str, Any] = {
+_PLAIN = {
     "architecture": "encoder-decoder",
     "settings": {
         "channels": 3,
-        "size": 256,
+        "size": SQUARE,
         "filters": [8, 16, 32, 32, 64, 64, 128, 192],
-        "outputs": 11,
+        "outputs": len(CLASSES),
         "head": "softmax",
     },
 }
-RECIPES: dict[str, dict] = {
-    "streets": {
-        "title": "Streets: U-Net",
-        "purpose": "Names eleven things in a street, thin ones too.",
-        "source": RONNEBERGER,
-        "config": _UNET,
-    },
-    "streets-plain": {
-        "title": "Streets: plain encoder-decoder",
-        "purpose": "The tutorial's network: a whole scene passes through a single pixel.",
-        "source": "The tutorials' segmentation of street scenes",
-        "config": _UNET | _PLAIN,
-    },
-    "streets-small": {
-        "title": "Drawn streets",
-        "purpose": "Two minutes on streets that the program draws.",
-        "source": OURS,
-        "config": _UNET
-        | {
-            "settings": _UNET["settings"] | {"filters": [12, 24, 32, 48]},
-            "data": "drawn-streets",
-            "batch": 8,
-            "crop": 160,
-            "epochs": 6,
-            "epoch_batches": 50,
-            "average": 0.0,
-        },
-    },
-}
+RECIPES = by_name(
+    [
+        contract.Recipe(
+            "streets",
+            "Streets: U-Net",
+            "Names eleven things in a street, thin ones too.",
+            segmentation.RONNEBERGER,
+            _UNET,
+        ),
+        contract.Recipe(
+            "streets-plain",
+            "Streets: plain encoder-decoder",
+            "The tutorial's network: a whole scene passes through a single pixel.",
+            "The tutorials' segmentation of street scenes",
+            _UNET | _PLAIN,
+        ),
+        contract.Recipe(
+            "streets-small",
+            "Drawn streets",
+            "Two minutes on streets that the program draws.",
+            segmentation.OURS,
+            contract.with_settings(_UNET, filters=[12, 24, 32, 48])
+            | segmentation.SHORT
+            | {"data": "drawn-streets", "epochs": 6},
+        ),
+    ]
+)
 
-PICTURE = Signal("image", channels=3)
-TASK = Task(
+TASK = contract.Task(
     name="segment-scenes",
     title="Name what is in the street",
     description="Says for each pixel of a street seen from a car what it belongs to.",
-    input=PICTURE,
-    target=Signal("classes", labels=CLASSES, colours=COLOURS),
-    words=("By hand", "Picture", "Found"),
+    input=segmentation.PICTURE,
+    target=contract.Signal("classes", labels=CLASSES, colours=COLOURS),
+    words=segmentation.WORDS,
     metrics=(
         _metric(
             "miou",
@@ -319,13 +276,13 @@ TASK = Task(
     watch=("mean_iou",),
     data=by_name(
         [
-            DataSet(
+            contract.DataSet(
                 "streets",
                 "CamVid",
                 load,
                 notice="Trained on CamVid, which is licensed for non-commercial use: CC BY-NC 4.0.",
             ),
-            DataSet("drawn-streets", "Drawn streets", load_drawn),
+            contract.DataSet("drawn-streets", "Drawn streets", load_drawn),
         ]
     ),
     batch=batch,
@@ -334,7 +291,7 @@ TASK = Task(
     walk="crops",
     baselines=by_name(
         [
-            Baseline(
+            contract.Baseline(
                 "most-frequent",
                 "Most frequent class",
                 "Looks at no pixel: for each place the class that is there most often.",
@@ -344,7 +301,7 @@ TASK = Task(
     ),
     samples=by_name(
         [
-            Sample(
+            contract.Sample(
                 "drawn-street",
                 "A street drawn by the program",
                 lambda: draw_street(np.random.default_rng(5)),
@@ -354,5 +311,5 @@ TASK = Task(
         ]
     ),
     recipes=RECIPES,
-    picture=_picture,
+    picture=partial(segmentation.class_picture, colours=COLOURS),
 )

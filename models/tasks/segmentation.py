@@ -1,17 +1,29 @@
-"""What the tasks share whose network answers for each pixel: files, shares, colours."""
+"""What the tasks share whose network answers for each pixel.
+
+Pictures are ``uint8 (H, W, C)``; marks, what a person drew on one, whole numbers ``(H, W)``.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from imaging.pixels import to_8_bits, to_pixels
-from models.tasks.contract import Examples, Network, Watch
+from models.tasks.contract import SPLITS, Examples, Hint, Network, Signal, Watch
 from models.tiles import in_tiles
 
 NAMES = {"train": "train", "validation": "val", "test": "test"}
+MOST_VALIDATION = 64  # pictures
+PICTURE = Signal("image", channels=3)
+WORDS = ("By hand", "Picture", "Found")
+RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
+# Two minutes on two cores, on scenes that the program draws.
+SHORT: dict[str, Any] = {"batch": 8, "epoch_batches": 50, "average": 0.0}
+
+Pair = tuple[np.ndarray, np.ndarray]  # a picture and its marks
 
 
 def read_pairs(folder: Path | None, name: str, marks: str, split: str) -> Examples:
@@ -30,6 +42,34 @@ def read_pairs(folder: Path | None, name: str, marks: str, split: str) -> Exampl
     pictures = [read_pixels(folder / name / "images" / f"{each}.jpg") for each in names]
     numbers = [read_pixels(folder / name / marks / f"{each}.png")[..., 0] for each in names]
     return Examples([each.astype(np.int32) for each in numbers], pictures)
+
+
+def draw_pairs(
+    draw: Callable[[np.random.Generator], Pair], counts: tuple[int, int, int], split: str
+) -> Examples:
+    """Return pictures that the program draws, the same each time, with the marks of each.
+
+    ``counts`` are how many there are of each of ``SPLITS``.
+    """
+    place = SPLITS.index(split)
+    rng = np.random.default_rng(place)
+    pairs = [draw(rng) for _ in range(counts[place])]
+    return Examples([marks for _, marks in pairs], [picture for picture, _ in pairs])
+
+
+def validated(examples: Examples) -> range:
+    """Return the numbers of the examples that are looked at after each epoch, the first 64."""
+    return range(min(MOST_VALIDATION, len(examples)))
+
+
+def stacked(
+    crops: Sequence[Pair],
+    image: Callable[[np.ndarray], np.ndarray],
+    target: Callable[[np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return as a batch what ``image`` makes of each crop and ``target`` of its marks."""
+    images = [image(crop) for crop, _ in crops]
+    return np.stack(images), np.stack([target(marks) for _, marks in crops])
 
 
 def read_pixels(path: Path) -> np.ndarray:
@@ -63,8 +103,55 @@ def shares(network: Network, pixels: np.ndarray, watch: Watch | None = None) -> 
     return in_tiles(pixels, work, watch, network.multiple, dtype=np.float32)
 
 
+def class_picture(tensor: np.ndarray, colours: Sequence[str]) -> np.ndarray:
+    """Show an input as it is, classes with their weights, or shares, in the colours of classes.
+
+    Tensors are ``(N, H, W, ...)``, the picture is ``float32 (N, H, W, C)`` in [0, 1].
+    """
+    if tensor.shape[-1] == 2:
+        return coloured(tensor[..., 0].astype(int), colours)
+    if tensor.shape[-1] == len(colours) and np.allclose(tensor.sum(axis=-1), 1, atol=1e-3):
+        return coloured(tensor.argmax(axis=-1), colours)
+    return np.clip(tensor, 0, 1)
+
+
 def coloured(numbers: np.ndarray, colours: Sequence[str]) -> np.ndarray:
     """Return a picture ``float32 (..., 3)`` of class numbers; numbers beyond the last are black."""
     table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (*colours, "#000000")])
     chosen = np.where((numbers >= 0) & (numbers < len(colours)), numbers, len(colours))
     return table.astype(np.float32)[chosen] / 255
+
+
+def threshold(default: float, lower: str) -> Hint:
+    """Return the hint how sure a network must be; ``lower`` says what a lower threshold finds."""
+    return Hint(
+        "threshold",
+        "Threshold",
+        low=0.05,
+        high=0.95,
+        default=default,
+        step=0.05,
+        description=f"How sure the network must be of a pixel. Lower finds {lower}.",
+    )
+
+
+def unet(filters: list[int], outputs: int, head: str, **training: object) -> dict[str, Any]:
+    """Return the configuration of a U-Net for colour pictures, as all three tasks train it."""
+    return {
+        "architecture": "unet",
+        "settings": {
+            "channels": 3,
+            "size": None,
+            "filters": filters,
+            "dropout": 0.05,
+            "outputs": outputs,
+            "head": head,
+            "half": True,
+        },
+        "optimizer": "adamw",
+        "learning_rate": 0.003,
+        "schedule": "cosine",
+        "epoch_batches": 100,
+        "average": 0.99,
+        "clip": 1.0,
+    } | training

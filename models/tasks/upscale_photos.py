@@ -17,22 +17,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imaging.pixels import to_image
+from imaging.pixels import as_image, to_image
 from imaging.resize import back_projected, cropped_to, enlarged, luma_psnr, luma_ssim, reduced
-from models.tasks.contract import (
-    Baseline,
-    DataSet,
-    Examples,
-    Metric,
-    Network,
-    Sample,
-    Settings,
-    Signal,
-    Task,
-    Watch,
-    as_it_is,
-    by_name,
-)
+from imaging.samples.photo_samples import PAGE, PHOTO_SAMPLES
+from models.tasks import contract
+from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.sample_photos import sample_photos
 from models.tiles import in_tiles
 
 SCALES = (2, 3, 4)
@@ -176,19 +166,17 @@ def with_colours(large: np.ndarray, image: np.ndarray, scale: int) -> np.ndarray
     """Return the enlarged brightness ``(sH, sW, 1)`` in the colours of ``image``, clipped."""
     if image.shape[2] == 1:
         return np.clip(large, 0, 1)
-    image = to_image(image) if image.dtype == np.uint8 else image
-    ycc = enlarged((image @ _TO_YCC.T.astype(np.float32))[..., 1:], scale)
+    ycc = enlarged((as_image(image) @ _TO_YCC.T.astype(np.float32))[..., 1:], scale)
     ycc = np.concatenate([large, ycc], axis=2)
     return np.clip(ycc @ _FROM_YCC.T.astype(np.float32), 0, 1)
 
 
-def _baseline(name: str, title: str, description: str, enlarge, scale: int) -> Baseline:
+def _baseline(name: str, title: str, description: str, enlarge, scale: int) -> contract.Baseline:
     def run(image: np.ndarray, hint: None = None, watch: Watch | None = None) -> np.ndarray:
         require_room(image, scale)
-        image = to_image(image) if image.dtype == np.uint8 else image
-        return np.clip(enlarge(image, scale), 0, 1)
+        return np.clip(enlarge(as_image(image), scale), 0, 1)
 
-    return Baseline(name, title, description, run)
+    return contract.Baseline(name, title, description, run)
 
 
 WAYS = (
@@ -213,27 +201,25 @@ WAYS = (
     ),
 )
 SAMPLES = (
-    ("cat", "Cat", "chelsea", "S. van der Walt, scikit-image", "CC0"),
-    ("coffee", "Coffee", "coffee", "R. Michel, scikit-image", "CC0"),
-    ("astronaut", "Astronaut", "astronaut", "NASA, scikit-image", "public domain"),
-    ("text", "Page", "page", "scikit-image", "public domain"),
-    ("rocket", "Rocket", "rocket", "SpaceX, scikit-image", "CC0"),
+    PHOTO_SAMPLES["cat"],
+    PHOTO_SAMPLES["coffee"],
+    PHOTO_SAMPLES["astronaut"],
+    PAGE,
+    PHOTO_SAMPLES["rocket"],
 )
 
 
-def _load_sample(name: str, scale: int) -> tuple[np.ndarray, np.ndarray]:
-    from skimage import data
-
-    pixels = getattr(data, name)()
-    target = cropped_to(to_image(pixels.reshape(*pixels.shape[:2], -1)), scale)
+def _pair(photo: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    target = cropped_to(photo, scale)
     return degrade(target, scale), target
 
 
-def _recipes(scale: int) -> dict[str, dict]:
+def _recipes(scale: int) -> dict[str, contract.Recipe]:
     """Return the recipes of one factor: large, small, and without any skip."""
     config = {
         "data": "photos-and-sharp",
         "architecture": "subpixel",
+        "settings": {"channels": 1, "scale": scale},
         "loss": "mae",
         "learning_rate": 0.001,
         "schedule": "cosine",
@@ -258,35 +244,38 @@ def _recipes(scale: int) -> dict[str, dict]:
             "The whole picture must pass every layer: what does not fit is lost.",
         ),
     )
-    return {
-        f"upscale-{scale}{end}": {
-            "title": f"Enlarge {scale} times{title}",
-            "purpose": purpose,
-            "source": SOURCE,
-            "config": config | {"settings": {"channels": 1, "scale": scale} | settings},
-        }
-        for end, title, settings, purpose in sizes
-    }
+    return by_name(
+        [
+            contract.Recipe(
+                f"upscale-{scale}{end}",
+                f"Enlarge {scale} times{title}",
+                purpose,
+                SOURCE,
+                contract.with_settings(config, **settings),
+            )
+            for end, title, settings, purpose in sizes
+        ]
+    )
 
 
-def _task(scale: int) -> Task:
+def _task(scale: int) -> contract.Task:
     """Make the task of one factor."""
-    return Task(
+    return contract.Task(
         name=f"upscale-photos-{scale}",
         title=f"Enlarge {scale} times",
         description=f"Gives a photo {scale} times as many pixels to each side, and detail in them.",
-        input=Signal("image", channels=3),
-        target=Signal("image", channels=3),
+        input=contract.Signal("image", channels=3),
+        target=contract.Signal("image", channels=3),
         words=("Original", "Small", "Enlarged"),
         metrics=(
-            Metric(
+            contract.Metric(
                 "psnr",
                 "PSNR of brightness",
                 "dB",
                 partial(luma_psnr, scale=scale),
                 "As in papers: of Y alone, in 8 bits, without a border as wide as the factor.",
             ),
-            Metric(
+            contract.Metric(
                 "ssim",
                 "SSIM of brightness",
                 "",
@@ -299,7 +288,7 @@ def _task(scale: int) -> Task:
         watch=("psnr",),
         data=by_name(
             [
-                DataSet(
+                contract.DataSet(
                     "photos-and-sharp",
                     "Photos",
                     partial(load, scale=scale),
@@ -312,17 +301,12 @@ def _task(scale: int) -> Task:
         solve=partial(solve, scale=scale),
         walk="crops",
         baselines=by_name([_baseline(*way, scale) for way in WAYS]),
-        samples=by_name(
-            [
-                Sample(name, title, partial(_load_sample, there, scale), source, licence)
-                for name, title, there, source, licence in SAMPLES
-            ]
-        ),
+        samples=sample_photos(SAMPLES, partial(_pair, scale=scale)),
         recipes=_recipes(scale),
         scale=scale,
         family="Enlarge",
         variant=f"{scale} times",
-        picture=as_it_is,
+        picture=contract.as_it_is,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from imaging.files.reading import read_photo
-from imaging.pixels import blend, png, to_image, to_pixels
+from imaging.pixels import as_image, as_rgb, blend, png, to_image, to_pixels
 
 
 def colours(height=24, width=16, channels=3, seed=1):
@@ -115,3 +115,20 @@ def test_a_share_outside_0_to_1_is_refused(share):
 def test_pictures_of_different_shape_are_not_blended():
     with pytest.raises(ValueError, match=r"one shape, got \(24, 16, 3\) and \(24, 16, 1\)"):
         blend(colours(), colours(channels=1), 1, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_any_picture_becomes_an_image_in_three_channels(dtype):
+    white = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    for channels in (1, 3):
+        picture = np.full((4, 5, channels), white, dtype)
+        picture[0] = 0
+        image = as_rgb(picture)
+        assert image.dtype == np.float32
+        assert image.shape == (4, 5, 3)
+        np.testing.assert_array_equal(image[:, 0, 0], [0, 1, 1, 1])
+
+
+def test_an_image_is_not_changed_by_being_asked_for_one():
+    image = np.full((2, 2, 1), 1.5, np.float32)  # Noisy ones may leave [0, 1].
+    assert as_image(image) is image

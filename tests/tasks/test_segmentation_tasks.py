@@ -8,6 +8,8 @@ import pytest
 from imaging import segmentation
 from imaging.samples.drawn_scenes import draw_aerial, draw_cells, draw_street
 from models.tasks import TASKS, segment_cells, segment_roads, segment_scenes
+from models.tasks import segmentation as shared
+from models.tasks.contract import Examples
 from train import recipes
 
 JOBS = {name: TASKS[name] for name in ("segment-cells", "segment-roads", "segment-scenes")}
@@ -244,3 +246,33 @@ def test_no_two_roads_of_the_town_are_the_only_ones():
     _, roads = draw_aerial(np.random.default_rng(0))
     assert 0.1 < roads.mean() < 0.5
     assert segment_roads.load_drawn(None, "validation").targets[0].shape == (256, 256, 1)
+
+
+# What the three share
+
+
+def test_classes_weights_and_shares_are_shown_in_the_colours_of_the_classes():
+    colours = ("#000000", "#ff0000", "#0000ff")
+    classes = np.array([[[[2, 0.5], [1, 3]]]], np.float32)  # with their weights
+    shares = np.array([[[[0.1, 0.2, 0.7], [0.3, 0.4, 0.3]]]], np.float32)
+    for tensor in (classes, shares):
+        shown = shared.class_picture(tensor, colours)
+        np.testing.assert_array_equal(shown, [[[[0, 0, 1], [1, 0, 0]]]])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_white_picture_is_shown_white(channels):
+    white = np.ones((1, 2, 2, channels), np.float32)
+    np.testing.assert_array_equal(shared.class_picture(white, ("#000000",) * 3), white)
+
+
+def test_a_task_is_looked_at_on_its_first_64_pictures():
+    assert list(shared.validated(Examples([np.zeros((1, 1))] * 70))) == list(range(64))
+    assert list(shared.validated(Examples([np.zeros((1, 1))] * 3))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["cells", "roads"])
+def test_the_plain_network_lacks_the_skips_and_nothing_else(name):
+    whole, plain = (recipes.recipe(each).config for each in (name, f"{name}-plain"))
+    assert plain.settings == whole.settings | {"skips": False}
+    assert dataclasses.replace(plain, settings=whole.settings) == whole

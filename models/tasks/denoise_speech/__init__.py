@@ -21,29 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from imaging import audio
-from imaging.audio import (
-    RATE,
-    level,
-    mixed,
-    samples_of,
-    si_sdr,
-    spectrum,
-)
+from imaging.audio import RATE, level, mixed, samples_of, si_sdr, spectrum
 from imaging.noise import NoiseKind
-from models.tasks.contract import (
-    Baseline,
-    DataSet,
-    Examples,
-    Hint,
-    Metric,
-    Network,
-    Sample,
-    Settings,
-    Signal,
-    Task,
-    Watch,
-    by_name,
-)
+from models.tasks import contract
+from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 from models.tiles import in_tiles
 
 FRAMES = 128  # of a picture in training: one second
@@ -270,12 +251,12 @@ def _sample(name: str, noise: str, strength: float) -> tuple[np.ndarray, np.ndar
     return (noisy / peak).astype(np.float32), (spoken / peak).astype(np.float32)
 
 
-def _baseline(name: str, title: str, description: str, denoise: Callable) -> Baseline:
+def _baseline(name: str, title: str, description: str, denoise: Callable) -> contract.Baseline:
     def run(samples: np.ndarray, hint: float | None = None, watch: Watch | None = None):
         left = np.float32(hint or 0)
         return denoise(samples) * (1 - left) + left * samples
 
-    return Baseline(name, title, description, run)
+    return contract.Baseline(name, title, description, run)
 
 
 def picture(tensor: np.ndarray) -> np.ndarray:
@@ -295,11 +276,14 @@ NOISES = by_name(
 )
 SPEAKER = "Free Spoken Digit Dataset, Z. Jackson and others: {}"
 BY_SA = "CC BY-SA 4.0"
-SOUND = Signal("audio", rate=RATE)
+SOUND = contract.Signal("audio", rate=RATE)
 
 
-def _recipe(title: str, purpose: str, **settings: object) -> dict:
-    default = {
+SOURCE = "Jansson et al., ISMIR 2017, with a phase-sensitive loss"
+_CONFIG = {
+    "data": "spoken-digits",
+    "architecture": "unet",
+    "settings": {
         "channels": 1,
         "size": None,
         "filters": [16, 32, 64, 96],
@@ -307,29 +291,37 @@ def _recipe(title: str, purpose: str, **settings: object) -> dict:
         "outputs": 1,
         "head": "sigmoid",
         "half": True,
-    }
-    return {
-        "title": title,
-        "purpose": purpose,
-        "source": "Jansson et al., ISMIR 2017, with a phase-sensitive loss",
-        "config": {
-            "data": "spoken-digits",
-            "architecture": "unet",
-            "settings": default | settings,
-            "loss": "masked_spectrum",
-            "learning_rate": 0.002,
-            "schedule": "cosine",
-            "batch": 16,
-            "crop": FRAMES,
-            "epoch_batches": 100,
-            "epochs": 30,
-            "average": 0.995,
-            "clip": 1.0,
-        },
-    }
+    },
+    "loss": "masked_spectrum",
+    "learning_rate": 0.002,
+    "schedule": "cosine",
+    "batch": 16,
+    "crop": FRAMES,
+    "epoch_batches": 100,
+    "epochs": 30,
+    "average": 0.995,
+    "clip": 1.0,
+}
+RECIPES = by_name(
+    [
+        contract.Recipe(
+            "speech",
+            "Clean speech",
+            "Sees the voice in the picture of a sound, and masks all else.",
+            SOURCE,
+            _CONFIG,
+        ),
+        contract.Recipe(
+            "speech-plain",
+            "Clean speech, no skips",
+            "Its mask is blurred: tones run into each other.",
+            SOURCE,
+            contract.with_settings(_CONFIG, skips=False),
+        ),
+    ]
+)
 
-
-TASK = Task(
+TASK = contract.Task(
     name="denoise-speech",
     title="Clean speech",
     description="Takes noise out of a recording of speech.",
@@ -337,7 +329,7 @@ TASK = Task(
     target=SOUND,
     words=("Original", "Noisy", "Cleaned"),
     metrics=(
-        Metric(
+        contract.Metric(
             "si_sdr",
             "SI-SDR",
             "dB",
@@ -349,7 +341,7 @@ TASK = Task(
     watch=(),
     data=by_name(
         [
-            DataSet(
+            contract.DataSet(
                 "spoken-digits",
                 "Spoken digits",
                 load,
@@ -362,16 +354,7 @@ TASK = Task(
     validation=validation,
     solve=solve,
     walk="crops",
-    recipes={
-        "speech": _recipe(
-            "Clean speech", "Sees the voice in the picture of a sound, and masks all else."
-        ),
-        "speech-plain": _recipe(
-            "Clean speech, no skips",
-            "Its mask is blurred: tones run into each other.",
-            skips=False,
-        ),
-    },
+    recipes=RECIPES,
     degradations=NOISES,
     baselines=by_name(
         [
@@ -392,28 +375,28 @@ TASK = Task(
     ),
     samples=by_name(
         [
-            Sample(
+            contract.Sample(
                 "digits-in-rain",
                 "Four digits in rain",
                 partial(_sample, "yweweler-1", "rain", 0.6),
                 SPEAKER.format("yweweler"),
                 BY_SA,
             ),
-            Sample(
+            contract.Sample(
                 "digits-and-clock",
                 "Four digits and a clock",
                 partial(_sample, "yweweler-2", "clock", 0.6),
                 SPEAKER.format("yweweler"),
                 BY_SA,
             ),
-            Sample(
+            contract.Sample(
                 "digits-in-hiss",
                 "Four digits in hiss",
                 partial(_sample, "yweweler-1", "hiss", 0.4),
                 SPEAKER.format("yweweler"),
                 BY_SA,
             ),
-            Sample(
+            contract.Sample(
                 "bad-microphone",
                 "A bad microphone",
                 partial(_sample, "nicolas", "", 0),
@@ -422,7 +405,7 @@ TASK = Task(
             ),
         ]
     ),
-    hint=Hint(
+    hint=contract.Hint(
         "left",
         "Noise left in",
         low=0.0,
