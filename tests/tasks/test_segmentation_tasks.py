@@ -9,7 +9,7 @@ from imaging import segmentation
 from imaging.samples.drawn_scenes import draw_aerial, draw_cells, draw_street
 from models.tasks import TASKS, segment_cells, segment_roads, segment_scenes
 from models.tasks import segmentation as shared
-from models.tasks.contract import Examples
+from models.tasks.contract import SPLITS, Examples
 from train import recipes
 
 JOBS = {name: TASKS[name] for name in ("segment-cells", "segment-roads", "segment-scenes")}
@@ -276,3 +276,10 @@ def test_the_plain_network_lacks_the_skips_and_nothing_else(name):
     whole, plain = (recipes.recipe(each).config for each in (name, f"{name}-plain"))
     assert plain.settings == whole.settings | {"skips": False}
     assert dataclasses.replace(plain, settings=whole.settings) == whole
+
+
+def test_each_split_is_drawn_from_a_seed_of_its_own():
+    draw = lambda rng: (rng.random(), 0)  # noqa: E731
+    for seed, split in enumerate(SPLITS):
+        drawn = shared.draw_pairs(draw, (3, 2, 1), split).inputs
+        assert drawn == list(np.random.default_rng(seed).random(3 - seed))
