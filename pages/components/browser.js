@@ -1,4 +1,5 @@
-// What every page does in the browser: steps of Back, parts that failed to load, light on paper.
+// What every page does in the browser: steps of Back, parts that failed to load, uploads that
+// got lost, light on paper.
 
 const HISTORY = Symbol.for("denoise-lab-history");
 const FAILED = "Failed to fetch dynamically imported module";
@@ -53,6 +54,69 @@ function offerReload(bar) {
   look();
 }
 
+// An uploader asks the server where a file shall go.  Where a run of the page begins at that moment,
+// Streamlit's server throws its answer away, and the uploader waits for it without a word: what has
+// not become a chip of the uploader once the page is quiet is given to it again.
+const UPLOADS = Symbol.for("denoise-lab-uploads");
+const LOOK_MS = 100;
+const QUIET_MS = 3000;
+const MOST_TIMES = 5;
+
+function isQuiet() {
+  const { testScriptState, testConnectionState } =
+    document.querySelector('[data-testid="stApp"]')?.dataset ?? {};
+  return testScriptState === "notRunning" && testConnectionState === "CONNECTED";
+}
+
+function giveLostUploadsAgain() {
+  if (document[UPLOADS]) return;
+  document[UPLOADS] = true;
+  let giving = false;
+
+  const chipsOf = (uploader) => [...uploader.querySelectorAll('[data-testid="stFileChip"]')];
+
+  function watch(uploader, files, times = 1) {
+    const before = new Set(chipsOf(uploader));
+    const names = new Set(files.map((file) => file.name));
+    const refused = new Set();
+    let quiet = 0;
+    const looking = setInterval(() => {
+      if (!uploader.isConnected) return clearInterval(looking);
+      const chips = chipsOf(uploader).filter(
+        (chip) =>
+          !before.has(chip) &&
+          names.has(chip.querySelector('[data-testid="stFileChipName"]')?.title),
+      );
+      const taken = chips.filter((chip) => chip.getAttribute("aria-invalid") !== "true");
+      chips.filter((chip) => !taken.includes(chip)).forEach((chip) => refused.add(chip));
+      if (taken.length || refused.size >= files.length) return clearInterval(looking);
+      quiet = isQuiet() ? quiet + LOOK_MS : 0;
+      if (quiet < QUIET_MS) return;
+      clearInterval(looking);
+      const titles = [...refused].map(
+        (chip) => chip.querySelector('[data-testid="stFileChipName"]')?.title,
+      );
+      const lost = files.filter((file) => !titles.includes(file.name));
+      const input = uploader.querySelector('input[type="file"]');
+      if (times >= MOST_TIMES || !lost.length || !input) return;
+      const carried = new DataTransfer();
+      lost.forEach((file) => carried.items.add(file));
+      giving = true;
+      input.files = carried.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+      giving = false;
+      watch(uploader, lost, times + 1);
+    }, LOOK_MS);
+  }
+
+  const given = (event, files) => {
+    const uploader = event.target?.closest?.('[data-testid="stFileUploader"]');
+    if (uploader && files?.length && !giving) watch(uploader, [...files]);
+  };
+  document.addEventListener("change", (event) => given(event, event.target?.files), true);
+  document.addEventListener("drop", (event) => given(event, event.dataTransfer?.files), true);
+}
+
 // Whether the theme is dark: charts, which are drawn, are turned round for paper.
 function markDark() {
   const app = document.querySelector(".stApp");
@@ -65,5 +129,6 @@ export default function ({ parentElement, data }) {
   const bar = parentElement.querySelector(".bar");
   parentElement.querySelector("button").onclick = () => location.reload();
   offerReload(bar);
+  giveLostUploadsAgain();
   markDark();
 }

@@ -1,4 +1,7 @@
-"""What every page does in the browser: steps of Back, parts that failed to load, light on paper."""
+"""What every page does in the browser.
+
+Steps of Back, parts that failed to load, uploads that got lost, light on paper.
+"""
 
 from pages.components.component import component
 
