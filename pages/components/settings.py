@@ -86,7 +86,11 @@ def _refuse_nonsense(settings: Sequence[Setting]) -> None:
     state = st.session_state
     for setting in settings:
         value = state.get(setting.key)
-        if isinstance(value, str | int | float):
+        if value is None and setting.key in state:
+            # Where one run follows another at once, a control may not hear what it is set to, and
+            # says that it is set to nothing.
+            state[setting.key] = setting.on_arrival
+        elif isinstance(value, str | int | float):
             try:
                 setting.parse(setting.text(value))
             except (ValueError, LookupError, TypeError, ArithmeticError):

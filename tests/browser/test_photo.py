@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from tests.app_server import ROOT, AppServer
@@ -169,6 +170,60 @@ def test_pictures_survive_another_page_back_and_a_reload_until_they_are_removed(
     expect(page.get_by_text("started again")).to_have_count(0)
 
 
+def test_a_file_is_given_again_where_the_server_never_said_where_it_should_go(
+    app_url, open_page, tmp_path
+):
+    page = open_page()
+    dropped = []
+
+    def drop_first_answer(route) -> None:
+        server = route.connect_to_server()
+
+        def pass_on(message) -> None:
+            content = ForwardMsg.FromString(message) if isinstance(message, bytes) else None
+            if content and content.WhichOneof("type") == "file_urls_response" and not dropped:
+                dropped.append(content)  # As Streamlit does where a run begins at this moment.
+            else:
+                route.send(message)
+
+        server.on_message(pass_on)
+
+    page.route_web_socket("**/_stcore/stream", drop_first_answer)
+    page.goto(f"{app_url}/photo?photo_source=upload&photo_method=median")
+    wait_until_idle(page)
+    coffee(60).save(tmp_path / "mine.png")
+    upload(page, tmp_path / "mine.png")
+    assert shown(page, coffee(60))
+    assert len(dropped) == 1
+    assert page.get_by_text("Shown, of your").count() == 0  # It came once.
+
+
+# Clicks on the radio buttons in turn, much faster than a page is drawn.
+CLICK_ABOUT = """() => {
+  let turn = 0;
+  const clicking = setInterval(() => {
+    const radios = document.querySelectorAll('[data-testid="stButtonGroup"] [role="radio"]');
+    radios[turn++ % 2].click();
+  }, 25);
+  setTimeout(() => clearInterval(clicking), 1500);
+}"""
+
+
+def test_no_file_is_lost_that_comes_while_the_page_is_drawn_again_and_again(photo, tmp_path):
+    page = photo("?photo_source=upload&photo_method=median")
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(rng.integers(0, 256, (300, 300 + number, 3), np.uint8)).save(path)
+        page.evaluate(CLICK_ABOUT)
+        upload(page, path)
+        page.wait_for_timeout(1500)
+    page.get_by_role("radio", name="Upload").click()
+    expect(page.get_by_text("Shown, of your 6 pictures")).to_be_visible(timeout=PATIENCE)
+    # What was taken has left the uploader.
+    expect(page.get_by_test_id("stFileChip")).to_have_count(0, timeout=PATIENCE)
+
+
 def test_after_a_restart_of_the_server_the_page_says_that_pictures_are_gone(
     open_page, tmp_path, tmp_path_factory
 ):
@@ -202,6 +257,21 @@ def test_a_file_that_is_too_large_is_refused_in_words(photo, tmp_path):
     upload(page, tmp_path / "huge.tif")
     refusal = page.get_by_test_id("stAlert").filter(has_text="huge.tif")
     expect(refusal).to_contain_text("21 MB, and at most 20 can be opened", timeout=PATIENCE)
+
+
+def test_of_several_files_one_is_too_large_and_the_others_are_taken(photo, tmp_path):
+    page = photo("?photo_source=upload&photo_method=median")
+    (tmp_path / "huge.tif").write_bytes(b"II*\0" + bytes(21_000_000))
+    coffee(60).save(tmp_path / "mine.png")
+    upload(page, tmp_path / "huge.tif", tmp_path / "mine.png")
+    assert shown(page, coffee(60))
+    expect(page.get_by_test_id("stAlert").filter(has_text="huge.tif")).to_be_visible()
+    expect(page.get_by_test_id("stFileChip")).to_have_count(0, timeout=PATIENCE)
+    # It is said until something else is brought.
+    coffee(80).save(tmp_path / "other.png")
+    upload(page, tmp_path / "other.png")
+    assert shown(page, coffee(80))
+    expect(page.get_by_test_id("stAlert").filter(has_text="huge.tif")).to_have_count(0)
 
 
 def test_transparent_pictures_lie_on_a_checkerboard(photo, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.testing.v1 import AppTest
 
 from imaging.files.reading import read_photo
@@ -336,3 +337,40 @@ def test_care_is_offered_for_a_network_and_makes_its_answer_better():
     page = finish(page.run())
     assert "photo_careful" not in {each.key for each in page.toggle}
     assert "photo_careful" not in page.query_params
+
+
+def test_a_file_is_taken_wherever_its_run_is_broken_off_by_the_next_one(monkeypatch):
+    page = visit(method=QUICK)
+    names = ("photo_source", "photo_sample", "photo_task")
+    sample = {name: page.session_state[name] for name in names}
+    passed = ScriptRequests.on_scriptrunner_yield
+    left = 0
+
+    def stop_in_time(requests):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            # What a server does to a run when the browser sends what changed meanwhile.
+            requests.request_stop()
+        return passed(requests)
+
+    monkeypatch.setattr(ScriptRequests, "on_scriptrunner_yield", stop_in_time)
+    for place in range(1, 70):
+        name = f"{place}.png"
+        page.file_uploader(key="photo_files").set_value(
+            [(name, png(noisy_grey(8, 8 + place)), "image/png")]
+        )
+        left, drawn = place, page._tree
+        page.run()
+        assert left <= 0
+        page._tree = drawn  # A browser sends what its controls are set to, drawn anew or not.
+        page.run()
+        assert [each.name for each in page.session_state["photo_tab"].pictures] == [name]
+        assert page.session_state["photo_source"] == "upload"
+        assert page.session_state["photo_task"] == "noisy"
+        (words,) = [each.value for each in page.markdown if "in place of" in each.value]
+        assert words.startswith(f"`{name}")
+        assert words.endswith("in place of the sample Cat.")
+        page.button(key="photo_undo_button").click().run()
+        assert {name: page.session_state[name] for name in names} == sample
+        assert not page.session_state["photo_tab"].pictures

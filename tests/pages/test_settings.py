@@ -75,6 +75,14 @@ def test_what_does_not_count_is_not_written_and_comes_back_when_it_does():
     assert dict(app.query_params) == {"kind": "two", "number": "7", "words": "three"}
 
 
+def test_a_control_that_says_it_is_set_to_nothing_is_put_back():
+    app = visit(kind="two")
+    app.session_state.kind = None
+    app.run()
+    assert not app.exception
+    assert values(app) == ("one", 5, ["two"])
+
+
 def test_what_a_link_says_wrong_is_said_and_the_default_taken():
     app = visit(number="11", kind="two")
     assert values(app) == ("two", 5, ["two"])

@@ -25,7 +25,10 @@ function made() {
 }
 
 let word = null;
-let taken = 0;
+let givings = 0;
+let saidTooLarge = [];
+const takenBefore = new Set();
+const toEmpty = []; // The names of chips, and whether the uploader refused them.
 
 const UPLOADER = ".st-key-photo-uploader";
 const uploader = () => document.querySelector(`${UPLOADER} input[type="file"]`);
@@ -36,26 +39,41 @@ function megabytes(bytes) {
 
 // What the server has taken is in the visitor's own list, and leaves the uploader: once the page
 // is drawn, as a browser that asks for another run before that has not heard what this one set.
+// Other files may have come since, and are on their way.
 function empty() {
   const app = document.querySelector('[data-testid="stApp"]');
   if (app?.dataset.testScriptState !== "notRunning") {
     setTimeout(empty, 200);
     return;
   }
-  for (const chip of document.querySelectorAll(`${UPLOADER} [data-testid="stFileChip"]`)) {
-    if (chip.querySelector('[data-testid="stFileChipIconSpinner"]')) continue; // On its way.
-    chip.querySelector('[data-testid="stFileChipDeleteBtn"] button, button')?.click();
+  for (const [name, refused] of toEmpty.splice(0)) {
+    // Those that came first stand first.
+    const chip = [...document.querySelectorAll(`${UPLOADER} [data-testid="stFileChip"]`)].find(
+      (each) =>
+        each.querySelector('[data-testid="stFileChipName"]')?.title === name &&
+        !each.querySelector('[data-testid="stFileChipIconSpinner"]') &&
+        (each.getAttribute("aria-invalid") === "true") === refused,
+    );
+    chip?.querySelector("button")?.click();
   }
+}
+
+function leave(names, refused) {
+  if (!names.length) return;
+  if (!toEmpty.length) setTimeout(empty, 200);
+  toEmpty.push(...names.map((name) => [name, refused]));
 }
 
 export default function ({ parentElement, setTriggerValue, setStateValue, data }) {
   const button = parentElement.querySelector("button");
   const line = parentElement.querySelector("span");
   button.hidden = !data.shown;
-  if (data.taken !== taken) {
-    taken = data.taken;
-    setTimeout(empty, 200);
-  }
+  const left = data.taken.filter(([id]) => !takenBefore.has(id));
+  left.forEach(([id]) => takenBefore.add(id));
+  leave(
+    left.map(([, name]) => name),
+    false,
+  );
 
   // The server knows this tab by a word, and finds its pictures again after a reload.
   word ??= kept(WORD) ?? made();
@@ -80,7 +98,14 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
 
   const sayTooLarge = (files) => {
     const large = files.filter((file) => file.size > data.limit);
-    if (large.length) setTriggerValue("refused", refused(large));
+    if (!large.length && !saidTooLarge.length) return;
+    saidTooLarge = large;
+    // A state, as what is said once is not heard where the next files break off the run.
+    setStateValue("too_large", [`${++givings}`, ...refused(large)]);
+    leave(
+      large.map((file) => file.name),
+      true,
+    );
   };
 
   // What is too large is said here, and not sent; the rest goes the way of all uploads.

@@ -13,21 +13,31 @@ _mount = component(__file__)
 
 @dataclass(frozen=True)
 class Said:
-    """What the browser says: the tab's word, what it refused, and how many pictures it had."""
+    """What the browser says: the tab's word, and how many pictures it had.
+
+    ``too_large`` begins with a number that is another one each time, and has a sentence for each
+    file that was not sent.
+    """
 
     word: str | None
-    refused: tuple[str, ...]
+    too_large: tuple[str, ...]
     gone: int
 
 
 def watch_tab(
-    key: str, limit: int, shown: bool, known: bool, count: int, gone: int, taken: int
+    key: str,
+    limit: int,
+    shown: bool,
+    known: bool,
+    count: int,
+    gone: int,
+    taken: list[tuple[str, str]],
 ) -> Said:
     """Draw the button, where it is ``shown``, and return what the browser says.
 
     ``limit`` is the largest size of a file in bytes.  ``known`` says that the tab's word was
     heard, ``count`` how many pictures are here for it, and ``gone`` how many it lost.
-    ``taken`` is another number each time that files were taken from the uploader.
+    ``taken`` are the files that can leave the uploader: a word of its own for each, and its name.
     """
     data = {
         "limit": limit,
@@ -42,10 +52,10 @@ def watch_tab(
         key=key,
         data=data,
         on_word_change=lambda: None,
-        on_refused_change=lambda: None,
+        on_too_large_change=lambda: None,
         on_gone_change=lambda: None,
     )
     word = given.word if isinstance(given.word, str) and given.word else None
-    refused = given.refused if isinstance(given.refused, list) else []
+    too_large = given.too_large if isinstance(given.too_large, list) else []
     gone = given.gone if isinstance(given.gone, int) else 0
-    return Said(word, tuple(str(each)[:_LONGEST] for each in refused[:20]), gone)
+    return Said(word, tuple(str(each)[:_LONGEST] for each in too_large[:20]), gone)

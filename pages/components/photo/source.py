@@ -1,9 +1,11 @@
 """Where a photo comes from: a sample, a file, the clipboard, the camera."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 from imaging.files.limits import PhotoError
 from imaging.files.reading import Photo, read_photo
@@ -16,6 +18,7 @@ from pages.components.photo.bring import watch_tab
 from pages.components.tabs import Brought
 
 SOURCES = {"sample": "Sample", "upload": "Upload", "camera": "Camera"}
+LOST = "A file was lost on its way here: the server was started again. Add it once more."
 GONE = (
     "The server was started again in the meantime, and {} with it: pictures are never written "
     "to a disk. Add {} once more."
@@ -30,8 +33,34 @@ class Picture:
     name: str
 
 
+@dataclass(frozen=True)
+class Before:
+    """What was shown before pictures came, as settings and in words, and which ones there were."""
+
+    settings: dict
+    words: str | None
+    pictures: tuple[Brought, ...]
+
+    @property
+    def shown(self) -> tuple:
+        """The source, and which of the visitor's pictures."""
+        return self.settings["photo_source"], self.settings["photo_shown"]
+
+
+@dataclass
+class Taking:
+    """The names of the files that were taken, by Streamlit's word for each.
+
+    ``before`` is not None while some are being taken.
+    """
+
+    names: dict[str, str] = field(default_factory=dict)
+    before: Before | None = None
+
+
 def pick_photo() -> tuple[Picture | None, list[Brought]]:
     """Ask for a picture; return it, None while there is none, and all that were brought."""
+    _take_what_came()
     source = widgets.segmented_control(
         "Picture",
         list(SOURCES),
@@ -40,9 +69,9 @@ def pick_photo() -> tuple[Picture | None, list[Brought]]:
         label_visibility="collapsed",
         on_change=_expect_noise,
     )
-    _take_what_comes(source)
+    _draw_uploader(source)
     if source == "camera":
-        st.camera_input("A picture from your camera", key="photo_shot", on_change=_take_shot)
+        st.camera_input("A picture from your camera", key="photo_shot")
     _say_what_happened(source)
     if source == "sample":
         return _pick_sample(), []
@@ -58,7 +87,7 @@ def open_file(file) -> Photo:
     return read_photo(file, file.name)
 
 
-def _take_what_comes(source: str) -> None:
+def _draw_uploader(source: str) -> None:
     """Draw the uploader, which takes what is pasted and dropped too, wherever one is."""
     # The same elements in the same place, seen or not: an upload on its way must not be lost.
     display = "flex" if source == "upload" else "none"
@@ -68,7 +97,6 @@ def _take_what_comes(source: str) -> None:
             "Add pictures",
             accept_multiple_files=True,
             key="photo_files",
-            on_change=_take_files,
             help="Several files can be denoised at once and taken away as one ZIP. They can be "
             "pasted and dropped anywhere on the page, too.",
         )
@@ -79,23 +107,26 @@ def _take_what_comes(source: str) -> None:
             "photo_word" in st.session_state,
             len(own.tab().pictures),
             st.session_state.get("photo_gone", 0),
-            len(st.session_state.get("photo_taken", ())),
+            _taken_in_uploader(),
         )
     if said.word and st.session_state.get("photo_word") != said.word:
-        st.session_state.photo_word = said.word
         own.recognise(said.word)
+        st.session_state.photo_word = said.word
         st.rerun()  # What it had, or that it has lost it, is to be said above.
-    if said.refused:
-        st.session_state.photo_refused = [
-            f"{quoted(name)}: {why}" for name, _, why in (s.rpartition(": ") for s in said.refused)
+    if said.too_large != st.session_state.get("photo_said_too_large", ()):
+        st.session_state.photo_too_large = [
+            f"{quoted(name)}: {why}"
+            for name, _, why in (s.rpartition(": ") for s in said.too_large[1:])
         ]
+        st.session_state.photo_said_too_large = said.too_large
     if said.gone:
         st.session_state.photo_gone = said.gone
 
 
 def _say_what_happened(source: str) -> None:
     """Say what was refused, what is gone, and what is shown now in place of what."""
-    for sentence in st.session_state.get("photo_refused", []):
+    refused = (st.session_state.get(f"photo_{why}", []) for why in ("too_large", "refused"))
+    for sentence in chain(*refused):
         st.error(sentence, icon=":material/broken_image:")
     gone = st.session_state.get("photo_gone", 0)
     if gone and source != "sample" and not own.pictures():
@@ -185,14 +216,35 @@ def _open(chosen: Brought) -> Picture | None:
     return Picture(photo, name)
 
 
-def _take_files() -> None:
-    """Take over what the uploader was given; a callback."""
-    taken = st.session_state.setdefault("photo_taken", set())
-    files = [file for file in st.session_state.photo_files or [] if file.file_id not in taken]
+def _take_what_came() -> None:
+    """Take over what the uploader and the camera hold, before what shows it is drawn.
+
+    No callback does this: where the browser sends something during a run, Streamlit breaks it
+    off, and a callback that it breaks off is never called again.  A run is: what was not taken
+    to the end is taken then, from the beginning.
+    """
+    taking = _taking()
+    files = [file for file in _uploaded() if file.file_id not in taking.names]
     if files:
-        taken.update(file.file_id for file in files)
-        _take(files)
-        _release(files)
+        _take(files, taking)
+    shot = st.session_state.get("photo_shot")
+    if shot is not None and shot.file_id not in taking.names:
+        _take([shot], taking, "camera")
+
+
+def _taking() -> Taking:
+    return st.session_state.setdefault("photo_taking", Taking())
+
+
+def _uploaded() -> list:
+    """The files that the uploader shows, those too that Streamlit has forgotten."""
+    return st.session_state.get("photo_files") or []
+
+
+def _taken_in_uploader() -> list[tuple[str, str]]:
+    """What can leave the uploader: Streamlit's words for the files, and their names."""
+    names = _taking().names
+    return [(file.file_id, names[file.file_id]) for file in _uploaded() if file.file_id in names]
 
 
 def _release(files: list) -> None:
@@ -203,44 +255,42 @@ def _release(files: list) -> None:
             context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
-def _take_shot() -> None:
-    """Take over a picture from the camera; a callback."""
-    shot = st.session_state.photo_shot
-    if shot is not None:
-        taken = sum(each.name.startswith("camera") for each in own.pictures())
-        shot.name = f"camera-{taken + 1}.jpg"
-        _take([shot], "camera")
-
-
-def _take(files: list, source: str = "upload") -> None:
+def _take(files: list, taking: Taking, source: str = "upload") -> None:
     """Keep the files, show the first of them, and remember what was shown before."""
-    before = {
-        name: st.session_state.get(name)
-        for name in ("photo_source", "photo_shown", "photo_sample", "photo_task")
-    }
-    had, instead = {each.digest for each in own.pictures()}, _shown_in_words(before)
-    new, refused = own.bring(files)
-    st.session_state.photo_refused = refused
+    before = taking.before = taking.before or _before()
+    there = [file for file in files if not isinstance(file, DeletedFile)]
+    if source == "camera":
+        shots = sum(each.name.startswith("camera") for each in before.pictures)
+        for number, shot in enumerate(there, shots + 1):
+            shot.name = f"camera-{number}.jpg"
+    new, refused = own.bring(there)
+    st.session_state.photo_refused = refused + [LOST] * (len(there) < len(files))
     st.session_state.photo_gone = 0
-    if not new:
-        return
-    st.session_state.photo_source = source
-    st.session_state.photo_shown = new[0].digest
-    _expect_noise()
-    arrived = [each.digest for each in new if each.digest not in had]
-    if instead:
-        text = f"{quoted(own.labels()[new[0].digest])} is shown now, in place of {instead}."
-        st.session_state.photo_undo = text, before, arrived
+    if new and (source, new[0].digest) != before.shown:
+        st.session_state.photo_source = source
+        st.session_state.photo_shown = new[0].digest
+        _expect_noise()
+        had = {each.digest for each in before.pictures}
+        arrived = [each.digest for each in new if each.digest not in had]
+        if before.words:
+            label = quoted(own.labels()[new[0].digest])
+            text = f"{label} is shown now, in place of {before.words}."
+            st.session_state.photo_undo = text, before.settings, arrived
+    # From here on nothing asks for the session, where a run may be broken off.
+    taking.names.update({file.file_id: getattr(file, "name", "") for file in files})
+    taking.before = None
+    _release(there)
+
+
+def _before() -> Before:
+    names = ("photo_source", "photo_shown", "photo_sample", "photo_task")
+    settings = {name: st.session_state.get(name) for name in names}
+    if settings["photo_source"] == "sample":
+        words = f"the sample {PHOTO_SAMPLES[settings['photo_sample']].title}"
     else:
-        _forget_undo()
-
-
-def _shown_in_words(before: dict) -> str | None:
-    """What was on the screen, None where that was nothing."""
-    if before["photo_source"] == "sample":
-        return f"the sample {PHOTO_SAMPLES[before['photo_sample']].title}"
-    label = own.labels().get(before["photo_shown"])
-    return None if label is None else quoted(label)
+        label = own.labels().get(settings["photo_shown"])
+        words = None if label is None else quoted(label)
+    return Before(settings, words, tuple(own.pictures()))
 
 
 def _undo() -> None:
@@ -256,7 +306,7 @@ def _undo() -> None:
 def _remove(digest: str | None = None) -> None:
     """Forget a picture, or all; a callback."""
     own.remove_all() if digest is None else own.remove(digest)
-    st.session_state.photo_refused = []
+    st.session_state.photo_refused = st.session_state.photo_too_large = []
     _forget_undo()
 
 
@@ -268,6 +318,7 @@ def _forget_undo() -> None:
 def _expect_noise() -> None:
     """Somebody's own picture is noisy already, most samples are clean; a callback."""
     _forget_undo()
-    sample = PHOTO_SAMPLES[st.session_state.photo_sample]
-    clean = st.session_state.photo_source == "sample" and not sample.noisy
+    sample = PHOTO_SAMPLES.get(st.session_state.photo_sample)
+    noisy = sample is not None and sample.noisy
+    clean = st.session_state.photo_source == "sample" and not noisy
     st.session_state.photo_task = "add" if clean else "noisy"
