@@ -4,6 +4,8 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,8 @@ HIGHEST_SIGMA = 75
 LEFT_BY_MACS = ("._", ".DS_Store")
 LUMINANCE = np.float32([0.299, 0.587, 0.114])  # ITU-R BT.601
 
+Answer = tuple[bytes, tuple[str, ...]]  # a file, and notes for whoever asked
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0, 1 where some pictures failed, 2 for bad input."""
@@ -49,6 +53,22 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="the whole cards as JSON")
     command.set_defaults(command=_list)
 
+    _add_denoise(commands)
+
+    command = commands.add_parser("run", help="let any model do its job on a file or a folder")
+    command.add_argument("input", type=Path, metavar="IN", help="a picture, a recording, a folder")
+    command.add_argument("output", type=Path, metavar="OUT", help="a file or a folder")
+    command.add_argument("--model", required=True, metavar="NAME", help="see: list")
+    command.add_argument("--hint", type=float, help="what the task may be told: a threshold, ...")
+    command.add_argument("--mask", action="store_true", help="0 and 255 instead of numbered things")
+    command.set_defaults(command=_run)
+
+    command = commands.add_parser("pack", help="pack the digit networks for the live preview")
+    command.set_defaults(command=_pack)
+    return parser
+
+
+def _add_denoise(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("denoise", help="denoise a picture or a folder of pictures")
     command.add_argument("input", type=Path, metavar="IN", help="a picture or a folder")
     command.add_argument("output", type=Path, metavar="OUT", help="a file or a folder")
@@ -97,18 +117,6 @@ def _parser() -> argparse.ArgumentParser:
         "--no-location", action="store_true", help="leave out where a photo was taken"
     )
     command.set_defaults(command=_denoise)
-
-    command = commands.add_parser("run", help="let any model do its job on a file or a folder")
-    command.add_argument("input", type=Path, metavar="IN", help="a picture, a recording, a folder")
-    command.add_argument("output", type=Path, metavar="OUT", help="a file or a folder")
-    command.add_argument("--model", required=True, metavar="NAME", help="see: list")
-    command.add_argument("--hint", type=float, help="what the task may be told: a threshold, ...")
-    command.add_argument("--mask", action="store_true", help="0 and 255 instead of numbered things")
-    command.set_defaults(command=_run)
-
-    command = commands.add_parser("pack", help="pack the digit networks for the live preview")
-    command.set_defaults(command=_pack)
-    return parser
 
 
 def _sigma(text: str) -> float | None:
@@ -168,29 +176,15 @@ def _denoise(options: argparse.Namespace) -> int:
     predictor = load_predictor(card)
     if options.careful:
         predictor = predictor.careful()
-    jobs = list(_jobs(options.input, options.output, options.format))
-    failures = []
-    for number, (source, target) in enumerate(jobs, start=1):
-        _show_progress(number - 1, len(jobs), source)
-        try:
-            if target.exists() and target.samefile(source):
-                raise ValueError("would overwrite the picture itself; give another OUT")
-            if task.hint:
-                file, notes = _denoise_photo(predictor, source, target, options, number, len(jobs))
-            else:
-                file, notes = _denoise_digit(predictor, card, source, target, options)
-            _write_whole(target, file)
-            for note in notes:
-                print(f"{source}: {note}")
-        except Exception as error:  # Pillow raises what a broken file makes it stumble over.
-            failures.append(f"{source}: {_reason(error)}")
-    _show_progress(len(jobs), len(jobs), None)
-    for failure in failures:
-        print(f"models: {failure}", file=sys.stderr)
-    if failures and not options.input.is_dir():
-        return 2
-    print(f"{len(jobs) - len(failures)} of {len(jobs)} pictures denoised into {options.output}")
-    return 1 if failures else 0
+
+    def answer(source: Path, target: Path, watch: Watch) -> Answer:
+        photo = _read(source, options)
+        if task.hint:
+            return _denoise_photo(predictor, photo, target, options, watch), photo.notes
+        return _denoise_digit(predictor, card, photo, target, options), photo.notes
+
+    jobs = _jobs(options.input, options.output, options.format)
+    return _write_answers(jobs, answer, options, "pictures denoised into")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -212,19 +206,34 @@ def _run(options: argparse.Namespace) -> int:
         jobs = [(options.input, out / f"{options.input.stem}{ending}" if out.is_dir() else out)]
         if jobs[0][1].suffix.lower() != ending:
             raise ValueError(f"OUT must end with {ending}, got {out.name}")
+
+    def predict(given: np.ndarray, watch: Watch | None) -> np.ndarray:
+        return predictor.predict(given, options.hint, watch)
+
+    def answer(source: Path, target: Path, watch: Watch) -> Answer:
+        return answer_file(task, predict, source, watch, options.mask), ()
+
+    return _write_answers(jobs, answer, options, "files answered in")
+
+
+def _write_answers(
+    jobs: list[tuple[Path, Path]],
+    answer: Callable[[Path, Path, Watch], Answer],
+    options: argparse.Namespace,
+    done: str,
+) -> int:
+    """Write what ``answer`` makes of each file, whatever fails; return the exit status."""
     failures = []
     for number, (source, target) in enumerate(jobs):
+        watch = partial(_show_part, number, len(jobs), source)
+        watch(0, 1)
         try:
             if target.exists() and target.samefile(source):
                 raise ValueError("would overwrite the input itself; give another OUT")
-
-            def watch(done: int, total: int, number: int = number, source: Path = source) -> None:
-                _show_progress(number + done / total, len(jobs), source)
-
-            def predict(given: np.ndarray, watch: Watch | None) -> np.ndarray:
-                return predictor.predict(given, options.hint, watch)
-
-            _write_whole(target, answer_file(task, predict, source, watch, options.mask))
+            file, notes = answer(source, target, watch)
+            _write_whole(target, file)
+            for note in notes:
+                print(f"{source}: {note}")
         except Exception as error:  # Pillow raises what a broken file makes it stumble over.
             failures.append(f"{source}: {_reason(error)}")
     _show_progress(len(jobs), len(jobs), None)
@@ -232,7 +241,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"models: {failure}", file=sys.stderr)
     if failures and not options.input.is_dir():
         return 2
-    print(f"{len(jobs) - len(failures)} of {len(jobs)} files answered in {options.output}")
+    print(f"{len(jobs) - len(failures)} of {len(jobs)} {done} {options.output}")
     return 1 if failures else 0
 
 
@@ -296,35 +305,22 @@ def _read(source: Path, options: argparse.Namespace) -> Photo:
 
 
 def _denoise_photo(
-    predictor: Predictor,
-    source: Path,
-    target: Path,
-    options: argparse.Namespace,
-    number: int,
-    count: int,
-) -> tuple[bytes, tuple[str, ...]]:
-    """Return the denoised photo as a file, with all its bits and metadata, and notes on it."""
-    photo = _read(source, options)
-
-    def watch(done: int, total: int) -> None:
-        _show_progress(number - 1 + done / total, count, source)
-
+    predictor: Predictor, photo: Photo, target: Path, options: argparse.Namespace, watch: Watch
+) -> bytes:
+    """Return the denoised photo as a file, with all its bits and metadata."""
     sigma = None if options.sigma is None else AsFound(options.sigma)
     denoised = predictor.predict(photo.best, sigma, watch)
     result = blend(photo.best, denoised, options.strength, options.strength)
     kind = format_of(target.suffix)
-    place = not options.no_location
-    return write_result(photo, result, kind, options.quality, place), photo.notes
+    return write_result(photo, result, kind, options.quality, not options.no_location)
 
 
 def _denoise_digit(
-    predictor: Predictor, card: Card, source: Path, target: Path, options: argparse.Namespace
-) -> tuple[bytes, tuple[str, ...]]:
-    photo = _read(source, options)
+    predictor: Predictor, card: Card, photo: Photo, target: Path, options: argparse.Namespace
+) -> bytes:
     noisy = _image_of(photo, card.channels)
     denoised = noisy + options.strength * (predictor.predict(noisy) - noisy)
-    file = write(to_pixels(denoised), format_of(target.suffix), quality=options.quality)
-    return file, photo.notes
+    return write(to_pixels(denoised), format_of(target.suffix), quality=options.quality)
 
 
 def _write_whole(target: Path, file: bytes) -> None:
@@ -352,6 +348,11 @@ def _image_of(photo: Photo, channels: int) -> np.ndarray:
 
 def _reason(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _show_part(number: int, count: int, source: Path, done: int, total: int) -> None:
+    """Tell how much of file ``number`` of ``count`` is done."""
+    _show_progress(number + done / total, count, source)
 
 
 def _show_progress(done: float, total: int, current: Path | None) -> None:

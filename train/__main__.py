@@ -36,6 +36,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description="Train and ship models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    _add_training(commands)
+    _add_shipping(commands)
+    _add_measuring(commands)
+    return parser
+
+
+def _add_training(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("list", help="the recipes, a line each")
     command.set_defaults(command=_list)
 
@@ -90,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--minutes", type=float, help="stop, and keep what is there, after")
     command.set_defaults(command=_run)
 
+
+def _add_shipping(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("export", help="ship a run as models/pretrained/NAME")
     command.add_argument("folder", type=Path)
     command.add_argument("name", help="a recipe's name")
@@ -101,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", help="models (default: all digit models)")
     command.set_defaults(command=_refresh)
 
+
+def _add_measuring(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("results", help="write docs/recipes.md from finished runs")
     command.add_argument("names", nargs="*", help="recipes to train (default: all for digits)")
     command.add_argument(
@@ -135,7 +146,6 @@ def _parser() -> argparse.ArgumentParser:
         help="of --task's data (default: what it is measured on; no other is put on cards)",
     )
     command.set_defaults(command=_evaluate)
-    return parser
 
 
 def _list(options: argparse.Namespace) -> int:
