@@ -43,7 +43,8 @@ class Card:
     """What is known of a trained model.
 
     ``task`` names what it was trained for.  ``training`` holds the settings of its training, those
-    of ``train.config.TrainConfig``, with the epochs that it really saw.  ``size`` is the side of
+    of ``train.config.TrainConfig``, with the epochs that it really saw; it is empty where nobody
+    here knows how the network was trained.  ``size`` is the side of
     the square pictures it was built for, 0 for a network that takes any size whose sides are
     multiples of ``multiple``.  ``macs_per_pixel`` are the multiplications and additions it spends
     on each pixel.  ``storage`` is the precision of the weights in the file, ``notice`` what
@@ -78,22 +79,22 @@ class Card:
     @property
     def architecture(self) -> str:
         """The builder of the network in ``models.architectures``."""
-        return self.training["architecture"]
+        return self.training.get("architecture", "")
 
     @property
     def settings(self) -> dict:
         """What the builder was told."""
-        return self.training["settings"]
+        return self.training.get("settings", {})
 
     @property
     def data(self) -> str:
-        """The data set it was trained on."""
-        return self.training["data"]
+        """The data set it was trained on, "" where that is not known."""
+        return self.training.get("data", "")
 
     @property
     def noise(self) -> list[dict]:
         """The ingredients of its training noise; none where it was trained on clean inputs."""
-        return self.training["noise"]
+        return self.training.get("noise", [])
 
     @cached_property
     def trained_ranges(self) -> dict[str, tuple[float, float]]:
@@ -259,7 +260,8 @@ def _require_types(record: Card | Score) -> None:
 def _require_training(card: Card) -> None:
     """Raise an error where the settings of the training are not what screens rely on."""
     find_task(card.task)
-    for name, kind in {"architecture": str, "settings": dict, "data": str, "noise": list}.items():
+    needed = {"architecture": str, "settings": dict, "data": str, "noise": list}
+    for name, kind in needed.items() if card.training else ():
         if not isinstance(card.training[name], kind):
             raise TypeError(f"training.{name} does not fit, got {card.training[name]!r}")
     _ = card.trained_ranges  # Computed once here, so that it cannot fail on a screen.

@@ -19,7 +19,8 @@ import numpy as np
 
 from models.catalogue import Card
 from models.inspection.arithmetic import paddings
-from models.inspection.network import Layer, OpenedNetwork, load_inside
+from models.inspection.layer import Layer
+from models.inspection.network import OpenedNetwork, load_inside
 
 STATIC = Path(__file__).resolve().parents[1] / "static" / "live"
 
@@ -99,7 +100,7 @@ def make_plan(network: OpenedNetwork) -> tuple[dict, np.ndarray]:
             steps[sources[0]]["name"] = layer.name
             place[layer.name] = sources[0]
             continue
-        if layer.kind == "Dropout":
+        if layer.kind in ("Dropout", "Clip"):  # The browser clips each answer anyway.
             place[layer.name] = sources[0]
             continue
         step = {"name": layer.name, "op": _operation(network, layer), "from": sources}
@@ -152,7 +153,7 @@ def _operation(network: OpenedNetwork, layer: Layer) -> str:
     fits = {
         "Conv2D": layer.strides == (1, 1),
         "Conv2DTranspose": layer.strides == (2, 2),
-        "MaxPooling2D": layer.kernel == layer.strides == (2, 2),
+        "MaxPooling2D": layer.kernel == layer.strides == (2, 2) and _has_no_edge(network, layer),
         "UpSampling2D": doubled == [layer.shape[:2]],
         "Concatenate": len(inner) == 2,
     }.get(layer.kind, layer.kind in OPERATIONS)
@@ -162,6 +163,13 @@ def _operation(network: OpenedNetwork, layer: Layer) -> str:
             f"got {layer}"
         )
     return OPERATIONS[layer.kind]
+
+
+def _has_no_edge(network: OpenedNetwork, layer: Layer) -> bool:
+    """Whether nothing below zero is pooled with the zeros beyond the edge."""
+    source = network.layers[layer.inputs[0]]
+    even = all(side % 2 == 0 for side in source.shape[:2])
+    return even or source.kind == "ReLU" or source.activation in ("relu", "sigmoid")
 
 
 def _convolution(network: OpenedNetwork, layer: Layer, weights: _Weights) -> dict:

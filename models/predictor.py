@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card
-from models.session import open_parts, open_session, skips_of
+from models.session import open_parts, open_session, run_session, skips_of
 from models.tasks import find_task
 from models.tasks.contract import Network, Watch
 from models.turned import Turned
@@ -38,7 +38,7 @@ class Session:
 
     def __call__(self, **inputs: np.ndarray) -> np.ndarray:
         """Return the answer to a batch, the arrays of its inputs by name."""
-        return self._session.run([self._answer], inputs)[0]
+        return run_session(self._session, [self._answer], inputs)[0]
 
 
 class Predictor:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,26 @@ def open_parts(card: Card) -> dict[str, ort.InferenceSession]:
         name: _open_undamaged(card, card.folder / f"{name}.onnx", sha256)
         for name, sha256 in card.parts.items()
     }
+
+
+def run_session(
+    session: ort.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    """Return these outputs for a batch; a network for one picture is run once for each."""
+    first = session.get_inputs()[0]
+    count = len(inputs[first.name])
+    if first.shape[0] != 1 or count == 1:
+        return session.run(outputs, inputs)
+    if not count:  # The answer to no pictures has the right shape.
+        nothing = {
+            name: np.zeros((1, *value.shape[1:]), value.dtype) for name, value in inputs.items()
+        }
+        return [each[:0] for each in session.run(outputs, nothing)]
+    answers = [
+        session.run(outputs, {name: value[place : place + 1] for name, value in inputs.items()})
+        for place in range(count)
+    ]
+    return [np.concatenate(each) for each in zip(*answers, strict=True)]
 
 
 def _open_undamaged(

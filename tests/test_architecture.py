@@ -309,6 +309,7 @@ SAME_SUBJECT = {
     "show": "how something is drawn on a page",
     "anomaly": "how badly something is rebuilt",
     "autoencoders": "dense autoencoders and PCA",
+    "brought": "a network that a visitor has brought: asked for, and read in another process",
     "codes": "the codes of test digits",
     "controls": "what is asked: on every page, on one",
     "data": "where the examples of a training come from",

@@ -13,48 +13,15 @@ Pictures are ``(N, 28, 28, 1)`` float32 in [0, 1]; maps are ``(N, H, W, C)``, ch
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card, ModelError
 from models.inspection.arithmetic import convolve
+from models.inspection.layer import BETWEEN, IMAGE, SWITCH, TABLE, Layer
 from models.predictor import BATCH
-from models.session import open_session
-
-IMAGE = "image"  # The layer that is the picture itself.
-TABLE = "layers"  # Where the file keeps the table of its layers.
-SWITCH = "_switch"
-BETWEEN = "/"  # Between a layer and its weights.
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer as Keras has it.
-
-    ``kind`` is the name of its Keras class, ``inputs`` are the layers it gets its values from,
-    ``shape`` is that of its values for one picture.  ``macs`` are its multiply-accumulate
-    operations, ``field`` the side of the square in the picture that one of its values depends
-    on at most.  ``kernel``, ``strides`` and ``padding`` are those of its window, if it has one.
-    """
-
-    name: str
-    kind: str
-    inputs: tuple[str, ...]
-    shape: tuple[int, ...]
-    parameters: int
-    macs: int
-    field: int
-    kernel: tuple[int, int] | None = None
-    strides: tuple[int, int] = (1, 1)
-    padding: str = "same"
-    activation: str = "linear"
-
-    @property
-    def has_maps(self) -> bool:
-        """Whether its values are maps ``(H, W, C)``, rather than a list of numbers."""
-        return len(self.shape) == 3
+from models.session import open_session, run_session
 
 
 class OpenedNetwork:
@@ -197,7 +164,9 @@ class OpenedNetwork:
         if pictures.shape[1:] != shape:
             raise ValueError(f"expected pictures of shape {('N', *shape)}, got {pictures.shape}")
         image = np.ascontiguousarray(pictures, np.float32)
-        return self._session.run(outputs, {IMAGE: image} | (given or {})) if outputs else []
+        return (
+            run_session(self._session, outputs, {IMAGE: image, **(given or {})}) if outputs else []
+        )
 
 
 def load_inside(card: Card, session: ort.InferenceSession | None = None) -> OpenedNetwork:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.inspection.arithmetic import convolve, paddings, windows_of
+from models.inspection.layer import Layer
 from models.inspection.network import OpenedNetwork
 
+LARGEST = 7  # The side of the largest window that is shown.
 CONVOLUTION, POOLING = "Conv2D", "MaxPooling2D"
 ACTIVATIONS = {
     "linear": lambda value: value,
@@ -94,13 +96,19 @@ def convolution_layers(network: OpenedNetwork) -> list[str]:
     return [
         layer.name
         for layer in network.layers.values()
-        if layer.kind == CONVOLUTION and _activation(network, layer.name)[1] in ACTIVATIONS
+        if layer.kind == CONVOLUTION
+        and _activation(network, layer.name)[1] in ACTIVATIONS
+        and _fits(network, layer)
     ]
 
 
 def pooling_layers(network: OpenedNetwork) -> list[str]:
-    """Return the max poolings."""
-    return [layer.name for layer in network.layers.values() if layer.kind == POOLING]
+    """Return the max poolings that can be worked out at a window."""
+    return [
+        layer.name
+        for layer in network.layers.values()
+        if layer.kind == POOLING and _fits(network, layer)
+    ]
 
 
 def end_of(network: OpenedNetwork, layer: str) -> str:
@@ -143,6 +151,16 @@ def pooling_at(network: OpenedNetwork, picture: np.ndarray, place: Place) -> Poo
     """Work out the value that a max pooling has at a place for one picture ``(H, W, 1)``."""
     patch, top, left = _patch(network, picture, place, np.nan)
     return Pooling(patch[..., place.filter].astype(np.float64), top, left)
+
+
+def _fits(network: OpenedNetwork, layer: Layer) -> bool:
+    """Whether the window is small enough to be shown, and fits into the maps of one layer."""
+    if len(layer.inputs) != 1 or not network.layers[layer.inputs[0]].has_maps:
+        return False
+    sides = network.layers[layer.inputs[0]].shape[:2]
+    return all(
+        window <= min(side, LARGEST) for window, side in zip(layer.kernel, sides, strict=True)
+    )
 
 
 def _patch(

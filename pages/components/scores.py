@@ -160,7 +160,9 @@ def show_warnings(
 
 
 def outside_training(card: Card, kind: NoiseKind, strength: float) -> str | None:
-    """Return a sentence if this noise is none that the model was trained on."""
+    """Return a sentence if this noise is none that the model was trained on, as far as is known."""
+    if not card.training:
+        return None
     if not card.noise:
         return f"{card.title} has never seen noise: it was trained to reconstruct clean images."
     if kind.name not in card.trained_ranges:

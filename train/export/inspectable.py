@@ -15,7 +15,7 @@ import onnx
 from keras import layers, ops
 from onnx import TensorProto, helper, numpy_helper
 
-from models.inspection.network import BETWEEN, SWITCH, TABLE
+from models.inspection.layer import BETWEEN, SWITCH, TABLE
 from train.export.describe import code_layer, describe, is_input
 from train.export.onnx_file import contents, drop_unused, weights_by_contents
 

@@ -158,7 +158,7 @@ def legend_words(chosen: Selection, here: DrawSettings, cards: Mapping[str, Card
             f"The shaded range shows the strengths on which it was trained, {low:.3g} to "
             f"{high:.3g}."
         )
-    elif chosen.trained is None and card is not None:
+    elif chosen.trained is None and card is not None and card.training:
         saw = "this noise" if card.noise else "any noise"
         parts.append(f"{title} never saw {saw} in training.")
     if chosen.rows["method"].str.endswith(FAIR).any():

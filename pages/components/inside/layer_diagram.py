@@ -10,7 +10,8 @@ import numpy as np
 import streamlit as st
 
 from imaging.digit_fit import SIDE
-from models.inspection.network import Layer, OpenedNetwork
+from models.inspection.layer import Layer
+from models.inspection.network import OpenedNetwork
 from pages.components.component import component
 
 # What a Keras class is called here, and how the diagram colours it.
@@ -28,6 +29,25 @@ KINDS = {
     "Cropping2D": ("Cropping", "other"),
     "Flatten": ("Flatten to a list", "other"),
     "Reshape": ("Fold into maps", "other"),
+    # Those of networks that visitors bring: an operator of ONNX where Keras has no such layer.
+    "Conv": ("Convolution", "convolution"),
+    "ConvTranspose": ("Transposed convolution", "upsampling"),
+    "MaxPool": ("Max pooling", "pooling"),
+    "AveragePool": ("Average pooling", "pooling"),
+    "GlobalAveragePool": ("Average of each map", "pooling"),
+    "GlobalMaxPool": ("Largest value of each map", "pooling"),
+    "MatMul": ("Matrix product", "dense"),
+    "Gemm": ("Matrix product", "dense"),
+    "Add": ("Sum", "skip"),
+    "Mul": ("Product", "other"),
+    "Concat": ("Joined", "skip"),
+    "BatchNorm": ("Batch normalisation", "other"),
+    "LeakyRelu": ("Leaky ReLU", "other"),
+    "Resize": ("Resized", "upsampling"),
+    "Move": ("Moved or cropped", "other"),
+    "FlattenByMap": ("Flatten to a list, map after map", "other"),
+    "FoldByMap": ("Fold into maps, map after map", "other"),
+    "Clip": ("Clipped to 0 and 1", "other"),
 }
 LEGEND = {
     "convolution": "Convolution",

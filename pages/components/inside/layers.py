@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from models.inspection.network import IMAGE, Layer, OpenedNetwork
+from models.inspection.layer import IMAGE, Layer
+from models.inspection.network import OpenedNetwork
 from pages.components import widgets
 from pages.components.cached import get_inside
 from pages.components.controls import keep_valid
@@ -99,8 +100,13 @@ def show(digit: np.ndarray) -> None:
 
     # Show
     show_answers(network, layer, digit)
-    explain(DENSE_WORDS if card.architecture == "dense" else WORDS, TERMS, SOURCE)
+    explain(WORDS if has_filters(network) else DENSE_WORDS, TERMS, SOURCE)
     show_table(network)
+
+
+def has_filters(network: OpenedNetwork) -> bool:
+    """Whether the network has a layer that multiplies maps with a window, a convolution."""
+    return any(layer.has_maps and layer.macs for layer in network.layers.values())
 
 
 @st.fragment

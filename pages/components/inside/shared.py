@@ -74,9 +74,13 @@ def pick_network(cards: Mapping[str, Card]) -> Card:
 
 
 def default_layer(network: OpenedNetwork) -> str:
-    """Return the first layer behind an activation; its maps still look like the digit."""
-    return next(
+    """Return the first layer behind an activation; its maps still look like the digit.
+
+    A network that has none begins with its answer.
+    """
+    activated = (
         name
         for name, layer in network.layers.items()
         if layer.kind == "ReLU" or layer.activation != "linear"
     )
+    return next(activated, next(reversed(network.layers)))

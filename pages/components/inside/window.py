@@ -13,7 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from imaging.noise import NOISE_KINDS
 from models.inspection.arithmetic import pool
-from models.inspection.network import Layer, OpenedNetwork
+from models.inspection.layer import Layer
+from models.inspection.network import OpenedNetwork
 from models.inspection.window import (
     Convolution,
     Place,
@@ -84,7 +85,14 @@ def show(digit: np.ndarray) -> None:
         network = get_inside(pick_network(cards))
     with picture_box:
         picture = pick_picture(digit)
-    place = pick_place(network)
+    kinds = [kind for kind in KINDS if WINDOWS_OF[kind](network)]
+    if not kinds:
+        st.info(
+            "This network has no convolution or pooling whose window can be worked out here.",
+            icon=":material/grid_off:",
+        )
+        return
+    place = pick_place(network, kinds)
     layer = network.layers[place.layer]
 
     # Compute and show
@@ -111,13 +119,14 @@ def pick_picture(digit: np.ndarray) -> np.ndarray:
     return corrupt(digit, kind, state.inside_strength, state.inside_seed)
 
 
-def pick_place(network: OpenedNetwork) -> Place:
-    """Ask for a layer, one of its filters, and a pixel of its map."""
+def pick_place(network: OpenedNetwork, kinds: list[str]) -> Place:
+    """Ask for a layer of one of these kinds, one of its filters, and a pixel of its map."""
+    keep_valid("window_kind", kinds)
     kind_box, layer_box, filter_box = st.columns([3, 4, 2], gap="medium")
     with kind_box:
         kind = widgets.segmented_control(
             "Window of a",
-            list(KINDS),
+            kinds,
             format_func=KINDS.get,
             key="window_kind",
         )

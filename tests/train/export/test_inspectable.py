@@ -8,7 +8,8 @@ import onnxruntime as ort
 import pytest
 
 from models.architectures import build
-from models.inspection.network import TABLE, OpenedNetwork
+from models.inspection.layer import TABLE
+from models.inspection.network import OpenedNetwork
 from train.export.describe import code_layer, describe, macs
 from train.export.inspectable import make_inspectable, opened
 from train.export.ship import to_onnx
