@@ -32,6 +32,7 @@ from train.export.folded import folded
 from train.export.inspectable import make_inspectable, opened
 from train.fit.accelerated import read_weights
 from train.fit.data import load_pictures
+from train.fit.losses import LOSSES
 from train.fit.metrics import METRICS
 from train.recipes import Recipe
 from train.run_folder import Run, write_whole
@@ -145,7 +146,7 @@ def _load_trained(run: Run) -> tuple[keras.Model, int]:
     else:
         raise ValueError(f"{run.folder} has no trained network yet")
     try:
-        model = keras.saving.load_model(path, METRICS, compile=config.average > 0)
+        model = keras.saving.load_model(path, METRICS | LOSSES, compile=config.average > 0)
     except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
         raise ValueError(f"{path} cannot be read: {error}") from error
     if config.average and path == run.checkpoint:

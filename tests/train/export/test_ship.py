@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from models.catalogue import Score, find_card, sha256_of
 from models.inspection.network import load_inside
 from models.predictor import load_predictor
 from models.tasks.denoise_photos.solve import solve
+from tests.app_server import ROOT
 from tests.train.conftest import TRAINING
 from tests.train.made_photos import made_photo, make_photos
 from train.config import Noise, TrainConfig
@@ -21,6 +24,7 @@ from train.export.ship import export, macs, make_usable, refresh, require_agreem
 from train.fit import loop
 from train.fit.callbacks import WriteProgress, step_of
 from train.fit.data import load_pictures, split
+from train.fit.losses import LOSSES
 from train.recipes import Recipe
 from train.run_folder import Run
 
@@ -406,6 +410,20 @@ def test_a_stopped_photo_run_ships_the_mean_of_its_weights_so_far(photos, tmp_pa
         np.testing.assert_allclose(
             ours, expected.get_layer(name).get_weights()[0], rtol=2**-10, atol=2**-24
         )
+
+
+def test_a_process_that_trained_nothing_knows_the_losses_of_every_run():
+    # A run of averaged weights names its loss; Keras finds it once its module was loaded.
+    names = [keras.saving.get_registered_name(each) for each in LOSSES.values() if callable(each)]
+    script = (
+        "import sys, keras, train.export.ship; "
+        "print([n for n in sys.argv[1:] if keras.saving.get_registered_object(n) is None])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *names], cwd=ROOT, capture_output=True, text=True
+    )
+    assert "denoise_lab>pixel_classes_loss" in names
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_the_card_of_a_photo_network_says_what_it_takes_and_how_it_was_made(photo_card):
