@@ -22,9 +22,12 @@ def problems(runs: Path, tokens: tuple[str, ...]) -> list[str]:
             continue
         run = Run(folder)
         if not (folder / "owner.json").exists():
-            if any(path.name != "config.json" for path in folder.iterdir()):
+            # Killed before the run was the visitor's, perhaps while owner.json was being written:
+            # it is cleared after minutes.  Whatever is more than that has lost its owner.
+            begun = {"config.json", *(path.name for path in folder.glob(".*-*.json"))}
+            if any(path.name not in begun for path in folder.iterdir()):
                 found.append(f"{folder.name} has no owner")
-            continue  # Killed before the run was the visitor's; it is cleared after minutes.
+            continue
         if folder not in listed:
             found.append(f"{folder.name} is not in its owner's list")
         found += [f"{folder.name}: {what}" for what in _half_written(run)]
