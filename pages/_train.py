@@ -8,7 +8,7 @@ from pages.components.training import race, run_list, steering
 from pages.components.training.form import TrainingRequest, pick_training
 from pages.components.training.recorded_result import show_recorded_result
 from pages.components.training.visitor import visitor_token
-from train import jobs
+from train import owners
 
 page_setup(
     "Train a network",
@@ -29,7 +29,7 @@ def body() -> None:
         if len(compared) > 1:
             race.watch(compared, token)
         elif run is not None:
-            steering.watch(run, mine=bool(token) and jobs.controls(token, run))
+            steering.watch(run, mine=bool(token) and owners.controls(token, run))
         else:
             show_nothing_yet(request)
 

@@ -249,7 +249,8 @@ def _recipe_with_workers(options: argparse.Namespace, folder: Path, config: Trai
 
 
 def _run(options: argparse.Namespace) -> int:
-    from train.jobs import Refused, worker_at
+    from train.turns import worker_at
+    from train.visitor_limits import Refused
 
     run = Run(options.folder)
     if not options.queue:
@@ -268,7 +269,7 @@ def _run(options: argparse.Namespace) -> int:
 def _make_usable(run: Run) -> None:
     """Let the screens use what was trained; a run without a network yet is left as it is."""
     from train.export.ship import can_export, make_usable
-    from train.jobs import owner
+    from train.owners import owner
 
     trained = run.model.exists() or run.checkpoint.exists()
     if trained and TASKS[run.read_config().task].visitors_train and can_export():

@@ -24,6 +24,9 @@ from pathlib import Path
 
 from train.config import TrainConfig
 
+# A host can put them elsewhere, on a larger disk for instance.
+RUNS = Path(os.environ.get("DENOISE_RUNS_DIR") or Path(__file__).parent / "runs")
+
 
 class Run:
     """One run folder; knows the names in it and how to write them safely."""

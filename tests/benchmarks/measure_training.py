@@ -16,10 +16,10 @@ from tests.app_server import ROOT
 from tests.benchmarks.measure import resident_megabytes, serving
 from tests.benchmarks.report import Budget, Row
 from tests.chromium import wait_until_idle
-from train.jobs import Limits
 from train.memory import needed_megabytes
 from train.recipes import recipe
 from train.run_folder import Run
+from train.visitor_limits import Limits
 
 RECIPE, EPOCHS = "conv-32-32", 3  # The first epoch also compiles, and does not count.
 STARTS, STOPS, EPOCHS_WATCHED = 3, 5, 20

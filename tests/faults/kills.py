@@ -15,9 +15,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from tests.faults.runs_folder import problems
-from train import jobs
+from train import jobs, owners, run_status
 from train.config import TrainConfig, gaussian_only
 from train.run_folder import Run
+from train.visitor_limits import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a visitor's token"
@@ -63,7 +64,7 @@ def kill_all(folder: Path) -> None:
             except ProcessLookupError:
                 continue
     deadline = time.monotonic() + 20
-    while any(jobs.is_alive(Run(path.parent)) for path in folder.glob("*/alive")):
+    while any(run_status.is_alive(Run(path.parent)) for path in folder.glob("*/alive")):
         assert time.monotonic() < deadline, "a killed worker still holds its lock"
         time.sleep(0.02)
 
@@ -84,21 +85,21 @@ def kill_workers(folder: Path, kills: int, seed: int = 1) -> Outcome:
     rng, wrong = np.random.default_rng(seed), []
     runs = folder / "runs"
     runs.mkdir()
-    limits = jobs.Limits()
+    limits = Limits()
     with pretending(folder):
         run = jobs.start(CONFIG, TOKEN, "a run", limits, runs)
         for number in range(kills):
             time.sleep(rng.uniform(0, 1.2))
             kill_all(runs)
             wrong += [f"kill {number}: {what}" for what in problems(runs, (TOKEN,))]
-            if jobs.status(run).state == jobs.FINISHED:
+            if run_status.status(run).state == run_status.FINISHED:
                 jobs.reset(run, limits)
             else:
                 jobs.resume(run, limits)
         deadline = time.monotonic() + 60
-        while jobs.status(run).state != jobs.FINISHED:
+        while run_status.status(run).state != run_status.FINISHED:
             if time.monotonic() > deadline:
-                wrong.append(f"after all kills the run ended as {jobs.status(run)}")
+                wrong.append(f"after all kills the run ended as {run_status.status(run)}")
                 break
             time.sleep(0.05)
         kill_all(runs)
@@ -128,9 +129,9 @@ def kill_servers(folder: Path, kills: int, seed: int = 1) -> Outcome:
         wrong += [f"kill {number}: {what}" for what in problems(runs, (TOKEN,))]
     kill_all(runs)
     # Whoever comes next can do everything with what was left.
-    jobs.clear_old(jobs.Limits(), runs)
+    jobs.clear_old(Limits(), runs)
     with pretending(folder):
-        for run in jobs.runs_of(TOKEN, runs):
+        for run in owners.runs_of(TOKEN, runs):
             jobs.delete(run)
     left = [path.name for path in runs.iterdir() if (path / "owner.json").exists()]
     return Outcome(kills, [*wrong, *(f"{name} cannot be deleted" for name in left)])

@@ -3,10 +3,17 @@
 import json
 from pathlib import Path
 
-from train import jobs
+from train import jobs, owners, run_status
 from train.run_folder import Run
 
-STATES = (*jobs.ACTIVE, jobs.FINISHED, jobs.PAUSED, jobs.STOPPED, jobs.DIVERGED, jobs.FAILED)
+STATES = (
+    *run_status.ACTIVE,
+    run_status.FINISHED,
+    run_status.PAUSED,
+    run_status.STOPPED,
+    run_status.DIVERGED,
+    run_status.FAILED,
+)
 
 
 def problems(runs: Path, tokens: tuple[str, ...]) -> list[str]:
@@ -16,7 +23,7 @@ def problems(runs: Path, tokens: tuple[str, ...]) -> list[str]:
     name of its own, and no run says that it is active which no worker is at.
     """
     found = []
-    listed = {run.folder for token in tokens for run in jobs.runs_of(token, runs)}
+    listed = {run.folder for token in tokens for run in owners.runs_of(token, runs)}
     for folder in runs.iterdir():
         if not folder.is_dir() or folder.name.startswith(jobs.DELETED):
             continue
@@ -31,12 +38,12 @@ def problems(runs: Path, tokens: tuple[str, ...]) -> list[str]:
         if folder not in listed:
             found.append(f"{folder.name} is not in its owner's list")
         found += [f"{folder.name}: {what}" for what in _half_written(run)]
-        status = jobs.status(run)
+        status = run_status.status(run)
         if status.state not in STATES:
             found.append(f"{folder.name} is {status.state}")
-        if status.active and not jobs.is_alive(run):
+        if status.active and not run_status.is_alive(run):
             found.append(f"{folder.name} says {status.state}, and nobody is at it")
-        if status.state == jobs.FAILED and not status.detail.endswith("."):
+        if status.state == run_status.FAILED and not status.detail.endswith("."):
             found.append(f"{folder.name} failed without a sentence: {status.detail!r}")
     return found
 

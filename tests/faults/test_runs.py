@@ -13,24 +13,25 @@ from models.catalogue import find_card
 from models.predictor import load_predictor
 from tests.faults import kills
 from tests.faults.runs_folder import problems
-from train import jobs
+from train import jobs, owners, run_status, turns
 from train.run_folder import Run
+from train.visitor_limits import Limits, Refused
 
 TOKEN = "my token"
 
 
 def finished(runs: Path, name: str, made: float) -> Run:
     run = Run.create(runs / name, kills.CONFIG)
-    jobs.change_owner(run, token=jobs._hashed(TOKEN), name=name, made=made)
+    owners.change_owner(run, token=owners.hashed(TOKEN), name=name, made=made)
     run.progress.write_text('{"event": "status", "time": 1, "step": 0, "status": "finished"}\n')
     return run
 
 
 def test_a_run_of_the_last_release_is_listed_and_its_network_still_denoises(tmp_path):
     runs = shutil.copytree(Path(__file__).with_name("last_release"), tmp_path / "runs")
-    (run,) = jobs.runs_of(TOKEN, runs)
+    (run,) = owners.runs_of(TOKEN, runs)
     assert problems(runs, (TOKEN,)) == []
-    assert jobs.status(run).state == jobs.FINISHED
+    assert run_status.status(run).state == run_status.FINISHED
     card = find_card(run.folder.name, runs)
     assert card.title == "Yours: an old one"
     noisy = np.full((28, 28, 1), 0.5, np.float32)
@@ -47,7 +48,7 @@ def test_of_two_servers_that_go_on_with_the_same_run_one_is_refused(tmp_path):
         try:
             jobs.resume(run)
             said.append("started")
-        except jobs.Refused as refusal:
+        except Refused as refusal:
             said.append(str(refusal))
 
     with kills.pretending(tmp_path):
@@ -64,8 +65,8 @@ def test_of_two_servers_that_go_on_with_the_same_run_one_is_refused(tmp_path):
 def test_a_clock_that_was_set_back_loses_no_run_and_no_turn(tmp_path):
     tomorrow, yesterday = time.time() + 86_400, time.time() - 86_400
     early, late = finished(tmp_path, "a", tomorrow), finished(tmp_path, "b", yesterday)
-    jobs.clear_old(jobs.Limits(days=7), tmp_path)
-    assert {run.folder for run in jobs.runs_of(TOKEN, tmp_path)} == {early.folder, late.folder}
+    jobs.clear_old(Limits(days=7), tmp_path)
+    assert {run.folder for run in owners.runs_of(TOKEN, tmp_path)} == {early.folder, late.folder}
     for run in (early, late):
         with run.progress.open("a") as file:
             file.write(
@@ -73,9 +74,9 @@ def test_a_clock_that_was_set_back_loses_no_run_and_no_turn(tmp_path):
             )
     with (early.folder / "alive").open("a") as one, (late.folder / "alive").open("a") as two:
         for run, lock in ((early, one), (late, two)):
-            jobs._lock(lock, run)
+            turns.lock(lock, run)
         # The same instant: the names decide, and not both are first.
-        assert [jobs._ahead_of(run) for run in (early, late)] == [0, 1]
+        assert [run_status.ahead_of(run) for run in (early, late)] == [0, 1]
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_of_the_system_and_leaves_nothing(tmp_path):
@@ -90,10 +91,10 @@ def test_ten_thousand_runs_are_listed_in_two_seconds_of_work(tmp_path):
     for number in range(10_000):
         folder = tmp_path / f"20260101-000000-{number:06x}"
         folder.mkdir()
-        token = jobs._hashed(TOKEN if number == 5000 else "another")
+        token = owners.hashed(TOKEN if number == 5000 else "another")
         (folder / "owner.json").write_text(f'{{"token": "{token}", "name": "a", "made": 1}}')
     began = time.process_time()
-    assert len(jobs.runs_of(TOKEN, tmp_path)) == 1
+    assert len(owners.runs_of(TOKEN, tmp_path)) == 1
     assert time.process_time() - began < 2
 
 
@@ -101,9 +102,9 @@ def test_what_an_earlier_worker_said_last_is_no_reason_for_one_that_never_starte
     run = finished(tmp_path, "a", time.time())
     log = run.folder / "worker.log"
     log.write_text("train: stopped before its turn came\n")
-    jobs._get_in_line(run)  # And then the server was killed, before it had sent a worker.
+    turns.get_in_line(run)  # And then the server was killed, before it had sent a worker.
     os.utime(log, (time.time() - 5, time.time() - 5))
-    assert jobs.status(run).state == jobs.FAILED
-    assert "stopped before its turn" not in jobs.status(run).detail
+    assert run_status.status(run).state == run_status.FAILED
+    assert "stopped before its turn" not in run_status.status(run).detail
     log.write_text("train: mnist.npz is torn\n")
-    assert jobs.status(run).detail == "mnist.npz is torn"
+    assert run_status.status(run).detail == "mnist.npz is torn"

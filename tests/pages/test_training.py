@@ -13,7 +13,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages.components.training import recorded_result, run_list
-from train import jobs
+from train import jobs, owners
 from train.config import TrainConfig, gaussian_only
 from train.recipes import EXPECT, TRAPS
 from train.run_folder import Run
@@ -26,13 +26,13 @@ CONFIG = TrainConfig(architecture="dense", noise=gaussian_only(0.5), epochs=2)
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for the runs of this test; no worker is ever sent."""
-    find, runs_of, start, race = jobs.find, jobs.runs_of, jobs.start, jobs.start_race
-    monkeypatch.setattr(jobs, "find", lambda run_id: find(run_id, tmp_path))
-    monkeypatch.setattr(jobs, "runs_of", lambda token: runs_of(token, tmp_path))
+    find, runs_of, start, race = owners.find, owners.runs_of, jobs.start, jobs.start_race
+    monkeypatch.setattr(owners, "find", lambda run_id: find(run_id, tmp_path))
+    monkeypatch.setattr(owners, "runs_of", lambda token: runs_of(token, tmp_path))
     monkeypatch.setattr(jobs, "start", lambda *a, **k: start(*a, **k, runs=tmp_path))
     monkeypatch.setattr(jobs, "start_race", lambda *a, **k: race(*a, **k, runs=tmp_path))
     monkeypatch.setattr(jobs, "_send_worker", lambda run, limits: None)
-    monkeypatch.setattr(jobs, "free_megabytes", lambda: 10_000)
+    monkeypatch.setattr("train.visitor_limits.free_megabytes", lambda: 10_000)
     return tmp_path
 
 
@@ -41,7 +41,7 @@ def make(
 ) -> Run:
     """A run folder with these events, without a worker."""
     run = Run.create(runs / name, config)
-    owner = {"token": jobs._hashed(token), "name": name, "made": time.time()} | said
+    owner = {"token": owners.hashed(token), "name": name, "made": time.time()} | said
     (run.folder / "owner.json").write_text(json.dumps(owner))
     lines = [{"time": float(at), "step": at} | event for at, event in enumerate(events)]
     run.progress.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -302,7 +302,7 @@ def test_a_reset_forgets_the_curves_but_not_the_run(runs):
     assert not run.checkpoint.exists()
     assert run.read_config() == CONFIG
     assert page.metric[0].value == "–"
-    assert jobs.name_of(run) == "a"
+    assert owners.name_of(run) == "a"
 
 
 def test_somebody_else_may_look_and_not_steer(runs):
@@ -317,7 +317,7 @@ def test_somebody_else_may_look_and_not_steer(runs):
 def test_a_refused_click_is_said(runs, monkeypatch):
     make(runs, "a", *TRAINED, {"event": "stop", "reason": "asked"})
     page = visit(run="a")
-    monkeypatch.setattr(jobs, "free_megabytes", lambda: 1.0)
+    monkeypatch.setattr("train.visitor_limits.free_megabytes", lambda: 1.0)
     press(page, "Continue")
     assert "memory, and this host has 1 MB left" in said(page)
 
@@ -363,7 +363,7 @@ def test_runs_are_renamed_pinned_and_deleted(runs):
     page = visit()
     assert [each for each in labels(page) if each in "ab"] == ["b", "a"]
     page.text_input(key="name-a").set_value("  My   *best*  ").run()
-    assert jobs.name_of(Run(runs / "a")) == "My *best*"
+    assert owners.name_of(Run(runs / "a")) == "My *best*"
     page.toggle(key="pin-a").set_value(True).run()
     assert not page.exception
     rows = [button.label for button in page.button if button.key and button.key[:5] == "open-"]
@@ -435,7 +435,7 @@ def test_a_race_is_run_on_equal_terms(runs):
     configs = [Run(runs / run_id).read_config() for run_id in ids]
     assert [config.architecture for config in configs] == ["dense", "convolutional"]
     assert [config.seed for config in configs] == [0, 0]
-    racers = jobs.race_of(Run(runs / ids[1]))
+    racers = owners.race_of(Run(runs / ids[1]))
     assert [racer.folder.name for racer in racers] == ids
 
 

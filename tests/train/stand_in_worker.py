@@ -7,8 +7,9 @@ hundredth of a second, but it is there in half a second: it does not load Keras.
 import sys
 import time
 
-from train.jobs import Refused, worker_at
 from train.run_folder import ProgressWriter, Run
+from train.turns import worker_at
+from train.visitor_limits import Refused
 
 BATCHES_AN_EPOCH = 10
 

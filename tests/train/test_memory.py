@@ -8,9 +8,9 @@ import pytest
 
 from models.architectures import build
 from train.config import TrainConfig, gaussian_only
-from train.jobs import Limits
 from train.memory import CONVOLUTIONS, KEPT, free_megabytes, needed_megabytes, sides
 from train.recipes import RECIPES, TRAPS
+from train.visitor_limits import Limits
 
 SMALLEST = Limits().megabytes
 NETWORKS = [

@@ -14,7 +14,6 @@ from pages.components.settings import show_problems
 from pages.components.training.network_settings import Key, pick_network
 from pages.components.training.setting_texts import as_text, title_of
 from pages.components.training.upload import pick_pictures, uploaded_pictures
-from train import jobs
 from train.config import (
     OPTIMIZERS,
     SCHEDULES,
@@ -23,6 +22,7 @@ from train.config import (
     differences,
 )
 from train.recipes import EXPECT, RECIPES, TRAPS, Recipe
+from train.visitor_limits import Limits, Refused, require_allowed
 
 DATA_TITLES = {
     "mnist": "Handwritten digits (MNIST)",
@@ -83,7 +83,7 @@ def pick_training() -> tuple[TrainingRequest, DeltaGenerator]:
     epochs = widgets.slider(
         "Epochs",
         1,
-        jobs.Limits().epochs,
+        Limits().epochs,
         min(config.epochs, 100),
         key=key("epochs"),
     )
@@ -145,8 +145,8 @@ def _open_link(groups: dict[str, dict[str, Recipe]]) -> None:
 
 def _problem_with(config: TrainConfig) -> str:
     try:
-        jobs.require_allowed(config, jobs.Limits())
-    except jobs.Refused as refused:
+        require_allowed(config, Limits())
+    except Refused as refused:
         return str(refused)
     if config.data_set.uploaded and uploaded_pictures() is None:
         return "First upload a ZIP with your images, under “Data and noise”."

@@ -14,29 +14,29 @@ from pages.components.training.curves import (
     show_loss,
     show_psnr,
 )
-from train import jobs
+from train import owners, run_status
 from train.config import TrainConfig
 from train.run_folder import Run
 
 WORDS = {
-    jobs.WAITING: "Waiting",
-    jobs.STARTING: "Starting TensorFlow",
-    jobs.TRAINING: "Training",
-    jobs.FINISHED: "Finished",
-    jobs.PAUSED: "Paused",
-    jobs.STOPPED: "Stopped",
-    jobs.DIVERGED: "Diverged",
-    jobs.FAILED: "Failed",
+    run_status.WAITING: "Waiting",
+    run_status.STARTING: "Starting TensorFlow",
+    run_status.TRAINING: "Training",
+    run_status.FINISHED: "Finished",
+    run_status.PAUSED: "Paused",
+    run_status.STOPPED: "Stopped",
+    run_status.DIVERGED: "Diverged",
+    run_status.FAILED: "Failed",
 }
 ICONS = {
-    jobs.WAITING: ":material/hourglass_top:",
-    jobs.STARTING: ":material/rocket_launch:",
-    jobs.TRAINING: ":material/model_training:",
-    jobs.FINISHED: ":material/check_circle:",
-    jobs.PAUSED: ":material/pause_circle:",
-    jobs.STOPPED: ":material/stop_circle:",
-    jobs.DIVERGED: ":material/trending_up:",
-    jobs.FAILED: ":material/error:",
+    run_status.WAITING: ":material/hourglass_top:",
+    run_status.STARTING: ":material/rocket_launch:",
+    run_status.TRAINING: ":material/model_training:",
+    run_status.FINISHED: ":material/check_circle:",
+    run_status.PAUSED: ":material/pause_circle:",
+    run_status.STOPPED: ":material/stop_circle:",
+    run_status.DIVERGED: ":material/trending_up:",
+    run_status.FAILED: ":material/error:",
 }
 COLUMNS = [
     "event",
@@ -57,47 +57,49 @@ COLUMNS = [
 def history_of(run: Run) -> History:
     """Return what is known of the run, after reading what is new in its file."""
     # A run that was reset begins a new file.
-    rounds = jobs.owner(run).get("round", 0)
+    rounds = owners.owner(run).get("round", 0)
     key = f"history-{run.folder.name}"
     if key not in st.session_state or st.session_state[key][0] != rounds:
-        st.session_state[key] = rounds, jobs.EventReader(run), History()
+        st.session_state[key] = rounds, run_status.EventReader(run), History()
     _, reader, history = st.session_state[key]
     history.add(reader.read_new())
     return history
 
 
-def show_progress(run: Run, config: TrainConfig, status: jobs.Status, history: History) -> None:
+def show_progress(
+    run: Run, config: TrainConfig, status: run_status.Status, history: History
+) -> None:
     """Draw how far the run is."""
     text = WORDS[status.state]
-    if status.state == jobs.WAITING and status.ahead:
+    if status.state == run_status.WAITING and status.ahead:
         text = f"Waiting: {status.ahead} before this one"
-    elif status.state in (jobs.WAITING, jobs.STARTING):
+    elif status.state in (run_status.WAITING, run_status.STARTING):
         text = "Starting TensorFlow and loading the data: a few seconds"
-    elif status.state == jobs.TRAINING:
+    elif status.state == run_status.TRAINING:
         text = f"Training: epoch {int(history.progress) + 1} of {config.epochs}"
-    elif status.state in (jobs.PAUSED, jobs.STOPPED, jobs.DIVERGED):
+    elif status.state in (run_status.PAUSED, run_status.STOPPED, run_status.DIVERGED):
         text = f"{text} after {history.progress:.1f} of {config.epochs} epochs"
     st.progress(min(1.0, history.progress / config.epochs), text=text)
 
 
-def show_why(status: jobs.Status) -> None:
+def show_why(status: run_status.Status) -> None:
     """Say why the run ended, where it did not simply reach its end."""
     why = f"{status.detail[:1].upper()}{status.detail[1:]}"
-    if status.state == jobs.FAILED:
+    if status.state == run_status.FAILED:
         st.error(why, icon=":material/error:")
-    elif status.state == jobs.DIVERGED:
+    elif status.state == run_status.DIVERGED:
         st.error(
             f"{why}. The learning rate was too high, so every step overshot further. The weights "
             "of the last complete epoch were kept.",
             icon=":material/trending_up:",
         )
-    elif status.state == jobs.STOPPED and status.detail not in ("", "asked", "interrupted"):
+    elif status.state == run_status.STOPPED and status.detail not in ("", "asked", "interrupted"):
         st.warning(f"The run stopped: {status.detail}.", icon=":material/front_hand:")
-    elif status.state == jobs.FINISHED and status.detail:
+    elif status.state == run_status.FINISHED and status.detail:
         st.info(f"{why}.", icon=":material/flag:")
 
 
-def show_numbers(config: TrainConfig, status: jobs.Status, history: History) -> None:
+def show_numbers(config: TrainConfig, status: run_status.Status, history: History) -> None:
     """Draw the newest numbers."""
     with st.container(horizontal=True):
         last = history.epochs[-1] if history.epochs else {}
@@ -105,7 +107,7 @@ def show_numbers(config: TrainConfig, status: jobs.Status, history: History) -> 
         st.metric("Validation PSNR", "–" if psnr is None else f"{psnr:.2f} dB")
         st.metric("Validation loss", "–" if loss is None else f"{loss:.4f}")
         st.metric("Trained for", _duration(history.seconds))
-        if status.state == jobs.TRAINING and history.progress:
+        if status.state == run_status.TRAINING and history.progress:
             left = history.seconds * (config.epochs / history.progress - 1)
             st.metric("Time left", _duration(left))
         speed = last.get("images_per_second")
@@ -159,7 +161,7 @@ def show_downloads(run: Run, config: TrainConfig, history: History) -> None:
         if history.probes:
             epochs = [event["epoch"] for event in history.probes]
             _button("Film (animated GIF)", lambda: probes.to_gif(run, epochs), "film.gif")
-        show_code_downloads(config, jobs.name_of(run), "code-of-run")
+        show_code_downloads(config, owners.name_of(run), "code-of-run")
         own = " and your images" if run.own.exists() else ""
         st.caption(
             f"To repeat this run on your own machine, put the settings{own} into a folder and run"

@@ -11,9 +11,10 @@ from pages.components.training.probes import show_probes_together
 from pages.components.training.progress import history_of, show_progress
 from pages.components.training.setting_texts import as_text, title_of
 from pages.components.training.upload import uploaded_pictures
-from train import jobs
+from train import jobs, owners, run_status
 from train.config import TrainConfig, count_parameters, differences, on_equal_terms
 from train.run_folder import Run
+from train.visitor_limits import Refused
 
 
 def pick_race(request: TrainingRequest, token: str | None) -> None:
@@ -62,7 +63,7 @@ def _start(token: str) -> None:
             drawing=st.session_state.get("draw_drawing"),
             pictures=uploaded_pictures(),
         )
-    except (jobs.Refused, OSError) as problem:
+    except (Refused, OSError) as problem:
         st.session_state.refused = run_list.reason(problem)
         return
     st.session_state.racers = []
@@ -86,7 +87,7 @@ def comparable(ids: str) -> list[Run]:
 
 def watch(runs: list[Run], token: str | None) -> None:
     """Draw several runs side by side, and again every second while one is active."""
-    st.session_state.watching = alive = [jobs.is_alive(run) for run in runs]
+    st.session_state.watching = alive = [run_status.is_alive(run) for run in runs]
     run_list.show_refusal()
     st.fragment(show_comparison, run_every=1 if any(alive) else None)(runs, token)
 
@@ -94,12 +95,12 @@ def watch(runs: list[Run], token: str | None) -> None:
 def show_comparison(runs: list[Run], token: str | None) -> None:
     """Draw several runs side by side, as they are now."""
     elsewhere = "compare" not in st.query_params
-    if elsewhere or [jobs.is_alive(run) for run in runs] != st.session_state.watching:
+    if elsewhere or [run_status.is_alive(run) for run in runs] != st.session_state.watching:
         st.rerun()  # The page around it has to know: it starts and ends the seconds.
     named = _by_name(runs)
     configs = {name: run.read_config() for name, run in named.items()}
     histories = {name: history_of(run) for name, run in named.items()}
-    statuses = {name: jobs.status(run) for name, run in named.items()}
+    statuses = {name: run_status.status(run) for name, run in named.items()}
     for name, run in named.items():
         with st.container(horizontal=True, vertical_alignment="center"):
             with st.container(width="stretch", gap=None):
@@ -107,7 +108,7 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
                 show_progress(run, configs[name], statuses[name], histories[name])
             st.button("Open", key=f"open-one-{run.folder.name}", on_click=run_list.open_run,
                       args=(run,))  # fmt: skip
-    mine = [run for run in runs if token and jobs.controls(token, run)]
+    mine = [run for run in runs if token and owners.controls(token, run)]
     if any(statuses[name].active and run in mine for name, run in named.items()):
         st.button("Stop all and keep", icon=":material/stop:", on_click=_stop_all, args=(mine,))
     if any(history.epochs for history in histories.values()):
@@ -123,7 +124,7 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
 
 def _stop_all(runs: list[Run]) -> None:
     for run in reversed(runs):  # The last in line first, so that none starts in between.
-        if jobs.status(run).active:
+        if run_status.status(run).active:
             jobs.stop(run)
 
 
@@ -131,7 +132,7 @@ def _by_name(runs: list[Run]) -> dict[str, Run]:
     """The runs by their names, told apart by a number where two are called the same."""
     named: dict[str, Run] = {}
     for run in runs:
-        named[_unlike(jobs.name_of(run), named)] = run
+        named[_unlike(owners.name_of(run), named)] = run
     return named
 
 

@@ -5,8 +5,9 @@ from contextlib import suppress
 import streamlit as st
 
 from pages.components.training.progress import ICONS, WORDS
-from train import jobs
+from train import jobs, owners, run_status
 from train.run_folder import Run
+from train.visitor_limits import Refused
 
 SHOWN = 6
 MOST_COMPARED = 4
@@ -14,7 +15,7 @@ MOST_COMPARED = 4
 
 def show_runs(token: str) -> None:
     """Draw the list of the runs that the token controls."""
-    own = jobs.runs_of(token)
+    own = owners.runs_of(token)
     if not own:
         return
     st.subheader("Your runs", anchor=False)
@@ -25,7 +26,7 @@ def show_runs(token: str) -> None:
             for run in own[SHOWN:]:
                 _show_row(run)
     if len(own) > 1:
-        names = {run.folder.name: jobs.name_of(run) for run in own}
+        names = {run.folder.name: owners.name_of(run) for run in own}
         # A run that was deleted cannot stay chosen.
         chosen = [name for name in st.session_state.get("compared", []) if name in names]
         st.session_state.compared = chosen
@@ -41,11 +42,11 @@ def show_runs(token: str) -> None:
 
 
 def _show_row(run: Run) -> None:
-    run_id, said = run.folder.name, jobs.owner(run)
-    state = jobs.status(run).state
+    run_id, said = run.folder.name, owners.owner(run)
+    state = run_status.status(run).state
     with st.container(horizontal=True, gap="small", wrap=False):
         st.button(
-            f"{':material/keep: ' if said.get('pinned') else ''}{_plain(jobs.name_of(run))}",
+            f"{':material/keep: ' if said.get('pinned') else ''}{_plain(owners.name_of(run))}",
             icon=ICONS[state],
             key=f"open-{run_id}",
             on_click=open_run,
@@ -56,8 +57,8 @@ def _show_row(run: Run) -> None:
         with st.popover("Edit", key=f"edit-{run_id}"):
             st.text_input(
                 "Name",
-                jobs.name_of(run),
-                max_chars=jobs.LONGEST_NAME,
+                owners.name_of(run),
+                max_chars=owners.LONGEST_NAME,
                 key=f"name-{run_id}",
                 on_change=_rename,
                 args=(run,),
@@ -76,7 +77,7 @@ def _show_row(run: Run) -> None:
                 key=f"delete-{run_id}",
                 on_click=delete,
                 args=(run,),
-                disabled=state in jobs.ACTIVE,
+                disabled=state in run_status.ACTIVE,
                 width="stretch",
             )
 
@@ -84,7 +85,7 @@ def _show_row(run: Run) -> None:
 def find_run(run_id: str) -> Run | None:
     """Return the run that a link names, None if there is none."""
     with suppress(OSError):  # No file has a name that long.
-        return jobs.find(run_id)
+        return owners.find(run_id)
     return None
 
 
@@ -115,7 +116,7 @@ def delete(run: Run) -> None:
     """Delete a run and leave its page; a callback."""
     try:
         jobs.delete(run)
-    except jobs.Refused as problem:
+    except Refused as problem:
         st.session_state.refused = str(problem)
         return
     if st.query_params.get("run") == run.folder.name:
@@ -123,19 +124,19 @@ def delete(run: Run) -> None:
 
 
 def _compare() -> None:
-    runs = [run for run_id in st.session_state.compared if (run := jobs.find(run_id))]
+    runs = [run for run_id in st.session_state.compared if (run := owners.find(run_id))]
     if len(runs) > 1:
         open_comparison(runs)
 
 
 def _rename(run: Run) -> None:
     with suppress(FileNotFoundError):  # Deleted in another window: it is no longer in any list.
-        jobs.rename(run, st.session_state[f"name-{run.folder.name}"])
+        owners.rename(run, st.session_state[f"name-{run.folder.name}"])
 
 
 def _pin(run: Run) -> None:
     with suppress(FileNotFoundError):
-        jobs.change_owner(run, pinned=st.session_state[f"pin-{run.folder.name}"])
+        owners.change_owner(run, pinned=st.session_state[f"pin-{run.folder.name}"])
 
 
 def _plain(name: str) -> str:

@@ -9,9 +9,10 @@ from pages.components.training import progress, run_list
 from pages.components.training.curves import History
 from pages.components.training.form import TrainingRequest
 from pages.components.training.upload import uploaded_pictures
-from train import jobs
+from train import jobs, owners, run_status
 from train.config import OPTIMIZERS, TrainConfig
 from train.run_folder import Run
+from train.visitor_limits import Refused
 
 Action = Callable[[Run], None]
 
@@ -19,29 +20,27 @@ Action = Callable[[Run], None]
 def watch(run: Run, mine: bool) -> None:
     """Draw one run, and again every half second while it is active."""
     # A worker outlives the training by the seconds in which it exports the network.
-    alive = jobs.is_alive(run)
-    st.session_state.watching = alive, jobs.status(run).state
+    alive = run_status.is_alive(run)
+    st.session_state.watching = alive, run_status.status(run).state
     st.fragment(show_run, run_every=0.5 if alive else None)(run, mine)
 
 
 def show_run(run: Run, mine: bool) -> None:
     """Draw one run as it is now."""
-    status = jobs.status(run)
+    status = run_status.status(run)
     elsewhere = st.query_params.get("run") != run.folder.name
-    seen = jobs.is_alive(run), status.state
+    seen = run_status.is_alive(run), status.state
     if elsewhere or not run.folder.exists() or seen != st.session_state.watching:
         st.rerun()  # The page around it has to know: it ends the half-seconds, and lists the runs.
     run_list.show_refusal()
     try:
         config = run.read_config()
     except ValueError as problem:
-        st.error(
-            f"The settings of this run cannot be read: {jobs.without_paths(str(problem), run)}",
-            icon=":material/error:",
-        )
+        why = run_status.without_paths(str(problem), run)
+        st.error(f"The settings of this run cannot be read: {why}", icon=":material/error:")
         return
     history = progress.history_of(run)
-    st.subheader(jobs.name_of(run), anchor=False)
+    st.subheader(owners.name_of(run), anchor=False)
     progress.show_progress(run, config, status, history)
     progress.show_why(status)
     if not mine:
@@ -56,7 +55,7 @@ def show_run(run: Run, mine: bool) -> None:
 
 
 def show_buttons(
-    run: Run, config: TrainConfig, mine: bool, status: jobs.Status, history: History
+    run: Run, config: TrainConfig, mine: bool, status: run_status.Status, history: History
 ) -> None:
     """Draw what can be done with a run: steer it, take it away, compare it, forget it."""
     if mine:
@@ -66,7 +65,7 @@ def show_buttons(
         usable = (run.folder / "card.json").exists()
         if usable and st.button("Use on the Draw page", icon=":material/draw:"):
             use(run)
-    if racers := jobs.race_of(run):
+    if racers := owners.race_of(run):
         st.button(
             "See the race",
             icon=":material/flag:",
@@ -77,18 +76,18 @@ def show_buttons(
         show_undoing(run)  # Last, where nobody has just pressed Stop twice.
 
 
-def show_steering(run: Run, status: jobs.Status) -> None:
+def show_steering(run: Run, status: run_status.Status) -> None:
     """Draw the buttons that steer a run."""
     if status.active:
         later = "Pause after the current batch; you can continue later."
         steer_button(run, "Pause", "pause", jobs.pause, later)
         steer_button(run, "Stop and keep", "stop", jobs.stop, "Stop now and keep the weights.")
         return
-    if status.state in jobs.CAN_GO_ON:
-        paused = status.state == jobs.PAUSED
+    if status.state in run_status.CAN_GO_ON:
+        paused = status.state == run_status.PAUSED
         on = "Resume where it stopped."
         steer_button(run, "Continue", "play_arrow", jobs.resume, on, primary=paused)
-    if status.state == jobs.DIVERGED:
+    if status.state == run_status.DIVERGED:
         rate = safer_rate(run.read_config())
         again = "A new run with smaller steps."
         steer_button(run, f"Try again at {rate:g}", "replay", try_again, again)
@@ -130,7 +129,7 @@ def start(request: TrainingRequest, token: str) -> None:
             "Training started. Watch it on the right (on a phone, below).",
             icon=":material/school:",
         )
-    except (jobs.Refused, OSError) as problem:
+    except (Refused, OSError) as problem:
         st.session_state.refused = run_list.reason(problem)
 
 
@@ -138,7 +137,7 @@ def steer(act: Action, run: Run) -> None:
     """Do something with a run, or say why it cannot be done; a callback."""
     try:
         act(run)
-    except (jobs.Refused, OSError, ValueError) as problem:
+    except (Refused, OSError, ValueError) as problem:
         if run.folder.exists():  # Else the page says that it is gone.
             st.session_state.refused = run_list.reason(problem)
 
@@ -147,7 +146,7 @@ def try_again(run: Run) -> None:
     """Start the same with smaller steps; a callback."""
     config = run.read_config()
     config = dataclasses.replace(config, learning_rate=safer_rate(config))
-    name = f"{jobs.name_of(run)}, smaller steps"
+    name = f"{owners.name_of(run)}, smaller steps"
     start(TrainingRequest(name, config, problem=""), st.session_state.visitor_token)
 
 
