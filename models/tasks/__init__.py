@@ -5,6 +5,7 @@ from models.tasks import (
     denoise_digits,
     denoise_photos,
     denoise_speech,
+    hear_digits,
     paint,
     read_digits,
     segment_cells,
@@ -26,6 +27,7 @@ TASKS: dict[str, Task] = by_name(
         *colour_photos.TASKS,
         paint.TASK,
         denoise_speech.TASK,
+        hear_digits.TASK,
     ]
 )
 

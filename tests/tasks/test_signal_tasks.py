@@ -13,6 +13,7 @@ from imaging.resize import enlarged, reduced
 from models.answers import as_png, at_rate_of
 from models.tasks import colour_photos, denoise_speech, paint, upscale_photos
 from models.tasks.contract import Signal
+from models.tasks.spoken_digits import Voices
 
 ALL = (*upscale_photos.TASKS, *colour_photos.TASKS, paint.TASK, denoise_speech.TASK)
 PICTURES = [task for task in ALL if task.input.kind == "image"]
@@ -305,10 +306,10 @@ def test_a_louder_noise_is_the_same_noise(kind):
     assert np.allclose(kind.corrupt(clean, 0, rng()), clean)
 
 
-def voices() -> denoise_speech.Voices:
+def voices() -> Voices:
     digits = [(tone(0.3 + 0.1 * k) * 20_000).astype(np.int16) for k in range(4)]
     noises = [(rng().standard_normal(9000) * 3000).astype(np.int16)]
-    return denoise_speech.Voices(digits, labels=np.array([0, 0, 1, 1]), noises=noises)
+    return Voices(digits, labels=np.array([0, 0, 1, 1]), noises=noises)
 
 
 def test_the_target_of_a_batch_is_the_clean_spectrum_turned_to_the_noisy_one():

@@ -14,7 +14,8 @@ from imaging.audio import RATE, si_sdr
 from models.catalogue import load_catalogue
 from models.methods import find_method, method_names
 from models.tasks.data_folder import data_folder
-from models.tasks.denoise_speech import TASK, load_mixtures
+from models.tasks.denoise_speech import TASK
+from models.tasks.spoken_digits import load_mixtures
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
 

@@ -12,9 +12,7 @@ Source:
     spectrograms: Jansson et al., ISMIR 2017.
 """
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +23,16 @@ from imaging.audio import RATE, level, mixed, samples_of, si_sdr, spectrum
 from imaging.noise import NoiseKind
 from models.tasks import contract
 from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.spoken_digits import (
+    NOTICE,
+    WHOLE,
+    Voices,
+    at_speed,
+    background,
+    load_mixtures,
+    load_voices,
+    tilted,
+)
 from models.tiles import in_tiles
 
 FRAMES = 128  # of a picture in training: one second
@@ -32,16 +40,6 @@ ROWS = 128  # frequencies; the highest, 4 kHz itself, is left out
 MULTIPLE = 16
 FAINTEST, LOUDEST = -5.0, 20.0  # dB of speech over noise
 SPEEDS = (0.82, 1.22)
-WHITE_SHARE, TWO_NOISES_SHARE = 0.1, 0.15
-SPLITS = {"train": "train", "validation": "val", "test": "test"}
-_WHOLE = 32768  # 16 bits
-
-
-@dataclass(frozen=True)
-class Voices(Examples):
-    """Spoken digits as targets, ``int16``, who speaks each as labels, and noises, ``int16``."""
-
-    noises: Sequence[np.ndarray] = ()
 
 
 def load(folder: Path | None, split: str) -> Examples:
@@ -50,56 +48,10 @@ def load(folder: Path | None, split: str) -> Examples:
     Raises:
         OSError: if there are none.
     """
-    if folder is None:
-        raise OSError("speech is looked for in DENOISE_DATA_DIR, which names no folder")
-    if split == "test":
-        clean, noisy, _ = zip(*load_mixtures(folder, split), strict=True)
-        return Examples(clean, noisy)
-    speech, noise = _read(folder)
-    who = speech["speaker"]
-    chosen = np.flatnonzero(speech["split"][who] == SPLITS[split])
-    noises = np.flatnonzero(noise["split"] == SPLITS[split])
-    return Voices(
-        [_samples(speech, one) for one in chosen],
-        labels=who[chosen],
-        noises=[_samples(noise, one) for one in noises],
-    )
-
-
-def load_mixtures(folder: Path, split: str) -> list[tuple[np.ndarray, np.ndarray, dict]]:
-    """Return ``(clean, noisy, recipe)`` of the fixed strings of four digits."""
-    recipes = json.loads((folder / "sound" / "mixtures.json").read_text())[SPLITS[split]]
-    speech, noise = _read(folder)
-    return [(*_from_recipe(recipe, speech, noise), recipe) for recipe in recipes]
-
-
-def _read(folder: Path) -> tuple[dict, dict]:
-    sounds = []
-    for name in ("speech", "noise"):
-        with np.load(folder / "sound" / f"{name}.npz") as file:
-            sounds.append(dict(file))
-    return sounds[0], sounds[1]
-
-
-def _from_recipe(recipe: dict, speech: dict, noise: dict) -> tuple[np.ndarray, np.ndarray]:
-    parts = [np.zeros(recipe["gaps"][0], np.float32)]
-    for one, gap in zip(recipe["speech"], recipe["gaps"][1:], strict=True):
-        parts += [_recording(speech, one), np.zeros(gap, np.float32)]
-    clean, about = np.concatenate(parts), recipe["noise"]
-    if "seed" in about:
-        sound = np.random.default_rng(about["seed"]).standard_normal(len(clean))
-    else:
-        sound = np.resize(np.roll(_recording(noise, about["clip"]), -about["offset"]), len(clean))
-    return mixed(clean, sound, recipe["snr"])
-
-
-def _samples(sounds: dict, one: int) -> np.ndarray:
-    start, length = sounds["start"][one], sounds["length"][one]
-    return sounds["samples"][start : start + length]
-
-
-def _recording(sounds: dict, one: int) -> np.ndarray:
-    return _samples(sounds, one).astype(np.float32) / _WHOLE
+    if split != "test":
+        return load_voices(folder, split)
+    clean, noisy, _ = zip(*load_mixtures(folder, split), strict=True)
+    return Examples(clean, noisy)
 
 
 def batch(
@@ -148,41 +100,15 @@ def _mixture(sounds: Voices, one: int, rng: np.random.Generator) -> tuple[np.nda
     own = np.flatnonzero(sounds.labels == sounds.labels[one])
     place = -int(rng.integers(3000))
     while place < length:
-        digit = _at_speed(sounds.targets[rng.choice(own)], speed)
+        digit = at_speed(sounds.targets[rng.choice(own)], speed)
         first, last = max(place, 0), min(place + len(digit), length)
         if last > first:
             speech[first:last] = digit[first - place : last - place]
         place += len(digit) + int(rng.integers(800, 2400))
-    noise = _noise(sounds, length, rng)
+    noise = background(sounds, length, rng)
     if not speech.any() or not noise.any():
         return _mixture(sounds, one, rng)
-    return mixed(_tilted(speech, tilt), noise, rng.uniform(FAINTEST, LOUDEST))
-
-
-def _noise(sounds: Voices, length: int, rng: np.random.Generator) -> np.ndarray:
-    hiss = rng.standard_normal(length).astype(np.float32)
-    if rng.random() < WHITE_SHARE:
-        return hiss
-    noise = sounds.noises[rng.integers(len(sounds.noises))]
-    noise = _at_speed(noise, rng.uniform(0.8, 1.25))
-    noise = np.resize(np.roll(noise, -rng.integers(len(noise))), length)
-    noise = _tilted(noise, rng.uniform(-0.5, 0.5))
-    if rng.random() < TWO_NOISES_SHARE:
-        noise = noise / (np.sqrt(np.mean(noise**2)) + 1e-6) + rng.uniform(0, 0.7) * hiss
-    return noise
-
-
-def _at_speed(samples: np.ndarray, speed: float) -> np.ndarray:
-    count = len(samples)
-    places = np.arange(0, count - 1, speed)
-    return np.interp(places, np.arange(count), samples.astype(np.float32)).astype(np.float32)
-
-
-def _tilted(samples: np.ndarray, tilt: float) -> np.ndarray:
-    """Return the recording with its higher frequencies stronger or, below 0, weaker."""
-    tilted = samples.copy()
-    tilted[1:] -= np.float32(tilt) * samples[:-1]
-    return tilted
+    return mixed(tilted(speech, tilt), noise, rng.uniform(FAINTEST, LOUDEST))
 
 
 def solve(
@@ -239,7 +165,7 @@ def _noise_kind(name: str, title: str, description: str) -> NoiseKind:
 def _shipped() -> dict[str, np.ndarray]:
     """Return the recordings that ship with the program, ``float32`` at 8 kHz."""
     with np.load(Path(__file__).with_name("samples.npz")) as file:
-        return {name: file[name].astype(np.float32) / _WHOLE for name in file.files}
+        return {name: file[name].astype(np.float32) / WHOLE for name in file.files}
 
 
 def _sample(name: str, noise: str, strength: float) -> tuple[np.ndarray, np.ndarray | None]:
@@ -339,17 +265,7 @@ TASK = contract.Task(
     ),
     losses=("masked_spectrum",),
     watch=(),
-    data=by_name(
-        [
-            contract.DataSet(
-                "spoken-digits",
-                "Spoken digits",
-                load,
-                "Trained on the Free Spoken Digit Dataset (CC BY-SA 4.0), noises of ESC-10 "
-                "(CC BY 3.0) and Speech Commands (CC BY 4.0).",
-            )
-        ]
-    ),
+    data=by_name([contract.DataSet("spoken-digits", "Spoken digits", load, NOTICE)]),
     batch=batch,
     validation=validation,
     solve=solve,
@@ -415,4 +331,5 @@ TASK = contract.Task(
         description="A little sounds more natural, and keeps what was mistaken for noise.",
     ),
     picture=picture,
+    reader="digit-listener",
 )

@@ -22,6 +22,7 @@ from pages.components import widgets
 from pages.components.cached import get_picture_cache
 from pages.components.tasks.downloads import download_sound, pick_answer
 from pages.components.tasks.given import Given, pick_sample
+from pages.components.tasks.hear import hear_digits, heard_text
 from pages.components.tasks.texts import score_text
 from pages.components.tasks.work import owner
 
@@ -35,6 +36,10 @@ LIMIT = (
     f"{LONGEST} seconds are taken"
 )
 IN_A_ROW = 3
+LISTENER = (
+    "What is heard is what another network makes of each word: it knows nothing but the ten digits "
+    "in English, and must choose one."
+)
 WIDEST = 900  # columns of a spectrogram on the screen
 
 
@@ -135,6 +140,8 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
     peak = max(_loudest(samples) for samples in signals.values())
     metric = task.metrics[0]
     titles = list(signals)
+    clearest = next(iter(answers.values())) if given.target is None else given.target
+    heard = hear_digits(task, signals, clearest)
     for start in range(0, len(titles), IN_A_ROW):
         row = titles[start : start + IN_A_ROW]
         for column, title in zip(st.columns(IN_A_ROW, gap="medium"), row, strict=False):
@@ -146,10 +153,13 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
                 st.markdown(f"**{title}**{score}")
                 st.audio(wav(at_level(samples, LOUDNESS, rate), rate), format="audio/wav")
                 st.image(spectrogram(samples, peak), width="stretch")
+                if title in heard:
+                    st.caption(f"Heard: {heard_text(heard[title])}")
     st.caption(
         "All are played equally loud. Below each: time from left to right, low tones at the "
         f"bottom, bright where it is loud; 0 to {rate // 2000} kHz, one scale for all."
         + (f" {metric.title}: {metric.description}" if given.target is not None else "")
+        + (f" {LISTENER}" if heard else "")
     )
     answer = answers[pick_answer(answers)]
     download_sound(given, answer, rate)

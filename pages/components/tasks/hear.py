@@ -1,0 +1,35 @@
+"""What a network that knows spoken digits hears in sounds."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.catalogue import ModelError
+from models.tasks.contract import Task
+from models.tasks.hear_digits import words_in
+from pages.components.cached import get_cards, get_predictor
+from pages.components.scores import Reading, as_text
+
+
+def hear_digits(
+    task: Task, signals: Mapping[str, np.ndarray], clearest: np.ndarray
+) -> dict[str, list[Reading]]:
+    """Return the digit at each word of each sound; empty where there are none, or no listener.
+
+    The words are where those of the ``clearest`` sound are, so that all are asked the same.
+    """
+    try:
+        listener = get_predictor(get_cards()[0][task.reader])
+    except (KeyError, ModelError):
+        return {}
+    words = words_in(clearest)
+    heard: dict[str, list[Reading]] = {}
+    for title, samples in signals.items():
+        answers = [listener.predict(samples[first:last]) for first, last in words]
+        heard[title] = [(int(row.argmax()), float(row.max())) for row in answers]
+    return heard if words else {}
+
+
+def heard_text(readings: list[Reading]) -> str:
+    """Return readings as text: "7 (98 %), 3 (61 %)"."""
+    return ", ".join(as_text(reading) for reading in readings)
