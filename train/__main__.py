@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from models.catalogue import ModelError
-from models.tasks import TASKS, find_task
+from models.tasks import find_task
 from models.tasks.contract import SPLITS
 from models.tasks.denoise_photos.data import KODAK24, PHOTO_SETS, POLYU
 from models.tasks.digits import DIGIT_SETS
@@ -270,9 +270,10 @@ def _make_usable(run: Run) -> None:
     """Let the screens use what was trained; a run without a network yet is left as it is."""
     from train.export.ship import can_export, make_usable
     from train.owners import owner
+    from train.recipes import is_live
 
     trained = run.model.exists() or run.checkpoint.exists()
-    if trained and TASKS[run.read_config().task].visitors_train and can_export():
+    if trained and is_live(run.read_config()) and can_export():
         make_usable(run, f"Yours: {owner(run).get('name', run.folder.name)}")
 
 

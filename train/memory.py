@@ -9,11 +9,13 @@ layers answer for one picture are counted here; the factors were measured.
 from itertools import accumulate, repeat
 from pathlib import Path
 
+from models.tasks import TASKS
 from train.config import TrainConfig, with_defaults
 
 SIDE = 28
 PICTURES = 60_000  # as many as any data set of ours has
 VALIDATION_BATCH = 500  # as the loop has it
+VALIDATION_CROPS = 64  # as the tasks have it that learn from crops
 # From the peaks of real trainings, TensorFlow 2.21, which tests/train/test_memory.py names.  While
 # it validates, only few maps are there at a time.
 KEPT = {"dense": 2.0, "convolutional": 2.0, "resize-convolution": 2.0, "unet": 1.4}
@@ -35,8 +37,10 @@ GROUPS = (
 def needed_megabytes(config: TrainConfig, to_start: float) -> float:
     """Return what a training needs, in 10^6 bytes; ``to_start`` is what the smallest needs."""
     settings = with_defaults(config.architecture, config.settings)
-    values = _COUNTS[config.architecture](**settings)
-    pictures = max(KEPT[config.architecture] * config.batch, PASSING * VALIDATION_BATCH)
+    digits = TASKS[config.task].visitors_train
+    values = _COUNTS[config.architecture](**settings) if digits else _of_a_crop(config, settings)
+    validated = VALIDATION_BATCH if digits else VALIDATION_CROPS
+    pictures = max(KEPT[config.architecture] * config.batch, PASSING * validated)
     noisy = 2 * SIDE**2 * PICTURES if config.noise and not config.fresh_noise else 0
     library = 0 if config.architecture == "dense" else CONVOLUTIONS
     return to_start + (4 * values * pictures + noisy + library) / 1e6
@@ -75,6 +79,14 @@ def _free_in_group(
 def sides(levels: int) -> list[int]:
     """Return the sides of the maps at each level and below the last: 28, 14, 7, 4."""
     return list(accumulate(repeat(2, levels), lambda side, _: -(-side // 2), initial=SIDE))
+
+
+def _of_a_crop(config: TrainConfig, settings: dict) -> int:
+    """Return what the layers of a U-Net of another job answer for a crop: most at half size."""
+    at_28 = _unet(settings["filters"], settings["dropout"], settings["skips"])
+    side = config.crop // (2 if settings.get("half") else 1)
+    answer = 3 * config.crop**2 * settings.get("outputs", 1)
+    return round(at_28 * (side / SIDE) ** 2) + answer
 
 
 def _dense(hidden: int) -> int:

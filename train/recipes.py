@@ -318,6 +318,11 @@ JOBS: dict[str, Recipe] = {
     for name, each in task.recipes.items()
 }
 
+# The small ones of them, which learn what the program draws: anyone can train them anywhere.
+LIVE_JOBS = {name: each for name, each in JOBS.items() if each.config.data_set.drawn}
+# What a visitor may change of those.
+FREE_IN_A_JOB = ("epochs", "seed", "optimizer", "learning_rate", "schedule", "patience")
+
 # What one should see, by recipe: PSNR on MNIST at noise 0.5, where nothing else is said.
 EXPECT: dict[str, str] = {
     "dense-reconstruct-tutorial": "Digits come back a little blurred. It is not a denoiser.",
@@ -349,6 +354,23 @@ EXPECT: dict[str, str] = {
     "trap-too-narrow": "Blurred averages of digits: 8, 3 and 5 look alike. No number of epochs "
     "helps; 64 hidden units do.",
 }
+
+
+def is_live(config: TrainConfig) -> bool:
+    """Say whether it is a network for digits, or a small recipe of another job, changed little."""
+    if TASKS[config.task].visitors_train:
+        return True
+    return any(
+        _in_common(config) == _in_common(each.config)
+        for each in LIVE_JOBS.values()
+        if each.config.task == config.task
+    )
+
+
+def _in_common(config: TrainConfig) -> dict:
+    values = dataclasses.asdict(config)
+    values["settings"] = {name: v for name, v in config.settings.items() if name != "skips"}
+    return {name: value for name, value in values.items() if name not in FREE_IN_A_JOB}
 
 
 def recipe(name: str) -> Recipe:

@@ -9,6 +9,7 @@ from models.tasks import TASKS
 from train.config import TrainConfig, count_parameters
 from train.memory import free_megabytes, needed_megabytes
 from train.owners import all_runs
+from train.recipes import is_live
 from train.run_status import WAITING, status
 
 
@@ -44,8 +45,13 @@ def require_allowed(config: TrainConfig, limits: Limits) -> None:
     """Raise ``Refused`` where the settings ask for more than one visitor may take."""
     if config.epochs > limits.epochs:
         raise Refused(f"At most {limits.epochs} epochs are possible here, not {config.epochs}.")
+    if not is_live(config):
+        raise Refused(
+            "Only networks for 28 × 28 greyscale images, and the small recipes of other jobs, can "
+            "be trained here."
+        )
     if not TASKS[config.task].visitors_train:
-        raise Refused("Only networks for 28 × 28 greyscale images can be trained here.")
+        return  # Its network is that of a recipe.
     try:
         parameters = count_parameters(config.architecture, config.settings)
     except ValueError as problem:

@@ -88,7 +88,8 @@ class DataSet:
     ``load(folder, split)`` returns those of one of ``SPLITS``; the folder is the one that
     ``DENOISE_DATA_DIR`` names, or None, and an ``OSError`` says in a sentence why they cannot be
     had. ``notice`` says what whoever uses weights trained on it must know of its licence,
-    ``uploaded`` that a visitor brings the examples.  ``measured_on`` is the split whose numbers
+    ``uploaded`` that a visitor brings the examples, ``drawn`` that the program draws them wherever
+    it runs.  ``measured_on`` is the split whose numbers
     stand on cards: "validation" where there is no test.
     """
 
@@ -98,6 +99,7 @@ class DataSet:
     notice: str = ""
     has_labels: bool = False
     uploaded: bool = False
+    drawn: bool = False
     measured_on: str = "test"
 
 
@@ -119,7 +121,8 @@ class Baseline:
 class Sample:
     """An example that ships with the program; ``load()`` returns input and target.
 
-    The target is None where nobody knows it.  ``licence`` and ``source`` are shown beside it.
+    The target is None where nobody knows it.  ``licence`` and ``source`` are shown beside it;
+    ``drawn`` says that the program draws it, as it draws what small networks learn.
     """
 
     name: str
@@ -127,6 +130,7 @@ class Sample:
     load: Callable[[], tuple[np.ndarray, np.ndarray | None]]
     source: str
     licence: str
+    drawn: bool = False
 
 
 @dataclass(frozen=True)

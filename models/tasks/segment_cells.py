@@ -304,7 +304,7 @@ TASK = contract.Task(
     data=by_name(
         [
             contract.DataSet("cells", "Microscope pictures", load, measured_on="validation"),
-            contract.DataSet("drawn-cells", "Drawn cells", load_drawn),
+            contract.DataSet("drawn-cells", "Drawn cells", load_drawn, drawn=True),
         ]
     ),
     batch=batch,
@@ -343,7 +343,12 @@ TASK = contract.Task(
                 "CC0",
             ),
             contract.Sample(
-                "drawn-cells", "Drawn by the program", _drawn_sample, "Denoise Lab", "MIT"
+                "drawn-cells",
+                "Drawn by the program",
+                _drawn_sample,
+                "Denoise Lab",
+                "MIT",
+                drawn=True,
             ),
         ]
     ),

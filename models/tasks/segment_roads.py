@@ -225,7 +225,7 @@ TASK = contract.Task(
                 "stated.",
                 measured_on="validation",
             ),
-            contract.DataSet("drawn-towns", "Drawn towns", load_drawn),
+            contract.DataSet("drawn-towns", "Drawn towns", load_drawn, drawn=True),
         ]
     ),
     batch=batch,
@@ -247,7 +247,12 @@ TASK = contract.Task(
     samples=by_name(
         [
             contract.Sample(
-                "drawn-town", "A town drawn by the program", _drawn_sample, "Denoise Lab", "MIT"
+                "drawn-town",
+                "A town drawn by the program",
+                _drawn_sample,
+                "Denoise Lab",
+                "MIT",
+                drawn=True,
             )
         ]
     ),

@@ -282,7 +282,7 @@ TASK = contract.Task(
                 load,
                 notice="Trained on CamVid, which is licensed for non-commercial use: CC BY-NC 4.0.",
             ),
-            contract.DataSet("drawn-streets", "Drawn streets", load_drawn),
+            contract.DataSet("drawn-streets", "Drawn streets", load_drawn, drawn=True),
         ]
     ),
     batch=batch,
@@ -307,6 +307,7 @@ TASK = contract.Task(
                 lambda: draw_street(np.random.default_rng(5)),
                 "Denoise Lab",
                 "MIT",
+                drawn=True,
             )
         ]
     ),

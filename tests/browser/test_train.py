@@ -51,9 +51,9 @@ def test_a_run_is_started_reloaded_stopped_continued_and_seen_by_others(url, ope
     press(page, "Train")
     expect(page.get_by_text("Training: epoch")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_role("img", name="Original, noisy and denoised digits")).to_be_visible(
-        timeout=PATIENCE
-    )
+    expect(
+        page.get_by_role("img", name="Original, Noisy and Denoised, after each epoch")
+    ).to_be_visible(timeout=PATIENCE)
     before = epoch_on_screen(page)
     assert "run=" in page.url
 
@@ -131,6 +131,24 @@ def test_a_finished_network_denoises_on_the_draw_page_for_its_owner_only(url, op
 
     stranger = open_page(f"{url}/")
     expect(stranger.get_by_text("Yours: Dense")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_a_small_network_of_another_job_is_trained_and_counts_cells(url, open_page):
+    page = open_page(f"{url}/train?recipe=cells-small")
+    page.get_by_role("slider", name="Epochs").press("Home")
+    press(page, "Train")
+    expect(page.get_by_text("Finished").first).to_be_visible(timeout=3 * PATIENCE)
+    expect(page.get_by_role("img", name="By hand, Picture and Found, after")).to_be_visible()
+    expect(page.get_by_text("Validation Mean IoU")).to_be_visible()
+    button = page.get_by_role("button", name="Use on More jobs")
+    expect(button).to_be_visible(timeout=PATIENCE)
+    wait_until_idle(page)
+    button.click()
+    expect(page.get_by_role("heading", name="More jobs")).to_be_visible(timeout=PATIENCE)
+    yours = "Yours: Count drawn cells"
+    expect(page.locator(f'canvas[data-title="{yours}"]')).to_be_visible(timeout=PATIENCE)
+    assert "segment-cells-sample=drawn-cells" in page.url
 
 
 def test_a_race_is_started_and_its_curves_share_a_chart(url, open_page):

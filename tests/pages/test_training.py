@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.components.training import recorded_result, run_list
+from pages.components.training import progress, recorded_result, run_list
 from train import jobs, owners
 from train.config import TrainConfig, gaussian_only
-from train.recipes import EXPECT, TRAPS
+from train.recipes import EXPECT, LIVE_JOBS, TRAPS
 from train.run_folder import Run
 
 PAGE = str(Path(__file__).parents[2] / "pages" / "_train.py")
@@ -292,6 +292,53 @@ def test_nothing_is_forgotten_by_who_presses_stop_twice(runs):
     steering = labels(page)[labels(page).index("Continue") :]
     # The second button was "Stop and keep".
     assert steering == ["Continue", "Use on the Draw page", "Reset", "Delete"]
+
+
+def test_a_small_recipe_of_another_job_is_asked_for_its_skips_and_its_speed_alone(runs):
+    page = visit(recipe="cells-small")
+    assert page.selectbox(key="recipe-More jobs").value == "cells-small"
+    assert [each.label for each in page.expander] == ["Learning", "A fair race"]
+    assert not {"Loss", "Data", "Architecture"} & {each.label for each in page.selectbox}
+    page.toggle(key="cells-small-skips").set_value(False).run()
+    press(page, "Train")
+    (run,) = owners.runs_of(TOKEN)
+    assert run.read_config().settings["skips"] is False
+    assert run.read_config().data == "drawn-cells"
+
+
+def test_networks_of_different_jobs_do_not_race(runs):
+    page = visit(recipe="cells-small")
+    press(page, "Add these settings")
+    page.button_group(key="recipe-group").set_value("Tutorials").run()
+    assert not page.exception
+    assert "Only networks for the same job can race." in said(page)
+    add = next(button for button in page.button if button.label == "Add these settings")
+    assert add.disabled
+
+
+def cells(number: int, iou: float) -> dict:
+    values = {"loss": 0.2, "val_loss": 0.1, "mean_iou": iou, "val_mean_iou": iou}
+    return {"event": "epoch", "epoch": number, "learning_rate": 0.001} | values
+
+
+def test_a_run_of_another_job_shows_its_own_metric_and_leads_to_more_jobs(runs):
+    config = LIVE_JOBS["cells-small"].config
+    run = make(runs, "a", *TRAINED[:2], cells(1, 0.7124), FINISHED, config=config)
+    (run.folder / "card.json").touch()
+    page = visit(run="a")
+    assert (page.metric[0].label, page.metric[0].value) == ("Validation Mean IoU", "0.712")
+    assert "Use on More jobs" in labels(page)
+    assert "Use on the Draw page" not in labels(page)
+    assert "0.7124" in progress.to_csv(run)
+
+
+def test_a_race_of_another_job_compares_its_own_metric(runs):
+    config = LIVE_JOBS["cells-small"].config
+    make(runs, "a", *TRAINED[:2], cells(1, 0.5), FINISHED, config=config)
+    make(runs, "b", *TRAINED[:2], cells(1, 0.625), FINISHED, config=config)
+    page = visit(compare="a,b")
+    table = next(each.value for each in page.markdown if "best validation" in each.value)
+    assert "| best validation Mean IoU | 0.500 | 0.625 |" in table
 
 
 def test_a_reset_forgets_the_curves_but_not_the_run(runs):

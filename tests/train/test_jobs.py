@@ -27,6 +27,7 @@ import pytest
 from models.catalogue import find_card
 from train import jobs, owners, run_status, turns
 from train.config import TrainConfig, gaussian_only
+from train.recipes import LIVE_JOBS
 from train.run_folder import Run
 from train.visitor_limits import Limits, Refused
 
@@ -34,6 +35,7 @@ MINE, YOURS = "my token", "your token"
 CONFIG = TrainConfig(
     architecture="dense", settings={"hidden": 4}, noise=gaussian_only(0.5), batch=16, epochs=1
 )
+SMALL_CELLS = vars(LIVE_JOBS["cells-small"].config)
 LONG = TrainConfig(
     architecture="dense", settings={"hidden": 4}, noise=gaussian_only(0.5), batch=1, epochs=100
 )
@@ -440,6 +442,12 @@ def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
             "Only networks for 28 × 28 greyscale images",
         ),
         ({"data": "own"}, "Your images are no longer here"),
+        ({**SMALL_CELLS, "crop": 512}, "the small recipes of other jobs"),
+        ({**SMALL_CELLS, "data": "cells"}, "the small recipes of other jobs"),
+        (
+            {**SMALL_CELLS, "settings": SMALL_CELLS["settings"] | {"filters": [256, 512, 512]}},
+            "the small recipes of other jobs",
+        ),
     ],
     ids=str,
 )

@@ -9,7 +9,7 @@ import pytest
 from models.architectures import build
 from train.config import TrainConfig, gaussian_only
 from train.memory import CONVOLUTIONS, KEPT, free_megabytes, needed_megabytes, sides
-from train.recipes import RECIPES, TRAPS
+from train.recipes import LIVE_JOBS, RECIPES, TRAPS
 from train.visitor_limits import Limits
 
 SMALLEST = Limits().megabytes
@@ -60,6 +60,11 @@ def test_what_was_measured_is_foreseen(architecture, settings, batch, fresh_nois
     assert 0.95 * measured < needed_megabytes(config, SMALLEST) < 1.45 * measured
 
 
+def test_the_small_recipe_of_another_job_needs_about_what_was_measured():
+    # 1,212 MB at the peak, 380 of them mapped libraries.
+    assert 0.95 * 832 < needed_megabytes(LIVE_JOBS["streets-small"].config, SMALLEST) < 1.45 * 832
+
+
 def test_more_pictures_a_batch_need_more_memory_and_small_ones_that_of_the_validation():
     config = TrainConfig("unet")
     by_batch = [
@@ -70,7 +75,7 @@ def test_more_pictures_a_batch_need_more_memory_and_small_ones_that_of_the_valid
 
 
 def test_no_recipe_needs_more_than_a_small_host_has():
-    for recipe in (RECIPES | TRAPS).values():
+    for recipe in (RECIPES | TRAPS | LIVE_JOBS).values():
         if recipe.config.architecture in dict(NETWORKS):
             assert needed_megabytes(recipe.config, SMALLEST) < 1000, recipe.name
 

@@ -1,8 +1,10 @@
+import dataclasses
+
 import pytest
 
 from models.tasks import TASKS
 from train.config import Noise, TrainConfig, count_parameters
-from train.recipes import EXPECT, RECIPES, TRAPS, recipe
+from train.recipes import EXPECT, LIVE_JOBS, RECIPES, TRAPS, is_live, recipe
 
 # The rows of the table of tutorial systems that are trained on digits or clothes.
 SYSTEMS = [
@@ -116,6 +118,16 @@ def test_every_denoiser_of_digits_can_be_asked_for_in_the_form(name):
     config = recipe(name).config
     if TASKS[config.task].visitors_train:
         assert count_parameters(config.architecture, config.settings) < 2_000_000
+
+
+def test_visitors_train_digits_and_what_is_small_and_drawn_whatever_its_skips_and_speed():
+    assert {"cells-small", "roads-small", "streets-small"} <= LIVE_JOBS.keys()
+    assert is_live(recipe("unet").config)
+    small = recipe("cells-small").config
+    plain = small.settings | {"skips": False}
+    assert is_live(dataclasses.replace(small, settings=plain, epochs=1, learning_rate=0.01))
+    assert not is_live(recipe("cells").config)
+    assert not is_live(dataclasses.replace(small, batch=512))
 
 
 def test_a_trap_is_one_mistake_and_not_a_bad_network():

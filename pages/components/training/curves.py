@@ -19,6 +19,32 @@ EPOCHS = alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, tickCount=
 MOST_POINTS = 1000  # More cannot be told apart on a screen; what is kept is never thinned.
 
 
+@dataclass(frozen=True)
+class Measure:
+    """The metric of a training that curves show: its name in events, its title, how it is told."""
+
+    name: str
+    title: str
+    unit: str = ""
+    decimals: int = 3
+
+    def as_text(self, value: float | None) -> str:
+        """Return a value with its unit; a dash where there is none."""
+        return "–" if value is None else f"{value:.{self.decimals}f} {self.unit}".strip()
+
+
+PSNR = Measure("psnr", "PSNR", "dB", 2)
+MEASURES = {
+    each.name: each
+    for each in (
+        PSNR,
+        Measure("mean_iou", "Mean IoU"),
+        Measure("mask_dice", "Dice"),
+        Measure("accuracy", "Accuracy"),
+    )
+}
+
+
 @dataclass
 class History:
     """What the events of a run told so far."""
@@ -187,9 +213,10 @@ def show_loss(history: History, view: View) -> None:
     st.altair_chart(chart, key="loss-chart", width="stretch", alt=f"Loss, {_now(history, 'loss')}")
 
 
-def show_psnr(history: History, view: View) -> None:
-    """Draw the PSNR of training and validation against epochs."""
-    curves = {TRAIN: history.of_epochs("psnr"), VALIDATION: history.of_epochs("val_psnr")}
+def show_measure(history: History, view: View, measure: Measure) -> None:
+    """Draw the metric of training and validation against epochs."""
+    name = measure.name
+    curves = {TRAIN: history.of_epochs(name), VALIDATION: history.of_epochs(f"val_{name}")}
     chart = (
         alt.Chart(_table(curves, view.first_epoch))
         .mark_line(point=True, strokeWidth=2.5)
@@ -197,16 +224,17 @@ def show_psnr(history: History, view: View) -> None:
             x=EPOCHS,
             y=alt.Y(
                 "value:Q",
-                title="PSNR (dB)",
+                title=f"{measure.title} ({measure.unit})" if measure.unit else measure.title,
                 axis=alt.Axis(tickCount=4),
                 scale=alt.Scale(zero=False, padding=8),
             ),
             color=_colour(curves),
-            tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".2f")],
+            tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=f".{measure.decimals}f")],
         )
         .properties(height=280)
     )
-    st.altair_chart(chart, key="psnr-chart", width="stretch", alt=f"PSNR, {_now(history, 'psnr')}")
+    words = f"{measure.title}, {_now(history, name)}"
+    st.altair_chart(chart, key=f"{name}-chart", width="stretch", alt=words)
 
 
 def show_learning_rate(history: History, view: View) -> None:

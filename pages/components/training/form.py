@@ -21,7 +21,7 @@ from train.config import (
     TrainConfig,
     differences,
 )
-from train.recipes import EXPECT, RECIPES, TRAPS, Recipe
+from train.recipes import EXPECT, LIVE_JOBS, RECIPES, TRAPS, Recipe
 from train.visitor_limits import Limits, Refused, require_allowed
 
 DATA_TITLES = {
@@ -61,7 +61,7 @@ class TrainingRequest:
 
 
 def _recipes() -> dict[str, dict[str, Recipe]]:
-    """The recipes that this page can train, in three groups."""
+    """The recipes that this page can train, in groups."""
     digits = {
         name: recipe for name, recipe in RECIPES.items() if TASKS[recipe.config.task].visitors_train
     }
@@ -71,6 +71,7 @@ def _recipes() -> dict[str, dict[str, Recipe]]:
         "Tutorials": {n: r for n, r in digits.items() if n.endswith(tutorials)},
         "Our best": {n: r for n, r in digits.items() if not n.endswith((*tutorials, trap))},
         "Traps": {trap: digits[trap], **TRAPS},
+        "More jobs": LIVE_JOBS,
     }
 
 
@@ -89,10 +90,13 @@ def pick_training() -> tuple[TrainingRequest, DeltaGenerator]:
     )
     config = dataclasses.replace(config, epochs=epochs)
     show_start = st.container()  # Above what is folded away, which decides what is started.
-    with st.expander("Network", icon=":material/account_tree:"):
-        config = pick_network(config, key)
-    with st.expander("Data and noise", icon=":material/grain:"):
-        config = _pick_data(config, key)
+    if TASKS[config.task].visitors_train:
+        with st.expander("Network", icon=":material/account_tree:"):
+            config = pick_network(config, key)
+        with st.expander("Data and noise", icon=":material/grain:"):
+            config = _pick_data(config, key)
+    else:
+        config = _pick_skips(config, key)
     with st.expander("Learning", icon=":material/trending_down:"):
         config = _pick_learning(config, key)
     name, problem = _describe(recipe, config), _problem_with(config)
@@ -161,6 +165,19 @@ def _describe(recipe: Recipe, config: TrainConfig) -> str:
     return ", ".join([recipe.title, *words[:2]])
 
 
+def _pick_skips(config: TrainConfig, key: Key) -> TrainConfig:
+    """Ask for the one thing that another job's network can be asked for: its skip connections."""
+    skips = widgets.toggle(
+        "Skip connections",
+        config.settings.get("skips", True),
+        key=key("skips"),
+        help="Without them it is a plain encoder-decoder. Add both to a fair race.",
+    )
+    if skips:
+        return config
+    return dataclasses.replace(config, settings=config.settings | {"skips": False})
+
+
 def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
     table = TASKS[config.task].data
     data_sets = list(table)
@@ -210,14 +227,17 @@ def _pick_noise(config: TrainConfig, key: Key) -> tuple[Noise, ...]:
 
 
 def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
-    losses = [loss for loss in TASKS[config.task].losses if loss in LOSS_TITLES]
-    loss = widgets.selectbox(
-        "Loss",
-        losses,
-        index=losses.index(config.loss),
-        format_func=LOSS_TITLES.get,
-        key=key("loss"),
-    )
+    own = TASKS[config.task].visitors_train
+    if own:
+        losses = [loss for loss in TASKS[config.task].losses if loss in LOSS_TITLES]
+        loss = widgets.selectbox(
+            "Loss",
+            losses,
+            index=losses.index(config.loss),
+            format_func=LOSS_TITLES.get,
+            key=key("loss"),
+        )
+        config = dataclasses.replace(config, loss=loss)
     optimizer, rate = _pick_optimizer(config, key)
     schedule = widgets.segmented_control(
         "Schedule",
@@ -235,16 +255,16 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
         help="Stop after this many epochs without a lower validation loss, and keep the best "
         "weights. 0 turns it off.",
     )
-    batch = widgets.select_slider("Batch", BATCHES, config.batch, key=key("b"))
+    if own:
+        batch = widgets.select_slider("Batch", BATCHES, config.batch, key=key("b"))
+        config = dataclasses.replace(config, batch=batch)
     seed = widgets.number_input("Seed", 0, 9999, config.seed, key=key("seed"))
     return dataclasses.replace(
         config,
-        loss=loss,
         optimizer=optimizer,
         learning_rate=rate,
         schedule=schedule,
         patience=patience,
-        batch=batch,
         seed=seed,
     )
 

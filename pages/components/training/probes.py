@@ -50,7 +50,10 @@ def evenly_spaced(epochs: Sequence[int], most: int = MOST_FRAMES) -> list[int]:
     return [epochs[round(index * step)] for index in range(most)]
 
 
-def show_probes(run: Run, epochs: Sequence[int]) -> None:
+Words = tuple[str, str, str]  # what target, input and answer are called
+
+
+def show_probes(run: Run, epochs: Sequence[int], words: Words) -> None:
     """Draw the player of one run."""
     sheets = [sheet for epoch in evenly_spaced(epochs) if (sheet := read_sheet(run, epoch))]
     if not sheets:
@@ -59,17 +62,16 @@ def show_probes(run: Run, epochs: Sequence[int]) -> None:
     _mount(
         key=f"probes-{run.folder.name}",
         data={
-            "about": "Original, noisy and denoised digits",
-            "still": [_row("Original", last.clean), _row("Noisy", last.noisy)],
+            "about": f"{words[0]}, {words[1]} and {words[2]}, after each epoch",
+            "still": [_row(words[0], last.clean), _row(words[1], last.noisy)],
             "frames": [
-                {"epoch": sheet.epoch, "rows": [_row("Denoised", sheet.denoised)]}
-                for sheet in sheets
+                {"epoch": sheet.epoch, "rows": [_row(words[2], sheet.denoised)]} for sheet in sheets
             ],
         },
     )
 
 
-def show_probes_together(runs: dict[str, Run], epochs: Sequence[int]) -> bool:
+def show_probes_together(runs: dict[str, Run], epochs: Sequence[int], words: Words) -> bool:
     """Draw one player for several runs that saw the same pictures; False where they did not."""
     frames, still = [], None
     for epoch in evenly_spaced(epochs):
@@ -79,14 +81,14 @@ def show_probes_together(runs: dict[str, Run], epochs: Sequence[int]) -> bool:
         first = next(iter(sheets.values()))
         if any(not np.array_equal(sheet.noisy, first.noisy) for sheet in sheets.values()):
             return False
-        still = [_row("Original", first.clean), _row("Noisy", first.noisy)]
+        still = [_row(words[0], first.clean), _row(words[1], first.noisy)]
         rows = [_row(name, sheet.denoised) for name, sheet in sheets.items()]
         frames.append({"epoch": epoch, "rows": rows})
     if frames:
         _mount(
             key="probes-together",
             data={
-                "about": f"Original, noisy, and denoised by {', '.join(runs)}",
+                "about": f"{words[0]}, {words[1]}, and {words[2]} by {', '.join(runs)}",
                 "still": still,
                 "frames": frames,
             },

@@ -5,14 +5,18 @@ import io
 
 import streamlit as st
 
+from models.tasks import TASKS
 from pages.components.code_downloads import show_code_downloads
 from pages.components.training import probes
 from pages.components.training.curves import (
+    MEASURES,
+    PSNR,
     History,
+    Measure,
     pick_view,
     show_learning_rate,
     show_loss,
-    show_psnr,
+    show_measure,
 )
 from train import owners, run_status
 from train.config import TrainConfig
@@ -45,10 +49,7 @@ COLUMNS = [
     "seconds",
     "loss",
     "val_loss",
-    "psnr",
-    "val_psnr",
-    "mse",
-    "val_mse",
+    *(f"{split}{name}" for name in [*MEASURES, "mse"] for split in ("", "val_")),
     "learning_rate",
     "images_per_second",
 ]
@@ -99,12 +100,19 @@ def show_why(status: run_status.Status) -> None:
         st.info(f"{why}.", icon=":material/flag:")
 
 
+def measure_of(config: TrainConfig) -> Measure:
+    """Return the metric that tells how good the network of a training is."""
+    known = [name for name in TASKS[config.task].watch if name in MEASURES]
+    return MEASURES[known[-1]] if known else PSNR
+
+
 def show_numbers(config: TrainConfig, status: run_status.Status, history: History) -> None:
     """Draw the newest numbers."""
     with st.container(horizontal=True):
         last = history.epochs[-1] if history.epochs else {}
-        psnr, loss = last.get("val_psnr"), last.get("val_loss")
-        st.metric("Validation PSNR", "–" if psnr is None else f"{psnr:.2f} dB")
+        measure, loss = measure_of(config), last.get("val_loss")
+        value = measure.as_text(last.get(f"val_{measure.name}"))
+        st.metric(f"Validation {measure.title}", value)
         st.metric("Validation loss", "–" if loss is None else f"{loss:.4f}")
         st.metric("Trained for", _duration(history.seconds))
         if status.state == run_status.TRAINING and history.progress:
@@ -114,21 +122,21 @@ def show_numbers(config: TrainConfig, status: run_status.Status, history: Histor
         st.metric("Pictures per second", f"{speed:,.0f}" if speed else "–")
 
 
-def show_curves(history: History) -> None:
-    """Draw loss, PSNR and learning rate."""
+def show_curves(history: History, measure: Measure = PSNR) -> None:
+    """Draw loss, metric and learning rate."""
     if not history.places:
         return
     view = pick_view(history)
     show_loss(history, view)
     if history.epochs:
-        psnr_box, rate_box = st.columns(2)
-        with psnr_box:
-            show_psnr(history, view)
+        measure_box, rate_box = st.columns(2)
+        with measure_box:
+            show_measure(history, view, measure)
         with rate_box:
             show_learning_rate(history, view)
 
 
-def show_probes(run: Run, history: History) -> None:
+def show_probes(run: Run, config: TrainConfig, history: History) -> None:
     """Draw what the network made of the same few pictures after each epoch."""
     if not history.probes:
         if not run.drawing.exists():
@@ -136,12 +144,15 @@ def show_probes(run: Run, history: History) -> None:
                 "Draw a digit on the Draw page first, and you can watch the network clean it up."
             )
         return
-    probes.show_probes(run, [event["epoch"] for event in history.probes])
+    task = TASKS[config.task]
+    probes.show_probes(run, [event["epoch"] for event in history.probes], task.words)
     yours = "Your own drawing is on the left. " if run.drawing.exists() else ""
-    st.caption(
-        f"{yours}The last column is pure noise: whatever appears there is invented. None of these "
-        "images was used for training."
+    invented = (
+        "The last column is pure noise: whatever appears there is invented. "
+        if task.degradations
+        else ""
     )
+    st.caption(f"{yours}{invented}None of these images was used for training.")
 
 
 def show_downloads(run: Run, config: TrainConfig, history: History) -> None:

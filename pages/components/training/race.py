@@ -4,11 +4,12 @@ from collections.abc import Collection
 
 import streamlit as st
 
+from models.tasks import TASKS
 from pages.components.training import run_list
-from pages.components.training.curves import History, show_overlay
+from pages.components.training.curves import History, Measure, show_overlay
 from pages.components.training.form import TrainingRequest
 from pages.components.training.probes import show_probes_together
-from pages.components.training.progress import history_of, show_progress
+from pages.components.training.progress import history_of, measure_of, show_progress
 from pages.components.training.setting_texts import as_text, title_of
 from pages.components.training.upload import uploaded_pictures
 from train import jobs, owners, run_status
@@ -26,6 +27,7 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
             "next."
         )
         racers = st.session_state.setdefault("racers", [])
+        other_job = bool(racers) and request.config.task != racers[0][1].task
         for index, (name, _) in enumerate(racers):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"{index + 1}. {name}", width="stretch")
@@ -35,10 +37,12 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
             icon=":material/add:",
             on_click=_add,
             args=(request,),
-            disabled=bool(request.problem) or len(racers) == max(jobs.RACERS),
+            disabled=bool(request.problem) or other_job or len(racers) == max(jobs.RACERS),
             width="stretch",
         )
-        if racers and on_equal_terms(request.config, racers[0][1]) != request.config:
+        if other_job:
+            st.caption("Only networks for the same job can race.")
+        elif racers and on_equal_terms(request.config, racers[0][1]) != request.config:
             st.caption("It will use the data, noise, batch size, epochs and seed of the first.")
         st.button(
             "Start the race",
@@ -115,7 +119,8 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
         _show_charts(configs, histories)
     _show_table(configs, histories)
     epochs = _common_epochs(histories)
-    if epochs and not show_probes_together(named, epochs):
+    words = TASKS[next(iter(configs.values())).task].words
+    if epochs and not show_probes_together(named, epochs, words):
         st.caption(
             "These runs used different noise or data, so their sample images cannot be shown side "
             "by side."
@@ -147,14 +152,19 @@ def _unlike(name: str, taken: Collection[str]) -> str:
 
 def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:
     same_loss = len({config.loss for config in configs.values()}) == 1
-    psnr_box, loss_box = st.columns(2) if same_loss else (st.container(), None)
-    with psnr_box:
-        show_overlay(histories, "val_psnr", "validation PSNR (dB)", log_scale=False)
+    measure_box, loss_box = st.columns(2) if same_loss else (st.container(), None)
+    measure = _measure(configs)
+    with measure_box:
+        unit = f" ({measure.unit})" if measure.unit else ""
+        title = f"validation {measure.title}{unit}"
+        show_overlay(histories, f"val_{measure.name}", title, log_scale=False)
     if loss_box is not None:
         with loss_box:
             show_overlay(histories, "val_loss", "validation loss", log_scale=True)
     else:
-        st.caption("These runs used different losses, which cannot be compared. PSNR can.")
+        st.caption(
+            f"These runs used different losses, which cannot be compared. {measure.title} can."
+        )
 
 
 def _show_table(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:
@@ -165,7 +175,8 @@ def _show_table(configs: dict[str, TrainConfig], histories: dict[str, History]) 
     }
     rows["parameters"] = [_parameters(config) for config in configs.values()]
     rows["epochs trained"] = [f"{history.progress:.1f}" for history in histories.values()]
-    rows["best validation PSNR"] = [_best(history) for history in histories.values()]
+    measure = _measure(configs)
+    rows[f"best validation {measure.title}"] = [_best(h, measure) for h in histories.values()]
     rows["seconds"] = [f"{history.seconds:.0f}" for history in histories.values()]
     lines = [
         f"| | {' | '.join(_cell(name) for name in configs)} |",
@@ -186,9 +197,14 @@ def _parameters(config: TrainConfig) -> str:
         return "–"
 
 
-def _best(history: History) -> str:
-    values = history.of_epochs("val_psnr")
-    return f"{values[:, 1].max():.2f} dB" if len(values) else "–"
+def _measure(configs: dict[str, TrainConfig]) -> Measure:
+    """The metric of the first run; those of other jobs have no such curve."""
+    return measure_of(next(iter(configs.values())))
+
+
+def _best(history: History, measure: Measure) -> str:
+    values = history.of_epochs(f"val_{measure.name}")
+    return measure.as_text(values[:, 1].max() if len(values) else None)
 
 
 def _common_epochs(histories: dict[str, History]) -> list[int]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from models.tasks import TASKS
 from pages.components.training import progress, run_list
 from pages.components.training.curves import History
 from pages.components.training.form import TrainingRequest
@@ -50,8 +51,8 @@ def show_run(run: Run, mine: bool) -> None:
     with st.container(horizontal=True):
         show_buttons(run, config, mine, status, history)
     progress.show_numbers(config, status, history)
-    progress.show_curves(history)
-    progress.show_probes(run, history)
+    progress.show_curves(history, progress.measure_of(config))
+    progress.show_probes(run, config, history)
 
 
 def show_buttons(
@@ -63,8 +64,11 @@ def show_buttons(
     if mine and not status.active:
         progress.show_downloads(run, config, history)
         usable = (run.folder / "card.json").exists()
-        if usable and st.button("Use on the Draw page", icon=":material/draw:"):
-            use(run)
+        if usable and TASKS[config.task].visitors_train:
+            if st.button("Use on the Draw page", icon=":material/draw:"):
+                use(run)
+        elif usable and st.button("Use on More jobs", icon=":material/category:"):
+            use_for_job(run, config)
     if racers := owners.race_of(run):
         st.button(
             "See the race",
@@ -158,7 +162,22 @@ def safer_rate(config: TrainConfig) -> float:
 
 def use(run: Run) -> None:
     """Go to the Draw page with this network chosen; it is there for this visitor only."""
-    others = [folder for folder in st.session_state.get("user_models", []) if folder != run.folder]
-    st.session_state.user_models = [run.folder, *others]
+    _take_along(run)
     st.session_state.draw_model = run.folder.name
     st.switch_page("pages/draw.py")
+
+
+def use_for_job(run: Run, config: TrainConfig) -> None:
+    """Go to its job with this network among the others, on a sample of what it has learned."""
+    _take_along(run)
+    st.session_state.task = config.task
+    drawn = [name for name, each in TASKS[config.task].samples.items() if each.drawn]
+    if drawn:
+        st.session_state[f"tasks_sample_{config.task}"] = drawn[0]
+        st.session_state.tasks_source = "sample"
+    st.switch_page("pages/tasks.py")
+
+
+def _take_along(run: Run) -> None:
+    others = [folder for folder in st.session_state.get("user_models", []) if folder != run.folder]
+    st.session_state.user_models = [run.folder, *others]
