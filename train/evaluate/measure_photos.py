@@ -7,25 +7,27 @@ Photos are ``uint8 (H, W, C)``.
 """
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from imaging import metrics
 from imaging.filters import CLASSICAL
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
 from imaging.pixels import to_pixels
 from imaging.specialists import SPECIALISTS
 from models.catalogue import Card, Score, find_card
+from models.methods import Method, network_method
 from models.predictor import load_predictor
+from models.tasks.contract import Examples
 from models.tasks.data_folder import data_folder
+from models.tasks.denoise_photos import TASK
 from models.tasks.denoise_photos.data import KODAK24, POLYU, held_out_pairs
 from models.tasks.denoise_photos.solve import level_of
 from train.evaluate.measure import SEED, Row, scores_of, write_card
+from train.evaluate.measure_task import measure_method
 from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
 
 ALL, SOME = 24, 8  # pictures; every third where a whole slider is measured
@@ -45,8 +47,6 @@ REST = {
     "jpeg": [10, 40, 60, 90, 95],
     "camera": [4, 16, 64, 128, 256],
 }
-
-Denoise = Callable[[np.ndarray, float], np.ndarray]
 
 
 def conditions() -> Iterator[tuple[str, float, int]]:
@@ -93,14 +93,15 @@ def evaluate_kodak24(
     rows: list[Row] = []
     for noise, strength, count in conditions():
         chosen = photos[:: ALL // count]
-        pairs = [(clean, degrade(clean, noise, strength, i)) for i, clean in enumerate(chosen)]
+        noisy = [degrade(clean, noise, strength, i) for i, clean in enumerate(chosen)]
         levels = [
             strength
             if noise == UNCLIPPED
-            else level_of(noise, strength, to_pixels(clean), to_pixels(noisy))
-            for clean, noisy in pairs
+            else level_of(noise, strength, to_pixels(before), to_pixels(after))
+            for before, after in zip(chosen, noisy, strict=True)
         ]
-        rows += _measure(methods, pairs, levels, KODAK24, noise, strength)
+        pairs = Examples(chosen, noisy)
+        rows += [_row(method, pairs, levels, KODAK24, noise, strength) for method in methods]
         say(_line(rows[-len(methods) :]))
     _write_cards(cards, rows)
     return rows
@@ -114,62 +115,48 @@ def evaluate_polyu(
     Filters are told what is estimated as if the noise were white.
     """
     cards = [find_card(name) for name in names]
-    methods = _methods(cards, filters)
-    for card in cards:
-        methods[card.name, "network"] = _unaided(methods[card.name, "network"])
-    pairs = held_out_pairs(data_folder())
-    levels = [estimate_level(noisy) for _, noisy in pairs]
-    rows = _measure(methods, pairs, levels, POLYU, "camera", 0)
+    clean, noisy = zip(*held_out_pairs(data_folder()), strict=True)
+    levels = [estimate_level(each) for each in noisy]
+    rows = [
+        _row(method, Examples(clean, noisy), None if method.card else levels, POLYU, "camera", 0)
+        for method in _methods(cards, filters)
+    ]
     say(_line(rows))
     _write_cards(cards, rows)
     return rows
 
 
-def _methods(cards: list[Card], filters: bool) -> dict[tuple[str, str], Denoise]:
-    methods: dict[tuple[str, str], Denoise] = {("noisy", "none"): lambda noisy, level: noisy}
-    for card in cards:
-        methods[card.name, "network"] = load_predictor(card).predict
-    for classical in [*CLASSICAL.values(), *SPECIALISTS.values()] if filters else []:
-        methods[classical.name, "filter"] = classical.denoise
+def _methods(cards: list[Card], filters: bool) -> list[Method]:
+    methods = [Method("noisy", "Noisy", "none", "", lambda noisy, level=None: noisy)]
+    methods += [network_method(card, load_predictor(card)) for card in cards]
+    if filters:
+        methods += [
+            Method(each.name, each.title, "filter", each.description, each.denoise)
+            for each in (*CLASSICAL.values(), *SPECIALISTS.values())
+        ]
     return methods
 
 
-def _unaided(predict: Callable[..., np.ndarray]) -> Denoise:
-    return lambda noisy, level: predict(noisy)
-
-
-def _measure(
-    methods: dict[tuple[str, str], Denoise],
-    pairs: list[tuple[np.ndarray, np.ndarray]],
-    levels: list[float],
+def _row(
+    method: Method,
+    photos: Examples,
+    levels: list[float] | None,
     data: str,
     noise: str,
     strength: float,
-) -> list[Row]:
-    rows = []
-    for (name, family), denoise in methods.items():
-        quality, seconds = [], []
-        for (clean, noisy), level in zip(pairs, levels, strict=True):
-            start = time.perf_counter()
-            denoised = denoise(noisy, level)
-            seconds.append(time.perf_counter() - start)
-            quality.append((metrics.psnr(clean, denoised), metrics.ssim(clean, denoised)))
-        psnr, ssim = np.mean(quality, axis=0)
-        rows.append(
-            Row(
-                method=name,
-                family=family,
-                data=data,
-                noise=noise,
-                strength=strength,
-                pictures=len(pairs),
-                psnr=round(float(psnr), 3),
-                ssim=round(float(ssim), 4),
-                read=None,
-                seconds_per_picture=float(f"{np.median(seconds):.3g}"),
-            )
-        )
-    return rows
+) -> Row:
+    scores, seconds = measure_method(TASK, method, photos, levels)
+    return Row(
+        method=method.name,
+        family=method.family,
+        data=data,
+        noise=noise,
+        strength=strength,
+        pictures=len(photos),
+        read=None,
+        seconds_per_picture=float(f"{seconds:.3g}"),
+        **scores,
+    )
 
 
 def _line(rows: list[Row]) -> str:

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,13 +78,17 @@ def evaluate_task(
 
 
 def measure_method(
-    task: Task, method: Method, examples: Examples
+    task: Task, method: Method, examples: Examples, hints: Sequence[Any] | None = None
 ) -> tuple[dict[str, float], float]:
-    """Return a method's score by the name of each metric, and its median seconds for an example."""
+    """Return a method's score by the name of each metric, and its median seconds for an example.
+
+    ``hints`` are what it is told with each example, nothing by default.
+    """
+    told = [()] * len(examples) if hints is None else [(hint,) for hint in hints]
     pairs, seconds = [], []
-    for given, target in zip(examples.inputs, examples.targets, strict=True):
+    for given, target, hint in zip(examples.inputs, examples.targets, told, strict=True):
         start = time.perf_counter()
-        answer = method.run(given)
+        answer = method.run(given, *hint)
         seconds.append(time.perf_counter() - start)
         pairs.append([_value(metric, target, answer) for metric in task.metrics])
     columns = zip(*pairs, strict=True)

@@ -80,7 +80,7 @@ def told(monkeypatch):
         told.append((noisy.copy(), level))
         return noisy
 
-    listens = SimpleNamespace(name="listens", denoise=denoise)
+    listens = SimpleNamespace(name="listens", title="", description="", denoise=denoise)
     monkeypatch.setattr(measure_photos, "CLASSICAL", {"listens": listens})
     monkeypatch.setattr(measure_photos, "SPECIALISTS", {})
     return told

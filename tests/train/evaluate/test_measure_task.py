@@ -86,6 +86,12 @@ def test_a_score_is_the_mean_over_examples_or_comes_from_counts_that_are_added_u
     assert 0 <= seconds < 1
 
 
+def test_a_method_is_told_a_hint_with_each_example_where_there_are_some():
+    as_told = Method("told", "Told", "classical", "", lambda given, hint: np.full_like(given, hint))
+    scores, _ = measure_method(task(), as_told, Examples(TARGETS, INPUTS), hints=[3, 1])
+    assert scores == {"off": 0.0, "right": 1.0}
+
+
 def test_every_baseline_is_measured_on_the_pairs_of_the_first_data_set():
     said = []
     rows = evaluate_task(task(), say=said.append)
