@@ -25,14 +25,17 @@ from imaging.files.limits import (
     PhotoError,
     require_affordable,
 )
-from imaging.files.profiles import profile_of_png
+from imaging.files.profiles import profile_of_code, profile_of_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _COLOUR, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 4, 6
 _WITH_ALPHA = (_GREY_ALPHA, _COLOUR_ALPHA)
 # What is read of what is not image, and how long it may be.
-_READ = dict.fromkeys((b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"fcTL"), 1024)
+_COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP")
+_READ = dict.fromkeys((b"PLTE", b"tRNS", b"pHYs", b"fcTL", *_COLOURS), 1024)
 _READ |= {b"iCCP": LARGEST_PROFILE, b"eXIf": LARGEST_EXIF}
+# Where they stand behind it, browsers do without.
+_BEFORE_THE_IMAGE = (*_COLOURS, b"PLTE", b"tRNS")
 _SAMPLES = {_GREY: 1, _COLOUR: 3, _GREY_ALPHA: 2, _COLOUR_ALPHA: 4}
 
 
@@ -85,6 +88,11 @@ class Png:
 
     def colours(self) -> bytes | None:
         """The colour profile, named or spelled out; None for sRGB, as browsers rank them."""
+        named = self.small.get(b"cICP", b"")
+        if len(named) == 4:
+            profile = profile_of_code(named[0], named[1], self.channels)
+            if profile is not None:
+                return profile or None
         if self.profile:
             return self.profile
         if b"sRGB" in self.small:
@@ -183,7 +191,7 @@ def read_chunks(file: BinaryIO) -> Png:
             )
             png.damaged |= not right
             png.cut |= read < size
-        elif size <= _READ.get(name, -1):
+        elif size <= _READ.get(name, -1) and not (png.data and name in _BEFORE_THE_IMAGE):
             content = file.read(size)
             right = file.read(4) == struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
             if name == b"PLTE":

@@ -90,12 +90,38 @@ def cmyk_to_rgb(profile: bytes | None) -> Callable[[Image.Image], Image.Image]:
         return lambda image: image.convert("RGB")
 
 
+# By their codes (ITU-T H.273): primaries and white, and the gamma of transfers that are a power.
+_PLACES_OF_CODE = {
+    1: _SRGB_PLACES,
+    9: (0.3127, 0.329, 0.708, 0.292, 0.17, 0.797, 0.131, 0.046),
+    12: (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
+}
+_GAMMA_OF_CODE = {4: 1 / 2.2, 5: 1 / 2.8, 8: 1.0, 13: None}
+
+
+def profile_of_code(primaries: int, transfer: int, channels: int) -> bytes | None:
+    """Return the colour profile of a PNG's cICP: empty for sRGB, None where it is of another kind.
+
+    Source: ITU-T H.273, tables 2 and 3.
+    """
+    if primaries not in _PLACES_OF_CODE or transfer not in _GAMMA_OF_CODE:
+        return None
+    places, gamma = _PLACES_OF_CODE[primaries], _GAMMA_OF_CODE[transfer]
+    return _profile(gamma, places, channels) or b""
+
+
 def profile_of_png(
     gamma: float | None, places: tuple[float, ...] | None, channels: int
 ) -> bytes | None:
     """Return the colour profile that a PNG's gAMA and cHRM stand for, None where it is sRGB.
 
-    ``places`` are x and y of white, red, green and blue.  Browsers show such images so.
+    ``places`` are x and y of white, red, green and blue; without a gamma browsers ignore them.
+    """
+    return None if gamma is None else _profile(gamma, places, channels)
+
+
+def _profile(gamma: float | None, places: tuple[float, ...] | None, channels: int) -> bytes | None:
+    """Return a colour profile, None where it is that of sRGB.
 
     Source:
         The file's layout: ICC.1:2022, chapters 7 to 10.

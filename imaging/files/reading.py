@@ -25,7 +25,8 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from imaging.files import limits, metadata
+from imaging.files import bmp, limits, metadata
+from imaging.files.jpeg2000 import put_white_back
 from imaging.files.limits import PhotoError, millions, require_affordable, too_many_pixels
 from imaging.files.png import SIGNATURE as PNG_START
 from imaging.files.png import Png, read_chunks, sixteen_bits
@@ -115,7 +116,10 @@ _CONVERTED = {
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_SCAN = b"\xff\xda"
+_JPEG_LS = 0xF7
 _LANCZOS_RADIUS = 3
+_LOOKED_AT = 2**20  # Bytes of a WebP, for where its image begins.
+_MOST_BOXES = 1000  # Of an HEIC or AVIF; they have a handful.
 _CELL = 8  # Pixels that are hidden take the colour of what is seen around them, in such steps.
 
 _SUFFIX = re.compile(
@@ -305,7 +309,8 @@ def _decode(file: BinaryIO, file_name: str, wanted: int, plane: int, stretch: bo
         raise PhotoError(limits.OTHER_KIND.format("A video"))
     if start[4:8] == b"ftyp":
         avif = any(start[at : at + 4] in _AVIF_BRANDS for at in range(8, 32, 4))
-        return _decode_avif(file, wanted) if avif else _decode_heif(file)
+        decode = (lambda each: _decode_avif(each, wanted)) if avif else _decode_heif
+        return _decode_filled(file, _whole_size(file), decode)
     if start.startswith((b"P5", b"P6", b"Pf", b"PF")):
         stored = read_pnm(file, stretch)
         if stored is not None:
@@ -320,6 +325,14 @@ def _decode(file: BinaryIO, file_name: str, wanted: int, plane: int, stretch: bo
         raise PhotoError(_refusal(start))
     if kind == "ICO":
         return _decode_icon(file, wanted, stretch)
+    if kind == "BMP":
+        return _decode_bmp(file, wanted)
+    if kind == "WEBP":
+        return _decode_webp(file, wanted)
+    if kind == "JPEG2000" and start[4:8] == b"jP  ":
+        return _decode_filled(
+            file, _whole_size(file), lambda each: _decode_pillow(each, kind, wanted)
+        )
     return _decode_pillow(file, kind, wanted)
 
 
@@ -493,10 +506,83 @@ def _decode_icon(file: BinaryIO, wanted: int, stretch: bool) -> Stored:
     return _decode_pillow(file, "ICO", wanted)
 
 
+def _decode_bmp(file: BinaryIO, wanted: int) -> Stored:
+    try:
+        return _decode_pillow(file, "BMP", wanted)
+    except OSError as problem:
+        if "bitfields" not in str(problem):
+            raise
+    stored = bmp.read_masks(file)
+    if stored.cut:
+        _refuse_empty(stored)
+        stored.notes.append(_CUT)
+    return stored
+
+
+def _decode_webp(file: BinaryIO, wanted: int) -> Stored:
+    file.seek(0)
+    start = file.read(_LOOKED_AT)
+    whole = int.from_bytes(start[4:8], "little") + 8
+    lossy = start.find(b"VP8 ")
+    if lossy > 0:
+        # First comes how each block is made; what it is made of follows (RFC 6386, section 9.1).
+        made = lossy + 18 + (int.from_bytes(start[lossy + 8 : lossy + 11], "little") >> 5)
+        if file.seek(0, io.SEEK_END) <= made:
+            raise PhotoError(limits.CUT_OFF)
+    return _decode_filled(file, whole, lambda each: _decode_pillow(each, "WEBP", wanted))
+
+
+def _decode_filled(file: BinaryIO, whole: int, decode: Callable[[BinaryIO], Stored]) -> Stored:
+    """Decode a file that should have ``whole`` bytes; what is missing are zeros.
+
+    The decoders of WebP, AVIF, HEIC and JPEG 2000 give nothing of a file that ends too soon.  Of
+    one that is filled up they give what came before, and a smear or a coarser image of the rest.
+    """
+    size = file.seek(0, io.SEEK_END)
+    if whole <= size:
+        return decode(file)
+    if whole > limits.LARGEST_FILE:
+        raise PhotoError(limits.CUT_OFF)
+    file.seek(0)
+    try:
+        stored = decode(io.BytesIO(file.read().ljust(whole, b"\0")))
+    except (MemoryError, Image.DecompressionBombError):
+        raise
+    except Exception as problem:
+        if isinstance(problem, PhotoError) and str(problem) != limits.PHONE_FORMAT:
+            raise
+        raise PhotoError(limits.CUT_OFF) from problem
+    if _CUT not in stored.notes:
+        _refuse_empty(stored)
+        stored.notes.append(_CUT)
+    return stored
+
+
+def _whole_size(file: BinaryIO) -> int:
+    """How many bytes a file of boxes should have (ISO/IEC 14496-12, section 4.2)."""
+    size, at = file.seek(0, io.SEEK_END), 0
+    for _ in range(_MOST_BOXES):
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8:
+            break
+        box = int.from_bytes(head[:4])
+        if box == 1 and len(head) == 16:
+            box = int.from_bytes(head[8:])
+        if box < 8:
+            break  # It goes on to the end, or is none.
+        at += box
+        if at >= size:
+            return at
+    return size
+
+
 def _decode_pillow(file: BinaryIO, kind: str, wanted: int, frame: int = 0) -> Stored:
     image = _open(file, kind)
     if frame:
         image.seek(frame)
+    if kind == "TIFF" and image.mode == "YCbCr":
+        image = _opened_by_libtiff(file, frame)
     size_in_file = image.size
     _require_affordable(image, wanted)
     _require_few_scans(image, file, size_in_file)
@@ -509,6 +595,9 @@ def _decode_pillow(file: BinaryIO, kind: str, wanted: int, frame: int = 0) -> St
     cut = _load(image)
     if cut and isinstance(image, JpegImageFile):
         image = _with_an_end(file, image)
+    if kind == "JPEG2000":
+        file.seek(0)
+        rounded = put_white_back(image, file.read(), _decoded_stream)
     stored = _of_image(image, notes)
     if rounded and not stored.deep:
         stored.notes.append(f"{_DEEP}.")
@@ -536,6 +625,28 @@ def _opened(file: BinaryIO, kind: str) -> Image.Image:
     return Image.open(file, formats=[kind])
 
 
+def _decoded_stream(stream: bytes) -> Image.Image:
+    image = _opened(io.BytesIO(stream), "JPEG2000")
+    _load(image)
+    return image
+
+
+def _opened_by_libtiff(file: BinaryIO, frame: int) -> Image.Image:
+    """Read the header of a TIFF whose colours may be those of several pixels together.
+
+    Pillow's own decoder of what is not compressed knows neither these nor a smaller range.
+    """
+    from PIL import TiffImagePlugin
+
+    TiffImagePlugin.READ_LIBTIFF = True
+    try:
+        image = _opened(file, "TIFF")
+        image.seek(frame)
+        return image
+    finally:
+        TiffImagePlugin.READ_LIBTIFF = False
+
+
 def _open(file: BinaryIO, kind: str) -> Image.Image:
     """Read the header; of a JPEG without its metadata, where it is these that are broken."""
     try:
@@ -546,7 +657,23 @@ def _open(file: BinaryIO, kind: str) -> Image.Image:
         if kind != "JPEG":
             raise
         file.seek(0)
-        return _opened(io.BytesIO(_without_metadata(file.read())), kind)
+        content = file.read()
+        if what := _rare_jpeg(content):
+            raise PhotoError(limits.OTHER_KIND.format(what)) from None
+        return _opened(io.BytesIO(_without_metadata(content)), kind)
+
+
+def _rare_jpeg(jpeg: bytes) -> str | None:
+    """What a JPEG is that no decoder here knows, by its frame header (ITU-T T.81, B.2.2)."""
+    at = len(_JPEG_START)
+    while jpeg[at : at + 1] == b"\xff" and jpeg[at : at + 2] != _JPEG_SCAN and at < len(jpeg) - 4:
+        marker = jpeg[at + 1]
+        if marker == _JPEG_LS:
+            return "A JPEG-LS file"
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and jpeg[at + 4] != 8:
+            return f"A JPEG of {jpeg[at + 4]} bits per channel"
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+    return None
 
 
 def _without_metadata(jpeg: bytes) -> bytes:

@@ -31,9 +31,10 @@ from imaging.files.limits import (
     PhotoError,
     require_affordable,
 )
+from imaging.files.profiles import cmyk_to_rgb
 from imaging.files.stored import Stored
 from imaging.files.value_range import Range, find_range, full_range, in_whole_numbers
-from imaging.pixels import strips
+from imaging.pixels import strips, to_8_bits
 
 _MOST_SEGMENTS = 2**16
 _BATCH = 2**22  # Bytes that are unpacked at a time; each time costs as much as many segments.
@@ -49,8 +50,8 @@ _PLAIN, _LZW, _PACKBITS, _ZSTD, _LZMA = 1, 5, 32773, 50000, 34925
 _DEFLATE = (8, 32946)
 _OF_LIBTIFF = (_LZW, _PACKBITS, _ZSTD, _LZMA)
 _LOSSLESS = (_PLAIN, *_DEFLATE, *_OF_LIBTIFF)
-_OF_PILLOW = (2, 3, 4, 6, 7, 32771, 50001)  # Fax, JPEG and WebP
-_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+_OF_PILLOW = (2, 3, 4, 6, 7, 32771)  # Fax and JPEG
+_UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
 _PREMULTIPLIED, _OPACITY = 1, 2
 
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -183,23 +184,29 @@ def read_page(file: BinaryIO, page: Page, planes: int, plane: int, stretch: bool
 
 def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Stored | None:
     bits = page.bitspersample
-    kind = int(page.sampleformat or _UNSIGNED)
-    photometric, compression = int(page.photometric), int(page.compression)
-    samples = int(page.samplesperpixel)
+    kind = _sample_format(page)
+    samples, compression = int(page.samplesperpixel), int(page.compression)
+    photometric = _photometric(page)
     grey_or_rgb = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
-    deep_palette = photometric == _PALETTE and bits == 16
+    # Pillow looks up 8 bits in a table of 16-bit colours, which some programs fill with 8.
+    narrow = page.colormap is not None and page.colormap.max() < 256
+    palette = photometric == _PALETTE and (bits == 16 or (bits <= 8 and narrow))
+    more_than_cmyk = photometric == _CMYK and samples > 4 and bits in (8, 16)
     named = _named_range(page)
     gap = _gap(page)
     plain = (
         bits in (1, 8)
-        and kind == _UNSIGNED
+        and page.sampleformat in (None, _UNSIGNED)
+        and _PHOTOMETRIC in page.tags
         and named is None
         and gap is None
         and int(page.planarconfig) == 1
         and (samples in (3, 4) if photometric == _RGB else samples == 1)
         and not page.parent.is_bigtiff
+        and not palette
     )
-    if compression not in _LOSSLESS or not (grey_or_rgb or deep_palette) or plain:
+    own = grey_or_rgb or palette or more_than_cmyk
+    if compression not in _LOSSLESS or not own or plain:
         _require_of_pillow(page, bits, photometric)
         return None
     if page.imagedepth > 1:
@@ -222,8 +229,10 @@ def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Store
     values, cut = _decoded(file, page, dtype, bits, shift)
 
     notes: list[str] = []
-    if deep_palette:
+    if palette:
         return _of_palette(values[..., 0], page, planes, plane, notes)
+    if more_than_cmyk:
+        return _of_cmyk(values, page, planes, plane)
     extra = [int(each) for each in page.extrasamples]
     channels = 3 if photometric == _RGB and samples >= 3 else 1
     opacity = next(
@@ -299,14 +308,15 @@ def _common(page) -> dict:
 
 
 def _of_palette(indices: np.ndarray, page, planes: int, plane: int, notes: list[str]) -> Stored:
-    table = np.asarray(page.colormap)  # uint16 (3, 65536)
-    if table.shape != (3, 65536):
+    table = np.asarray(page.colormap).astype(int)  # (3, colours)
+    if table.shape != (3, 2**page.bitspersample):
         raise _unknown("a palette of another size")
+    if table.max() >= 256:
+        table = (table + 128) // 257
+    table = table.astype(np.uint8)
 
     def rows(first: int, last: int) -> np.ndarray:
-        return ((table[:, indices[first:last]].transpose(1, 2, 0).astype(int) + 128) // 257).astype(
-            np.uint8
-        )
+        return table[:, indices[first:last]].transpose(1, 2, 0)
 
     return Stored(
         page.imagewidth,
@@ -318,6 +328,46 @@ def _of_palette(indices: np.ndarray, page, planes: int, plane: int, notes: list[
         notes=notes,
         **_common(page),
     )
+
+
+def _of_cmyk(values: np.ndarray, page, planes: int, plane: int) -> Stored:
+    """Printing colours with more channels, of which opacity alone is a part of the image."""
+    extra = [int(each) for each in page.extrasamples]
+    opacity = next((4 + i for i, each in enumerate(extra) if each in (_PREMULTIPLIED, _OPACITY)), 0)
+    common = _common(page)
+    convert = cmyk_to_rgb(common.pop("profile"))
+
+    def rows(first: int, last: int) -> np.ndarray:
+        part = to_8_bits(values[first:last])
+        inks = Image.frombytes("CMYK", part.shape[1::-1], part[..., :4].tobytes())
+        colours = np.asarray(convert(inks))
+        return np.dstack([colours, part[..., opacity]]) if opacity else colours
+
+    notes = ["Its printing colours (CMYK) were converted to red, green and blue."]
+    return Stored(
+        page.imagewidth,
+        page.imagelength,
+        3,
+        rows,
+        has_alpha=bool(opacity),
+        planes=planes,
+        plane=plane,
+        notes=notes,
+        **common,
+    )
+
+
+def _sample_format(page) -> int:
+    """What the samples are; what nobody says are whole numbers, as TIFF 6.0 (page 80) asks."""
+    kind = int(page.sampleformat or _UNSIGNED)
+    return _UNSIGNED if kind == _UNDEFINED else kind
+
+
+def _photometric(page) -> int:
+    """What the samples mean; where the file does not say it, as libtiff has it."""
+    if _PHOTOMETRIC in page.tags:
+        return int(page.photometric)
+    return _RGB if int(page.samplesperpixel) >= 3 else _BLACK_IS_ZERO
 
 
 def _require_of_pillow(page, bits: int, photometric: int) -> None:
@@ -515,8 +565,8 @@ def _named_range(page) -> tuple[float, float] | None:
         low = low or 0.0
     if low is None or high is None or high <= low or not isinstance(page.bitspersample, int):
         return None
-    if int(page.sampleformat or _UNSIGNED) != _FLOAT:
-        kind = "i" if int(page.sampleformat or _UNSIGNED) == _SIGNED else "u"
+    if _sample_format(page) != _FLOAT:
+        kind = "i" if _sample_format(page) == _SIGNED else "u"
         full = full_range(kind, page.bitspersample)
         if low <= full[0] and high >= full[1]:
             return None

@@ -42,6 +42,28 @@ HEIC = base64.b64decode(
 )
 
 
+# 8 x 8 pixels in three channels of 12 bits: the numbers 0 to 4095 in equal steps, row by row,
+# then with its rows the other way round, then column by column.  Made with imagecodecs.
+DEEP_JPEG_2000 = {
+    "reversible": base64.b64decode(
+        "/0//UQAvAAAAAAAIAAAACAAAAAAAAAAAAAAACAAAAAgAAAAAAAAAAAADCwEBCwEBCwEB/1IADAAAAAEBAAQEAAH/"
+        "XAAEQGD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAAD/AAH/k8/lUD53Tuzg"
+        "bqOV1pSzfyAoc9Lvq5kEdbQLynezWbAEgM8QiXfD8AEtLCuDE9wJE6s4jd7f3Cm/Cx//aQsvj8PmriVP7wRqnSkY"
+        "WAsXbbF7IiKGz7IiJ9/hiBEdtm8KBDLsUC5rb/JaaWR0fmY3Emv0qnm3Rcwqy2JJwUJSirrTPNqdl15QQbNafYpa"
+        "f4774o/YgrUzGq1LiqbUsuWIoNkhw49GecoBTl5rLChzrDpwFsNjI+YicROInETf3+DIENxCPkMHqOozhQf79XdN"
+        "AAAAFPzb326xg7zm3et7ixJznSgRQABUAQAAlIGcOMBhIS//2Q=="
+    ),
+    "irreversible": base64.b64decode(
+        "/0//UQAvAAAAAAAIAAAACAAAAAAAAAAAAAAACAAAAAgAAAAAAAAAAAADCwEBCwEBCwEB/1IADAAAAAEBAAQEAAD/"
+        "XAAFQmAA/2QAJQABQ3JlYXRlZCBieSBPcGVuSlBFRyB2ZXJzaW9uIDIuNS40/5AACgAAAAABFQAB/5PH7KIndYE4"
+        "CSk5YQSw5hVoEUA1mFcarJkxSA/nb9ENIhAi/KdntsPlBK208EBdCmlHrlxGT+AZygaHPVWCFQmAgHs1Sp8aEI7g"
+        "xuqFWYA2jTHG/nLP5VwQ/l4GIBDYiS/VgEIokY96R1vWohWJmGmG8xwHwU+bMoax4oQthfFCz8M7PofEbVKn2kE+"
+        "IIofxGL4VnaTFX/0Z5TeviDK8xHbrk6HEEFVxAak6lNWdH3P5VgQ3EI+QwemzO0MBHI3mNlOtOILxcOtxZSSPiH/"
+        "J+raUjWAFR+b+NOYaBAAE7l5sVkK/B3imWrLlWzr03XFC15DpsvzgThGsavV6vV6vI+YicKX6icRf//Z"
+    ),
+}
+
+
 def file_of(image, kind, **options):
     file = io.BytesIO()
     (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(file, kind, **options)
@@ -184,9 +206,44 @@ def test_the_primaries_of_a_png_are_those_of_its_colours():
     # Red and green change their names: so do the channels.
     white, red, green, blue = SRGB_PLACES[:2], SRGB_PLACES[2:4], SRGB_PLACES[4:6], SRGB_PLACES[6:]
     places = struct.pack(">8I", *white, *green, *red, *blue)
-    file = png_of(COLOUR, 8, 2, chunk(b"cHRM", places))
-    opened = read_photo(file, "x.png")
-    np.testing.assert_allclose(opened.pixels, COLOUR[..., [1, 0, 2]].astype(int), atol=2)
+    gamma = chunk(b"gAMA", struct.pack(">I", 45455))
+    opened = read_photo(png_of(COLOUR, 8, 2, gamma, chunk(b"cHRM", places)), "x.png")
+    expected = to_srgb((COLOUR[..., [1, 0, 2]] / 255) ** 2.2) * 255
+    np.testing.assert_allclose(opened.pixels, expected, atol=2.5)
+    # Alone, browsers do not look at them.
+    opened = read_photo(png_of(COLOUR, 8, 2, chunk(b"cHRM", places)), "x.png")
+    np.testing.assert_array_equal(opened.pixels, COLOUR)
+
+
+def test_colours_that_a_png_names_by_their_codes_come_before_all_else():
+    linear = chunk(b"gAMA", struct.pack(">I", 100_000))
+    srgb, display_p3 = (chunk(b"cICP", bytes([code, 13, 0, 1])) for code in (1, 12))
+    opened = read_photo(png_of(COLOUR, 8, 2, linear, srgb), "x.png")
+    np.testing.assert_array_equal(opened.pixels, COLOUR)
+    # From Display P3 to sRGB (CSS Color 4, section 18).
+    matrix = [[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0197, -0.0786, 1.0979]]
+    share = COLOUR / 255
+    light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    expected = to_srgb(np.clip(light @ np.array(matrix).T, 0, 1)) * 255
+    opened = read_photo(png_of(COLOUR, 8, 2, linear, display_p3), "x.png")
+    assert np.abs(opened.pixels - expected).mean() < 1
+    assert np.abs(COLOUR - expected).mean() > 2
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"gAMA", struct.pack(">I", 100_000)),
+        chunk(b"cICP", bytes([12, 13, 0, 1])),
+        chunk(b"tRNS", struct.pack(">3H", *COLOUR[0, 0].tolist())),
+    ],
+    ids=["gAMA", "cICP", "tRNS"],
+)
+def test_what_should_stand_before_the_image_of_a_png_is_ignored_behind_it(extra):
+    file = png_of(COLOUR, 8, 2)
+    opened = read_photo(file[:-12] + extra + file[-12:], "x.png")
+    np.testing.assert_array_equal(opened.pixels, COLOUR)
+    assert opened.alpha is None
 
 
 def test_a_large_profile_is_applied():
@@ -246,11 +303,53 @@ def test_a_photo_of_an_iphone_is_opened_upright():
     assert opened.notes == ()
 
 
-@pytest.mark.parametrize("end", [100, 400, 640])
-def test_a_heic_that_is_cut_off_is_refused_with_a_sentence(end):
+@pytest.mark.parametrize("end", [100, 400, 495])
+def test_a_heic_that_is_cut_off_before_its_pixels_is_refused_with_a_sentence(end):
     with pytest.raises(PhotoError) as caught:
         read_photo(HEIC[:end], "IMG_0001.HEIC")
+    assert str(caught.value) == limits.CUT_OFF
+
+
+def test_of_a_heic_that_is_cut_off_is_shown_what_is_there():
+    opened = read_photo(HEIC[:600], "IMG_0001.HEIC")  # Behind its pixels.
+    np.testing.assert_array_equal(opened.pixels, read_photo(HEIC, "x.heic").pixels)
+    assert "cut off" in opened.notes[0]
+
+
+def test_a_heic_that_is_no_picture_says_so():
+    file = bytearray(HEIC)
+    file[40:400] = bytes(360)
+    with pytest.raises(PhotoError) as caught:
+        read_photo(bytes(file), "IMG_0001.HEIC")
     assert str(caught.value) == limits.PHONE_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("WEBP", {"quality": 90}),
+        ("WEBP", {"lossless": True}),
+        ("AVIF", {"quality": 90}),
+    ],
+    ids=["lossy", "lossless", "avif"],
+)
+def test_of_a_file_of_the_web_that_is_cut_off_is_shown_what_is_there(kind, options):
+    file = file_of(np.kron(COLOUR, np.ones((2, 2, 1), np.uint8)), kind, **options)
+    whole = read_photo(file, "x").pixels.astype(int)
+    opened = read_photo(file[: len(file) * 7 // 10], "x")
+    assert np.abs(opened.pixels - whole)[:80].mean() < 1
+    assert np.abs(opened.pixels - whole)[-40:].mean() > 10
+    assert "cut off" in opened.notes[0]
+    with pytest.raises(PhotoError) as caught:
+        read_photo(file[:40], "x")
+    assert str(caught.value) == limits.CUT_OFF
+
+
+def test_a_file_that_says_it_is_far_longer_is_not_filled_up():
+    file = file_of(COLOUR, "WEBP")
+    with pytest.raises(PhotoError) as caught:
+        read_photo(file[:4] + struct.pack("<I", 2**32 - 2) + file[8:1000], "x.webp")
+    assert str(caught.value) == limits.CUT_OFF
 
 
 def test_an_avif_is_opened():
@@ -262,6 +361,72 @@ def test_an_avif_is_opened():
 def test_a_jpeg_2000_is_opened(boxed):
     file = file_of(COLOUR, "JPEG2000", irreversible=False, no_jp2=not boxed)
     np.testing.assert_array_equal(read_photo(file, "x.jp2").pixels, COLOUR)
+
+
+@pytest.mark.parametrize("kind", DEEP_JPEG_2000)
+def test_white_stays_white_in_a_jpeg_2000_of_more_than_eight_bits(kind):
+    opened = read_photo(DEEP_JPEG_2000[kind], "x.j2k")
+    ramp = np.linspace(0, 255, 64).reshape(8, 8)
+    expected = np.dstack([ramp, ramp[::-1], ramp.T])
+    np.testing.assert_allclose(opened.pixels, expected, atol=1.5)
+    assert "rounded to 8" in opened.notes[0]
+
+
+def test_a_jpeg_2000_of_more_than_eight_bits_whose_white_cannot_be_told_is_refused():
+    stream = DEEP_JPEG_2000["irreversible"]
+    # The same steps once more, for the first channel alone.
+    at = stream.index(b"\xff\x5c")
+    size = int.from_bytes(stream[at + 2 : at + 4])
+    steps = stream[at + 4 : at + 2 + size]
+    own = b"\xff\x5d" + struct.pack(">HB", size + 1, 0) + steps
+    file = stream[: at + 2 + size] + own + stream[at + 2 + size :]
+    with pytest.raises(PhotoError, match="PNG or TIFF"):
+        read_photo(file, "x.j2k")
+
+
+@pytest.mark.parametrize("upright", [True, False])
+@pytest.mark.parametrize(
+    ("bits", "masks"),
+    [
+        (16, (0xF00, 0xF0, 0xF, 0xF000)),
+        (32, (0xFF, 0xFF00, 0xFF0000, 0)),
+        (32, (0x3FF00000, 0xFFC00, 0x3FF, 0)),
+    ],
+    ids=["4 bits", "swapped", "10 bits"],
+)
+def test_a_bmp_with_its_colours_at_any_place_is_opened(bits, masks, upright):
+    opacity = np.where(GREY > 100, 255, 17)
+    layers = [*COLOUR.transpose(2, 0, 1), opacity]
+    values = np.zeros(GREY.shape, np.int64)
+    for layer, mask in zip(layers, masks, strict=True):
+        lowest = (mask & -mask).bit_length() - 1
+        if mask:
+            values |= np.rint(layer / 255 * (mask >> lowest)).astype(np.int64) << lowest
+    rows = values.astype(f"<u{bits // 8}")[:: -1 if upright else 1].tobytes()
+    header = struct.pack("<IiiHHII16x", 108, 180, 120 if upright else -120, 1, bits, 3, len(rows))
+    header += struct.pack("<4I", *masks) + bytes(52)
+    file = b"BM" + struct.pack("<IHHI", 122 + len(rows), 0, 0, 122) + header + rows
+    opened = read_photo(file, "x.bmp")
+    most = 255 / (2 * 15) if bits == 16 else 0.5
+    np.testing.assert_allclose(opened.pixels, COLOUR.astype(int), atol=most + 0.5)
+    if masks[3]:
+        np.testing.assert_array_equal(opened.alpha, opacity)
+    else:
+        assert opened.alpha is None
+    assert "cut off" in read_photo(file[:-5000], "x.bmp").notes[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        (file_of(COLOUR, "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"), "12 bits"),
+        (b"\xff\xd8\xff\xf7\0\x0b\x08\0\x10\0\x10\1\1\x11\0" + bytes(99), "JPEG-LS"),
+    ],
+    ids=["12 bits", "JPEG-LS"],
+)
+def test_a_rare_jpeg_is_called_what_it_is(file, what):
+    with pytest.raises(PhotoError, match=what):
+        read_photo(file, "x.jpg")
 
 
 def test_a_gif_whose_first_frame_is_smaller_is_transparent_around_it():

@@ -740,14 +740,20 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     assert refusal(Path(tmp_path)) == limits.UNREADABLE
 
 
-@pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
-def test_a_file_of_which_half_is_missing_is_refused(kind):
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF", "JPEG2000"])
+def test_a_file_of_which_nearly_all_is_missing_is_refused(kind):
     file = file_of(Image.fromarray(colours(64, 64)), kind)
-    assert refusal(file[: len(file) // 2]) in (
-        limits.CUT_OFF,
-        limits.NO_PICTURE,
-        limits.PHONE_FORMAT,
-    )
+    assert refusal(file[:60]) == limits.CUT_OFF
+
+
+def test_a_jpeg_2000_that_is_cut_off_is_shown_coarser():
+    down, across = np.mgrid[:64, :64]
+    pixels = np.uint8(np.stack([3 * down, 3 * across, 128 + 60 * np.sin(across / 3)], -1))
+    file = file_of(pixels, "JPEG2000")
+    opened = read_photo(file[: len(file) * 7 // 10], "x")
+    assert len(opened.notes) == 1
+    assert "cut off" in opened.notes[0]
+    assert np.abs(opened.pixels.astype(int) - pixels).mean() < 16
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF"])

@@ -288,6 +288,64 @@ def test_opacity_of_sixteen_bits_is_kept_apart(kind, premultiplied):
     np.testing.assert_allclose(photo.pixels[:, :120], COLOUR[:, :120].astype(int), atol=1)
 
 
+@pytest.mark.parametrize(("bits", "values"), [(4, GREY // 16), (8, GREY)])
+def test_a_palette_that_was_filled_with_eight_bits_is_looked_up_as_such(bits, values):
+    table = np.random.default_rng(0).integers(0, 256, (3, 2**bits))
+    rows = packed_bits(values, bits)
+    tags = [(258, 3, (bits,)), (262, 3, (3,)), (320, 3, table.ravel().tolist())]
+    photo = opened(raw_tif(rows, 180, 120, tags))
+    np.testing.assert_array_equal(photo.pixels, table[:, values].transpose(1, 2, 0))
+
+
+def test_printing_colours_with_opacity_are_read():
+    alpha = np.tile(np.arange(180, dtype=np.uint8), (120, 1))
+    inks = np.dstack([255 - COLOUR, np.zeros_like(GREY), alpha])
+    for values in (inks, inks.astype(np.uint16) * 257):
+        photo = opened(tif(values, photometric="separated", extrasamples=["unassalpha"]))
+        np.testing.assert_array_equal(photo.alpha, alpha)
+        seen = alpha > 0
+        np.testing.assert_allclose(photo.pixels[seen], COLOUR[seen].astype(int), atol=1)
+
+
+@pytest.mark.parametrize(("across", "down"), [(1, 1), (2, 1), (2, 2), (4, 1)])
+def test_colours_that_several_pixels_share_are_read_without_compression(across, down):
+    # TIFF 6.0, section 21: the brightness of all pixels of a block, then their two colours.
+    blocks = np.asarray(Image.fromarray(COLOUR).convert("YCbCr"))
+    blocks = blocks.reshape(120 // down, down, 180 // across, across, 3)
+    shared = np.rint(blocks[..., 1:].mean(axis=(1, 3))).astype(np.uint8)
+    light = blocks[..., 0].transpose(0, 2, 1, 3).reshape(*shared.shape[:2], -1)
+    rows = np.concatenate([light, shared], axis=-1).tobytes()
+    tags = [(258, 3, (8, 8, 8)), (262, 3, (6,)), (277, 3, (3,)), (530, 3, (across, down))]
+    photo = opened(raw_tif(rows, 180, 120, tags))
+    spread = np.repeat(np.repeat(shared, down, axis=0), across, axis=1)
+    expected = Image.fromarray(
+        np.dstack([np.asarray(Image.fromarray(COLOUR).convert("YCbCr"))[..., 0], spread]), "YCbCr"
+    )
+    np.testing.assert_allclose(
+        photo.pixels, np.asarray(expected.convert("RGB")).astype(int), atol=3
+    )
+    assert photo.notes == ()
+
+
+def without(file, tag):
+    """The TIFF with a tag of this number renamed to one that means nothing."""
+    at = file.index(struct.pack("<H", tag) + b"\3\0\1\0\0\0")
+    return file[:at] + struct.pack("<H", 65000) + file[at + 2 :]
+
+
+def test_a_file_that_does_not_say_what_its_samples_mean_is_not_a_negative():
+    assert_grey(opened(without(tif(GREY), 262)))
+    assert_grey(opened(without(tif(DEEP), 262)))
+    photo = opened(without(tif(COLOUR, photometric="rgb"), 262))
+    np.testing.assert_array_equal(photo.pixels, COLOUR)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_samples_of_no_named_kind_are_whole_numbers(bits):
+    rows = (GREY if bits == 8 else DEEP).tobytes()
+    assert_grey(opened(raw_tif(rows, 180, 120, [(258, 3, (bits,)), (339, 3, (4,))])))
+
+
 # Several images in a file
 
 
