@@ -3,7 +3,9 @@
 In choices that are buttons one is always chosen.
 """
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -15,3 +17,28 @@ toggle = partial(st.toggle, persist_state="session")
 
 pills = partial(st.pills, persist_state="session", required=True)
 segmented_control = partial(st.segmented_control, persist_state="session", required=True)
+
+
+def segments(label: str, titles: Mapping[str, str], key: str, **more: Any) -> str:
+    """Ask for one of a few by joined buttons with their titles; the label is for ears alone."""
+    return segmented_control(
+        label,
+        list(titles),
+        format_func=titles.get,
+        key=key,
+        label_visibility="collapsed",
+        **more,
+    )
+
+
+def chips(label: str, titles: Mapping[str, str], key: str, **more: Any) -> str:
+    """Ask for one of several, in as many rows of buttons as they need; as ``segments`` does."""
+    return pills(
+        label,
+        list(titles),
+        format_func=titles.get,
+        key=key,
+        wrap=True,
+        label_visibility="collapsed",
+        **more,
+    )

@@ -178,22 +178,12 @@ def show_score(test: BlindTest) -> None:
             )
         st.metric("No difference seen", f"{test.picks.count(EQUAL)} of {len(test.picks)}")
     picked, rounds = as_tables(test)
-    st.markdown("**What you picked**")
-    st.dataframe(
-        picked,
-        hide_index=True,
-        height="content",
-        key="blind-picked",
-        alt="Methods, and how often picked",
-    )
-    st.markdown("**Round by round**")
-    st.dataframe(
-        rounds,
-        hide_index=True,
-        height="content",
-        key="blind-rounds",
-        alt="The rounds and their answers",
-    )
+    for title, table, name, alt in (
+        ("What you picked", picked, "picked", "Methods, and how often picked"),
+        ("Round by round", rounds, "rounds", "The rounds and their answers"),
+    ):
+        st.markdown(f"**{title}**")
+        st.dataframe(table, hide_index=True, height="content", key=f"blind-{name}", alt=alt)
 
 
 def show_restart(test: BlindTest) -> None:

@@ -66,13 +66,7 @@ class Selection:
 
 def pick_view() -> str:
     """Ask which way of comparing to see."""
-    return widgets.segmented_control(
-        "Compare by",
-        list(VIEWS),
-        format_func=VIEWS.get,
-        key="compare",
-        label_visibility="collapsed",
-    )
+    return widgets.segments("Compare by", VIEWS, "compare")
 
 
 def pick_measurements(measurements: Measurements, cards: Mapping[str, Card]) -> Selection:

@@ -37,14 +37,7 @@ def pick_picture() -> tuple[str, np.ndarray | None]:
 
 def pick_source() -> str:
     """Ask where the picture comes from: "digit", "other" or "nothing"."""
-    return widgets.segmented_control(
-        "Picture",
-        list(SOURCES),
-        format_func=SOURCES.get,
-        key="draw_source",
-        label_visibility="collapsed",
-        width="stretch",
-    )
+    return widgets.segments("Picture", SOURCES, "draw_source", width="stretch")
 
 
 def pick_drawing() -> np.ndarray | None:

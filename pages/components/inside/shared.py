@@ -31,14 +31,7 @@ def networks() -> dict[str, Card]:
 
 def pick_section(sections: Mapping[str, str]) -> str:
     """Ask what to look at."""
-    return widgets.pills(
-        "Section",
-        list(sections),
-        format_func=sections.get,
-        key="inside",
-        label_visibility="collapsed",
-        wrap=True,
-    )
+    return widgets.chips("Section", sections, "inside")
 
 
 def pick_digit() -> np.ndarray:

@@ -205,8 +205,7 @@ class Shuffle:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` where there is no such digit or strength."""
-        _require("picture", self.picture, DIGITS)
-        NOISE_KINDS["gaussian"].require_in_range(self.strength)
+        _require_noisy_digit(self.picture, self.strength)
 
     def show(self, key: str) -> Target:
         """Draw what goes in and what comes out."""
@@ -233,8 +232,7 @@ class Skips:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` where there is no such digit or strength."""
-        _require("picture", self.picture, DIGITS)
-        NOISE_KINDS["gaussian"].require_in_range(self.strength)
+        _require_noisy_digit(self.picture, self.strength)
 
     def show(self, key: str) -> Target:
         """Draw the answer with the connections and without."""
@@ -301,8 +299,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` where there is no such digit or strength."""
-        _require("picture", self.picture, DIGITS)
-        NOISE_KINDS["gaussian"].require_in_range(self.strength)
+        _require_noisy_digit(self.picture, self.strength)
 
     def show(self, key: str) -> Target:
         """Draw the maps with the most checkerboard, and how much it is."""
@@ -479,8 +476,7 @@ class Spread:
     def __post_init__(self) -> None:
         """Raise ``ValueError`` where there is no such network, digit or strength."""
         _require("method", self.method, get_catalogue()[0])
-        _require("picture", self.picture, DIGITS)
-        NOISE_KINDS["gaussian"].require_in_range(self.strength)
+        _require_noisy_digit(self.picture, self.strength)
 
     def show(self, key: str) -> Target:
         """Draw the first answer, the mean of all and where they differ."""
@@ -549,6 +545,11 @@ def _inside(section: str, demo: Shuffle | Skips | Maps | Grid) -> dict[str, str]
     """The link of a section of the Inside page with this digit and noise."""
     settings = {"inside": section, "inside_digit": demo.picture}
     return settings | {"inside_strength": f"{demo.strength:g}"}
+
+
+def _require_noisy_digit(picture: str, strength: float) -> None:
+    _require("picture", picture, DIGITS)
+    NOISE_KINDS["gaussian"].require_in_range(strength)
 
 
 def _require(what: str, value: object, known: Collection[object]) -> None:

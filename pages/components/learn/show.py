@@ -51,16 +51,8 @@ def pick_lesson() -> Lesson:
         tick = "✓ " if is_done(name) else ""
         return f"{tick}{LESSONS.index(name) + 1} {lessons[name].short}"
 
-    name = widgets.pills(
-        "Lesson",
-        list(LESSONS),
-        format_func=title,
-        key="learn_lesson",
-        on_change=_to_step,
-        args=(1,),
-        wrap=True,
-        label_visibility="collapsed",
-    )
+    titles = {name: title(name) for name in LESSONS}
+    name = widgets.chips("Lesson", titles, "learn_lesson", on_change=_to_step, args=(1,))
     return lessons[name]
 
 

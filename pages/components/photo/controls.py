@@ -16,14 +16,7 @@ ESTIMATED, AS_ADDED = "estimated", "as added"
 
 def pick_task() -> bool:
     """Ask whether noise is to be added."""
-    task = widgets.segmented_control(
-        "The picture",
-        list(TASKS),
-        format_func=TASKS.get,
-        key="photo_task",
-        label_visibility="collapsed",
-    )
-    return task == "add"
+    return widgets.segments("The picture", TASKS, "photo_task") == "add"
 
 
 def pick_photo_noise() -> tuple[NoiseKind, float, int]:

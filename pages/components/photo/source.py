@@ -61,14 +61,7 @@ class Taking:
 def pick_photo() -> tuple[Picture | None, list[Brought]]:
     """Ask for a picture; return it, None while there is none, and all that were brought."""
     _take_what_came()
-    source = widgets.segmented_control(
-        "Picture",
-        list(SOURCES),
-        format_func=SOURCES.get,
-        key="photo_source",
-        label_visibility="collapsed",
-        on_change=_expect_noise,
-    )
+    source = widgets.segments("Picture", SOURCES, "photo_source", on_change=_expect_noise)
     _draw_uploader(source)
     if source == "camera":
         st.camera_input("A picture from your camera", key="photo_shot")
@@ -140,15 +133,8 @@ def _say_what_happened(source: str) -> None:
 
 
 def _pick_sample() -> Picture:
-    name = widgets.pills(
-        "Sample",
-        list(PHOTO_SAMPLES),
-        format_func=lambda name: PHOTO_SAMPLES[name].title,
-        key="photo_sample",
-        wrap=True,
-        label_visibility="collapsed",
-        on_change=_expect_noise,
-    )
+    titles = {name: sample.title for name, sample in PHOTO_SAMPLES.items()}
+    name = widgets.chips("Sample", titles, "photo_sample", on_change=_expect_noise)
     st.caption(PHOTO_SAMPLES[name].description)
     pixels = get_picture_cache().get_or_make(
         own.owner(), ("sample", name), PHOTO_SAMPLES[name].load, lambda pixels: pixels.nbytes

@@ -45,13 +45,7 @@ WIDEST = 900  # columns of a spectrogram on the screen
 
 def pick_sound(task: Task) -> Given | None:
     """Ask for a recording, and for noise to add; return None while there is none."""
-    source = widgets.segmented_control(
-        "Recording",
-        list(SOUND_SOURCES),
-        format_func=SOUND_SOURCES.get,
-        key="tasks_sound",
-        label_visibility="collapsed",
-    )
+    source = widgets.segments("Recording", SOUND_SOURCES, "tasks_sound")
     given = pick_sample(task) if source == "sample" else _pick_recording(task, source)
     return None if given is None else _with_noise(task, given)
 

@@ -27,14 +27,8 @@ class Given:
 
 def pick_sample(task: Task) -> Given:
     """Ask for one of the samples that the task brings."""
-    name = widgets.pills(
-        "Sample",
-        list(task.samples),
-        format_func=lambda name: task.samples[name].title,
-        key=f"tasks_sample_{task.name}",
-        wrap=True,
-        label_visibility="collapsed",
-    )
+    titles = {name: sample.title for name, sample in task.samples.items()}
+    name = widgets.chips("Sample", titles, f"tasks_sample_{task.name}")
     sample = task.samples[name]
     key = f"sample {task.name} {name}"
     # Some are drawn or worked out, which takes longer than all else on the page.

@@ -21,23 +21,19 @@ def pick_job() -> Task:
     """Ask for the job, and where it has several tasks for one of them; return that."""
     state, jobs = st.session_state, _jobs()
     state.tasks_family = _job_of(chosen_task())
-    widgets.pills(
+    widgets.chips(
         "Job",
-        list(jobs),
-        key="tasks_family",
-        wrap=True,
-        label_visibility="collapsed",
+        {title: title for title in jobs},
+        "tasks_family",
         on_change=lambda: _go_to(next(iter(jobs[state.tasks_family].values()))),
     )
     members = jobs[state.tasks_family]
     if len(members) > 1:
         state.tasks_member = state.task
-        widgets.segmented_control(
+        widgets.segments(
             "Which",
-            list(members),
-            format_func=lambda name: members[name].variant,
-            key="tasks_member",
-            label_visibility="collapsed",
+            {name: member.variant for name, member in members.items()},
+            "tasks_member",
             on_change=lambda: _go_to(members[state.tasks_member]),
         )
     return chosen_task()

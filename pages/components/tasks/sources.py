@@ -23,13 +23,7 @@ SOURCES = {"sample": "Sample", "upload": "Upload"}
 
 def pick_picture(task: Task) -> Given | None:
     """Ask for a picture; return None while there is none."""
-    source = widgets.segmented_control(
-        "Picture",
-        list(SOURCES),
-        format_func=SOURCES.get,
-        key="tasks_source",
-        label_visibility="collapsed",
-    )
+    source = widgets.segments("Picture", SOURCES, "tasks_source")
     return pick_sample(task) if source == "sample" else _pick_file()
 
 

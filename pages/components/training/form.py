@@ -11,7 +11,7 @@ from models.tasks import TASKS
 from pages.components import widgets
 from pages.components.link import quoted
 from pages.components.settings import show_problems
-from pages.components.training.network_settings import Key, pick_network
+from pages.components.training.network_settings import Key, pick_network, pick_one
 from pages.components.training.setting_texts import as_text, title_of
 from pages.components.training.upload import pick_pictures, uploaded_pictures
 from train.config import (
@@ -180,13 +180,12 @@ def _pick_skips(config: TrainConfig, key: Key) -> TrainConfig:
 
 def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
     table = TASKS[config.task].data
-    data_sets = list(table)
-    data = widgets.selectbox(
+    data = pick_one(
         "Data",
-        data_sets,
-        index=data_sets.index(config.data),
-        format_func=DATA_TITLES.get,
-        key=key("data"),
+        table,
+        config.data,
+        DATA_TITLES,
+        key("data"),
         help="MNIST and Fashion-MNIST are downloaded where they are missing; drawn digits and "
         "your own images need no download.",
     )
@@ -230,13 +229,7 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
     own = TASKS[config.task].visitors_train
     if own:
         losses = [loss for loss in TASKS[config.task].losses if loss in LOSS_TITLES]
-        loss = widgets.selectbox(
-            "Loss",
-            losses,
-            index=losses.index(config.loss),
-            format_func=LOSS_TITLES.get,
-            key=key("loss"),
-        )
+        loss = pick_one("Loss", losses, config.loss, LOSS_TITLES, key("loss"))
         config = dataclasses.replace(config, loss=loss)
     optimizer, rate = _pick_optimizer(config, key)
     schedule = widgets.segmented_control(
@@ -271,13 +264,8 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
 
 def _pick_optimizer(config: TrainConfig, key: Key) -> tuple[str, float]:
     """Ask for an optimizer and its learning rate."""
-    optimizers = list(OPTIMIZERS)
-    optimizer = widgets.selectbox(
-        "Optimizer",
-        optimizers,
-        index=optimizers.index(config.optimizer),
-        format_func=OPTIMIZER_TITLES.get,
-        key=key("optimizer"),
+    optimizer = pick_one(
+        "Optimizer", OPTIMIZERS, config.optimizer, OPTIMIZER_TITLES, key("optimizer")
     )
     default = config.learning_rate if optimizer == config.optimizer else OPTIMIZERS[optimizer]
     rate = widgets.number_input(

@@ -1,7 +1,7 @@
 """The form of a network: its architecture, the settings that it has, the weights it begins with."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import streamlit as st
 
@@ -31,13 +31,12 @@ Key = Callable[[str], str]
 
 def pick_network(config: TrainConfig, key: Key) -> TrainConfig:
     """Ask for an architecture, its settings and the weights to begin with."""
-    known = list(ARCHITECTURE_SETTINGS)
-    architecture = widgets.selectbox(
+    architecture = pick_one(
         "Architecture",
-        known,
-        index=known.index(config.architecture),
-        format_func=ARCHITECTURE_TITLES.get,
-        key=key("architecture"),
+        ARCHITECTURE_SETTINGS,
+        config.architecture,
+        ARCHITECTURE_TITLES,
+        key("architecture"),
     )
     given = config.settings if architecture == config.architecture else {}
     start = with_defaults(architecture, given)
@@ -60,6 +59,21 @@ def pick_network(config: TrainConfig, key: Key) -> TrainConfig:
         disabled=not names,
     )
     return dataclasses.replace(config, start=start)
+
+
+def pick_one(
+    label: str,
+    known: Iterable[str],
+    begin: str,
+    titles: Mapping[str, str],
+    key: str,
+    help: str | None = None,
+) -> str:
+    """Ask for one of the known names by its title; a recipe says which to ``begin`` with."""
+    names = list(known)
+    return widgets.selectbox(
+        label, names, index=names.index(begin), format_func=titles.get, key=key, help=help
+    )
 
 
 def _shipped_like(config: TrainConfig) -> dict[str, str]:
