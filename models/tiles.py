@@ -67,14 +67,7 @@ def in_tiles(
     for (top, bottom), row_fade in zip(rows, row_fades, strict=True):
         strip = None
         for (left, right), column_fade in zip(columns, column_fades, strict=True):
-            above, before = margin * (top == 0), margin * (left == 0)
-            below, behind = margin * (bottom == height), margin * (right == width)
-            tile = _to_float(picture[top:bottom, left:right])
-            tile = work(np.pad(tile, ((above, below), (before, behind), (0, 0)), mode="reflect"))
-            tile = tile[
-                scale * above : scale * (above + bottom - top),
-                scale * before : scale * (before + right - left),
-            ]
+            tile = _work_on(picture, (top, bottom), (left, right), work, margin, scale)
             if clip:
                 tile = np.clip(tile, 0, 1)
             if dtype == np.uint8:
@@ -89,6 +82,27 @@ def in_tiles(
             result = np.empty((scale * height, scale * width, strip.shape[2]), dtype)
         _fade_in(result[scale * top : scale * bottom], strip, row_fade)
     return result
+
+
+def _work_on(
+    picture: np.ndarray,
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+    work: Work,
+    margin: int,
+    scale: int,
+) -> np.ndarray:
+    """Return ``work`` of one tile, which sees a margin where it ends with the picture."""
+    (top, bottom), (left, right) = rows, columns
+    height, width = picture.shape[:2]
+    above, before = margin * (top == 0), margin * (left == 0)
+    below, behind = margin * (bottom == height), margin * (right == width)
+    tile = _to_float(picture[top:bottom, left:right])
+    tile = work(np.pad(tile, ((above, below), (before, behind), (0, 0)), mode="reflect"))
+    return tile[
+        scale * above : scale * (above + bottom - top),
+        scale * before : scale * (before + right - left),
+    ]
 
 
 def spans(length: int, longest: int, multiple: int) -> list[tuple[int, int]]:

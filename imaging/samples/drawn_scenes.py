@@ -4,6 +4,8 @@ They stand in for pictures whose licence lets nobody pass them on: ``uint8`` pic
 ``int32 (H, W)`` for their pixels.  The same seed draws the same scene.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
@@ -101,23 +103,79 @@ def draw_street(rng: np.random.Generator, size: tuple[int, int] = (240, 320)) ->
     Classes are those of CamVid: 0 sky, 1 building, 2 pole, 3 road, 4 pavement, 5 tree, 6 sign,
     8 car, 9 pedestrian.
     """
-    height, width = size
-    scale = height / 240
-    horizon, middle = int(height * rng.uniform(0.42, 0.5)), width * rng.uniform(0.45, 0.55)
-    canvas, classes = Image.new("RGB", (width, height)), Image.new("L", (width, height), 0)
-    paint, mark = ImageDraw.Draw(canvas), ImageDraw.Draw(classes)
+    street = _Street.empty(rng, size)
+    _draw_houses(street)
+    spread = street.width * rng.uniform(0.55, 0.7)
+    _draw_road(street, spread)
+    _draw_trees(street, spread)
+    _draw_poles(street, spread)
+    _draw_cars(street, spread)
+    _draw_people(street, spread)
+    picture = np.asarray(street.canvas) / 255
+    picture = picture * (1 + 0.03 * _texture(size, 1, rng)[..., None])
+    picture = ndimage.gaussian_filter(picture, (0.6, 0.6, 0)) + 0.015 * rng.standard_normal(
+        (*size, 3)
+    )
+    return _pixels(picture * 0.85), np.asarray(street.classes).astype(np.int32)
 
-    def fill(shape: str, places: list, colour: tuple, number: int) -> None:
-        getattr(paint, shape)(places, fill=tuple(int(np.clip(c, 0, 255)) for c in colour))
-        getattr(mark, shape)(places, fill=number)
 
-    def vary(*colour: float) -> tuple:
-        return tuple(np.array(colour) * rng.uniform(0.75, 1.25) + rng.uniform(-8, 8, 3))
+@dataclass(frozen=True)
+class _Street:
+    """A picture and its classes that are drawn together, in perspective.
 
-    fill("rectangle", [0, 0, width, height], vary(205, 212, 220), 0)
-    fill("rectangle", [0, horizon, width, height], vary(150, 148, 146), 4)
+    Far away is at the row ``horizon`` and the column ``middle``; ``scale`` is 1 for 240 rows.
+    """
+
+    rng: np.random.Generator
+    canvas: Image.Image
+    classes: Image.Image
+    horizon: int
+    middle: float
+
+    @classmethod
+    def empty(cls, rng: np.random.Generator, size: tuple[int, int]) -> "_Street":
+        height, width = size
+        horizon, middle = int(height * rng.uniform(0.42, 0.5)), width * rng.uniform(0.45, 0.55)
+        canvas, classes = Image.new("RGB", (width, height)), Image.new("L", (width, height), 0)
+        return cls(rng, canvas, classes, horizon, middle)
+
+    @property
+    def width(self) -> int:
+        return self.canvas.width
+
+    @property
+    def height(self) -> int:
+        return self.canvas.height
+
+    @property
+    def scale(self) -> float:
+        return self.height / 240
+
+    @property
+    def depth(self) -> int:
+        """Rows below the horizon."""
+        return self.height - self.horizon
+
+    def fill(self, shape: str, places: list, colour: tuple, number: int) -> None:
+        """Draw a "rectangle", "polygon" or "ellipse" of a class."""
+        rounded = tuple(int(np.clip(c, 0, 255)) for c in colour)
+        getattr(ImageDraw.Draw(self.canvas), shape)(places, fill=rounded)
+        getattr(ImageDraw.Draw(self.classes), shape)(places, fill=number)
+
+    def vary(self, *colour: float) -> tuple:
+        """Return a colour like this one, of values up to 255."""
+        return tuple(np.array(colour) * self.rng.uniform(0.75, 1.25) + self.rng.uniform(-8, 8, 3))
+
+
+def _draw_houses(street: _Street) -> None:
+    """Draw the sky, the ground, and four houses with windows on each side."""
+    rng, horizon, middle = street.rng, street.horizon, street.middle
+    street.fill("rectangle", [0, 0, street.width, street.height], street.vary(205, 212, 220), 0)
+    street.fill(
+        "rectangle", [0, horizon, street.width, street.height], street.vary(150, 148, 146), 4
+    )
     for side in (-1, 1):
-        x = 0.0 if side < 0 else float(width)
+        x = 0.0 if side < 0 else float(street.width)
         for _ in range(4):
             step = abs(middle - x) * rng.uniform(0.3, 0.5)
             end = x - side * step
@@ -125,88 +183,90 @@ def draw_street(rng: np.random.Generator, size: tuple[int, int] = (240, 320)) ->
                 horizon - abs(middle - place) * 0.75 * rng.uniform(0.7, 1) for place in (x, end)
             ]
             corners = [(x, tops[0]), (end, tops[0] * 0.6 + tops[1] * 0.4)]
-            wall = vary(120, 105, 95)
-            fill("polygon", [*corners, (end, horizon + 8), (x, horizon + 40)], wall, 1)
+            wall = street.vary(120, 105, 95)
+            street.fill("polygon", [*corners, (end, horizon + 8), (x, horizon + 40)], wall, 1)
             for column in np.arange(min(x, end) + 4, max(x, end) - 5, max(6, step / 4)):
-                for row in np.arange(max(*tops) + 8, horizon - 6, 18 * scale):
-                    fill("rectangle", [column, row, column + 3, row + 6], (60, 65, 72), 1)
+                for row in np.arange(max(*tops) + 8, horizon - 6, 18 * street.scale):
+                    street.fill("rectangle", [column, row, column + 3, row + 6], (60, 65, 72), 1)
             x = end
-    spread = width * rng.uniform(0.55, 0.7)
+
+
+def _draw_road(street: _Street, spread: float) -> None:
+    """Draw pavement and road, half as wide as ``spread`` or so, and the line in its middle."""
+    horizon, middle, height = street.horizon, street.middle, street.height
     for reach, colour, number in ((1.6, (150, 148, 146), 4), (0.8, (105, 105, 110), 3)):
         far, near = 4 * reach, reach * spread
         corners = [(middle - far, horizon), (middle + far, horizon)]
-        fill(
+        street.fill(
             "polygon",
             [*corners, (middle + near, height), (middle - near, height)],
-            vary(*colour),
+            street.vary(*colour),
             number,
         )
-    for row in np.arange(horizon + 12, height, 24 * scale):
-        deep = (row - horizon) / (height - horizon)
-        fill(
-            "rectangle",
-            [middle - 2 * deep, row, middle + 2 * deep, row + 9 * deep],
-            (225, 225, 220),
-            3,
-        )
+    for row in np.arange(horizon + 12, height, 24 * street.scale):
+        deep = (row - horizon) / street.depth
+        line = [middle - 2 * deep, row, middle + 2 * deep, row + 9 * deep]
+        street.fill("rectangle", line, (225, 225, 220), 3)
+
+
+def _draw_trees(street: _Street, spread: float) -> None:
+    rng = street.rng
     for _ in range(rng.integers(2, 5)):
         deep, side = rng.uniform(0.15, 0.7), rng.choice([-1, 1])
-        foot, x = (
-            horizon + deep * (height - horizon) * 0.5,
-            middle + side * spread * deep * rng.uniform(1.05, 1.5),
-        )
-        size_here = 110 * deep * scale
-        fill("rectangle", [x - 2, foot - size_here, x + 2, foot], (70, 58, 45), 5)
+        foot = street.horizon + deep * street.depth * 0.5
+        x = street.middle + side * spread * deep * rng.uniform(1.05, 1.5)
+        tall = 110 * deep * street.scale
+        street.fill("rectangle", [x - 2, foot - tall, x + 2, foot], (70, 58, 45), 5)
         for _ in range(14):
-            dx, dy = rng.normal(0, size_here * 0.22, 2)
-            r = size_here * rng.uniform(0.1, 0.22)
-            fill(
-                "ellipse",
-                [x + dx - r, foot - size_here + dy - r, x + dx + r, foot - size_here + dy + r],
-                vary(70, 88, 50),
-                5,
-            )
+            dx, dy = rng.normal(0, tall * 0.22, 2)
+            r = tall * rng.uniform(0.1, 0.22)
+            crown = [x + dx - r, foot - tall + dy - r, x + dx + r, foot - tall + dy + r]
+            street.fill("ellipse", crown, street.vary(70, 88, 50), 5)
+
+
+def _draw_poles(street: _Street, spread: float) -> None:
+    """Draw poles, most with a sign."""
+    rng = street.rng
     for _ in range(rng.integers(2, 5)):
         deep, side = rng.uniform(0.2, 0.9), rng.choice([-1, 1])
-        foot, x = horizon + deep * (height - horizon) * 0.6, middle + side * spread * deep * 0.95
-        tall = 150 * deep * scale
-        fill("rectangle", [x - 1 - deep, foot - tall, x + 1 + deep, foot], vary(85, 85, 88), 2)
+        foot = street.horizon + deep * street.depth * 0.6
+        x = street.middle + side * spread * deep * 0.95
+        tall = 150 * deep * street.scale
+        pole = [x - 1 - deep, foot - tall, x + 1 + deep, foot]
+        street.fill("rectangle", pole, street.vary(85, 85, 88), 2)
         if rng.random() < 0.6:
-            r = 10 * deep * scale
-            fill(
-                "rectangle", [x - r, foot - tall, x + r, foot - tall + 2 * r], vary(60, 90, 170), 6
-            )
+            r = 10 * deep * street.scale
+            sign = [x - r, foot - tall, x + r, foot - tall + 2 * r]
+            street.fill("rectangle", sign, street.vary(60, 90, 170), 6)
+
+
+def _draw_cars(street: _Street, spread: float) -> None:
+    rng = street.rng
     for _ in range(rng.integers(1, 4)):
         deep, lane = rng.uniform(0.12, 0.6), rng.choice([-0.55, 0.5])
-        foot, x = horizon + deep * (height - horizon), middle + lane * spread * deep
-        w, h = 48 * deep * scale + 6, 34 * deep * scale + 5
-        body = vary(*rng.choice([[150, 40, 35], [40, 50, 90], [190, 190, 190], [45, 45, 48]]))
-        fill("rectangle", [x - w, foot - h, x + w, foot], body, 8)
-        fill("rectangle", [x - 0.75 * w, foot - 1.8 * h, x + 0.75 * w, foot - h], body, 8)
-        fill(
-            "rectangle",
-            [x - 0.6 * w, foot - 1.65 * h, x + 0.6 * w, foot - 1.1 * h],
-            (50, 60, 70),
-            8,
+        foot, x = street.horizon + deep * street.depth, street.middle + lane * spread * deep
+        w, h = 48 * deep * street.scale + 6, 34 * deep * street.scale + 5
+        body = street.vary(
+            *rng.choice([[150, 40, 35], [40, 50, 90], [190, 190, 190], [45, 45, 48]])
         )
+        street.fill("rectangle", [x - w, foot - h, x + w, foot], body, 8)
+        street.fill("rectangle", [x - 0.75 * w, foot - 1.8 * h, x + 0.75 * w, foot - h], body, 8)
+        window = [x - 0.6 * w, foot - 1.65 * h, x + 0.6 * w, foot - 1.1 * h]
+        street.fill("rectangle", window, (50, 60, 70), 8)
+
+
+def _draw_people(street: _Street, spread: float) -> None:
+    rng = street.rng
     for _ in range(rng.integers(1, 5)):
         deep, side = rng.uniform(0.15, 0.6), rng.choice([-1, 1])
-        foot, x = horizon + deep * (height - horizon) * 0.7, middle + side * spread * deep * 1.2
-        tall = 70 * deep * scale + 6
-        fill(
-            "rectangle",
-            [x - tall * 0.13, foot - tall * 0.85, x + tall * 0.13, foot],
-            vary(60, 55, 75),
-            9,
-        )
+        foot = street.horizon + deep * street.depth * 0.7
+        x = street.middle + side * spread * deep * 1.2
+        tall = 70 * deep * street.scale + 6
+        body = [x - tall * 0.13, foot - tall * 0.85, x + tall * 0.13, foot]
+        street.fill("rectangle", body, street.vary(60, 55, 75), 9)
         r = tall * 0.09
-        fill("ellipse", [x - r, foot - tall, x + r, foot - tall + 2 * r], (190, 150, 130), 9)
-    picture = np.asarray(canvas) / 255
-    picture = picture * (1 + 0.03 * _texture(size, 1, rng)[..., None])
-    picture = ndimage.gaussian_filter(picture, (0.6, 0.6, 0)) + 0.015 * rng.standard_normal(
-        (*size, 3)
-    )
-    return _pixels(picture * 0.85), np.asarray(classes).astype(np.int32)
+        head = [x - r, foot - tall, x + r, foot - tall + 2 * r]
+        street.fill("ellipse", head, (190, 150, 130), 9)
 
 
 def _near_another(cells: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:

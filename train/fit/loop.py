@@ -97,17 +97,13 @@ def _train(
     epoch, batches.first_batch = divmod(step_of(model), batches.batches_an_epoch)
 
     stopper = StopOnRequest(run, minutes, StopTogether(team))
-    callbacks = [SetEpoch(batches), WriteProgress(progress, batches), SaveCheckpoint(run)]
-    if task.picture:
-        callbacks.append(
-            Probes(run, progress, task.picture, *probe_pictures(run, config, *validation))
-        )
-    if config.average:
-        callbacks.append(keras.callbacks.SwapEMAWeights())  # Validate what will be kept.
-    callbacks.append(stopper)  # Last, so that what the others keep is kept.
     early = StopEarly(run, config.patience) if config.patience else None
-    if early:
-        callbacks.append(early)
+    # Last are those that end it, so that what the others keep is kept.
+    callbacks = [
+        *_callbacks(run, config, progress, batches, validation),
+        stopper,
+        *([early] if early else []),
+    ]
 
     # A bar on a terminal, a line an epoch in a log.
     verbosity = 0 if not show_progress else 1 if sys.stdout.isatty() else 2
@@ -151,6 +147,22 @@ def _train(
     write_whole(run.model, model.save)
     progress.write("status", step_of(model), status="finished", reason=reason)
     return "finished"
+
+
+def _callbacks(
+    run: Run,
+    config: TrainConfig,
+    progress: ProgressWriter,
+    batches: Batches,
+    validation: tuple[Tensors, np.ndarray],
+) -> list[keras.callbacks.Callback]:
+    """Return what writes down and keeps how the training goes."""
+    callbacks = [SetEpoch(batches), WriteProgress(progress, batches), SaveCheckpoint(run)]
+    if picture := batches.task.picture:
+        callbacks.append(Probes(run, progress, picture, *probe_pictures(run, config, *validation)))
+    if config.average:
+        callbacks.append(keras.callbacks.SwapEMAWeights())  # Validate what will be kept.
+    return callbacks
 
 
 def probe_pictures(
