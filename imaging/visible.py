@@ -1,4 +1,7 @@
-"""Images with transparency: what of them is seen, and how it looks on a checkerboard."""
+"""Images with transparency: what of them is seen, and how it looks on a checkerboard.
+
+Pixels are ``uint8 (H, W, C)``; ``alpha`` is how opaque they are, ``uint8 (H, W)``, None for wholly.
+"""
 
 import numpy as np
 

@@ -30,7 +30,7 @@ def answer_file(task: Task, predict: Predict, source: Path, watch: Watch, mask: 
 
 
 def as_png(signal: Signal, answer: np.ndarray) -> bytes:
-    """Return a picture, mask, things or classes as a PNG.
+    """Return a picture ``(H, W, C)`` in [0, 1], mask, things or classes ``(H, W)`` as a PNG.
 
     Masks and truths are 0 and 255, things 16 bits with 0 for none, classes numbers with a palette.
     """
@@ -72,7 +72,10 @@ def _answer_recording(task: Task, predict: Predict, source: Path, watch: Watch) 
 def at_rate_of(
     given: Recording, rate: int, predict: Callable[[np.ndarray], np.ndarray]
 ) -> Recording:
-    """Return what ``predict`` answers at ``rate``, at the rate and of the length that was given."""
+    """Return what ``predict`` answers at ``rate``, at the rate and of the length that was given.
+
+    ``predict`` takes and returns samples ``(N,)`` in [-1, 1].
+    """
     back = resampled(predict(resampled(given.samples, given.rate, rate)), rate, given.rate)
     whole = np.zeros(len(given.samples), np.float32)
     part = back[: len(whole)]

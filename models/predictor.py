@@ -70,8 +70,9 @@ class Predictor:
     ) -> np.ndarray:
         """Return the answer to one input, as the task's ``solve`` does.
 
-        ``hint`` is what the visitor tells besides, for photos the noise level;  None lets the task
-        find it.  ``watch`` is told how many parts of how many are done.
+        Input and answer are what the task's signals say: for photos ``(H, W, C)``, 8 or 16 bits or
+        ``float32`` in [0, 1].  ``hint`` is what the visitor tells besides, for photos the noise
+        level; None lets the task find it.  ``watch`` is told how many parts of how many are done.
 
         Raises:
             ValueError: if the input or the hint makes no sense.

@@ -54,7 +54,10 @@ def open_parts(card: Card) -> dict[str, ort.InferenceSession]:
 def run_session(
     session: ort.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]
 ) -> list[np.ndarray]:
-    """Return these outputs for a batch; a network for one picture is run once for each."""
+    """Return these outputs for a batch; a network for one picture is run once for each.
+
+    Inputs and outputs are ``(N, ...)``, of the types and shapes that the network says.
+    """
     first = session.get_inputs()[0]
     count = len(inputs[first.name])
     if first.shape[0] != 1 or count == 1:

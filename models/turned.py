@@ -61,6 +61,6 @@ def turned(batch: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
 
 
 def turned_back(batch: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
-    """Return what ``turned`` made these of."""
+    """Return what ``turned`` made these pictures ``(N, H, W, C)`` of."""
     seen = np.rot90(batch, -quarters, axes=(1, 2))
     return seen[:, :, ::-1] if mirrored else seen

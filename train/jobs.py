@@ -69,7 +69,8 @@ def start_race(
 ) -> list[Run]:
     """Start two or three named configs as one group, one after the other, on equal terms.
 
-    All get the data, noise, seed, batches and epochs of the first one.
+    All get the data, noise, seed, batches and epochs of the first one; ``drawing`` and
+    ``pictures`` are as for ``start``.
 
     Raises:
         Refused: as ``start``, or if there are too few or too many.

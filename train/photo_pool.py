@@ -155,7 +155,11 @@ def fill(
     seed: int,
     worker: int,
 ) -> None:
-    """Write files of crops until the folder is gone or nobody reads them."""
+    """Write files of crops until the folder is gone or nobody reads them.
+
+    ``pictures`` and ``chances`` are those of ``load_pictures``; crops are ``side`` pixels wide and
+    high.
+    """
     rng = np.random.default_rng((seed, worker))
     parent, number = os.getppid(), 0
     while folder.is_dir() and os.getppid() == parent:

@@ -53,7 +53,7 @@ class Convolution:
 
     @property
     def products(self) -> np.ndarray:
-        """Each value of the patch times that of the kernel."""
+        """Each value of the patch times that of the kernel, ``(H, W, C)``."""
         return self.patch * self.kernel
 
     @property

@@ -23,8 +23,8 @@ def brightness(pictures: np.ndarray) -> np.ndarray:
 def roc(normal: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return false and true alarms, both from 0 to 1, as the threshold falls over all scores.
 
-    An alarm is a score above the threshold: false where it is one of ``normal``, true where it is
-    one of ``other``.
+    Scores are ``(N,)``.  An alarm is one above the threshold: false where it is one of ``normal``,
+    true where it is one of ``other``.
 
     Source:
         Fawcett, Pattern Recognition Letters 2006, doi:10.1016/j.patrec.2005.10.010.
@@ -36,7 +36,7 @@ def roc(normal: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def area(false: np.ndarray, true: np.ndarray) -> float:
-    """Return the area under a ROC curve: the share of pairs in which the other scores higher."""
+    """Return the area under the curve of ``roc``: how often one of ``other`` scores higher."""
     return float(np.trapezoid(true, false))
 
 

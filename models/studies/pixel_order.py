@@ -19,7 +19,10 @@ ORDERS = ("ordered", "shuffled")
 
 @dataclass(frozen=True)
 class Shuffle:
-    """One fixed order of the 784 pixels: new pixel ``i`` is old pixel ``order[i]``."""
+    """One fixed order of the 784 pixels: new pixel ``i`` is old pixel ``order[i]``.
+
+    Pictures are ``(N, 28, 28, 1)``.
+    """
 
     order: np.ndarray
 
@@ -34,7 +37,10 @@ class Shuffle:
 
 @dataclass(frozen=True)
 class Order:
-    """Denoisers "dense" and "convolutional", each trained on digits "ordered" and "shuffled"."""
+    """Denoisers "dense" and "convolutional", each trained on digits "ordered" and "shuffled".
+
+    Pictures are ``(N, 28, 28, 1)`` in [0, 1].
+    """
 
     shuffle: Shuffle
     networks: Mapping[tuple[str, str], Rebuild]

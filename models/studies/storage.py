@@ -39,7 +39,7 @@ class DenseNetwork:
         return np.maximum(flat(pictures) @ self.encoder + self.encoder_bias, 0)
 
     def rebuild(self, pictures: np.ndarray) -> np.ndarray:
-        """Return what the network makes of the pictures."""
+        """Return what the network makes of pictures ``(N, 28, 28, 1)``, in [0, 1] as they are."""
         return pictures_of(sigmoid(self.hidden(pictures) @ self.decoder + self.decoder_bias))
 
 

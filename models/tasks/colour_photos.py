@@ -116,7 +116,7 @@ def batch(
 def validation(
     examples: Examples, settings: Settings, rng: np.random.Generator, hints: bool
 ) -> tuple[np.ndarray | tuple[np.ndarray, ...], np.ndarray]:
-    """Return one crop of each picture, of the first 64."""
+    """Return one crop of each picture, of the first 64, as ``batch`` does."""
     return batch(examples, np.arange(min(64, len(examples))), settings, rng, hints)
 
 
@@ -193,7 +193,10 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def colour_missed(target: np.ndarray, answer: np.ndarray) -> float:
-    """Return how far the colourfulness of the answer is from that of the truth."""
+    """Return how far the colourfulness of the answer is from that of the truth, 0 for equal.
+
+    Both are ``float32 (H, W, 3)`` in [0, 1].
+    """
     return abs(colourfulness(target) - colourfulness(answer))
 
 

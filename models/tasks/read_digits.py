@@ -21,7 +21,7 @@ def batch(
 def labelled_validation(
     examples: Examples, settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return all pictures with noise that is drawn once, and their labels."""
+    """Return all pictures ``(N, 28, 28, 1)`` with noise that is drawn once, and their labels."""
     return validation(examples, settings, rng)[0], examples.labels
 
 

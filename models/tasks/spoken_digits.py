@@ -1,6 +1,7 @@
 """Spoken digits and noises for the tasks of speech: where they lie, and how they are varied.
 
-Recordings are ``int16`` in the files, at 8 kHz.
+Recordings are ``(N,)`` at 8 kHz, ``int16`` in the files and ``float32`` of any loudness once
+varied.
 """
 
 import json

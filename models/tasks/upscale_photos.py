@@ -119,7 +119,7 @@ def batch(
 def validation(
     examples: Examples, settings: Settings, rng: np.random.Generator, scale: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return one crop of each photo, of the first 64."""
+    """Return one crop of each photo, of the first 64, as ``batch`` does."""
     return batch(examples, np.arange(min(64, len(examples))), settings, rng, scale)
 
 

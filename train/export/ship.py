@@ -254,7 +254,7 @@ def to_onnx(model: keras.Model, path: Path) -> None:
 
 
 def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray]) -> float:
-    """Return the largest difference between Keras and ONNX on these inputs.
+    """Return the largest difference between Keras and ONNX on ``inputs``, a batch for each input.
 
     Raises:
         ValueError: if it is above 1e-4.

@@ -95,7 +95,12 @@ def train_accelerated(
     most_steps: int | None = None,
     pool_crops: int = POOL_CROPS,
 ) -> str:
-    """Train until ``seconds`` after ``started``; return "finished" or why it was given up."""
+    """Train until ``seconds`` after ``started``; return "finished" or why it was given up.
+
+    ``pictures`` are ``uint8 (H, W, 3)`` of any sizes, ``chances`` how often each is drawn,
+    summing to 1; ``watched`` are photos kept back, ``pairs`` the truth and the noisy picture of
+    one camera, all of one size.  Files of crops in ``pool`` are read and removed.
+    """
     import jax
     import jax.numpy as jnp
 

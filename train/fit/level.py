@@ -60,6 +60,8 @@ def train_level(
 ) -> keras.Model:
     """Train the estimator for this many seconds, from ``weights`` if given, and return it.
 
+    ``weights`` are in the order in which Keras keeps them.
+
     Raises:
         OSError: if the photos cannot be had.
     """

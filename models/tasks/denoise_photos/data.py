@@ -169,7 +169,7 @@ def validation(
 
 
 def require_large_enough(photos: list[np.ndarray], crop: int) -> None:
-    """Raise ``ValueError`` where crops of this side do not fit into a photo."""
+    """Raise ``ValueError`` where crops of this side do not fit into a photo ``(H, W, 3)``."""
     height, width = min((photo.shape[:2] for photo in photos), key=min)
     if min(height, width) < crop:
         raise ValueError(f"crops of {crop} pixels do not fit into a photo of {width} x {height}")

@@ -65,7 +65,7 @@ def read_map(network: Network, tile: np.ndarray) -> np.ndarray:
 
 
 def spread(cells: np.ndarray, found: float, wanted: float) -> np.ndarray:
-    """Return the map ``cells``, whose level was ``found``, as one of the level ``wanted``.
+    """Return a map ``(h, w)`` whose level was ``found`` as one of the level ``wanted``.
 
     Where next to nothing was found, little is known of where the noise is, and the map is even.
     A higher level is a higher one everywhere.

@@ -118,5 +118,8 @@ def _is_grey(picture: np.ndarray) -> bool:
 
 
 def level_of(noise: str, strength: float, clean: np.ndarray, noisy: np.ndarray) -> float:
-    """Return the level to tell of noise that was added; only Gaussian noise is alike everywhere."""
+    """Return the level to tell of noise that was added, in units of the full range.
+
+    Both are pixels ``(H, W, C)``.  Only Gaussian noise is alike everywhere.
+    """
     return strength if noise == "gaussian" else AsFound(rms_pixels(clean, noisy))
