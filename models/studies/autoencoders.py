@@ -28,7 +28,7 @@ class Pca:
     components: np.ndarray
 
     def rebuild(self, pictures: np.ndarray, count: int) -> np.ndarray:
-        """Return pictures ``(N, 28, 28, 1)`` as mean and ``count`` components, clipped to [0, 1]."""
+        """Return pictures ``(N, 28, 28, 1)`` as mean and ``count`` components, in [0, 1]."""
         axes = self.components[:count]
         centred = flat(pictures) - self.mean
         return np.clip(pictures_of(centred @ axes.T @ axes + self.mean), 0, 1)
