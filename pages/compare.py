@@ -7,7 +7,15 @@ from models.methods import method_title
 from models.tasks.denoise_digits import TASK
 from pages.components import controls
 from pages.components.cached import get_catalogue
-from pages.components.compare import blind_test, charts, selection, settings, table, trust_map
+from pages.components.compare import (
+    blind_test,
+    charts,
+    own_measurements,
+    selection,
+    settings,
+    table,
+    trust_map,
+)
 from pages.components.compare.measurements import MeasurementsError, read_measurements, unmeasured
 from pages.components.draw_settings import draw_settings, fitting
 from pages.components.layout import flush_to_browser, page_footer, page_setup
@@ -31,6 +39,8 @@ def show_measured(cards: dict) -> None:
             icon=":material/heart_broken:",
         )
         return
+
+    measurements = own_measurements.with_own(measurements, cards)
 
     # Ask
     chosen = selection.pick_measurements(measurements, cards)
@@ -61,6 +71,8 @@ def show_measured(cards: dict) -> None:
     if missing := unmeasured(measurements, cards):
         st.caption(f"Not measured, and therefore not shown: {', '.join(missing)}.")
     table.show_provenance(measurements, cards, chosen.data)
+    if said := own_measurements.words(measurements, cards):
+        st.caption(said)
 
 
 def show_blind() -> None:

@@ -8,6 +8,7 @@ from pages.components import controls, scores
 from pages.components.canvas import CANVAS_SIDE
 from pages.components.draw import controls as pickers
 from pages.components.draw import settings
+from pages.components.draw.bring_network import show_bring
 from pages.components.draw.downloads import show_downloads
 from pages.components.draw.restored import Restored, restore
 from pages.components.draw.seen import seen
@@ -142,6 +143,7 @@ def show_controls(box: DeltaGenerator, cards: dict[str, Card], table: list[Setti
         with st.container(horizontal=True, vertical_alignment="bottom"):
             controls.pick_seed(settings.PREFIX)
             controls.pick_method(cards, settings.PREFIX)
+            show_bring(cards)
     write_link(table)
 
 

@@ -7,7 +7,9 @@ loaded again.  A failure is not kept: the next visitor tries again.
 import atexit
 import gc
 import gzip
+from collections import deque
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -22,12 +24,16 @@ from models.session import open_session, skips_of
 from models.studies import anomaly, autoencoders, codes, pixel_order, storage
 from models.tasks.contract import Network
 from models.tasks.denoise_photos.level import PART
-from pages.components.picture_cache import PictureCache
+from pages.components.picture_cache import Owner, PictureCache
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
 from pages.components.tabs import Tabs
 from pages.components.thumbnails import make_thumbnails
 
 UPLOADS_LIMIT = 150_000_000  # bytes
+BROUGHT_LIMIT = 40_000_000  # Bytes of files; loaded, a network takes a few times as much.
+
+# The SHA-256 of networks that visitors had brought and that are deleted, but may be loaded.
+deleted_networks: deque[str] = deque()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -50,11 +56,13 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
     """Return this visitor's cards: those of their own trained networks, then the catalogue's."""
     cards, problems = get_catalogue()
     own = {}
+    _unload_deleted()
     for folder in st.session_state.get("user_models", []):
+        is_brought(folder)  # Kept for another hour from now.
         try:
             own[folder.name] = read_card(folder)
         except ModelError:
-            continue  # The run was deleted, or is being trained again.
+            continue  # The run was deleted, or is being trained again; or its hour is over.
     return own | cards, problems
 
 
@@ -155,9 +163,33 @@ def get_uploads() -> PictureCache:
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
+def get_brought() -> PictureCache:
+    """Return the networks that visitors have brought, within one limit for all of them."""
+    return PictureCache(BROUGHT_LIMIT, UPLOADS_KEPT)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
 def get_tabs() -> Tabs:
     """Return the tabs of all visitors' browsers."""
     return Tabs()
+
+
+def brought_owner() -> Owner:
+    """Return what stands for this visitor as the owner of networks that were brought."""
+    return st.session_state.setdefault("brought_owner", Owner())
+
+
+def is_brought(folder: Path) -> bool:
+    """Whether a folder is that of a network this visitor has brought; asking counts as using it."""
+    return get_brought().get(brought_owner(), folder.name) is not None
+
+
+def _unload_deleted() -> None:
+    """Give up what is loaded of networks that visitors brought and that were deleted since."""
+    while deleted_networks:
+        sha256 = deleted_networks.popleft()
+        for loaded in (_network, _predictor, _inside, _packed):
+            loaded.clear(sha256, None)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

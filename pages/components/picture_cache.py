@@ -4,11 +4,13 @@ What no longer fits is removed, the longest unused first; it can be made again f
 the visitor uploaded.  What belongs to a visitor is forgotten with the visitor's session.
 """
 
+import shutil
 import threading
 import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any
 
 LIMIT = 160_000_000  # bytes
@@ -17,6 +19,13 @@ KEPT_UNUSED = 900.0  # seconds
 
 class Owner:
     """Stands for a visitor; it lives in the session, and what it owns goes with it."""
+
+
+class KeptFolder:
+    """A folder that is deleted with this object; then ``deleted`` is called."""
+
+    def __init__(self, path: Path, deleted: Callable[[], None]) -> None:
+        weakref.finalize(self, _delete, path, deleted)
 
 
 class PictureCache:
@@ -101,6 +110,11 @@ class PictureCache:
             self._owners.discard(owner)
             for name in [name for name in self._entries if name[0] == owner]:
                 del self._entries[name]
+
+
+def _delete(path: Path, deleted: Callable[[], None]) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    deleted()
 
 
 def _first(name: Hashable) -> str:

@@ -1,6 +1,7 @@
 """The engine of the live preview in a page of its own: the same answers as the server's."""
 
 import base64
+import gzip
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -10,11 +11,14 @@ from scipy.special import ndtr
 
 from imaging.noise import NOISE_KINDS
 from models.catalogue import find_card, load_catalogue
-from models.inspection.network import load_inside
-from models.live import STATIC, packed_name
+from models.inspection.network import OpenedNetwork, load_inside
+from models.live import STATIC, pack, packed_name
 from models.predictor import load_predictor
 from models.tasks.digits import DIGIT_SETS
 from pages.components.controls import ready_digit
+from tests.train.foreign_networks import NETWORKS
+from train.brought import check
+from train.export.onnx_constants import open_bytes
 
 CARDS = [card for card in load_catalogue().values() if card.data in DIGIT_SETS]
 DENOISERS = [card.name for card in CARDS if card.task != "read-digits"]
@@ -71,7 +75,13 @@ def _serve(route: Route) -> None:
         route.fulfill(body="<!doctype html><title>Engine</title>", content_type="text/html")
         return
     path = STATIC / name
-    route.fulfill(body=path.read_bytes(), content_type=TYPES[path.suffix])
+    body = gzip.compress(pack(brought(path.stem))) if path.stem in NETWORKS else path.read_bytes()
+    route.fulfill(body=body, content_type=TYPES[path.suffix])
+
+
+def brought(name: str) -> OpenedNetwork:
+    """A network that a visitor has brought, as the app opens it."""
+    return OpenedNetwork(open_bytes(check(NETWORKS[name]().SerializeToString()).content))
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +140,19 @@ def test_the_answer_is_never_more_than_one_grey_level_off_the_servers(engine, ru
             got = run(name, noisy).reshape(28, 28, 1)
             off = np.abs(levels(got) - levels(expected)).max()
             assert off <= 1, f"{kind.name} {share}: {off} levels"
+
+
+@pytest.mark.parametrize("name", ["pytorch_unet", "keras_dense", "pytorch_dense"])
+def test_a_network_that_a_visitor_brings_answers_as_on_the_server(engine, name):
+    engine.evaluate("name => load(name)", f"{name}.gz")
+    rng = np.random.default_rng(5)
+    for _ in range(5):
+        noisy = rng.random((28, 28, 1)).astype(np.float32)
+        expected = brought(name).denoise(noisy[np.newaxis])[0]
+        answer = engine.evaluate("([values, options]) => run(values, options)", [text(noisy), {}])
+        # The page clips what comes out.
+        got = np.clip(numbers(answer), 0, 1).reshape(28, 28, 1)
+        np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
 def test_the_digit_reader_reads_alike(run):

@@ -308,3 +308,11 @@ def test_the_sha256_is_that_of_the_standard(tmp_path):
     # FIPS 180-4, example of one block.
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_of(tmp_path / "file") == expected
+
+
+def test_a_card_of_a_network_whose_training_nobody_knows_can_be_read(tmp_path):
+    ship(tmp_path, "brought", identity(), training={})
+    card = read_card(tmp_path / "brought")
+    assert (card.architecture, card.settings, card.data, card.noise) == ("", {}, "", [])
+    assert card.trained_ranges == {}
+    assert list(load_catalogue(tmp_path)) == ["brought"]

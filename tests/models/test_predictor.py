@@ -139,3 +139,14 @@ def test_a_reader_refuses_pictures_of_another_shape(tmp_path):
     reader = load_predictor(ship(tmp_path, "reader", means(), task="read-digits"))
     with pytest.raises(ValueError, match=r"got \(28, 28, 1\)"):
         reader.predict_batch(np.zeros((28, 28, 1), np.float32))
+
+
+def test_a_network_for_one_picture_is_run_once_for_each(tmp_path, rng):
+    network = times(np.float32(0.5))
+    for value in (*network.graph.input, *network.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    half = load_predictor(ship(tmp_path, "one", network))
+    pictures = rng.random((11, 28, 28, 1)).astype(np.float32)
+    np.testing.assert_array_equal(half.predict_batch(pictures), pictures / 2)
+    assert half.predict_batch(pictures[:0]).shape == (0, 28, 28, 1)
+    np.testing.assert_array_equal(half.predict(pictures[0]), pictures[0] / 2)

@@ -240,6 +240,39 @@ def bottleneck() -> onnx.ModelProto:
     return network(nodes, weights)
 
 
+def pytorch_unet() -> onnx.ModelProto:
+    """Only what the browser has steps for: values below zero are pooled, the end is linear."""
+    nodes = [
+        node("Conv", "x w1 b1", "c1", pads=[1] * 4),
+        node("MaxPool", "c1", "p1", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Conv", "p1 w2", "c2", pads=[1] * 4),
+        node("BatchNormalization", "c2 gamma beta mean var", "n2"),
+        node("Relu", "n2", "r2"),
+        node("MaxPool", "r2", "p2", kernel_shape=[2, 2], strides=[2, 2]),
+        node("ConvTranspose", "p2 w3 b3", "t1", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Concat", "t1 r2", "j", axis=1),
+        node("ConvTranspose", "j w4 b4", "t2", kernel_shape=[4, 4], strides=[2, 2], pads=[1] * 4),
+        node("Relu", "t2", "r4"),
+        node("Conv", "r4 w5 b5", "y"),
+    ]
+    weights = {
+        "w1": random(5, 1, 3, 3),
+        "b1": random(5),
+        "w2": random(4, 5, 3, 3),
+        "gamma": np.array([1, 2, 0.5, 1], np.float32),
+        "beta": np.array([0, 0.1, -0.1, 0.2], np.float32),
+        "mean": np.array([0.1, 0, 0, -0.1], np.float32),
+        "var": np.array([1, 4, 0.25, 1], np.float32),
+        "w3": random(4, 3, 2, 2),
+        "b3": random(3),
+        "w4": random(7, 6, 4, 4),
+        "b4": random(6),
+        "w5": random(1, 6, 1, 1),
+        "b5": np.array([0.2], np.float32),
+    }
+    return network(nodes, weights)
+
+
 NETWORKS: dict[str, Callable[[], onnx.ModelProto]] = {
     each.__name__: each
     for each in (
@@ -250,5 +283,6 @@ NETWORKS: dict[str, Callable[[], onnx.ModelProto]] = {
         residual,
         skips,
         bottleneck,
+        pytorch_unet,
     )
 }

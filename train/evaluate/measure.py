@@ -1,16 +1,12 @@
 """Measures models and filters on held-out digits; nobody types the numbers it writes.
 
-All methods see the same noisy pictures: noise is drawn from a seed that depends on its kind
-and strength alone, and clipped to [0, 1] as on the screen.
-
-Batches are ``(N, 28, 28, 1)``, ``float32`` in [0, 1].
+All methods see the same noisy pictures, those of ``models.digit_scores``.  Batches are
+``(N, 28, 28, 1)``, ``float32`` in [0, 1].
 """
 
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +16,9 @@ from imaging import metrics
 from imaging.filters import CLASSICAL, with_digit_curve
 from imaging.noise import NOISE_KINDS
 from imaging.pixels import to_image
+from models import digit_scores
 from models.catalogue import UNCLIPPED, Card, Score, find_card
+from models.digit_scores import Method, Row, conditions, evenly
 from models.predictor import load_predictor
 from models.tasks import find_task
 from models.tasks.data_folder import data_folder
@@ -30,57 +28,13 @@ from train.evaluate.tables import MEASUREMENTS, PAPER_SIGMAS, markdown, write_ro
 from train.fit.data import load_pictures
 from train.run_folder import write_whole
 
-SEED = 20_261_121
 ALL_DIGITS, SOME_DIGITS = 10_000, 1_000
 HEADLINE = TASK.headline  # The noise factor of the tutorials, on all test digits.
 
 
-@dataclass(frozen=True)
-class Method:
-    """A way to denoise a batch: ``run(noisy, clean)``; filters are told the true noise level."""
-
-    name: str
-    title: str
-    family: str
-    run: Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of ``measurements.json``."""
-
-    method: str
-    family: str
-    data: str
-    noise: str
-    strength: float
-    pictures: int
-    psnr: float
-    ssim: float
-    read: float | None
-    seconds_per_picture: float
-
-
-def conditions() -> list[tuple[str, float]]:
-    """Return what is measured: Gaussian at 0.1 to 1.0, five levels of every other slider."""
-    rows = [("gaussian", round(0.1 * step, 2)) for step in range(1, 11)]
-    for kind in NOISE_KINDS.values():
-        if kind.name != "gaussian":
-            rows += [(kind.name, round(kind.high * step / 5, 3)) for step in range(1, 6)]
-    return rows
-
-
-def noisy_pictures(clean: np.ndarray, noise: str, strength: float) -> np.ndarray:
-    """Return the batch with the noise that every method is measured on."""
-    kind = list(NOISE_KINDS).index(noise)
-    rng = np.random.default_rng((SEED, kind, round(strength * 1000)))
-    return np.clip(NOISE_KINDS[noise].corrupt(clean, strength, rng), 0, 1)
-
-
 def network(card: Card) -> Method:
     """Return a trained model as a method."""
-    predictor = load_predictor(card)
-    return Method(card.name, card.title, "network", lambda noisy, _: predictor.predict_batch(noisy))
+    return digit_scores.network(load_predictor(card), card.name, card.title)
 
 
 def filters(noise: str, strength: float) -> Iterator[Method]:
@@ -104,39 +58,16 @@ def unchanged() -> Method:
 def measure(
     methods: Iterable[Method], data: str, noise: str, strength: float, count: int
 ) -> list[Row]:
-    """Measure the methods on ``count`` test pictures.
-
-    They are spread evenly: the first half of MNIST's test digits was written by other people
-    than the second, and is easier.
-    """
+    """Measure the methods on ``count`` test pictures, spread evenly."""
     pictures, labels = _test_pictures(data, data_folder())
-    spread = slice(None, None, max(1, len(pictures) // count))
-    clean, labels = to_image(pictures[spread][:count]), labels[spread][:count]
-    noisy = noisy_pictures(clean, noise, strength)
     reader = load_predictor(find_card(TASK.reader)) if DIGIT_SETS[data].has_labels else None
-    rows = []
-    for method in methods:
-        start = time.perf_counter()
-        denoised = method.run(noisy, clean)
-        seconds = (time.perf_counter() - start) / len(clean)
-        read = None
-        if reader is not None:
-            read = float(np.mean(reader.predict_batch(denoised).argmax(axis=1) == labels))
-        rows.append(
-            Row(
-                method=method.name,
-                family=method.family,
-                data=data,
-                noise=noise,
-                strength=strength,
-                pictures=len(clean),
-                psnr=round(float(metrics.batch_psnr(clean, denoised).mean()), 3),
-                ssim=round(float(metrics.batch_ssim(clean, denoised).mean()), 4),
-                read=None if read is None else round(read, 4),
-                seconds_per_picture=float(f"{seconds:.3g}"),
-            )
-        )
-    return rows
+    return digit_scores.measure(
+        methods,
+        to_image(evenly(count, pictures)),
+        evenly(count, labels),
+        (data, noise, strength),
+        reader,
+    )
 
 
 def evaluate_models(names: list[str], say: Callable[[str], None] = print) -> list[Row]:

@@ -62,6 +62,7 @@ LEARNED = _names(
     "Add BatchNormalization Conv ConvTranspose Div Gemm GroupNormalization "
     "InstanceNormalization LayerNormalization MatMul Mul PRelu Sub"
 )
+NEUTRAL = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}  # Dividing by it, subtracting it.
 ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid"}
 # The kinds that screens know from Keras; others keep the name of the operator.
 KINDS = {"Relu": "ReLU", "Concat": "Concatenate"}
@@ -151,14 +152,26 @@ class _Rebuilding:
 
     def finish(self) -> Rebuilt:
         for node in self.nodes:
-            if node.op_type in MOVES and self._moved(node):
-                continue
-            self._computed(node)
+            if self._changes_nothing(node):
+                self.values[node.output[0]] = self.values[_given(node, self.constants)[0]]
+            elif node.op_type not in MOVES or not self._moved(node):
+                self._computed(node)
         last = self._end()
         layers = tuple(row.layer for row in self.rows.values())
         return Rebuilt(self._model(last), layers)
 
     # Following the values
+
+    def _changes_nothing(self, node: onnx.NodeProto) -> bool:
+        """Whether an operator multiplies by one or adds nothing, as a switch that is left alone."""
+        given = _given(node, self.constants)
+        constants = [self.constants[name] for name in node.input if name in self.constants]
+        if node.op_type not in NEUTRAL or len(given) != 1 or not constants:
+            return False
+        if node.op_type in ("Div", "Sub") and node.input[0] != given[0]:
+            return False
+        same = self.shapes[node.output[0]] == self.shapes[given[0]]
+        return same and bool((constants[0] == NEUTRAL[node.op_type]).all())
 
     def _moved(self, node: onnx.NodeProto) -> bool:
         """Follow values through an operator that moves them; False where it computes."""
@@ -188,7 +201,7 @@ class _Rebuilding:
 
     def _computed(self, node: onnx.NodeProto) -> None:
         """Make a layer of an operator, or a part of the layer before it."""
-        given = [name for name in node.input if name and name not in self.constants]
+        given = _given(node, self.constants)
         if self._joined(node, given):
             return
         sources = tuple(dict.fromkeys(each for name in given for each in self._layers(name)))
@@ -545,6 +558,11 @@ class _Rebuilding:
             helper.make_node("Reshape", [tensor, "our_shape"], ["unclipped"]),
             helper.make_node("Clip", ["unclipped", "black", "white"], [last]),
         ]
+
+
+def _given(node: onnx.NodeProto, constants: dict[str, np.ndarray]) -> list[str]:
+    """The inputs of an operator that depend on the picture."""
+    return [name for name in node.input if name and name not in constants]
 
 
 def _movement(before: tuple[int, ...], places: np.ndarray) -> str:

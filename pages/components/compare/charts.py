@@ -110,7 +110,8 @@ def show_size(chosen: Selection, cards: Mapping[str, Card]) -> None:
     """Draw the chosen measure against the number of parameters, which only networks have."""
     rows = chosen.there[chosen.there["method"].isin(cards)]
     rows = rows.assign(price=[cards[name].parameters for name in rows["method"]])
-    _show_price(chosen, rows, "parameters", "~s", "size")
+    # A visitor's own network need not have learned anything, and nothing is on no logarithmic axis.
+    _show_price(chosen, rows[rows["price"] > 0], "parameters", "~s", "size")
 
 
 def has_curves(chosen: Selection) -> bool:

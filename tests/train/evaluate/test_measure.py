@@ -8,20 +8,17 @@ from imaging.filters import CLASSICAL
 from imaging.noise import NOISE_KINDS
 from imaging.pixels import to_image
 from models.catalogue import ModelError, Score, find_card, read_card
+from models.digit_scores import Method, Row, conditions, noisy_pictures
 from tests.models.networks import identity, means, ship, times
 from tests.train.conftest import TEST
 from train.evaluate import measure as evaluate
 from train.evaluate.measure import (
-    Method,
-    Row,
     card_for_people,
-    conditions,
     evaluate_filters,
     evaluate_models,
     filters,
     headline,
     measure,
-    noisy_pictures,
     unchanged,
     write_card,
     write_measurements,

@@ -1,0 +1,225 @@
+"""A network that a visitor brings, from the file to the list of methods, and its end."""
+
+import stat
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import cached
+from pages.components.draw import bring_network, own_networks
+from tests.train.foreign_networks import NETWORKS, network, node
+from train import brought
+from train.brought import Refused
+
+KEPT = ("user_models", "brought_owner", "draw_model")  # What a session takes to another page.
+PAGES = Path(__file__).parents[3] / "pages"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(tmp_path, monkeypatch):
+    """Networks are kept in a folder of this test, and none is left in the caches."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cached.get_brought.clear()
+    yield
+    cached.get_brought.clear()
+
+
+def visit(name: str = "draw", before: AppTest | None = None) -> AppTest:
+    """Open a page; ``before`` is the page on which this visitor was."""
+    page = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=60)
+    for key in KEPT if before is not None else ():
+        page.session_state[key] = before.session_state[key]
+    return page.run()
+
+
+def bring_file(page: AppTest, content: bytes, name: str = "my net.onnx") -> AppTest:
+    page.file_uploader[0].upload(name, content).run()
+    assert not page.exception
+    return page
+
+
+def folders(tmp_path: Path) -> list[Path]:
+    return sorted(tmp_path.glob("own-*"))
+
+
+def said(page: AppTest) -> str:
+    return "\n".join(box.value for box in [*page.success, *page.error, *page.warning, *page.info])
+
+
+def test_a_network_is_chosen_as_soon_as_it_is_there(tmp_path):
+    page = bring_file(visit(), NETWORKS["pytorch_autoencoder"]().SerializeToString())
+    assert "my net is chosen now: 6 layers, 399 parameters" in said(page)
+    (folder,) = folders(tmp_path)
+    method = page.selectbox(key="draw_model")
+    assert (method.value, method.options[0]) == (folder.name, "my net")
+    # What is not known of its training is not said.
+    assert "trained on" not in said(page)
+    assert "has never seen noise" not in said(page)
+
+
+def test_its_folder_is_private_and_its_name_cannot_be_guessed(tmp_path):
+    page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    (folder,) = folders(tmp_path)
+    assert page.session_state.user_models == [folder]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert len(folder.name) == len("own-") + 16
+
+
+def test_another_visitor_cannot_reach_it_even_by_its_name(tmp_path):
+    page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    (folder,) = folders(tmp_path)
+    other = AppTest.from_file(str(PAGES / "draw.py"), default_timeout=60)
+    other.query_params["model"] = folder.name
+    other.run()
+    assert page.selectbox(key="draw_model").value == folder.name
+    assert other.selectbox(key="draw_model").value != folder.name
+    assert "does not exist" in said(other)
+
+
+def test_a_refused_file_leaves_all_as_it_was(tmp_path):
+    page = visit()
+    before = page.selectbox(key="draw_model").value
+    bring_file(page, b"PK\x03\x04", "mine.keras")
+    assert "`mine.keras`: A Keras file can carry code" in said(page)
+    assert page.selectbox(key="draw_model").value == before
+    assert not folders(tmp_path)
+    # The reason gives way to the next answer.
+    bring_file(page, NETWORKS["residual"]().SerializeToString())
+    assert "Keras file" not in said(page)
+
+
+def test_the_page_shows_how_to_export_from_both_libraries():
+    codes = "\n".join(each.value for each in visit().code)
+    assert 'model.export("mine.onnx", format="onnx"' in codes
+    assert "torch.onnx.export(" in codes
+    assert "external_data=False" in codes
+
+
+def test_answers_of_another_range_are_said():
+    nodes = [node("Mul", "x w", "m"), node("Sub", "m one", "y")]
+    weights = {"w": np.array(2, np.float32), "one": np.array(1, np.float32)}
+    page = bring_file(visit(), network(nodes, weights).SerializeToString())
+    assert "Its answers go from -1 to 1 and are clipped" in said(page)
+
+
+def test_a_removed_network_is_gone_with_its_folder(tmp_path):
+    page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    (folder,) = folders(tmp_path)
+    page.button(key=f"remove-{folder.name}").click().run()
+    assert not page.exception
+    assert not folders(tmp_path)
+    assert folder.name not in page.selectbox(key="draw_model").options
+    assert page.selectbox(key="draw_model").value != folder.name
+
+
+def test_a_network_that_was_given_up_leaves_the_lists_without_an_error(tmp_path):
+    page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    cached.get_brought().forget(page.session_state.brought_owner, "own-")
+    assert not folders(tmp_path)
+    page.run()
+    assert not page.exception
+    assert "my net" not in page.selectbox(key="draw_model").options
+    assert "my net is no longer here" in said(page)
+
+
+def test_what_was_loaded_of_a_deleted_network_is_given_up(tmp_path):
+    page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    (folder,) = folders(tmp_path)
+    card = cached.read_card(folder)
+    loaded = cached.get_predictor(card)
+    assert cached.get_predictor(card) is loaded
+    page.button(key=f"remove-{folder.name}").click().run()
+    assert not cached.deleted_networks
+    with pytest.raises(cached.ModelError, match="missing"):
+        cached.get_predictor(card)
+
+
+def test_a_fourth_network_takes_the_place_of_the_oldest(tmp_path):
+    page = visit()
+    for number in range(4):
+        bring_file(page, NETWORKS["keras_dense"]().SerializeToString(), f"net {number}.onnx")
+    assert len(folders(tmp_path)) == own_networks.MOST == 3
+    assert page.selectbox(key="draw_model").options[:4] == ["net 3", "net 2", "net 1", "U-Net"]
+
+
+def test_the_networks_of_all_visitors_share_one_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(cached, "BROUGHT_LIMIT", 70_000)
+    first, second = visit(), visit()
+    # 16,000 to 79,000 bytes each.
+    bring_file(first, NETWORKS["keras_dense"]().SerializeToString())
+    assert len(folders(tmp_path)) == 1
+    bring_file(second, NETWORKS["keras_dense"]().SerializeToString())
+    assert len(folders(tmp_path)) == 1
+    assert not first.run().exception
+
+
+def test_a_full_disk_is_said(monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(own_networks.Path, "mkdir", full)
+    page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    assert "no room" in said(page)
+
+
+@pytest.mark.parametrize(
+    ("file_name", "title"),
+    [
+        ("best_model-2.onnx", "best model-2"),
+        ("C:\\nets\\mine.onnx", "mine"),
+        ("../../etc/passwd.onnx", "passwd"),
+        ("**bold** [a](b) <script>.onnx", "bold a (b) script"),
+        ("$x$ `code` :red[x].onnx", "x code red x"),
+        (".onnx", "Own network"),
+        ("a" * 200 + ".onnx", "a" * 40),
+    ],
+)
+def test_the_title_is_the_name_of_the_file_without_markup(file_name, title):
+    shown = own_networks._title(file_name)
+    assert shown == title
+
+
+def test_it_is_looked_into_as_any_other(tmp_path):
+    page = bring_file(visit(), NETWORKS["skips"]().SerializeToString())
+    inside = visit("inside", before=page)
+    assert not inside.exception
+    (folder,) = folders(tmp_path)
+    assert inside.selectbox(key="inside_model").value == folder.name
+    # Behind its first activation.
+    assert inside.selectbox(key="inside_layer").value == "conv_1"
+    for layer in ("averagepool_1", "resize_1", "concat_2", "clip_1"):
+        inside.selectbox(key="inside_layer").select(layer).run()
+        assert not inside.exception
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("section", ["layers", "window"])
+def test_every_section_that_asks_for_a_network_takes_it(name, section):
+    page = bring_file(visit(), NETWORKS[name]().SerializeToString())
+    inside = visit("inside", before=page)
+    inside.session_state["inside"] = section
+    inside.run()
+    assert not inside.exception
+    assert not inside.error
+    if section == "window" and name in ("pytorch_dense", "keras_dense", "bottleneck"):
+        assert "no convolution or pooling" in said(inside)
+
+
+def test_the_browser_runs_what_it_has_steps_for(tmp_path):
+    page = visit()
+    for name in ("keras_dense", "pytorch_unet"):
+        bring_file(page, NETWORKS[name]().SerializeToString())
+    for folder in folders(tmp_path):
+        assert cached.get_packed(cached.read_card(folder)) is not None
+    bring_file(page, NETWORKS["skips"]().SerializeToString())
+    packed = [cached.get_packed(cached.read_card(folder)) for folder in folders(tmp_path)]
+    assert packed.count(None) == 1
+
+
+def test_the_words_for_the_file_name_are_those_that_are_checked():
+    with pytest.raises(Refused, match="Only ONNX files"):
+        brought.check(b"x", "cat.png")
+    assert str(brought.LARGEST) in bring_network.WORDS
