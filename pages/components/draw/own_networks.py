@@ -23,7 +23,7 @@ MOST = 3  # of one visitor; a further one takes the place of the oldest
 LONGEST_TITLE = 40
 SIDE = TASK.input.size
 # A network whose answers leave [0, 1] by more was made for another range.
-ROUNDING = 0.05
+OVERSHOOT = 0.25
 
 
 def keep(taken: Brought, file_name: str) -> Card:
@@ -80,11 +80,11 @@ def forget(folder: Path) -> None:
 
 def range_words(taken: Brought) -> str:
     """Return a sentence where the answers leave the range of pictures; else nothing."""
-    if taken.lowest >= -ROUNDING and taken.highest <= 1 + ROUNDING:
+    if taken.lowest >= -OVERSHOOT and taken.highest <= 1 + OVERSHOOT:
         return ""
     return (
-        f"Its answers go from {taken.lowest:.2g} to {taken.highest:.2g} and are clipped to 0 and "
-        "1: pictures here go from 0, black, to 1, white, and it is given such."
+        f"Its answers go from {taken.lowest:.2g} to {taken.highest:.2g}. Pictures here go from 0, "
+        "black, to 1, white, so they are clipped; perhaps it was trained on another range."
     )
 
 

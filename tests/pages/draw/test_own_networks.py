@@ -102,7 +102,7 @@ def test_answers_of_another_range_are_said():
     nodes = [node("Mul", "x w", "m"), node("Sub", "m one", "y")]
     weights = {"w": np.array(2, np.float32), "one": np.array(1, np.float32)}
     page = bring_file(visit(), network(nodes, weights).SerializeToString())
-    assert "Its answers go from -1 to 1 and are clipped" in said(page)
+    assert "Its answers go from -1 to 1. Pictures here go from 0" in said(page)
 
 
 def test_a_removed_network_is_gone_with_its_folder(tmp_path):
