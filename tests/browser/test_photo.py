@@ -247,6 +247,21 @@ def test_after_a_restart_of_the_server_the_page_says_that_pictures_are_gone(
         page.reload()
         expect(page.get_by_text("started again")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text("mine.png")).to_have_count(0)
+        upload(page, tmp_path / "mine.png")
+        assert shown(page, coffee(60))
+        expect(page.get_by_text("started again")).to_have_count(0)
+        # Who adds another one at once is told of the first, too.
+        server.stop()
+        server = AppServer(ROOT / "app.py", log, port)
+        server.wait_until_healthy()
+        wait_until_idle(page)
+        coffee(80).save(tmp_path / "other.png")
+        upload(page, tmp_path / "other.png")
+        assert shown(page, coffee(80))
+        expect(page.get_by_text("started again")).to_be_visible(timeout=PATIENCE)
+        page.get_by_role("button", name="Remove").click()
+        expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("started again")).to_have_count(0)
     finally:
         server.stop()
 

@@ -81,10 +81,10 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
   setStateValue("word", word);
   if (data.known) {
     const held = JSON.parse(kept(HELD) ?? "null");
-    if (held?.count && !data.count && held.server !== data.server) {
-      // Said again after a reload, until there are pictures again.
-      if (data.gone !== held.count) setTriggerValue("gone", held.count);
-    } else {
+    const lost = held?.count && held.server !== data.server;
+    // Said again after a reload, until there are pictures again.
+    if (lost && !data.told) setTriggerValue("gone", held.count);
+    if (!lost || (data.count && data.told)) {
       keep(HELD, JSON.stringify({ count: data.count, server: data.server }));
     }
   }

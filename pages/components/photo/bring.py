@@ -30,13 +30,13 @@ def watch_tab(
     shown: bool,
     known: bool,
     count: int,
-    gone: int,
+    told: bool,
     taken: list[tuple[str, str]],
 ) -> Said:
     """Draw the button, where it is ``shown``, and return what the browser says.
 
     ``limit`` is the largest size of a file in bytes.  ``known`` says that the tab's word was
-    heard, ``count`` how many pictures are here for it, and ``gone`` how many it lost.
+    heard, ``count`` how many pictures are here for it, and ``told`` that it lost some.
     ``taken`` are the files that can leave the uploader: a word of its own for each, and its name.
     """
     data = {
@@ -44,7 +44,7 @@ def watch_tab(
         "shown": shown,
         "known": known,
         "count": count,
-        "gone": gone,
+        "told": told,
         "taken": taken,
         "server": _SERVER,
     }

@@ -99,7 +99,7 @@ def _draw_uploader(source: str) -> None:
             source == "upload",
             "photo_word" in st.session_state,
             len(own.tab().pictures),
-            st.session_state.get("photo_gone", 0),
+            "photo_gone" in st.session_state,
             _taken_in_uploader(),
         )
     if said.word and st.session_state.get("photo_word") != said.word:
@@ -122,7 +122,7 @@ def _say_what_happened(source: str) -> None:
     for sentence in chain(*refused):
         st.error(sentence, icon=":material/broken_image:")
     gone = st.session_state.get("photo_gone", 0)
-    if gone and source != "sample" and not own.pictures():
+    if gone and source != "sample":
         words = ("your picture went", "it") if gone == 1 else (f"your {gone} pictures went", "them")
         st.warning(GONE.format(*words), icon=":material/restart_alt:")
     undo = st.session_state.get("photo_undo")
@@ -251,7 +251,7 @@ def _take(files: list, taking: Taking, source: str = "upload") -> None:
             shot.name = f"camera-{number}.jpg"
     new, refused = own.bring(there)
     st.session_state.photo_refused = refused + [LOST] * (len(there) < len(files))
-    st.session_state.photo_gone = 0
+    _forget_gone()
     if new and (source, new[0].digest) != before.shown:
         st.session_state.photo_source = source
         st.session_state.photo_shown = new[0].digest
@@ -293,7 +293,14 @@ def _remove(digest: str | None = None) -> None:
     """Forget a picture, or all; a callback."""
     own.remove_all() if digest is None else own.remove(digest)
     st.session_state.photo_refused = st.session_state.photo_too_large = []
+    _forget_gone()
     _forget_undo()
+
+
+def _forget_gone() -> None:
+    """Say no more of what is gone; that it was said stays known."""
+    if "photo_gone" in st.session_state:
+        st.session_state.photo_gone = 0
 
 
 def _forget_undo() -> None:
