@@ -100,7 +100,7 @@ def make_plan(network: OpenedNetwork) -> tuple[dict, np.ndarray]:
             steps[sources[0]]["name"] = layer.name
             place[layer.name] = sources[0]
             continue
-        if layer.kind in ("Dropout", "Clip"):  # The browser clips each answer anyway.
+        if layer.kind in ("Dropout", "Clip"):  # The browser clips each answer itself.
             place[layer.name] = sources[0]
             continue
         step = {"name": layer.name, "op": _operation(network, layer), "from": sources}

@@ -177,13 +177,13 @@ def residual() -> onnx.ModelProto:
 
 
 def skips() -> onnx.ModelProto:
-    """A small U-Net: pooling, nearest and bilinear enlarging, two joins of channels."""
+    """A small U-Net: ReLU6, pooling, nearest and bilinear enlarging, two joins of channels."""
     nodes = [
         node("Conv", "x w1 b1", "c1", pads=[1] * 4),
         node("Relu", "c1", "r1"),
         node("AveragePool", "r1", "p1", kernel_shape=[2, 2], strides=[2, 2]),
         node("Conv", "p1 w2 b2", "c2", pads=[2] * 4, dilations=[2, 2]),
-        node("Elu", "c2", "r2"),
+        node("Clip", "c2 zero six", "r2"),
         node("MaxPool", "r2", "p2", kernel_shape=[2, 2], strides=[2, 2]),
         node(
             "Resize",
@@ -209,6 +209,7 @@ def skips() -> onnx.ModelProto:
         "twice": np.array([1, 1, 2, 2], np.float32),
         "zero": np.array(0, np.float32),
         "one": np.array(1, np.float32),
+        "six": np.array(6, np.float32),
     }
     return network(nodes, weights)
 
@@ -217,7 +218,7 @@ def bottleneck() -> onnx.ModelProto:
     """Convolutions, a code of eight numbers by way of planar flattening, and back."""
     nodes = [
         node("Conv", "x w1 b1", "c1", pads=[1] * 4, strides=[4, 4]),
-        node("Tanh", "c1", "h1"),
+        node("Elu", "c1", "h1"),
         node("Flatten", "h1", "f"),
         node("Gemm", "f w2 b2", "code", transB=1),
         node("Gemm", "code w3 b3", "wide", transB=1),

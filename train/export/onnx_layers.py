@@ -65,7 +65,8 @@ LEARNED = _names(
 NEUTRAL = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}  # Dividing by it, subtracting it.
 ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid"}
 # The kinds that screens know from Keras; others keep the name of the operator.
-KINDS = {"Relu": "ReLU", "Concat": "Concatenate"}
+# "Clip" is what ends a network here, between 0 and 1; a file's own may have other limits.
+KINDS = {"Relu": "ReLU", "Concat": "Concatenate", "Clip": "Limit"}
 NAMES = {
     "Conv2D": "conv",
     "Conv2DTranspose": "transposed",
@@ -301,7 +302,7 @@ class _Rebuilding:
     def _end(self) -> str:
         """Return the layer that has the answer, one that clips it where nothing else does."""
         before = self._layers(self.output)
-        if len(before) == 1 and before[0] != IMAGE and self._is_sigmoid(before[0]):
+        if len(before) == 1 and before[0] != IMAGE and self._is_within_range(before[0]):
             return before[0]
         spans = _whole(ANSWER, [self.rows[name] for name in before])
         if len(before) == 1 and self.rows[before[0]].layer.shape == ANSWER:
@@ -310,12 +311,15 @@ class _Rebuilding:
         self._add(Row(clip, self.output, planar=False, spans=spans))
         return clip.name
 
-    def _is_sigmoid(self, name: str) -> bool:
-        """Whether the values of a layer are those of a sigmoid, perhaps in other places."""
-        layer = self.rows[name].layer
-        while layer.kind in ("Reshape", "FoldByMap", "Move") and len(layer.inputs) == 1:
-            layer = self.rows[layer.inputs[0]].layer
-        return layer.activation == "sigmoid" or layer.kind == "Sigmoid"
+    def _is_within_range(self, name: str) -> bool:
+        """Whether the values of a layer cannot leave [0, 1]; they may have been moved since."""
+        row = self.rows[name]
+        while row.layer.kind in ("Reshape", "FoldByMap", "Move") and len(row.layer.inputs) == 1:
+            row = self.rows[row.layer.inputs[0]]
+        if row.layer.kind == "Limit" and row.node is not None:
+            limits = [self.constants.get(each) for each in row.node.input[1:]]
+            return len(limits) == 2 and None not in limits and limits == [0, 1]
+        return row.layer.activation == "sigmoid" or row.layer.kind == "Sigmoid"
 
     # What a layer is
 

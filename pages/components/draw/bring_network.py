@@ -32,6 +32,7 @@ def show_bring(cards: dict[str, Card]) -> None:
     for title in own_networks.given_up():
         st.session_state.own_answer = False, f"{title} is no longer here. Bring it again."
     with st.popover("Your own network", icon=":material/upload:", key="own_network"):
+        _show_answer()  # Above all else, where it is seen on a phone too.
         st.markdown(WORDS)
         key = f"own_file_{st.session_state.get('own_round', 0)}"
         st.file_uploader(
@@ -42,7 +43,6 @@ def show_bring(cards: dict[str, Card]) -> None:
             on_change=_take,
             args=(key,),
         )
-        _show_answer()
         for folder in own_networks.brought():
             if folder.name in cards:
                 _show_row(folder, cards[folder.name])

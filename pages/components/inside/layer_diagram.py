@@ -47,6 +47,7 @@ KINDS = {
     "Move": ("Moved or cropped", "other"),
     "FlattenByMap": ("Flatten to a list, map after map", "other"),
     "FoldByMap": ("Fold into maps, map after map", "other"),
+    "Limit": ("Clipped", "other"),
     "Clip": ("Clipped to 0 and 1", "other"),
 }
 LEGEND = {

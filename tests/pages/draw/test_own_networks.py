@@ -190,7 +190,7 @@ def test_it_is_looked_into_as_any_other(tmp_path):
     assert inside.selectbox(key="inside_model").value == folder.name
     # Behind its first activation.
     assert inside.selectbox(key="inside_layer").value == "conv_1"
-    for layer in ("averagepool_1", "resize_1", "concat_2", "clip_1"):
+    for layer in ("averagepool_1", "resize_1", "concat_2", "limit_2"):
         inside.selectbox(key="inside_layer").select(layer).run()
         assert not inside.exception
 

@@ -59,6 +59,7 @@ def worked_out(network, layer, given, weights):
         "Concatenate": lambda: np.concatenate(given, axis=-1),
         "Add": lambda: given[0] + given[1],
         "Clip": lambda: np.clip(values, 0, 1),
+        "Elu": lambda: np.where(values > 0, values, np.exp(values) - 1),
         "AveragePool": lambda: values.reshape(len(values), *sum(halves(values), ()), -1).mean(
             (2, 4)
         ),
@@ -90,7 +91,15 @@ def transposed(values, layer, weights):
     return wide[:, size : size + rows, size : size + columns] + weights.get("bias", 0)
 
 
-UNKNOWN_HERE = {"InputLayer", "Conv", "ConvTranspose", "LeakyRelu", "Elu", "Resize", "BatchNorm"}
+UNKNOWN_HERE = {
+    "InputLayer",
+    "Conv",
+    "ConvTranspose",
+    "LeakyRelu",
+    "Limit",
+    "Resize",
+    "BatchNorm",
+}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -152,6 +161,17 @@ def test_maps_flattened_one_after_the_other_are_not_taken_for_pixels():
     network, _ = rebuilt("bottleneck")
     assert "FlattenByMap" in kinds(network)
     assert "FoldByMap" in kinds(network)
+    with pytest.raises(ValueError, match="the browser has steps for"):
+        pack(network)
+
+
+def test_the_limits_of_a_file_are_not_taken_for_the_end():
+    network, _ = rebuilt("skips")
+    assert [layer.kind for layer in network.layers.values()].count("Limit") == 2
+    # It ends with limits of 0 and 1 already.
+    assert "Clip" not in kinds(network)
+    clipped = list(network.layers.values())[-1]
+    assert clipped.name == "limit_2"
     with pytest.raises(ValueError, match="the browser has steps for"):
         pack(network)
 
