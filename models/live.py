@@ -113,6 +113,17 @@ def make_plan(network: OpenedNetwork) -> tuple[dict, np.ndarray]:
     return {"border": int(np.abs(taps).max(initial=0)), "steps": steps}, weights.joined()
 
 
+def step_names(network: OpenedNetwork) -> set[str]:
+    """Return the names of the layers whose values the plan has."""
+    names: set[str] = set()
+    for layer in network.layers.values():
+        if layer.kind in ("BatchNormalization", "ReLU"):
+            names -= set(layer.inputs)
+        if layer.kind not in ("Dropout", "Clip"):
+            names.add(layer.name)
+    return names
+
+
 class _Weights:
     """The weights of all steps, one after the other."""
 

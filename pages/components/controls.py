@@ -5,6 +5,7 @@ Their keys begin with the ``prefix`` of the page, whose table of settings has fi
 
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -51,6 +52,23 @@ def ready_digit(name: str, pen: float = PEN) -> np.ndarray:
     digit = fit_drawing(render(name, RENDERED, RENDERED * pen))
     digit.flags.writeable = False
     return digit
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """A digit ``picture`` with noise, clipped to [0, 1], what it was made of, and its slider."""
+
+    clean: np.ndarray
+    picture: np.ndarray
+    kind: NoiseKind
+    strength: float
+    seed: int
+    slider: str
+
+    @property
+    def words(self) -> str:
+        """Return the noise as the middle of a sentence."""
+        return f"{self.kind.title} noise, strength {self.strength:g}"
 
 
 def pick_noise(prefix: str) -> tuple[NoiseKind, float]:

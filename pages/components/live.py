@@ -3,17 +3,21 @@
 Pictures are ``(H, W, C)``, ``float32`` in [0, 1].
 """
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
 from scipy.special import ndtr
 
 from imaging.noise import NoiseKind
+from imaging.pixels import to_pixels
 from models.catalogue import PRETRAINED, Card
-from models.live import STATIC, packed_name
+from models.inspection.network import OpenedNetwork
+from models.live import HALF_ABOVE, STATIC, packed_name, step_names
 from pages.components.cached import get_packed
 from pages.components.component import loader
+from pages.components.controls import Noisy
 from pages.components.viewer import Preview
 
 _follow = st.components.v2.component(
@@ -37,10 +41,7 @@ def preview_noise(
     """
     if card is None or kind.pattern is None:
         return None
-    numbers = kind.pattern(shape, np.random.default_rng(seed))
-    parts = {"numbers": numbers}
-    if kind.quantiles:
-        parts["quantiles"] = ndtr(numbers.astype(np.float64))
+    parts = _pattern(kind, seed, shape)
     network = _address(card)
     if network is None:
         packed = get_packed(card)
@@ -71,6 +72,97 @@ def preview_blend(
     return Preview({"how": "photos", "sliders": sliders, "gain": gain}, {"denoised": denoised})
 
 
+def follow_layer(
+    noisy: Noisy,
+    card: Card,
+    network: OpenedNetwork,
+    layer: str,
+    scale: str,
+    looked_at: Sequence[str],
+    shown: Sequence[int],
+    gallery: str,
+) -> None:
+    """Let the browser draw a layer's maps itself while the strength of the noise is dragged.
+
+    ``looked_at`` are the layers besides that the ``scale`` depends on, ``shown`` the numbers of the
+    maps in the order in which they stand in the ``gallery``, a CSS selector.
+    """
+    if not {layer, *looked_at} <= step_names(network):
+        return
+    height, width, _ = network.layers[layer].shape
+    about = {
+        "how": "layers",
+        "layer": layer,
+        "scale": scale,
+        "stored": list(looked_at),
+        "shown": list(shown),
+        "places": {
+            str(channel): f"{gallery} > :nth-child({place})"
+            for place, channel in enumerate(shown, start=1)
+        },
+        # As ``beside`` of pages/components/inside/layers.py puts them.
+        "width": 2 * width + max(1, height // 14),
+        "height": height,
+        "tolerance": 1 if card.parameters <= HALF_ABOVE else 3,
+    }
+    _follow_noise("layer_live", about, noisy, card)
+
+
+def follow_skips(
+    noisy: Noisy, card: Card, switches: Mapping[str, tuple[str, bool]], gallery: str
+) -> None:
+    """Let the browser run a U-Net while the strength of the noise or a switch is moved.
+
+    ``switches`` are keys and values of the switches of the skip connections; ``gallery`` is the CSS
+    selector of five pictures: original, noisy, as trained, with the settings, what is left.
+    """
+    titles = ("Noisy", "As trained", "With your settings", "Residual")
+    about = {
+        "how": "skips",
+        "sliders": {name: _slider(key, float(on)) for name, (key, on) in switches.items()},
+        "places": {
+            title: f"{gallery} > :nth-child({place})" for place, title in enumerate(titles, start=2)
+        },
+        "width": card.size,
+        "height": card.size,
+    }
+    _follow_noise("skips_live", about, noisy, card)
+
+
+def _follow_noise(key: str, about: dict, noisy: Noisy, card: Card) -> None:
+    """Mount what follows the sliders; nothing where the browser lacks the network or the noise."""
+    network = _address(card)
+    if network is None or noisy.kind.pattern is None:
+        return
+    clean = to_pixels(noisy.clean)
+    parts = {"original": clean, **_pattern(noisy.kind, noisy.seed, clean.shape)}
+    strength = {"strength": _slider(noisy.slider, noisy.strength)}
+    data = about | {
+        "sliders": strength | about.get("sliders", {}),
+        "kind": noisy.kind.name,
+        "network": network,
+        "parts": [
+            {
+                "name": name,
+                "type": values.dtype.name,
+                "content": base64.b64encode(values.tobytes()).decode(),
+            }
+            for name, values in parts.items()
+        ],
+    }
+    _follow(key=key, data=data, on_blocked_change=lambda: None)
+
+
+def _pattern(kind: NoiseKind, seed: int, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Return the random numbers behind a noise, as the browser needs them."""
+    assert kind.pattern is not None
+    numbers = kind.pattern(shape, np.random.default_rng(seed))
+    parts = {"numbers": numbers}
+    if kind.quantiles:
+        parts["quantiles"] = ndtr(numbers.astype(np.float64))
+    return parts
+
+
 def follow_code(
     sliders: Mapping[str, float], place: str, card: Card, code: str, reader: Card | None
 ) -> None:
@@ -87,7 +179,8 @@ def follow_code(
         "sliders": {key: _slider(key, value) for key, value in sliders.items()},
         "places": {"Decoded": place},
         "title": "Decoded",
-        "side": card.size,
+        "width": card.size,
+        "height": card.size,
         "network": network,
         "start": code,
         "reader": reader and _address(reader),

@@ -34,12 +34,15 @@ async function load(name, content) {
   return new Network(new Uint8Array(await new Response(file).arrayBuffer()), compiled);
 }
 
-/** Peak signal-to-noise ratio as text, as in `decibel` of pages/components/scores.py. */
-function psnr(clean, other) {
+/** Peak signal-to-noise ratio in dB. */
+export function psnr(clean, other) {
   let sum = 0;
   for (let i = 0; i < clean.length; i += 1) sum += (clean[i] - other[i]) ** 2;
-  return sum ? `${(10 * Math.log10(clean.length / sum)).toFixed(1)} dB` : "∞ dB";
+  return 10 * Math.log10(clean.length / sum);
 }
+
+/** A ratio as text, as in `decibel` of pages/components/scores.py. */
+export const decibel = (ratio) => (ratio === Infinity ? "∞ dB" : `${ratio.toFixed(1)} dB`);
 
 /** What a reader reads as text, as in `as_text` there. */
 export function reading(chances) {
@@ -50,36 +53,48 @@ export function reading(chances) {
 
 export const toLevels = (values) => Uint8Array.from(values, (value) => Math.round(255 * value));
 
-export async function prepare({ preview, pictures, width, height }) {
-  if (!apply[preview.kind]) throw new Error(`no noise called ${preview.kind} here`);
-  const parts = Object.fromEntries(preview.parts.map((part) => [part.name, part]));
+/** Levels of grey -> values in [0, 1]. */
+export const fromLevels = (levels) => Float32Array.from(levels, (level) => level / 255);
+
+/** The parts of a message by name. */
+const byName = (parts) => Object.fromEntries(parts.map((part) => [part.name, part]));
+
+/** `strength` -> a clean picture with the noise of a message. */
+export function degrader({ kind, parts }, clean, width, height) {
+  if (!apply[kind]) throw new Error(`no noise called ${kind} here`);
   const array = ({ type, content }) => new ARRAYS[type](content.slice().buffer);
-  const [network, reader] = await Promise.all([
-    open(preview.network, parts.network?.content),
-    preview.reader && open(preview.reader),
-  ]);
+  const { numbers, quantiles } = byName(parts);
   const pattern = {
-    numbers: array(parts.numbers),
-    quantiles: parts.quantiles && array(parts.quantiles),
+    numbers: array(numbers),
+    quantiles: quantiles && array(quantiles),
     width,
     height,
   };
+  return (strength) => clip(apply[kind](clean, strength, pattern));
+}
+
+export async function prepare({ preview, pictures, width, height }) {
+  const [network, reader] = await Promise.all([
+    open(preview.network, byName(preview.parts).network?.content),
+    preview.reader && open(preview.reader),
+  ]);
   // Originals come in 256 greys, so their levels are all there is to know of them.
   const original = pictures.find(({ title }) => title === "Original");
   const levels = original?.content ?? new Uint8Array(width * height);
-  const clean = Float32Array.from(levels, (level) => level / 255);
+  const clean = fromLevels(levels);
+  const noisyOf = degrader(preview, clean, width, height);
 
   const picture = (values) => ({
     levels: toLevels(values),
     channels: 1,
     caption: () => {
-      const quality = original && psnr(clean, values);
+      const quality = original && decibel(psnr(clean, values));
       const read = reader && `reader: ${reading(reader.run(values))}`;
       return [quality, read].filter(Boolean).join(" · ");
     },
   });
   return ({ strength }) => {
-    const noisy = clip(apply[preview.kind](clean, strength, pattern));
+    const noisy = noisyOf(strength);
     return { Noisy: picture(noisy), Denoised: picture(clip(network.run(noisy))) };
   };
 }

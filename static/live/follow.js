@@ -6,16 +6,23 @@ const { toImageData } = await import(`../viewer/pixels.js${search}`);
 
 const SETTLED = 500; // Milliseconds until the server's newest pictures are surely on the page.
 
+const write = (lines, texts) =>
+  texts.forEach((text, i) => { if (lines[i]) lines[i].textContent = text; });
+
 const previews = new WeakMap(); // Element of the component -> its preview.
+const servers = new WeakMap(); // Image -> what the server put there.
 
 export function mount({ parentElement, data }) {
   const mark = parentElement.querySelector("span");
   let preview = previews.get(parentElement);
-  if (!preview) {
+  if (preview) {
+    preview.screen = screen(data); // Other pictures may be shown now.
+  } else {
     preview = new Preview(screen(data));
     previews.set(parentElement, preview);
   }
-  preview.follow({ preview: data }).then(
+  const parts = data.parts.map((part) => ({ ...part, content: bytes(part.content) }));
+  preview.follow({ preview: { ...data, parts } }).then(
     () => { mark.dataset.live = preview.now ? "ready" : "off"; },
     (error) => console.info("No live preview:", error), // The server's pictures come as before.
   );
@@ -26,42 +33,44 @@ export function mount({ parentElement, data }) {
   };
 }
 
+/** Base64 -> bytes. */
+const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
 /** The gallery as `Preview` sees it; `places` are the CSS selectors of its items by title. */
-function screen({ places, side }) {
-  const canvas = new OffscreenCanvas(side, side);
+function screen({ places, width, height }) {
+  const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const shown = document.createElement("canvas");
-  Object.assign(shown, { width: side, height: side });
-  const servers = new WeakMap(); // Image -> what the server put there.
-
+  Object.assign(shown, { width, height });
   const find = (title) => {
     const item = document.querySelector(places[title]);
-    return { image: item?.querySelector("img"), words: item?.querySelector("span") };
+    return { image: item?.querySelector("img"), lines: [...(item?.querySelectorAll("span") ?? [])] };
   };
   return {
     settled: SETTLED,
     show(made) {
       for (const [title, { levels, channels, caption }] of Object.entries(made)) {
-        const { image, words } = find(title);
+        const { image, lines } = find(title);
         if (!image) continue;
-        if (!servers.has(image)) servers.set(image, { src: image.src, text: words?.textContent });
-        shown.getContext("2d").putImageData(toImageData(levels, side, side, channels), 0, 0);
+        const texts = lines.map((line) => line.textContent);
+        if (!servers.has(image)) servers.set(image, { src: image.src, texts });
+        shown.getContext("2d").putImageData(toImageData(levels, width, height, channels), 0, 0);
         image.src = shown.toDataURL();
-        if (words) words.textContent = caption();
+        write(lines, [caption()].flat());
       }
     },
     restore() {
       for (const title of Object.keys(places)) {
-        const { image, words } = find(title);
+        const { image, lines } = find(title);
         const before = servers.get(image);
         if (!before) continue;
         image.src = before.src;
-        if (words) words.textContent = before.text;
+        write(lines, before.texts);
       }
     },
     painted(title) {
-      context.drawImage(find(title).image, 0, 0, side, side);
-      return context.getImageData(0, 0, side, side).data;
+      context.drawImage(find(title).image, 0, 0, width, height);
+      return context.getImageData(0, 0, width, height).data;
     },
   };
 }

@@ -7,7 +7,8 @@
  * (WebAssembly with SIMD, a slider, a file) leaves the page as it is without a preview.
  *
  * What is made is up to one file a kind (`how`): digits.js adds noise and runs a network,
- * photos.js blends two photos, code.js runs a decoder alone.  Their `prepare` returns
+ * photos.js blends two photos, code.js runs a decoder alone, layers.js shows a layer's maps and
+ * skips.js a U-Net with switches, which are followed like sliders.  Their `prepare` returns
  * `make(values of the sliders)`, which returns `{ title: { levels, channels, caption, tolerance } }`:
  * 8-bit values, a function that words them, and how many levels they may be off where that is more
  * than one.
@@ -16,6 +17,7 @@
 const { search } = new URL(import.meta.url); // The version, which all files share.
 
 const TOLERANCE = 1; // Grey levels.
+const SWITCHED = "data-selected"; // What Streamlit's switches mark themselves with when on.
 
 let trusted = true; // Until a picture differs from the server's.
 
@@ -24,7 +26,14 @@ function setBack(on) {
   document.documentElement.toggleAttribute("data-previewing", on);
 }
 
-const input = (around) => document.querySelector(`${around} input[type=range]`);
+const input = (around) =>
+  document.querySelector(`${around} :is(input[type=range], input[type=checkbox])`);
+
+/** What a slider or a switch says now, as a number. */
+function valueOf(around) {
+  const it = input(around);
+  return it?.type === "checkbox" ? Number(it.checked) : Number(it?.value);
+}
 
 export class Preview {
   /**
@@ -38,7 +47,10 @@ export class Preview {
     this.screen = screen;
     this.sliders = {};
     this.held = false; // Whether the visitor moves a slider: the server moves them too.
-    this.observer = new MutationObserver(() => { if (this.held) this.moved(); });
+    this.observer = new MutationObserver((changes) => {
+      // A switch changes once it is let go.
+      if (this.held || changes.some((each) => each.attributeName === SWITCHED)) this.moved();
+    });
     this.listeners = new AbortController();
     const options = { capture: true, passive: true, signal: this.listeners.signal };
     const on = (types, act) => {
@@ -64,7 +76,8 @@ export class Preview {
     this.observer.disconnect();
     for (const { around } of all) {
       const slider = input(around);
-      if (slider) this.observer.observe(slider, { attributeFilter: ["value"] });
+      const changing = slider?.closest("label") ?? slider; // The label of a switch says its state.
+      if (changing) this.observer.observe(changing, { attributeFilter: ["value", SWITCHED] });
     }
   }
 
@@ -101,7 +114,7 @@ export class Preview {
     if (!now) return;
     const sliders = Object.entries(now.preview.sliders);
     const values = Object.fromEntries(
-      sliders.map(([name, { around }]) => [name, Number(input(around)?.value)]),
+      sliders.map(([name, { around }]) => [name, valueOf(around)]),
     );
     const key = JSON.stringify(values);
     if (key === now.shown || Object.values(values).some(Number.isNaN)) return;

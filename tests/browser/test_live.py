@@ -312,9 +312,94 @@ def test_the_decoder_follows_the_numbers_of_the_code(app_url, open_page):
     assert item.inner_text() == words
 
 
+@pytest.mark.parametrize(
+    ("settings", "tolerance"),
+    [
+        ("inside_model=conv-32-32", 1),
+        ("inside_model=conv-32-32&inside_scale=unit&inside_noise=poisson", 1),
+        ("inside_model=unet&inside_scale=global&inside_noise=block", 3),
+    ],
+)
+def test_the_maps_of_a_layer_follow_the_strength(app_url, open_page, settings, tolerance):
+    page = open_page(f"{app_url}/inside?inside=layers&{settings}")
+    page.locator("span[data-live=ready]").wait_for(state="attached", timeout=30_000)
+    items = page.locator(".st-key-feature-maps .lab-gallery > div")
+    before = [decoded(item) for item in items.all()]
+    box = page.locator(".st-key-inside_strength input[type=range]").bounding_box()
+    x, y = box["x"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 50, y, steps=6)
+    expect(items.first.locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
+    page.wait_for_timeout(500)
+    previewed = {words_of(item)[0]: (decoded(item), words_of(item)) for item in items.all()}
+    assert off([each for each, _ in previewed.values()], before) > 10
+    page.mouse.up()
+    expect(items.first.locator("img")).to_have_attribute("src", re.compile("^data:image/webp"))
+    wait_until_idle(page)
+    settled = [item for item in items.all() if words_of(item)[0] in previewed]
+    assert len(settled) > len(before) / 2  # The strongest maps are shown, which may be others now.
+    for item in settled:
+        picture, words = previewed[words_of(item)[0]]
+        assert off([decoded(item)], [picture]) <= tolerance
+        assert words_of(item) == words
+    # The browser compared all of it with the server's, and goes on.
+    page.wait_for_timeout(700)
+    expect(page.locator("span[data-live=ready]")).to_have_count(1)
+
+
+def words_of(item: Locator) -> list[str]:
+    return item.inner_text().splitlines()
+
+
+def test_a_u_net_follows_its_switches_and_the_strength(app_url, open_page):
+    page = open_page(f"{app_url}/inside?inside=skips")
+    page.locator("span[data-live=ready]").wait_for(state="attached", timeout=30_000)
+    items = page.locator(".st-key-skips-answers .lab-gallery > div")
+    page.evaluate(
+        """() => {
+            window.shown = [];
+            const watched = document.querySelector('.st-key-skips-answers');
+            new MutationObserver((changes) => changes.forEach(({target}) => {
+                const item = target.closest?.('[role=listitem]');
+                if (item && target.src) window.shown.push([item.innerText, target.src]);
+            })).observe(watched, { attributes: true, attributeFilter: ['src'], subtree: true });
+        }"""
+    )
+    page.get_by_text("28 × 28, the finest").click()
+    expect(items.nth(3)).to_contain_text(re.compile(r"-\d+\.\d dB"))
+    wait_until_idle(page)
+    previewed = {words.splitlines()[0]: (words, src) for words, src in page.evaluate("shown")}
+    assert set(previewed) == {"Noisy", "As trained", "With your settings", "Residual"}
+    for item in items.all()[1:]:
+        words, src = previewed[words_of(item)[0]]
+        assert src.startswith("data:image/png")
+        assert item.locator("img").get_attribute("src").startswith("data:image/webp")
+        assert off([decoded(item)], [grey_of(src)]) <= 1
+
+    box = page.locator(".st-key-inside_strength input[type=range]").bounding_box()
+    x, y = box["x"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 50, y, steps=6)
+    expect(items.nth(3).locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
+    page.wait_for_timeout(500)
+    expect(page.locator(".st-key-settled_ranking")).to_have_css("opacity", "0.35")
+    followed = [(decoded(item), item.inner_text()) for item in items.all()[1:]]
+    page.mouse.up()
+    expect(items.nth(3).locator("img")).to_have_attribute("src", re.compile("^data:image/webp"))
+    wait_until_idle(page)
+    for item, (picture, words) in zip(items.all()[1:], followed, strict=True):
+        assert off([decoded(item)], [picture]) <= 1
+        assert item.inner_text() == words
+
+
 def decoded(item: Locator) -> np.ndarray:
     """The grey levels of a picture of a gallery."""
-    url = item.locator("img").get_attribute("src")
+    return grey_of(item.locator("img").get_attribute("src"))
+
+
+def grey_of(url: str) -> np.ndarray:
     with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as file:
         return np.asarray(file.convert("L")).astype(int)
 

@@ -7,9 +7,10 @@ import struct
 import numpy as np
 import pytest
 
-from models.catalogue import find_card
+from models.catalogue import find_card, load_catalogue
 from models.inspection.network import load_inside
-from models.live import FORMAT, make_plan, pack, packed_name, write_packed
+from models.live import FORMAT, make_plan, pack, packed_name, step_names, write_packed
+from models.tasks.digits import DIGIT_SETS
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,14 @@ def test_packing_again_replaces_what_was_there_and_nothing_else(tmp_path):
         path.write_bytes(b"old")
     path = write_packed(card, tmp_path)
     assert {each.name for each in tmp_path.iterdir()} == {path.name, longer.name}
+
+
+@pytest.mark.parametrize(
+    "card",
+    [each for each in load_catalogue().values() if each.data in DIGIT_SETS],
+    ids=lambda card: card.name,
+)
+def test_the_names_of_the_steps_are_known_without_their_weights(card):
+    network = load_inside(card)
+    plan, _ = make_plan(network)
+    assert step_names(network) == {step["name"] for step in plan["steps"]}

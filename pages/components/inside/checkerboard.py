@@ -58,7 +58,8 @@ SOURCE = (
 def show(digit: np.ndarray) -> None:
     """Write the section for this clean digit."""
     # Ask
-    noisy, noise = pick_noisy(digit)
+    picked = pick_noisy(digit)
+    noisy, noise = picked.picture, picked.words
     networks = {name: get_inside(get_card(name)) for name in NETWORKS}
 
     # Compute

@@ -166,7 +166,8 @@ def _show_walk(network: OpenedNetwork, digit: np.ndarray) -> None:
 @st.fragment
 def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) -> None:
     network = get_inside(card)
-    noisy, noise = shared.pick_noisy(digit)
+    picked = shared.pick_noisy(digit)
+    noisy, noise = picked.picture, picked.words
     method = widgets.segmented_control(
         "Map",
         list(MAPS),

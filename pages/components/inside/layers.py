@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from models.catalogue import Card
 from models.inspection.layer import IMAGE, Layer
 from models.inspection.network import OpenedNetwork
 from pages.components import widgets
@@ -30,6 +31,7 @@ from pages.components.inside.shared import (
     pick_noisy,
 )
 from pages.components.layout import flush_to_browser
+from pages.components.live import follow_layer
 
 WORDS = (
     "A convolution is a set of filters, and each filter makes one map: it is bright where the "
@@ -99,7 +101,7 @@ def show(digit: np.ndarray) -> None:
     show_about(layer)
 
     # Show
-    show_answers(network, layer, digit)
+    show_answers(card, network, layer, digit)
     explain(WORDS if has_filters(network) else DENSE_WORDS, TERMS, SOURCE)
     show_table(network)
 
@@ -110,15 +112,15 @@ def has_filters(network: OpenedNetwork) -> bool:
 
 
 @st.fragment
-def show_answers(network: OpenedNetwork, layer: Layer, digit: np.ndarray) -> None:
+def show_answers(card: Card, network: OpenedNetwork, layer: Layer, digit: np.ndarray) -> None:
     """Ask for a noise, and draw what the layer answers; all else stays as it is meanwhile."""
     # Ask
-    noisy, noise = pick_noisy(digit)
+    noisy = pick_noisy(digit)
     as_bars = not layer.has_maps and layer.shape[0] <= FEW_NUMBERS
     scale = "layer" if as_bars else pick_scale()
 
     # Compute
-    pictures = np.stack([digit, noisy])
+    pictures = np.stack([digit, noisy.picture])
     wanted = [layer.name, *(network.stored if scale == "global" else ())]
     maps = network.feature_maps(pictures, wanted)
     shades = find_shades(scale, layer.name, maps)
@@ -126,9 +128,17 @@ def show_answers(network: OpenedNetwork, layer: Layer, digit: np.ndarray) -> Non
     # Show
     values = maps[layer.name]
     if as_bars:
-        show_numbers(values, layer, noise)
+        show_numbers(values, layer, noisy.words)
     else:
-        (show_maps if layer.has_maps else show_grid)(values, layer, shades, noise)
+        if layer.has_maps:
+            shown = show_maps(values, layer, shades, noisy.words)
+            looked_at = network.stored if scale == "global" else ()
+            follow_layer(
+                noisy, card, network, layer.name, scale, looked_at, shown,
+                ".st-key-feature-maps .lab-gallery",
+            )  # fmt: skip
+        else:
+            show_grid(values, layer, shades, noisy.words)
         low = "0" if shades.low == 0 else f"{shades.low:.3g}, grey is 0"
         st.caption(SCALE_WORDS[scale].format(low=low, limit=shades.limit))
     flush_to_browser()
@@ -173,8 +183,11 @@ def show_about(layer: Layer) -> None:
         st.metric("MACs", about["macs"], help=TERMS["MACs"])
 
 
-def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> None:
-    """Draw the maps ``(2, H, W, C)`` of the clean and the noisy digit, the strongest first."""
+def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> list[int]:
+    """Draw the maps ``(2, H, W, C)`` of the clean and the noisy digit, the strongest first.
+
+    Returns the numbers of those that are shown.
+    """
     order = strongest_first(values)
     shown = order
     if len(order) > FEW and not st.toggle(
@@ -202,6 +215,7 @@ def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> N
     with st.container(key="feature-maps"):
         st.html(WIDE)
         show_gallery(entries)
+    return shown
 
 
 def show_numbers(values: np.ndarray, layer: Layer, noise: str) -> None:

@@ -78,7 +78,7 @@ def show(digit: np.ndarray) -> None:
 
 @st.fragment
 def _show_answers(order: Order, digit: np.ndarray) -> None:
-    noisy, _ = shared.pick_noisy(digit)
+    noisy = shared.pick_noisy(digit).picture
     show_inputs(order, digit, noisy)
     answers = {
         f"{title}, {ORDER_TITLES[name]}": order.denoise(noisy[np.newaxis], network, name)[0]

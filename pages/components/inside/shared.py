@@ -14,7 +14,7 @@ from models.inspection.network import OpenedNetwork
 from models.inspection.window import convolution_layers, pooling_layers
 from pages.components import controls, widgets
 from pages.components.cached import get_cards
-from pages.components.controls import keep_valid
+from pages.components.controls import Noisy, keep_valid
 from pages.components.draw_settings import fitting
 
 PREFIX = "inside_"
@@ -39,14 +39,15 @@ def pick_digit() -> np.ndarray:
     return controls.pick_digit(PREFIX)
 
 
-def pick_noisy(clean: np.ndarray) -> tuple[np.ndarray, str]:
-    """Ask for a noise; return the digit with it, clipped to [0, 1], and the noise in words."""
+def pick_noisy(clean: np.ndarray) -> Noisy:
+    """Ask for a noise; return the digit with it."""
     noise_box, seed_box = st.columns([5, 3], gap="medium", vertical_alignment="bottom")
     with noise_box:
         kind, strength = controls.pick_noise(PREFIX)
     with seed_box, st.container(horizontal=True, vertical_alignment="bottom"):
         seed = controls.pick_seed(PREFIX)
-    return corrupt(clean, kind, strength, seed), f"{kind.title} noise, strength {strength:g}"
+    noisy = corrupt(clean, kind, strength, seed)
+    return Noisy(clean, noisy, kind, strength, seed, f"{PREFIX}strength")
 
 
 def corrupt(clean: np.ndarray, kind: NoiseKind, strength: float, seed: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from pages.components.explain import PSNR, explain
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.shared import SKIPS, pick_noisy
 from pages.components.layout import GREY, flush_to_browser
+from pages.components.live import follow_skips
 from pages.components.scores import decibel
 
 NETWORK = "unet"
@@ -51,11 +52,13 @@ SIZES = {"skip_1": "28 × 28, the finest", "skip_2": "14 × 14", "skip_3": "7 ×
 def show(digit: np.ndarray) -> None:
     """Write the section for this clean digit."""
     # Ask
-    network = get_inside(get_card(NETWORK))
+    card = get_card(NETWORK)
+    network = get_inside(card)
     st.markdown("**Skip connections**")
     off = set(SKIPS) - set(st.session_state.skips_on)
     on = pick_skips(SIZES, off, "inside", _take_switches)
-    noisy, noise = pick_noisy(digit)
+    picked = pick_noisy(digit)
+    noisy = picked.picture
 
     # Compute
     settings = list(product((True, False), repeat=len(SKIPS)))
@@ -63,9 +66,13 @@ def show(digit: np.ndarray) -> None:
     trained, chosen = settings[0], tuple(name in on for name in SKIPS)
 
     # Show
-    show_answers(digit, noisy, answers[trained], answers[chosen], on, noise)
+    with st.container(key="skips-answers"):
+        show_answers(digit, noisy, answers[trained], answers[chosen], on, picked.words)
+    switches = {name: (f"inside_{name}", name in on) for name in SKIPS}
+    follow_skips(picked, card, switches, ".st-key-skips-answers .lab-gallery")
     flush_to_browser()
-    show_ranking({each: metrics.psnr(digit, made) for each, made in answers.items()}, chosen)
+    with st.container(key="settled_ranking"):
+        show_ranking({each: metrics.psnr(digit, made) for each, made in answers.items()}, chosen)
     explain(WORDS, TERMS, SOURCE)
 
 
