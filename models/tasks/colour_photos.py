@@ -37,7 +37,6 @@ MOST_HINTS = 100
 WIDEST = 4  # pixels to each side of a hint in training
 REACH = 2  # pixels to each side of a visitor's hint, at the size of the network
 SIDE = 128  # pixels of the shorter side that the network sees
-MULTIPLE = 16
 
 SOURCE = "Zhang et al., SIGGRAPH 2017, with a small U-Net"
 
@@ -166,7 +165,7 @@ def solve(
     share = min(1.0, SIDE / min(height, width))
     small = [max(1, round(side * share)) for side in (height, width)]
     lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., :1] / np.float32(100)
-    missing = [(0, -side % MULTIPLE) for side in small]
+    missing = [(0, -side % network.multiple) for side in small]
     tensors = {"image": np.pad(lightness, (*missing, (0, 0)), mode="edge")[None]}
     if hints:
         tensors["hints"] = _hints(hint or (), (height, width), tensors["image"].shape[1:3], small)

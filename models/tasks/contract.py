@@ -21,6 +21,10 @@ KINDS = ("image", "mask", "instances", "classes", "label", "audio")
 SPLITS = ("train", "validation", "test")
 
 
+class InputError(ValueError):
+    """An input that a task cannot work on; its text is a sentence for visitors, with a way out."""
+
+
 @dataclass(frozen=True)
 class Signal:
     """What an array of a task is.

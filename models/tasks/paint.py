@@ -29,7 +29,6 @@ from models.tasks.colour_photos import load_photos
 from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 from models.tasks.sample_photos import sample_photos
 
-MULTIPLE = 4
 STRENGTH = 0.8  # Where nothing is said; more shows the weave of the network in flat areas.
 PAINTED_PIXELS = 640 * 640  # Larger photos are painted reduced: strokes stay as broad as they are.
 PAINTING_SIDE = 288
@@ -105,7 +104,7 @@ def soft(network: Network, image: np.ndarray, watch: Watch | None = None) -> np.
     small = [max(1, round(side * share)) for side in (height, width)]
     given = image if share == 1 else np.clip(resize(image, *small), 0, 1)
     # Away from the edges, and wide enough for the strided layers.
-    missing = [(8, 8 + -side % MULTIPLE) for side in small]
+    missing = [(8, 8 + -side % network.multiple) for side in small]
     padded = np.pad(given, (*missing, (0, 0)), mode="symmetric" if min(small) > 16 else "edge")
     painted = network(image=padded[None])[0, 8 : 8 + small[0], 8 : 8 + small[1]]
     painted = np.clip(resize(painted, height, width) if share < 1 else painted, 0, 1)

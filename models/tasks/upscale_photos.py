@@ -139,7 +139,7 @@ def solve(
     """Return the picture ``scale`` times larger, ``float32`` in [0, 1].
 
     Raises:
-        ValueError: if it would have too many pixels.
+        InputError: if it would have too many pixels.
     """
     require_room(image, scale)
 
@@ -152,10 +152,10 @@ def solve(
 
 
 def require_room(image: np.ndarray, scale: int) -> None:
-    """Raise ``ValueError`` with a sentence where the enlarged picture would be too large."""
+    """Raise ``InputError`` where the enlarged picture would be too large."""
     height, width = image.shape[:2]
     if height * width * scale**2 > MOST_PIXELS:
-        raise ValueError(
+        raise contract.InputError(
             f"Enlarged by {scale} this picture would have {width * scale} x {height * scale} "
             f"pixels; {MOST_PIXELS // 1_000_000} million are the most. "
             "Choose a smaller factor, or cut a part out."

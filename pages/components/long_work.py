@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from models.picture_queue import Job, QueueFull, Watch
+from models.tasks.contract import InputError
 from pages.components.cached import get_picture_cache, get_picture_queue
 from pages.components.picture_cache import Owner
 
@@ -26,7 +27,8 @@ def result_of(
     """Return what ``work`` makes; None, and progress on the page, while it is not there yet.
 
     Each ``slot`` has one job at a time: asking for another ``name`` gives the old one up.  The
-    page says that it is ``doing`` it, and the sentence ``failed`` if it could not be done.
+    page says that it is ``doing`` it, and why it could not be done: a sentence of the task's, or
+    ``failed``.
     """
     kept = get_picture_cache().get(owner, name)
     if kept is not None:
@@ -55,7 +57,8 @@ def result_of(
         get_picture_cache().put(owner, name, job.result, _size(job.result))
         return job.result
     if job.state == "failed":
-        st.error(failed, icon=":material/error:")
+        said = str(job.error) if isinstance(job.error, InputError) else failed
+        st.error(said, icon=":material/error:")
     else:
         st.info("Cancelled.", icon=":material/cancel:")
     st.button("Start again", key=f"{slot}-restart", on_click=_give_up, args=(slot,))

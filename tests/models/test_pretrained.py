@@ -56,6 +56,15 @@ def test_the_weights_are_those_that_the_card_describes(card):
     assert sha256_of(card.weights) == card.sha256
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (70, 3), (33, 90)], ids=str)
+@by_name([card for card in OF_ANY_SIZE if find_task(card.task).input.kind == "image"])
+def test_a_picture_of_any_shape_gets_an_answer_of_its_size(card, size, rng):
+    task = find_task(card.task)
+    picture = rng.integers(0, 256, (*size, task.input.channels)).astype(np.uint8)
+    answer = load_predictor(card).predict(picture)
+    assert answer.shape[:2] == tuple(task.scale * side for side in size)
+
+
 @by_name([card for card in OF_ANY_SIZE if card.architecture == "unet"])
 def test_each_skip_connection_of_a_unet_can_be_cut(card):
     *outer, _ = card.settings["filters"] if card.settings.get("skips", True) else [None]

@@ -126,6 +126,18 @@ def test_a_link_that_makes_no_sense_is_said_in_a_sentence():
     assert "lots" in said
 
 
+def test_a_picture_too_large_for_the_factor_is_refused_with_a_way_out(monkeypatch):
+    monkeypatch.setattr("models.tasks.upscale_photos.MOST_PIXELS", 100_000)
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    app.query_params.update({"task": "upscale-photos-4", "upscale-photos-4-sample": "rocket"})
+    app.run()
+    end = time.monotonic() + 60
+    while not app.error and not app.table and time.monotonic() < end:
+        time.sleep(0.3)
+        app.run()
+    assert "Choose a smaller factor, or cut a part out." in app.error[0].value
+
+
 def test_without_a_file_the_page_asks_for_one():
     app = AppTest.from_file(PAGE, default_timeout=60)
     app.query_params.update({"source": "upload"})
