@@ -274,6 +274,20 @@ def as_it_is(tensor: np.ndarray) -> np.ndarray:
     return np.clip(tensor, 0, 1)
 
 
+def decided(
+    soft: Callable[[Network, np.ndarray, Watch | None], np.ndarray],
+    decide: Callable[[np.ndarray, Any], np.ndarray],
+) -> Callable[[Network, np.ndarray, Any, Watch | None], np.ndarray]:
+    """Return the ``solve`` of a task whose answers are decided from softer numbers."""
+
+    def solve(
+        network: Network, input: np.ndarray, hint: Any = None, watch: Watch | None = None
+    ) -> np.ndarray:
+        return decide(soft(network, input, watch), hint)
+
+    return solve
+
+
 def with_settings(config: Mapping[str, Any], **settings: object) -> dict[str, Any]:
     """Return the configuration of a recipe with other settings of its network."""
     return {**config, "settings": config["settings"] | settings}

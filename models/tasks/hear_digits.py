@@ -21,7 +21,6 @@ from imaging.audio import BINS, HOP, RATE, mixed, spectrum
 from models.tasks.contract import (
     DataSet,
     Examples,
-    Metric,
     Network,
     Recipe,
     Settings,
@@ -30,6 +29,7 @@ from models.tasks.contract import (
     Watch,
     by_name,
 )
+from models.tasks.read_digits import DIGIT, accuracy
 from models.tasks.spoken_digits import (
     NOTICE,
     WHOLE,
@@ -168,18 +168,9 @@ TASK = Task(
     title="Hear digits",
     description="Says which spoken digit it hears, and how sure it is.",
     input=Signal("audio", rate=RATE),
-    target=Signal("label", labels=tuple("0123456789")),
+    target=DIGIT,
     words=("Digit", "Recording", "Heard"),
-    metrics=(
-        Metric(
-            "accuracy",
-            "Accuracy",
-            "",
-            lambda target, answer: float(np.argmax(answer) == target),
-            "The share of spoken digits that are understood.",
-            decimals=4,
-        ),
-    ),
+    metrics=(accuracy("The share of spoken digits that are understood."),),
     losses=("sparse_categorical_crossentropy",),
     watch=("accuracy",),
     data=by_name([DataSet("spoken-digits", "Spoken digits", load, NOTICE)]),

@@ -84,13 +84,6 @@ def validation(
     return batch(examples, np.arange(min(16, len(examples))), settings, rng)
 
 
-def solve(
-    network: Network, image: np.ndarray, hint: float | None = None, watch: Watch | None = None
-) -> np.ndarray:
-    """Return the painting, ``float32 (H, W, 3)``, of the photo's size; ``hint`` is its strength."""
-    return decide(soft(network, image, watch), hint)
-
-
 def soft(network: Network, image: np.ndarray, watch: Watch | None = None) -> np.ndarray:
     """Return photo and painting side by side, ``(H, W, 6)``.
 
@@ -227,7 +220,7 @@ TASK = contract.Task(
     ),
     batch=batch,
     validation=validation,
-    solve=solve,
+    solve=contract.decided(soft, decide),
     walk="crops",
     recipes=RECIPES,
     baselines=by_name(

@@ -32,23 +32,29 @@ def solve(
     return network(image=np.asarray(picture, np.float32)[np.newaxis])[0]
 
 
+DIGIT = Signal("label", labels=tuple("0123456789"))
+
+
+def accuracy(description: str) -> Metric:
+    """Return the share of examples whose likeliest label is the true one."""
+    return Metric(
+        "accuracy",
+        "Accuracy",
+        "",
+        lambda target, answer: float(np.argmax(answer) == target),
+        description,
+        decimals=4,
+    )
+
+
 TASK = Task(
     name="read-digits",
     title="Read digits",
     description="Says which digit it sees, and how sure it is.",
     input=Signal("image", channels=1, size=SIDE),
-    target=Signal("label", labels=tuple("0123456789")),
+    target=DIGIT,
     words=("Digit", "Picture", "Read"),
-    metrics=(
-        Metric(
-            "accuracy",
-            "Accuracy",
-            "",
-            lambda target, answer: float(np.argmax(answer) == target),
-            "The share of digits that are read correctly.",
-            decimals=4,
-        ),
-    ),
+    metrics=(accuracy("The share of digits that are read correctly."),),
     losses=("sparse_categorical_crossentropy",),
     watch=("accuracy",),
     data={name: data for name, data in DIGIT_SETS.items() if not data.uploaded},

@@ -135,16 +135,6 @@ def decide(shares: np.ndarray, threshold: float | None = None) -> np.ndarray:
     return regions.renumbered(found, regions.SMALLEST)
 
 
-def solve(
-    network: Network,
-    picture: np.ndarray,
-    threshold: float | None = None,
-    watch: Watch | None = None,
-) -> np.ndarray:
-    """Return the numbered cells ``int32 (H, W)`` of a picture of any size, 0 for none."""
-    return decide(soft(network, picture, watch), threshold)
-
-
 def otsu_and_watershed(
     picture: np.ndarray, hint: float | None = None, watch: Watch | None = None
 ) -> np.ndarray:
@@ -309,7 +299,7 @@ TASK = contract.Task(
     ),
     batch=batch,
     validation=validation,
-    solve=solve,
+    solve=contract.decided(soft, decide),
     soft=soft,
     decide=decide,
     walk="crops",

@@ -75,16 +75,6 @@ def decide(shares: np.ndarray, threshold: float | None = None) -> np.ndarray:
     return (shares > (0.5 if threshold is None else threshold)).astype(np.float32)
 
 
-def solve(
-    network: Network,
-    picture: np.ndarray,
-    threshold: float | None = None,
-    watch: Watch | None = None,
-) -> np.ndarray:
-    """Return the roads of a picture of any size, ``float32 (H, W, 1)``, 1 or 0."""
-    return decide(soft(network, picture, watch), threshold)
-
-
 def _crop(
     examples: Examples, index: int, settings: Settings, moves: Moves, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -108,16 +98,8 @@ def _counted(count: Count, target: np.ndarray, answer: np.ndarray) -> np.ndarray
 def _metric(
     name: str, title: str, count: Count, measure: Callable[[np.ndarray], float], description: str
 ) -> contract.Metric:
-    counts = partial(_counted, count)
-    return contract.Metric(
-        name,
-        title,
-        "",
-        lambda target, answer: measure(counts(target, answer)),
-        description,
-        decimals=3,
-        counts=counts,
-        total=measure,
+    return segmentation.summed(
+        name, title, "", partial(_counted, count), measure, description, decimals=3
     )
 
 
@@ -230,7 +212,7 @@ TASK = contract.Task(
     ),
     batch=batch,
     validation=validation,
-    solve=solve,
+    solve=contract.decided(soft, decide),
     soft=soft,
     decide=decide,
     walk="crops",

@@ -170,25 +170,15 @@ def _matrix(target: np.ndarray, answer: np.ndarray) -> np.ndarray:
     return measures.confusion(target, answer, len(CLASSES)).ravel()
 
 
-def _square(counts: np.ndarray) -> np.ndarray:
-    return counts.reshape(len(CLASSES), len(CLASSES))
+def _percent(measure: Callable[[np.ndarray], float], counts: np.ndarray) -> float:
+    return 100 * measure(counts.reshape(len(CLASSES), len(CLASSES)))
 
 
 def _metric(
     name: str, title: str, measure: Callable[[np.ndarray], float], description: str
 ) -> contract.Metric:
-    def total(counts: np.ndarray) -> float:
-        return 100 * measure(_square(counts))
-
-    return contract.Metric(
-        name,
-        title,
-        "%",
-        lambda target, answer: total(_matrix(target, answer)),
-        description,
-        decimals=1,
-        counts=_matrix,
-        total=total,
+    return segmentation.summed(
+        name, title, "%", _matrix, partial(_percent, measure), description, decimals=1
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from imaging.pixels import to_8_bits, to_pixels
-from models.tasks.contract import SPLITS, Examples, Hint, Network, Signal, Watch
+from models.tasks.contract import SPLITS, Examples, Hint, Metric, Network, Signal, Watch
 from models.tiles import in_tiles
 
 NAMES = {"train": "train", "validation": "val", "test": "test"}
@@ -101,6 +101,28 @@ def shares(network: Network, pixels: np.ndarray, watch: Watch | None = None) -> 
         return network(image=whole[np.newaxis])[0, :height, :width]
 
     return in_tiles(pixels, work, watch, network.multiple, dtype=np.float32)
+
+
+def summed(
+    name: str,
+    title: str,
+    unit: str,
+    counts: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    total: Callable[[np.ndarray], float],
+    description: str,
+    decimals: int,
+) -> Metric:
+    """Return a metric of all pixels together: ``total`` of the ``counts`` of every example."""
+    return Metric(
+        name,
+        title,
+        unit,
+        lambda target, answer: total(counts(target, answer)),
+        description,
+        decimals=decimals,
+        counts=counts,
+        total=total,
+    )
 
 
 def class_picture(tensor: np.ndarray, colours: Sequence[str]) -> np.ndarray:

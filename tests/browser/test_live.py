@@ -88,6 +88,18 @@ def released(page: Page, let_go: Callable[[], None]) -> None:
     wait_until_idle(page)
 
 
+def drag_without_a_preview(page: Page) -> None:
+    """Drag the slider: the pictures wait for its release and the server."""
+    before = shown(page)
+    x, y = grab(page)
+    page.mouse.move(x + 60, y, steps=6)
+    page.wait_for_timeout(300)
+    assert page.locator(".viewer").get_attribute("data-preview") is None
+    assert off(shown(page), before) == 0
+    released(page, page.mouse.up)
+    assert off(shown(page), before) > 10
+
+
 def test_pictures_and_words_follow_the_slider_and_are_what_the_server_says_on_release(draw):
     page = draw()
     before = shown(page)
@@ -182,15 +194,7 @@ def test_another_noise_and_network_are_previewed_once_they_are_chosen(draw):
 
 
 def test_a_filter_waits_for_the_server(draw):
-    page = draw("?model=median", ready=False)
-    x, y = grab(page)
-    before = shown(page)
-    page.mouse.move(x + 60, y, steps=6)
-    page.wait_for_timeout(300)
-    assert page.locator(".viewer").get_attribute("data-preview") is None
-    assert off(shown(page), before) == 0
-    released(page, page.mouse.up)
-    assert off(shown(page), before) > 10
+    drag_without_a_preview(draw("?model=median", ready=False))
 
 
 # Whatever is missing, the page is the one without a preview
@@ -238,15 +242,8 @@ def nonsense(page: Page) -> None:
 )
 def test_where_something_is_missing_the_page_works_without_a_preview(draw, before):
     page = draw(before=before, ready=False)
-    first = shown(page)
     page.wait_for_timeout(500)
-    x, y = grab(page)
-    page.mouse.move(x + 60, y, steps=6)
-    page.wait_for_timeout(300)
-    assert page.locator(".viewer").get_attribute("data-preview") is None
-    assert off(shown(page), first) == 0
-    released(page, page.mouse.up)
-    assert off(shown(page), first) > 10
+    drag_without_a_preview(page)
     expect(page.get_by_role("button", name="Wipe")).to_be_visible()
 
 

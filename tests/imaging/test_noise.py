@@ -335,12 +335,12 @@ def test_an_unknown_noise_is_refused_with_the_known_names():
         noise_kind("fog")
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=160)
 @given(
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from([*KINDS, *PHOTO_NOISE_KINDS.values()]),
     share=st.floats(0, 1),
-    height=st.integers(1, 9),
-    width=st.integers(1, 9),
+    height=st.integers(1, 20),
+    width=st.integers(1, 20),
     channels=st.sampled_from([1, 3]),
     seed=st.integers(0, 2**32 - 1),
 )

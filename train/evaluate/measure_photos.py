@@ -146,17 +146,8 @@ def _row(
     strength: float,
 ) -> Row:
     scores, seconds = measure_method(TASK, method, photos, levels)
-    return Row(
-        method=method.name,
-        family=method.family,
-        data=data,
-        noise=noise,
-        strength=strength,
-        pictures=len(photos),
-        read=None,
-        seconds_per_picture=float(f"{seconds:.3g}"),
-        **scores,
-    )
+    about = (method.name, method.family, data, noise, strength, len(photos))
+    return Row(*about, **scores, read=None, seconds_per_picture=float(f"{seconds:.3g}"))
 
 
 def _line(rows: list[Row]) -> str:

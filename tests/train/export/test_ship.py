@@ -2,6 +2,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -44,11 +45,15 @@ RECIPE = Recipe("tiny", "Tiny", "As small as can be.", "nobody", CONFIG)
 PICTURES = np.random.default_rng(3).random((2, 28, 28, 1), np.float32)
 
 
-@pytest.fixture(scope="module")
-def finished(strokes, tmp_path_factory) -> Run:
-    run = Run.create(tmp_path_factory.mktemp("runs") / "dense", CONFIG)
+def trained(folder: Path, config: TrainConfig) -> Run:
+    run = Run.create(folder, config)
     assert loop.train(run) == "finished"
     return run
+
+
+@pytest.fixture(scope="module")
+def finished(strokes, tmp_path_factory) -> Run:
+    return trained(tmp_path_factory.mktemp("runs") / "dense", CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -314,9 +319,7 @@ def photos(strokes):
 @pytest.fixture(scope="module")
 def photo_run(photos, tmp_path_factory) -> Run:
     """An unbroken training with averaged weights; tests leave it as it is."""
-    run = Run.create(tmp_path_factory.mktemp("runs") / "photo", AVERAGED)
-    assert loop.train(run) == "finished"
-    return run
+    return trained(tmp_path_factory.mktemp("runs") / "photo", AVERAGED)
 
 
 @pytest.fixture(scope="module")
