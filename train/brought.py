@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from train.brought_limits import LARGEST_FILE, MEMORY, SECONDS, Refused
+from train.memory import free_megabytes
+
 ROOT = Path(__file__).resolve().parents[1]
 
-LARGEST_FILE = 10_000_000  # bytes
-MEMORY = 250_000_000  # bytes, beside the libraries'
-SECONDS = 20  # of the processor
+# What the process takes, by the peaks of real ones: 70 MB for a small file, 215 MB for 9.7 MB.
+LIBRARIES, COPIES = 70_000_000, 15
 PATIENCE = 60.0  # seconds on the wall, on a server that has much else to do
 WAIT = 30.0  # seconds for those before
-SLOWEST = 100  # milliseconds for one picture
 
 LARGEST = LARGEST_FILE // 1_000_000
 ONLY_ONNX = "Only ONNX files can be opened here. Below is how to export one."
@@ -49,10 +50,6 @@ OTHERS = {
 ZIPPED = (".pt", ".pth", ".bin", ".ckpt")
 
 _one_at_a_time = threading.Lock()
-
-
-class Refused(Exception):
-    """A file that is not taken; its text is a sentence for the visitor."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +80,7 @@ def check(content: bytes, name: str = "") -> Brought:
     if not _one_at_a_time.acquire(timeout=WAIT):
         raise Refused("The networks of others are being opened. Try again in a moment.")
     try:
+        _require_memory(len(content))
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as answer:
             given.write(content)
             given.seek(0)
@@ -104,6 +102,15 @@ def require_likely(content: bytes, name: str = "") -> None:
             raise Refused(PYTORCH if name.lower().endswith(ZIPPED) else sentence)
     if name and not name.lower().endswith(".onnx"):
         raise Refused(ONLY_ONNX)
+
+
+def _require_memory(size: int) -> None:
+    """Raise ``Refused`` where there is too little for the process that opens an honest file."""
+    if free_megabytes() * 1e6 < LIBRARIES + COPIES * size:
+        raise Refused(
+            "The server is short of memory just now, perhaps because somebody trains a network. "
+            "Try again later."
+        )
 
 
 def _run(given: IO[bytes], answer: IO[bytes]) -> int | None:

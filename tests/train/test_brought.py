@@ -16,7 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from models.inspection.network import OpenedNetwork
 from tests.train.foreign_networks import NETWORKS, network, node, random
 from train import brought
-from train.brought import FAILED, LARGEST_FILE, ROOT, Refused, check
+from train.brought import FAILED, ROOT, check
+from train.brought_limits import LARGEST_FILE, Refused
 from train.export.onnx_constants import open_bytes
 
 SAME = [node("Identity", "x", "y")]
@@ -359,6 +360,26 @@ def test_a_system_without_limits_takes_nothing(monkeypatch):
     monkeypatch.setattr(resource, "setrlimit", forbidden)
     with pytest.raises(Refused, match="opens none"):
         process.limit()
+
+
+def test_a_server_short_of_memory_opens_nothing(monkeypatch):
+    small, free = NETWORKS["residual"]().SerializeToString(), [60.0]
+    monkeypatch.setattr(brought, "free_megabytes", lambda: free[0])
+    assert "short of memory" in refusal(small)
+    free[0] = 75.0
+    check(small)
+    large = network([node("Add", "x w", "y")], {"w": random(1, 28, 28)})
+    large.doc_string = "x" * 1_000_000
+    assert "short of memory" in refusal(large)
+
+
+def test_the_process_is_the_first_to_go_where_the_host_runs_out_of_memory():
+    program = (
+        "from train.export import brought\n"
+        "score = open('/proc/self/oom_score_adj')\nbrought.limit()\nprint(score.read().strip())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "1000\n", done.stderr
 
 
 def test_one_file_is_opened_at_a_time(monkeypatch):

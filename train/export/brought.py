@@ -14,6 +14,8 @@ import resource
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,7 +23,7 @@ import onnx.checker
 import onnx.shape_inference
 from onnx import AttributeProto, TensorProto, numpy_helper
 
-from train.brought import LARGEST_FILE, MEMORY, SECONDS, SLOWEST, Refused
+from train.brought_limits import LARGEST_FILE, MEMORY, SECONDS, SLOWEST, Refused
 from train.export import onnx_layers
 from train.export.onnx_constants import fold_constants, open_bytes, shapes_of, types_of
 from train.export.onnx_file import drop_unused
@@ -88,6 +90,8 @@ def limit(memory: int = MEMORY, seconds: int = SECONDS) -> None:
         resource.RLIMIT_NPROC: 0,
         resource.RLIMIT_NOFILE: 0,  # Open ones stay open, no other can be opened: no connection.
     }
+    with suppress(OSError):  # Where the host runs out of memory, it ends this process first.
+        Path("/proc/self/oom_score_adj").write_text("1000")
     try:
         for what, most in limits.items():
             resource.setrlimit(what, (most, most))

@@ -7,7 +7,8 @@ import streamlit as st
 from models.catalogue import Card
 from pages.components.draw import own_networks
 from pages.components.link import quoted
-from train.brought import LARGEST, Refused, check
+from train.brought import LARGEST, check
+from train.brought_limits import Refused
 
 WORDS = (
     f"An **ONNX file** of at most {LARGEST} MB that turns one grey picture of 28 × 28 into "

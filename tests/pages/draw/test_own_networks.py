@@ -12,7 +12,7 @@ from pages.components import cached
 from pages.components.draw import bring_network, own_networks
 from tests.train.foreign_networks import NETWORKS, network, node
 from train import brought
-from train.brought import Refused
+from train.brought_limits import Refused
 
 KEPT = ("user_models", "brought_owner", "draw_model")  # What a session takes to another page.
 PAGES = Path(__file__).parents[3] / "pages"
