@@ -37,6 +37,7 @@ from imaging.files.value_range import Range, find_range, full_range, in_whole_nu
 from imaging.pixels import strips, to_8_bits
 
 _MOST_SEGMENTS = 2**16
+_MOST_DAMAGED = 100  # Segments: libtiff writes a line into the log for each.
 _BATCH = 2**22  # Bytes that are unpacked at a time; each time costs as much as many segments.
 _TAG_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)  # By the type of a tag.
 _SHORT, _LONG, _LONG8 = 3, 4, 16
@@ -457,13 +458,23 @@ def _segments(
             )
         return
     at_once = max(1, _BATCH // max(1, heights[0] * row_bytes)) if heights else 1
-    first = 0
+    first = damaged = 0
     while first < len(places):
         last = first + 1
         while last < min(len(places), first + at_once) and heights[last] == heights[first]:
             last += 1
         packed, rows = [read(number) for number in range(first, last)], heights[first]
-        yield from _by_libtiff(packed, compression, rows, row_bytes)
+        unpacked = _by_libtiff(packed, compression, rows, row_bytes)
+        if unpacked is not None:
+            yield from unpacked
+        else:
+            # One of them is damaged: the others are to be seen.
+            for each in packed:
+                single = None
+                if damaged < _MOST_DAMAGED:
+                    single = _by_libtiff([each], compression, rows, row_bytes)
+                    damaged += single is None
+                yield single[0] if single else b""
         first = last
 
 
@@ -474,8 +485,13 @@ def _inflated(packed: bytes, size: int) -> bytes:
         return b""
 
 
-def _by_libtiff(packed: list[bytes], compression: int, rows: int, row_bytes: int) -> list[bytes]:
-    """Unpack segments as if they were strips of one image of 8-bit grey, as libtiff does."""
+def _by_libtiff(
+    packed: list[bytes], compression: int, rows: int, row_bytes: int
+) -> list[bytes] | None:
+    """Unpack segments as if they were strips of one image of 8-bit grey, as libtiff does.
+
+    None where one of them is damaged.
+    """
     entries = [
         (_WIDTH, [row_bytes]),
         (_HEIGHT, [rows * len(packed)]),
@@ -502,10 +518,7 @@ def _by_libtiff(packed: list[bytes], compression: int, rows: int, row_bytes: int
         try:
             image.load()
         except (OSError, SyntaxError):
-            if len(packed) == 1:
-                return [b""]
-            # One of them is damaged: the others are to be seen.
-            return [_by_libtiff([each], compression, rows, row_bytes)[0] for each in packed]
+            return None
         content = image.tobytes()
     size = rows * row_bytes
     return [content[number * size : (number + 1) * size] for number in range(len(packed))]

@@ -492,14 +492,14 @@ def test_deflate_that_unpacks_to_more_than_the_picture_is_cut_off():
     assert not photo.pixels.any()
 
 
-def lzw_strips():
+def lzw_strips(rows=4):
     file = io.BytesIO()
-    Image.fromarray(DEEP).save(file, "TIFF", compression="tiff_lzw", tiffinfo={278: 4})
+    Image.fromarray(DEEP).save(file, "TIFF", compression="tiff_lzw", tiffinfo={278: rows})
     with tifffile.TiffFile(io.BytesIO(file.getvalue())) as written:
         places = list(
             zip(written.pages[0].dataoffsets, written.pages[0].databytecounts, strict=True)
         )
-    assert len(places) == 30
+    assert len(places) == 120 // rows
     return file.getvalue(), places
 
 
@@ -519,3 +519,23 @@ def test_of_a_file_with_one_damaged_strip_the_others_are_shown_with_a_note():
     np.testing.assert_array_equal(photo.own[:40, :, 0], DEEP[:40])
     np.testing.assert_array_equal(photo.own[44:, :, 0], DEEP[44:])
     assert "cut off or damaged" in photo.notes[0]
+
+
+def test_of_a_file_of_damaged_strips_only_some_are_tried(monkeypatch):
+    tried = 0
+    unpack = tiff._by_libtiff
+
+    def counted(*given):
+        nonlocal tried
+        tried += 1
+        return unpack(*given)
+
+    monkeypatch.setattr(tiff, "_by_libtiff", counted)
+    monkeypatch.setattr(tiff, "_MOST_DAMAGED", 50)
+    file, places = lzw_strips(rows=1)
+    for offset, size in places[10:]:
+        file = file[:offset] + b"\xff" * size + file[offset + size :]
+    photo = opened(file)
+    np.testing.assert_array_equal(photo.own[:10, :, 0], DEEP[:10])
+    assert "cut off" in photo.notes[0]
+    assert tried == 1 + 10 + 50  # Together, then each by itself.
