@@ -452,9 +452,9 @@ def _segments(
 
     if compression not in _OF_LIBTIFF:
         for number in range(len(places)):
-            packed = read(number)
+            single = read(number)
             yield (
-                packed if compression == _PLAIN else _inflated(packed, heights[number] * row_bytes)
+                single if compression == _PLAIN else _inflated(single, heights[number] * row_bytes)
             )
         return
     at_once = max(1, _BATCH // max(1, heights[0] * row_bytes)) if heights else 1
@@ -469,12 +469,12 @@ def _segments(
             yield from unpacked
         else:
             # One of them is damaged: the others are to be seen.
-            for each in packed:
-                single = None
+            for segment in packed:
+                alone = None
                 if damaged < _MOST_DAMAGED:
-                    single = _by_libtiff([each], compression, rows, row_bytes)
-                    damaged += single is None
-                yield single[0] if single else b""
+                    alone = _by_libtiff([segment], compression, rows, row_bytes)
+                    damaged += alone is None
+                yield alone[0] if alone else b""
         first = last
 
 
