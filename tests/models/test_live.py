@@ -126,3 +126,14 @@ def test_the_names_of_the_steps_are_known_without_their_weights(card):
     network = load_inside(card)
     plan, _ = make_plan(network)
     assert step_names(network) == {step["name"] for step in plan["steps"]}
+
+
+def test_values_below_zero_are_not_pooled_with_the_zeros_beyond_the_edge():
+    network = load_inside(find_card("conv-16-8-8"))
+    pools = [layer for layer in network.layers.values() if layer.kind == "MaxPooling2D"]
+    (odd,) = (layer for layer in pools if network.layers[layer.inputs[0]].shape[0] % 2)
+    make_plan(network)  # What comes before is never below zero.
+    with pytest.raises(ValueError, match="MaxPooling2D"):
+        make_plan(changed(network, odd.inputs[0], activation="linear"))
+    even = pools[0].inputs[0]
+    make_plan(changed(network, even, activation="linear"))

@@ -34,8 +34,10 @@ def digits(tmp_path, monkeypatch):
     return tmp_path
 
 
-def visit(*folders: Path, **params: str) -> AppTest:
+def visit(*folders: Path, drawn_with: str = "", **params: str) -> AppTest:
     page = AppTest.from_file(PAGE, default_timeout=60)
+    if drawn_with:
+        page.session_state["draw_model"] = drawn_with
     page.session_state["user_models"] = list(folders)
     page.query_params.update(params)
     page.run()
@@ -52,7 +54,7 @@ def said(page: AppTest) -> str:
 
 
 def test_an_own_network_is_measured_highlighted_and_said_to_be(own, digits):
-    page = visit(own.folder)
+    page = visit(own.folder, drawn_with="unet")
     assert not page.exception
     assert page.selectbox(key="highlight").value == "own-1234"
     assert "Measured on this server, just now, on 40 held-out digits: Mine." in said(page)

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.components import cached
 from pages.components.draw import bring_network, own_networks
-from tests.train.foreign_networks import NETWORKS, network, node
+from tests.train.foreign_networks import NETWORKS, network, node, random
 from train import brought
 from train.brought_limits import Refused
 
@@ -206,6 +206,17 @@ def test_every_section_that_asks_for_a_network_takes_it(name, section):
     assert not inside.error
     if section == "window" and name in ("pytorch_dense", "keras_dense", "bottleneck"):
         assert "no convolution or pooling" in said(inside)
+
+
+def test_windows_too_large_for_the_page_are_not_offered():
+    pads = {"pads": [4] * 4}
+    nodes = [node("Conv", "x w", "c", **pads), node("Relu", "c", "y")]
+    page = bring_file(visit(), network(nodes, {"w": random(1, 1, 9, 9)}).SerializeToString())
+    inside = visit("inside", before=page)
+    inside.session_state["inside"] = "window"
+    inside.run()
+    assert not inside.exception
+    assert "no convolution or pooling" in said(inside)
 
 
 def test_the_browser_runs_what_it_has_steps_for(tmp_path):
