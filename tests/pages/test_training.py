@@ -162,7 +162,7 @@ def test_a_recipe_is_started_as_it_is(runs):
 
 def test_every_trap_can_be_loaded_and_says_why_it_fails(runs):
     page = visit()
-    page.segmented_control(key="recipe-group").set_value("Traps").run()
+    page.button_group(key="recipe-group").set_value("Traps").run()
     for name in TRAPS:
         page.selectbox(key="recipe-Traps").select(name).run()
         assert not page.exception

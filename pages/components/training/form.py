@@ -108,13 +108,7 @@ def _pick_recipe() -> Recipe:
     _open_link(groups)
     state = st.session_state
     state.setdefault("recipe-group", "Tutorials")
-    group = widgets.segmented_control(
-        "Recipes",
-        list(groups),
-        key="recipe-group",
-        label_visibility="collapsed",
-        width="stretch",
-    )
+    group = widgets.chips("Recipes", {group: group for group in groups}, "recipe-group")
     # Of the tutorials' the first is to rebuild, the second to denoise.
     state.setdefault(f"recipe-{group}", list(groups[group])[group == "Tutorials"])
     name = widgets.selectbox(
