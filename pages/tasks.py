@@ -64,6 +64,8 @@ def body() -> None:
         for method in methods:
             if method.card is not None:
                 show_model_card(method.card, f"About {method.card.title}")
+        if task.reader in cards:
+            show_model_card(cards[task.reader], f"About {cards[task.reader].title}")
         st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
     show_text(task)
 

@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 from scipy import ndimage
 
-from imaging.audio import BINS, HOP, RATE, mixed, spectrum
+from imaging.audio import BINS, HOP, RATE, mixed, samples_of, spectrum
 from models.tasks.contract import (
     DataSet,
     Examples,
@@ -43,12 +43,13 @@ from models.tasks.spoken_digits import (
 SIDE = 32
 LOWEST = 60.0  # Hz
 SPEEDS = (0.75, 1.33)
-CLEAN_SHARE = 0.3
+CLEAN_SHARE, CLEANED_SHARE = 0.3, 0.3  # of the words; the others have noise
 FAINTEST, LOUDEST = 0.0, 30.0  # dB of speech over noise
-CUT, ADDED = 0.06, 0.12  # How much of a word may be missing or added at each end.
-MOST_WORDS = 24
+CUT, ADDED = 0.12, 0.12  # How much of a word may be missing or added at each end.
+MOST_WORDS = 12
 SHORTEST, LONGEST_GAP = 0.12, 0.12  # seconds
-BELOW_LOUDEST = 22.0  # dB; what is fainter is a pause
+BELOW_LOUDEST = 32.0  # dB; what is fainter is a pause
+ABOVE_FLOOR = 6.0  # times the power of the quietest tenth; what is fainter is noise
 
 
 def load(folder: Path | None, split: str) -> Examples:
@@ -68,9 +69,10 @@ def load(folder: Path | None, split: str) -> Examples:
 def batch(
     examples: Examples, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures ``(N, 32, 32, 1)`` of words, most with some noise, and digits ``(N,)``.
+    """Return pictures ``(N, 32, 32, 1)`` of words, and digits ``(N,)``.
 
-    Speed, which moves the voice too, and a tilt of the spectrum make one speaker many.
+    Most have some noise, or what a mask leaves of them.  Speed, which moves the voice too, and a
+    tilt of the spectrum make one speaker many.
     """
     voices = cast(Voices, examples)
     words = [_varied(voices, int(one), rng) for one in chosen]
@@ -108,14 +110,14 @@ def to_picture(word: np.ndarray) -> np.ndarray:
 def words_in(samples: np.ndarray) -> list[tuple[int, int]]:
     """Return where words begin and end in a recording at 8 kHz: what stands out from its pauses.
 
-    Short gaps belong to a word, as before the t of "eight"; at most 24 words are found.
+    Short gaps belong to a word, as before the t of "eight"; at most the first 12 words.
     """
     power = np.square(np.abs(spectrum(samples)[2:])).sum(axis=0)  # Without hum below 60 Hz.
     power = ndimage.uniform_filter1d(power, 5)
     if not power.max() > 1e-9:
         return []
     floor = float(np.percentile(power, 10))
-    threshold = max(power.max() * 10 ** (-BELOW_LOUDEST / 10), 3 * floor)
+    threshold = max(power.max() * 10 ** (-BELOW_LOUDEST / 10), ABOVE_FLOOR * floor)
     gap = round(LONGEST_GAP * RATE / HOP)
     speaking = ndimage.binary_closing(np.pad(power > threshold, gap), np.ones(gap))[gap:-gap]
     found, _ = ndimage.label(speaking)
@@ -128,9 +130,21 @@ def _varied(voices: Voices, one: int, rng: np.random.Generator) -> np.ndarray:
     word = tilted(word, rng.uniform(-0.5, 0.5))
     first, last = (round(len(word) * rng.uniform(-ADDED, CUT)) for _ in range(2))
     word = np.pad(word[max(first, 0) : len(word) - max(last, 0)], (max(-first, 0), max(-last, 0)))
-    if rng.random() < CLEAN_SHARE or not word.any():
+    kind = rng.random()
+    if kind < CLEAN_SHARE or not word.any():
         return word / WHOLE
-    return mixed(word, background(voices, len(word), rng), rng.uniform(FAINTEST, LOUDEST))[1]
+    noise = background(voices, len(word), rng)
+    clean, noisy = mixed(word, noise, rng.uniform(FAINTEST, LOUDEST))
+    return _masked(clean, noisy, rng) if kind < CLEAN_SHARE + CLEANED_SHARE else noisy
+
+
+def _masked(clean: np.ndarray, noisy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return what a denoiser might leave of a noisy word, one that takes too much or too little."""
+    frames = spectrum(noisy)
+    share = np.square(np.abs(spectrum(clean)) / np.maximum(np.abs(frames), 1e-9))
+    share = np.clip(ndimage.gaussian_filter(share, rng.uniform(0, 1.5)), 0, 1)
+    share = np.maximum(share ** rng.uniform(0.5, 2.0), rng.uniform(0, 0.1))
+    return samples_of(frames * share.astype(np.float32), len(noisy))
 
 
 @cache

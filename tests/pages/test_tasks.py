@@ -113,6 +113,14 @@ def test_every_sound_is_shown_with_a_skip_connection_off_too():
         assert any(each.startswith(f"**{title}**") for each in shown), title
 
 
+def test_what_is_heard_stands_below_each_player():
+    app = opened(task="denoise-speech")
+    heard = [each.value for each in app.caption if each.value.startswith("Heard: ")]
+    # Five answers and the original, in which the speaker says three, one, four, two.
+    assert len(heard) == 6
+    assert [word[0] for word in heard[-1].removeprefix("Heard: ").split(", ")] == [*"3142"]
+
+
 def test_a_skip_connection_that_no_network_has_is_said_in_a_sentence():
     app = opened(**{"segment-cells-without": "skip_99"})
     assert "skip_99" in " ".join(warning.value for warning in app.warning)

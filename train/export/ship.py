@@ -190,7 +190,8 @@ def _multiple(model: keras.Model) -> int:
 
 def _random_inputs(model: keras.Model, multiple: int) -> list[np.ndarray]:
     """Return a batch for each input: noise in the first, flat maps in the others."""
-    rng, side = np.random.default_rng(0), multiple * max(1, 96 // multiple)
+    rng = np.random.default_rng(0)
+    side = model.inputs[0].shape[1] or multiple * max(1, 96 // multiple)
     shapes = [(4, side, side, each.shape[-1]) for each in model.inputs]
     flat = [rng.random((4, 1, 1, shape[-1]), np.float32) for shape in shapes[1:]]
     others = zip(flat, shapes[1:], strict=True)

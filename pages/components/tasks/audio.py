@@ -37,8 +37,8 @@ LIMIT = (
 )
 IN_A_ROW = 3
 LISTENER = (
-    "What is heard is what another network makes of each word: it knows nothing but the ten digits "
-    "in English, and must choose one."
+    "What is heard is what another network makes of each word; it knows nothing but the ten digits "
+    "in English. Where it would only guess stands a question mark."
 )
 WIDEST = 900  # columns of a spectrogram on the screen
 

@@ -8,7 +8,7 @@ from models.catalogue import ModelError
 from models.tasks.contract import Task
 from models.tasks.hear_digits import words_in
 from pages.components.cached import get_cards, get_predictor
-from pages.components.scores import Reading, as_text
+from pages.components.scores import SURE, Reading, as_text
 
 
 def hear_digits(
@@ -31,5 +31,5 @@ def hear_digits(
 
 
 def heard_text(readings: list[Reading]) -> str:
-    """Return readings as text: "7 (98 %), 3 (61 %)"."""
-    return ", ".join(as_text(reading) for reading in readings)
+    """Return readings as text: "7 (98 %), ?"; a guess has a question mark."""
+    return ", ".join(as_text(each) if each[1] >= SURE else "?" for each in readings)
