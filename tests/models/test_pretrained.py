@@ -9,9 +9,9 @@ from imaging import metrics
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.architectures import build
 from models.catalogue import Score, load_catalogue, sha256_of
+from models.digit_scores import noisy_pictures
 from models.predictor import load_predictor
 from models.tasks import find_task
-from train.evaluate.measure import noisy_pictures
 from train.recipes import JOBS, RECIPES
 
 pytestmark = pytest.mark.slow

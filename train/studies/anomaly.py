@@ -12,10 +12,10 @@ from imaging.digit_fit import SIDE
 from imaging.pixels import to_image
 from imaging.samples.synthetic_digits import draw_digit
 from models.catalogue import find_card
+from models.digit_scores import noisy_pictures
 from models.predictor import load_predictor
 from models.studies.anomaly import area, brightness, rebuild_error, roc
 from models.studies.autoencoders import read_autoencoders
-from train.evaluate.measure import noisy_pictures
 from train.fit.data import load_pictures
 from train.studies.pixel_order import DRAWN, LETTERS, TEST_NOISE
 from train.studies.shared import SEED, rounded, spread_evenly, write_arrays

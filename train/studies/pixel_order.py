@@ -12,9 +12,9 @@ import numpy as np
 from imaging import metrics
 from imaging.digit_fit import SIDE
 from imaging.pixels import to_image
+from models.digit_scores import noisy_pictures
 from models.studies.pixel_order import ORDERS, Shuffle, read_order
 from models.studies.storage import network_arrays
-from train.evaluate.measure import noisy_pictures
 from train.export.ship import require_agreement, to_onnx
 from train.fit.data import load_pictures
 from train.recipes import recipe
