@@ -123,38 +123,35 @@ def draw_street(rng: np.random.Generator, size: tuple[int, int] = (240, 320)) ->
 class _Street:
     """A picture and its classes that are drawn together, in perspective.
 
-    Far away is at the row ``horizon`` and the column ``middle``; ``scale`` is 1 for 240 rows.
+    Far away is at the row ``horizon``, ``depth`` rows above the lowest, and the column ``middle``;
+    ``scale`` is 1 for 240 rows.
     """
 
     rng: np.random.Generator
     canvas: Image.Image
     classes: Image.Image
+    width: int
+    height: int
+    scale: float
     horizon: int
+    depth: int
     middle: float
 
     @classmethod
     def empty(cls, rng: np.random.Generator, size: tuple[int, int]) -> "_Street":
         height, width = size
         horizon, middle = int(height * rng.uniform(0.42, 0.5)), width * rng.uniform(0.45, 0.55)
-        canvas, classes = Image.new("RGB", (width, height)), Image.new("L", (width, height), 0)
-        return cls(rng, canvas, classes, horizon, middle)
-
-    @property
-    def width(self) -> int:
-        return self.canvas.width
-
-    @property
-    def height(self) -> int:
-        return self.canvas.height
-
-    @property
-    def scale(self) -> float:
-        return self.height / 240
-
-    @property
-    def depth(self) -> int:
-        """Rows below the horizon."""
-        return self.height - self.horizon
+        return cls(
+            rng,
+            canvas=Image.new("RGB", (width, height)),
+            classes=Image.new("L", (width, height), 0),
+            width=width,
+            height=height,
+            scale=height / 240,
+            horizon=horizon,
+            depth=height - horizon,
+            middle=middle,
+        )
 
     def fill(self, shape: str, places: list, colour: tuple, number: int) -> None:
         """Draw a "rectangle", "polygon" or "ellipse" of a class."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.app_server import ROOT, AppServer
 from tests.chromium import find_chromium, launch, wait_until_idle
@@ -134,3 +134,15 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
 def page(open_page: Callable[..., Page]) -> Page:
     """A new visitor's empty page, 1280 by 900."""
     return open_page()
+
+
+@pytest.fixture
+def stronger(app_url: str, open_page: Callable[..., Page]) -> Page:
+    """The Draw page of a new visitor, who has made the noise one step stronger."""
+    page = open_page(app_url)
+    expect(page.locator(".viewer")).to_have_attribute(
+        "data-version", re.compile("."), timeout=20_000
+    )
+    page.get_by_role("slider", name="Strength").press("ArrowRight")
+    wait_until_idle(page)
+    return page

@@ -35,13 +35,8 @@ def sources(page: Page) -> list[str]:
     return pictures.evaluate_all("pictures => pictures.map(picture => picture.src)")
 
 
-def test_the_setting_of_the_draw_page_is_measured_judged_and_mapped(app_url, open_page, visit):
-    page = open_page(app_url)
-    expect(page.locator(".viewer")).to_have_attribute(
-        "data-version", re.compile("."), timeout=20_000
-    )
-    page.get_by_role("slider", name="Strength").press("ArrowRight")
-    wait_until_idle(page)
+def test_the_setting_of_the_draw_page_is_measured_judged_and_mapped(stronger, visit):
+    page = stronger
     page.get_by_role("link", name="Compare").click()
     wait_until_idle(page)
     expect(page.get_by_text("The ring marks the method")).to_be_visible()

@@ -89,13 +89,8 @@ def test_a_link_is_the_first_thing_that_a_new_server_is_asked_for(serve, open_pa
         expect(page.get_by_role("link", name=name)).to_be_visible()
 
 
-def test_the_digit_of_the_draw_page_is_looked_at_in_every_section(app_url, open_page):
-    page = open_page(app_url)
-    expect(page.locator(".viewer")).to_have_attribute(
-        "data-version", re.compile("."), timeout=20_000
-    )
-    page.get_by_role("slider", name="Strength").press("ArrowRight")
-    wait_until_idle(page)
+def test_the_digit_of_the_draw_page_is_looked_at_in_every_section(stronger):
+    page = stronger
     page.get_by_role("link", name="Inside the network").click()
     wait_until_idle(page)
     slider = page.get_by_role("slider", name="Strength")
