@@ -118,6 +118,7 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_SCAN = b"\xff\xda"
 _JPEG_LS = 0xF7
 _LANCZOS_RADIUS = 3
+_LEAST_THERE = 20  # One part in so many of a file that is cut off; less shows nothing.
 _LOOKED_AT = 2**20  # Bytes of a WebP, for where its image begins.
 _MOST_BOXES = 1000  # Of an HEIC or AVIF; they have a handful.
 _CELL = 8  # Pixels that are hidden take the colour of what is seen around them, in such steps.
@@ -541,7 +542,7 @@ def _decode_filled(file: BinaryIO, whole: int, decode: Callable[[BinaryIO], Stor
     size = file.seek(0, io.SEEK_END)
     if whole <= size:
         return decode(file)
-    if whole > limits.LARGEST_FILE:
+    if whole > min(limits.LARGEST_FILE, _LEAST_THERE * size):
         raise PhotoError(limits.CUT_OFF)
     file.seek(0)
     try:

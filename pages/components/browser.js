@@ -90,7 +90,7 @@ function giveLostUploadsAgain() {
       const taken = chips.filter((chip) => chip.getAttribute("aria-invalid") !== "true");
       chips.filter((chip) => !taken.includes(chip)).forEach((chip) => refused.add(chip));
       if (taken.length || refused.size >= files.length) return clearInterval(looking);
-      quiet = isQuiet() ? quiet + LOOK_MS : 0;
+      if (isQuiet()) quiet += LOOK_MS;
       if (quiet < QUIET_MS) return;
       clearInterval(looking);
       const titles = [...refused].map(
