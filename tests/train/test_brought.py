@@ -64,6 +64,14 @@ def test_a_batch_that_is_named_and_one_of_one_are_taken():
         check(NETWORKS["pytorch_autoencoder"](batch).SerializeToString())
 
 
+@pytest.mark.parametrize("version", [9, 10, 12, 18, 21, 24])
+def test_old_and_new_operators_are_known(version):
+    model = NETWORKS["residual"]()
+    model.opset_import[0].version = version
+    model.ir_version = 8 if version < 19 else 11
+    assert check(model.SerializeToString()).layers == 8
+
+
 def test_a_network_that_was_downloaded_here_is_taken_without_its_switches():
     content = (ROOT / "models" / "pretrained" / "conv-16-8-8" / "model.onnx").read_bytes()
     assert check(content).layers > 8
@@ -194,9 +202,16 @@ def test_an_answer_that_is_no_number_is_refused():
     assert "answer to a digit is not a number" in refusal(network([node("Log", "x", "y")]))
 
 
+def test_values_inside_that_are_no_numbers_are_refused():
+    nodes = [node("Log", "x", "l"), node("Sigmoid", "l", "y")]  # The sigmoid of -inf is 0.
+    assert "Inside it, some values are not numbers" in refusal(network(nodes))
+
+
 def test_operators_that_nobody_knows_are_refused_by_name():
     assert "`RandomNormalLike`" in refusal(network([node("RandomNormalLike", "x", "y")]))
     assert "`scriptx`" in refusal(network([node("<script>`x`", "x", "y")]))
+    content = network([node("Relu", "x", "y")]).SerializeToString()
+    assert "`elu`" in refusal(content.replace(b"Relu", b"\xffelu"))
     foreign = node("Relu", "x", "y", domain="com.microsoft")
     assert "`Relu`" in refusal(network([foreign]))
 

@@ -23,6 +23,7 @@ import onnx.checker
 import onnx.shape_inference
 from onnx import AttributeProto, TensorProto, numpy_helper
 
+from models.inspection.layer import IMAGE
 from train.brought_limits import LARGEST_FILE, MEMORY, SECONDS, SLOWEST, Refused
 from train.export import onnx_layers
 from train.export.onnx_constants import fold_constants, open_bytes, shapes_of, types_of
@@ -33,7 +34,7 @@ LARGEST_ANSWER = LARGEST_FILE + 2_000_000
 MOST_NODES, MOST_LAYERS = 1_000, 150
 MOST_VALUES = 4_000_000  # of all layers for one picture
 SHAPES = ((28, 28, 1), (1, 28, 28))
-OPSETS = range(7, 25)
+OPSETS = range(9, 25)  # IsNaN and Where, which we add, are from 9 on.
 LOOPS = ("Loop", "If", "Scan", "SequenceMap")
 # Sums in another order differ by rounding.
 TOLERANCE = 1e-3
@@ -334,7 +335,12 @@ def _require_same(own, channels_first: bool, written: bytes) -> tuple[float, flo
     answers = []
     for picture in PICTURES:
         answers.append(_run(own, picture.reshape(1, *SHAPES[channels_first])).reshape(28, 28, 1))
-        again = _run(ours, picture.reshape(1, 28, 28, 1))[0]
+        again, *values = ours.run(None, {IMAGE: picture.reshape(1, 28, 28, 1)})
+        if not all(np.isfinite(each).all() for each in values):
+            raise Refused(
+                "Inside it, some values are not numbers (NaN or infinite), whatever comes out of "
+                "that. Train it again with a smaller learning rate."
+            )
         if not np.allclose(np.clip(answers[-1], 0, 1), again, atol=TOLERANCE):
             raise Refused("It does not answer the same twice, or not as ONNX says it should.")
     return float(np.min(answers)), float(np.max(answers))
@@ -365,8 +371,9 @@ def _not_float(kind: int) -> str:
     )
 
 
-def _quoted(name: str) -> str:
-    """A name from the file, with nothing in it that a page would interpret."""
+def _quoted(name: str | bytes) -> str:
+    """A name from the file, bytes where it is not UTF-8, without what a page would interpret."""
+    name = name if isinstance(name, str) else name.decode("ascii", "ignore")
     kept = "".join(each for each in name[:40] if each.isascii() and each.isalnum())
     return f"`{kept}`" if kept else "without a name"
 

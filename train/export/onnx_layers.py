@@ -555,13 +555,19 @@ class _Rebuilding:
         return model
 
     def _ending(self, names: dict[str, str], last: str) -> list[onnx.NodeProto]:
-        tensor = names[self.output]
-        if self.rows[last].node is not None or self.rows[last].layer.kind != "Clip":
-            return [helper.make_node("Reshape", [tensor, "our_shape"], [last])]
-        return [
-            helper.make_node("Reshape", [tensor, "our_shape"], ["unclipped"]),
-            helper.make_node("Clip", ["unclipped", "black", "white"], [last]),
+        """The operators that give the answer its shape: what is not a number is black."""
+        ours = self.rows[last].node is None and self.rows[last].layer.kind == "Clip"
+        numbers = "numbers" if ours else last
+        nodes = [
+            helper.make_node("Reshape", [names[self.output], "our_shape"], ["answer"]),
+            helper.make_node("IsNaN", ["answer"], ["no_number"]),
+            helper.make_node("Where", ["no_number", "black", "answer"], [numbers]),
         ]
+        if ours:
+            # Not Clip, whose limits are inputs from version 11 on only.
+            nodes.append(helper.make_node("Max", [numbers, "black"], ["not_below"]))
+            nodes.append(helper.make_node("Min", ["not_below", "white"], [last]))
+        return nodes
 
 
 def _given(node: onnx.NodeProto, constants: dict[str, np.ndarray]) -> list[str]:

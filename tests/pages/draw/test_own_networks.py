@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import cached
+from pages.components import cached, link
 from pages.components.draw import bring_network, own_networks
 from tests.train.foreign_networks import NETWORKS, network, node, random
 from train import brought
@@ -217,6 +217,26 @@ def test_windows_too_large_for_the_page_are_not_offered():
     inside.run()
     assert not inside.exception
     assert "no convolution or pooling" in said(inside)
+
+
+def test_an_answer_that_is_no_number_for_this_drawing_alone_is_black():
+    nodes = [
+        node("ReduceMean", "x", "m"),
+        node("Sub", "limit m", "d"),
+        node("Sqrt", "d", "s"),  # Of a number below zero, where most of the picture is white.
+        node("Add", "x s", "y"),
+    ]
+    content = network(nodes, {"limit": np.array(0.6, np.float32)}).SerializeToString()
+    white = np.ones((28, 28, 1), np.float32)
+    page = AppTest.from_file(str(PAGES / "draw.py"), default_timeout=60)
+    page.query_params.update(drawing=link.drawing_to_text(white), strength="0")
+    bring_file(page.run(), content)
+    assert page.metric[0].value.endswith("0.0 dB")
+    inside = visit("inside", before=page)
+    inside.session_state["inside_digit"], inside.session_state["inside_drawing"] = "drawing", white
+    for layer in ("sqrt_1", "add_1"):
+        inside.session_state["inside_layer"] = layer
+        assert not inside.run().exception
 
 
 def test_the_browser_runs_what_it_has_steps_for(tmp_path):
