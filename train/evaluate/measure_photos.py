@@ -19,6 +19,7 @@ from imaging.noise_level import estimate_level
 from imaging.pixels import to_pixels
 from imaging.specialists import SPECIALISTS
 from models.catalogue import Card, Score, find_card
+from models.digit_scores import SEED, Row
 from models.methods import Method, network_method
 from models.predictor import load_predictor
 from models.tasks.contract import Examples
@@ -26,7 +27,8 @@ from models.tasks.data_folder import data_folder
 from models.tasks.denoise_photos import TASK
 from models.tasks.denoise_photos.data import KODAK24, POLYU, held_out_pairs
 from models.tasks.denoise_photos.solve import level_of
-from train.evaluate.measure import SEED, Row, scores_of, write_card
+from train.evaluate.cards import write_card
+from train.evaluate.measure import scores_of
 from train.evaluate.measure_task import measure_method
 from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
 

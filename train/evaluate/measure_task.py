@@ -20,7 +20,7 @@ from models.catalogue import Card, Score, load_catalogue
 from models.methods import Method, find_method, method_names
 from models.tasks.contract import Examples, Metric, Task
 from models.tasks.data_folder import data_folder
-from train.evaluate.measure import write_card
+from train.evaluate.cards import write_card
 from train.evaluate.tables import ROOT, markdown, write_between, write_rows
 
 MEASUREMENTS = ROOT / "models" / "task_measurements.json"

@@ -25,7 +25,7 @@ from models.tasks.contract import Task
 from models.tasks.denoise_photos.level import PART
 from models.tasks.digits import DIGIT_SETS
 from train.config import TrainConfig
-from train.evaluate.measure import write_card
+from train.evaluate.cards import write_card
 from train.export.compact import STORED, compact, to_stored_precision
 from train.export.describe import macs
 from train.export.folded import folded

@@ -12,15 +12,13 @@ from models.digit_scores import Method, Row, conditions, noisy_pictures
 from tests.models.networks import identity, means, ship, times
 from tests.train.conftest import TEST
 from train.evaluate import measure as evaluate
+from train.evaluate.cards import card_for_people, headline, write_card
 from train.evaluate.measure import (
-    card_for_people,
     evaluate_filters,
     evaluate_models,
     filters,
-    headline,
     measure,
     unchanged,
-    write_card,
     write_measurements,
 )
 from train.fit.data import load_pictures
