@@ -12,6 +12,7 @@ from models.catalogue import Score, load_catalogue, sha256_of
 from models.digit_scores import noisy_pictures
 from models.predictor import load_predictor
 from models.tasks import find_task
+from train.evaluate.cards import card_for_people
 from train.recipes import JOBS, RECIPES
 
 pytestmark = pytest.mark.slow
@@ -198,6 +199,7 @@ def test_the_accuracy_on_the_card_is_found_again(card, mnist_test):
 @by_name(SHIPPED)
 def test_the_card_for_people_tells_the_same(card):
     text = (card.folder / "card.md").read_text()
+    assert text == card_for_people(card)
     assert text.startswith(f"# {card.title}\n")
     assert f"{card.parameters:,} parameters" in text
     assert card.sha256 in text
