@@ -1,6 +1,7 @@
 """The Train page with a real worker on small data: start, reload, stop, go on, look on."""
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -131,6 +132,33 @@ def test_a_finished_network_denoises_on_the_draw_page_for_its_owner_only(url, op
 
     stranger = open_page(f"{url}/")
     expect(stranger.get_by_text("Yours: Dense")).to_have_count(0)
+
+
+def test_the_lesson_on_training_ends_with_a_network_on_draw_and_its_measurements(url, open_page):
+    open_page(url)  # A fresh server knows its pages once somebody has opened the first.
+    lesson = open_page(f"{url}/learn?lesson=training")
+    for number in range(1, 6):
+        heading = lesson.get_by_role("heading", name=re.compile(rf"^{number}\. "))
+        expect(heading).to_be_visible(timeout=PATIENCE)
+        wait_until_idle(lesson)
+        if number < 5:
+            lesson.locator("body").press("n")
+    with lesson.context.expect_page() as opened:
+        lesson.get_by_role("link", name="Open this on the Train page").click()
+    page = opened.value
+    wait_until_idle(page)
+    page.get_by_role("slider", name="Epochs").press("Home")
+    press(page, "Train")
+    button = page.get_by_role("button", name="Use on the Draw page")
+    expect(button).to_be_visible(timeout=2 * PATIENCE)
+    wait_until_idle(page)
+    button.click()
+    expect(page.get_by_role("combobox", name="Denoise with")).to_have_value(
+        re.compile("^Yours: "), timeout=PATIENCE
+    )
+    page.get_by_role("link", name="Compare").click()
+    said = re.compile(r"Measured on this server, just now, on 1,000 held-out digits: Yours: ")
+    expect(page.get_by_text(said)).to_be_attached(timeout=PATIENCE)
 
 
 @pytest.mark.slow
