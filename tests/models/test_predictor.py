@@ -7,7 +7,7 @@ from models.catalogue import load_catalogue
 from models.predictor import BATCH, load_predictor
 from tests.models.networks import identity, means, ship, times
 
-SHIPPED = [card for card in load_catalogue().values() if card.task != "read-digits" and card.size]
+SHIPPED = [card for card in load_catalogue().values() if card.task == "denoise-digits"]
 # Smaller than a tile, a tile, odd, many tiles, and more tiles than a batch holds.
 SIZES = [(1, 1), (7, 5), (28, 28), (27, 29), (61, 33), (200, 130)]
 

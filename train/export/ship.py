@@ -218,17 +218,16 @@ def _write_card(
 ) -> Card:
     """Write the card of the network whose ``model.onnx`` is in the folder."""
     task = find_task(config.task)
-    any_size = task.input.size is None
-    multiple = _multiple(model) if any_size else 1
     size, _, channels = model.inputs[0].shape[1:]
+    multiple = 1 if size else _multiple(model)
     card = Card(
         **about,
         task=task.name,
         training=json.loads(config.to_json()) | {"epochs": epochs},
-        size=0 if any_size else size,
+        size=size or 0,
         channels=channels,
         multiple=multiple,
-        storage=_storage(task) if any_size else "float32",
+        storage="float32" if task.input.size else _storage(task),
         notice=task.data[config.data].notice,
         parts={part.stem: sha256_of(part) for part in sorted(folder.glob(f"{PART}.onnx"))},
         parameters=model.count_params(),

@@ -16,8 +16,9 @@ from models.inspection.window import (
     pooling_at,
     pooling_layers,
 )
+from models.tasks import find_task
 
-CARDS = [card for card in load_catalogue().values() if card.size]
+CARDS = [card for card in load_catalogue().values() if find_task(card.task).input.size]
 NETWORKS = {card.name: load_inside(card) for card in CARDS}
 WITH_CODE = [name for name, network in NETWORKS.items() if network.code]
 
