@@ -118,10 +118,11 @@ def train_accelerated(
     key = jax.random.key(config.seed, impl="rbg")
     end = started + seconds - RESERVE
 
-    def rate_at(now: float, first: float, factor: float) -> tuple[float, float]:
+    def rate_at(now: float, first: float) -> tuple[float, float]:
         done = min(max((now - first) / max(end - first, 1e-9), 0.0), 1.0)
         warm = min(done / 0.015, 1.0)
-        return factor * config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done)), done
+        rate = kept.factor * config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+        return rate, done
 
     def save(state: dict) -> None:
         try:
@@ -132,9 +133,8 @@ def train_accelerated(
 
     first = last_save = last_watch = last_say = time.time()
     saver: threading.Thread | None = None
-    calls, factor, typical, waiting, outcome = 0, 1.0, math.inf, None, "finished"
-    kept = jax.tree.map(jnp.copy, state)
-    kept_at = typical_since = 0
+    calls, waiting, outcome = 0, None, "finished"
+    kept = Kept(state, partial(jax.tree.map, jnp.copy))
     history: list[dict[str, float]] = []
     pixels_a_call = STEPS_A_CALL * config.batch * side * side
     while True:
@@ -142,7 +142,7 @@ def train_accelerated(
         if calls == 1:
             log(f"compiled in {now - first:.1f} s")
             first = last_save = last_watch = last_say = now
-        rate, done = rate_at(now, first, factor)
+        rate, done = rate_at(now, first)
         if now >= end or (most_steps and calls * STEPS_A_CALL >= most_steps):
             break
         state, report = call(
@@ -161,17 +161,15 @@ def train_accelerated(
             read = {name: np.asarray(value) for name, value in jax.device_get(waiting).items()}
             loss = float(read["loss"])
             history.append(read)
-            if not math.isfinite(loss) or loss > 1.5 * typical + 0.3:
-                log(f"loss {loss:.4f} after {typical:.4f}: back to call {kept_at}, half the rate")
-                state, factor = jax.tree.map(jnp.copy, kept), factor / 2
-                report, typical, typical_since = None, math.inf, calls
-                if factor < 0.05:
+            if kept.is_leap(loss):
+                leap = f"loss {loss:.4f} after {kept.typical:.4f}"
+                log(f"{leap}: back to call {kept.at}, half the rate")
+                state, report = kept.go_back(calls), None
+                if kept.factor < 0.05:
                     outcome = "diverged"
                     break
-            elif calls - typical_since > 20:
-                typical = loss if typical == math.inf else 0.9 * typical + 0.1 * loss
-                if calls - kept_at >= 60:
-                    kept, kept_at = jax.tree.map(jnp.copy, state), calls
+            else:
+                kept.look_at(loss, state, calls)
         waiting = report
         now = time.time()
         if now - last_say > (5 if now - first < 60 else 20):
@@ -261,6 +259,36 @@ def _first_state(networks: Networks):
         "mean": jax.tree.map(jnp.copy, params),
         "step": jnp.zeros((), jnp.float32),
     }
+
+
+class Kept:
+    """The last good state, to go back to with half the rate when the loss leaps.
+
+    What a loss typically is, is said from twenty calls after the begin or the last leap on; every
+    sixty calls the state is kept.
+    """
+
+    def __init__(self, state: object, copy: Callable) -> None:
+        self._state, self._copy = copy(state), copy
+        self.at, self._since = 0, 0
+        self.typical, self.factor = math.inf, 1.0
+
+    def is_leap(self, loss: float) -> bool:
+        """Whether the loss is far above the typical one, or no number."""
+        return not math.isfinite(loss) or loss > 1.5 * self.typical + 0.3
+
+    def go_back(self, calls: int) -> object:
+        """Return the state that was kept, and forget what is typical."""
+        self.factor, self.typical, self._since = self.factor / 2, math.inf, calls
+        return self._copy(self._state)
+
+    def look_at(self, loss: float, state: object, calls: int) -> None:
+        """Learn from a loss what is typical, and keep the state where it is time."""
+        if calls - self._since <= 20:
+            return
+        self.typical = loss if self.typical == math.inf else 0.9 * self.typical + 0.1 * loss
+        if calls - self.at >= 60:
+            self._state, self.at = self._copy(state), calls
 
 
 class _Log:
