@@ -56,6 +56,7 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
     """Return this visitor's cards: those of their own trained networks, then the catalogue's."""
     cards, problems = get_catalogue()
     own = {}
+    get_brought().forget_unused()
     _unload_deleted()
     for folder in st.session_state.get("user_models", []):
         is_brought(folder)  # Kept for another hour from now.

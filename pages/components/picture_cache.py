@@ -65,6 +65,15 @@ class PictureCache:
                 if key[0] == id(owner) and _first(key[1]).startswith(begins):
                     del self._entries[key]
 
+    def forget_unused(self) -> None:
+        """Put away all that nobody has asked for since ``kept_unused`` seconds."""
+        too_old = time.monotonic() - self._kept_unused
+        with self._lock:
+            self._forget_gone()
+            for name, (_, _, used) in list(self._entries.items()):
+                if used < too_old:
+                    del self._entries[name]
+
     def get_or_make(
         self, owner: Owner, name: Hashable, make: Callable[[], Any], size: Callable[[Any], int]
     ) -> Any:

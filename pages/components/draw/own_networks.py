@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import tempfile
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import streamlit as st
@@ -30,7 +31,7 @@ def keep(taken: Brought, file_name: str) -> Card:
     """Keep a network for this visitor, first among all networks; return its card."""
     folder = Path(tempfile.gettempdir()) / f"own-{secrets.token_hex(8)}"
     sha256 = hashlib.sha256(taken.content).hexdigest()
-    title = _title(file_name)
+    title = _not_taken(_title(file_name))
     card = Card(
         name=folder.name,
         title=title,
@@ -93,6 +94,13 @@ def _title(file_name: str) -> str:
     stem = file_name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
     plain = "".join(each if each.isalnum() or each in " -.,()+" else " " for each in stem)
     return " ".join(plain.split())[:LONGEST_TITLE].strip() or "Own network"
+
+
+def _not_taken(title: str) -> str:
+    """The title, with a number where another network of this visitor has it."""
+    taken = set(st.session_state.get("own_titles", {}).values())
+    numbered = (f"{title} ({number})" for number in count(2))
+    return title if title not in taken else next(each for each in numbered if each not in taken)
 
 
 def _for_people(card: Card, taken: Brought) -> str:

@@ -2,6 +2,7 @@
 
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,27 @@ def test_a_fourth_network_takes_the_place_of_the_oldest(tmp_path):
         bring_file(page, NETWORKS["keras_dense"]().SerializeToString(), f"net {number}.onnx")
     assert len(folders(tmp_path)) == own_networks.MOST == 3
     assert page.selectbox(key="draw_model").options[:4] == ["net 3", "net 2", "net 1", "U-Net"]
+
+
+def test_after_an_hour_without_use_it_is_gone_whoever_comes_next(tmp_path, monkeypatch):
+    page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3500)
+    page.run()  # Used again.
+    monkeypatch.setattr(time, "monotonic", lambda: now + 7000)
+    visit()
+    assert len(folders(tmp_path)) == 1
+    monkeypatch.setattr(time, "monotonic", lambda: now + 7200)
+    visit()
+    assert not folders(tmp_path)
+    assert not page.run().exception
+
+
+def test_networks_of_one_name_are_told_apart(tmp_path):
+    page = visit()
+    for _ in range(3):
+        bring_file(page, NETWORKS["keras_dense"]().SerializeToString())
+    assert page.selectbox(key="draw_model").options[:3] == ["my net (3)", "my net (2)", "my net"]
 
 
 def test_the_networks_of_all_visitors_share_one_limit(tmp_path, monkeypatch):
