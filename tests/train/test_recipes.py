@@ -103,8 +103,8 @@ def test_an_unknown_recipe_is_refused_with_the_names():
     assert all(name in str(caught.value) for name in RECIPES)
 
 
-@pytest.mark.parametrize("name", [*TUTORIALS, *TRAPS])
-def test_a_tutorial_and_a_trap_say_what_to_expect(name):
+@pytest.mark.parametrize("name", [*TUTORIALS, *TRAPS, *LIVE_JOBS])
+def test_what_a_visitor_trains_says_what_to_expect(name):
     assert EXPECT[name].endswith(".")
 
 
