@@ -347,6 +347,15 @@ EXPECT: dict[str, str] = {
     "cells-small": "A mean IoU of about 0.62 over background, inside and border on new cells.",
     "roads-small": "A Dice of about 0.93 on new towns.",
     "streets-small": "A mean IoU of about 0.46 over eleven classes on new streets.",
+    "trap-rate-too-high": "Within a few batches the loss becomes NaN, and the run stops by "
+    "itself. At Adam's default of 0.001 the same network learns well.",
+    "trap-noise-drawn-once": "The training loss keeps falling, while the validation loss stands "
+    "still after some twelve epochs and then turns: the network learns the noise of each training "
+    "picture by heart. New noise in every epoch mends it; early stopping keeps the best.",
+    "trap-clean-to-clean": "A splendid loss, because the task is easy. But look at the last "
+    "probe: noise goes in, and noise comes out. On the Draw page it does not denoise at all.",
+    "trap-too-narrow": "Blurred averages of digits: 8, 3 and 5 look alike. No number of epochs "
+    "helps; 64 hidden units do.",
 }
 
 
