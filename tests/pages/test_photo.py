@@ -270,6 +270,23 @@ def test_undo_brings_back_what_was_shown_and_forgets_what_came():
     assert not page.session_state["photo_tab"].pictures
 
 
+def test_what_came_can_be_undone_after_the_browser_has_sent_the_source_of_before():
+    page = visit(method=QUICK)
+    page.file_uploader(key="photo_files").set_value([("new.png", png(noisy_grey()), "image/png")])
+    finish(page.run())
+    # It sends all settings with each change, this one before it hears that a picture came.
+    finish(page.segmented_control(key="photo_source").set_value("sample").run())
+    assert not any("in place of" in each.value for each in page.markdown)
+    finish(page.segmented_control(key="photo_source").set_value("upload").run())
+    assert any("in place of the sample Cat" in each.value for each in page.markdown)
+    assert page.session_state["photo_task"] == "noisy"
+    # Once the file has left the uploader, it is the visitor who chooses.
+    page.file_uploader(key="photo_files").clear().run()
+    finish(page.segmented_control(key="photo_source").set_value("sample").run())
+    finish(page.segmented_control(key="photo_source").set_value("upload").run())
+    assert not any("in place of" in each.value for each in page.markdown)
+
+
 def test_too_many_pictures_are_refused_one_by_one():
     files = [
         (f"{n}.png", png(noisy_grey(8 + n, 9)), "image/png") for n in range(own.MOST_FILES + 2)

@@ -61,7 +61,7 @@ class Taking:
 def pick_photo() -> tuple[Picture | None, list[Brought]]:
     """Ask for a picture; return it, None while there is none, and all that were brought."""
     _take_what_came()
-    source = widgets.segments("Picture", SOURCES, "photo_source", on_change=_expect_noise)
+    source = widgets.segments("Picture", SOURCES, "photo_source", on_change=_change_source)
     _draw_uploader(source)
     if source == "camera":
         st.camera_input("A picture from your camera", key="photo_shot")
@@ -126,7 +126,7 @@ def _say_what_happened(source: str) -> None:
         words = ("your picture went", "it") if gone == 1 else (f"your {gone} pictures went", "them")
         st.warning(GONE.format(*words), icon=":material/restart_alt:")
     undo = st.session_state.get("photo_undo")
-    if undo is not None:
+    if undo is not None and source != "sample":
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(undo[0])
             st.button("Undo", icon=":material/undo:", on_click=_undo, key="photo_undo_button")
@@ -134,7 +134,7 @@ def _say_what_happened(source: str) -> None:
 
 def _pick_sample() -> Picture:
     titles = {name: sample.title for name, sample in PHOTO_SAMPLES.items()}
-    name = widgets.chips("Sample", titles, "photo_sample", on_change=_expect_noise)
+    name = widgets.chips("Sample", titles, "photo_sample", on_change=_change_sample)
     st.caption(PHOTO_SAMPLES[name].description)
     pixels = get_picture_cache().get_or_make(
         own.owner(), ("sample", name), PHOTO_SAMPLES[name].load, lambda pixels: pixels.nbytes
@@ -255,6 +255,7 @@ def _take(files: list, taking: Taking, source: str = "upload") -> None:
     if new and (source, new[0].digest) != before.shown:
         st.session_state.photo_source = source
         st.session_state.photo_shown = new[0].digest
+        _forget_undo()
         _expect_noise()
         had = {each.digest for each in before.pictures}
         arrived = [each.digest for each in new if each.digest not in had]
@@ -281,12 +282,13 @@ def _before() -> Before:
 
 def _undo() -> None:
     """Show again what was shown before the last pictures came, and forget these; a callback."""
-    _, before, arrived = st.session_state.pop("photo_undo")
-    for digest in arrived:
-        own.remove(digest)
+    _, before, arrived = st.session_state.photo_undo
     for name, value in before.items():
         if value is not None:
             st.session_state[name] = value
+    for digest in arrived:
+        own.remove(digest)
+    _forget_undo()  # Last: where this is broken off, the button is still there.
 
 
 def _remove(digest: str | None = None) -> None:
@@ -308,9 +310,25 @@ def _forget_undo() -> None:
     st.session_state.pop("photo_undo", None)
 
 
-def _expect_noise() -> None:
-    """Somebody's own picture is noisy already, most samples are clean; a callback."""
+def _change_source() -> None:
+    """Another source was chosen; a callback.
+
+    Or the browser has sent the one of before, as it has not heard yet that a picture came: until
+    it has, what came can be undone.
+    """
+    if not _taken_in_uploader():
+        _forget_undo()
+    _expect_noise()
+
+
+def _change_sample() -> None:
+    """Another sample was chosen; a callback."""
     _forget_undo()
+    _expect_noise()
+
+
+def _expect_noise() -> None:
+    """Somebody's own picture is noisy already, most samples are clean."""
     sample = PHOTO_SAMPLES.get(st.session_state.photo_sample)
     noisy = sample is not None and sample.noisy
     clean = st.session_state.photo_source == "sample" and not noisy
