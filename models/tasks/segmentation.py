@@ -18,7 +18,7 @@ from models.tiles import in_tiles
 NAMES = {"train": "train", "validation": "val", "test": "test"}
 MOST_VALIDATION = 64  # pictures
 PICTURE = Signal("image", channels=3)
-WORDS = ("By hand", "Picture", "Found")
+WORDS = ("Truth", "Picture", "Found")
 RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
 # Two minutes on two cores, on scenes that the program draws.
 SHORT: dict[str, Any] = {"batch": 8, "epoch_batches": 50, "average": 0.0}

@@ -167,7 +167,7 @@ def test_a_small_network_of_another_job_is_trained_and_counts_cells(url, open_pa
     page.get_by_role("slider", name="Epochs").press("Home")
     press(page, "Train")
     expect(page.get_by_text("Finished").first).to_be_visible(timeout=3 * PATIENCE)
-    expect(page.get_by_role("img", name="By hand, Picture and Found, after")).to_be_visible()
+    expect(page.get_by_role("img", name="Truth, Picture and Found, after")).to_be_visible()
     expect(page.get_by_text("Validation Mean IoU")).to_be_visible()
     button = page.get_by_role("button", name="Use on More jobs")
     expect(button).to_be_visible(timeout=PATIENCE)

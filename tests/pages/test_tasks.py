@@ -47,7 +47,7 @@ def test_a_job_shows_a_result_on_arrival_and_what_changed_against_the_denoiser(n
 def test_cells_are_counted_by_every_method_beside_the_count_by_hand():
     app = opened()
     counts = found(app)
-    assert counts["By hand"] == "65"
+    assert counts["Truth"] == "65"
     assert {"Cells: U-Net", "Cells: plain encoder-decoder"} <= set(counts)
     assert all(value.endswith(" found") or value == "65" for value in counts.values())
 

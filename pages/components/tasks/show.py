@@ -44,7 +44,7 @@ def show_instances(task: Task, given: Given, answers: Answers) -> None:
             st.metric(
                 title,
                 f"{count:,} found" if count else "none found",
-                delta=None if truth is None else f"{count - truth:+d} against {truth} by hand",
+                delta=None if truth is None else f"{count - truth:+d} against the true {truth}",
                 delta_color="off",
                 delta_arrow="off",
             )
