@@ -145,6 +145,12 @@ def _add_measuring(commands: argparse._SubParsersAction) -> None:
         choices=SPLITS,
         help="of --task's data (default: what it is measured on; no other is put on cards)",
     )
+    command.add_argument(
+        "--data",
+        default="",
+        metavar="NAME",
+        help="of --task (default: its first; only that one is put on cards)",
+    )
     command.set_defaults(command=_evaluate)
 
 
@@ -374,7 +380,7 @@ def _evaluate_task(options: argparse.Namespace) -> int:
     from train.evaluate.measure_task import evaluate_task, write_measurements, write_table
 
     task = find_task(options.task)
-    write_measurements(evaluate_task(task, split=options.split))
+    write_measurements(evaluate_task(task, options.data, options.split))
     write_table(task)
     return 0
 

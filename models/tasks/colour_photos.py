@@ -15,6 +15,7 @@ Source:
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +36,7 @@ NO_HINT_SHARE = 0.125
 LAST_SHARE = 0.03  # The chance that a hint is the last: about thirty on average.
 MOST_HINTS = 100
 WIDEST = 4  # pixels to each side of a hint in training
+HINTS_MEASURED = 20
 REACH = 2  # pixels to each side of a visitor's hint, at the size of the network
 SIDE = 128  # pixels of the shorter side that the network sees
 
@@ -74,6 +76,22 @@ def load_photos(folder: Path | None, split: str) -> Examples:
     if not files:
         raise OSError(f"there are no photos in {folder}")
     return _examples([_open(path, side) for path in files], split)
+
+
+def load_hinted_photos(folder: Path | None, split: str) -> Examples:
+    """Return the same; each of the test with 20 true hints at random places.
+
+    Raises:
+        OSError: if there are none.
+    """
+    examples = load_photos(folder, split)
+    if split != "test":
+        return examples
+    hints = [
+        true_dots(photo, HINTS_MEASURED, np.random.default_rng(number))
+        for number, photo in enumerate(examples.targets)
+    ]
+    return replace(examples, hints=hints)
 
 
 def _examples(photos: list[np.ndarray], split: str) -> Examples:
@@ -408,7 +426,13 @@ PHOTOS = _task(
                 "Photos",
                 load_photos,
                 "Trained on photos of ImageNet, which are licensed for research.",
-            )
+            ),
+            contract.DataSet(
+                "photos-20-hints",
+                "Photos, with 20 hints each where it is measured",
+                load_hinted_photos,
+                "Trained on photos of ImageNet, which are licensed for research.",
+            ),
         ]
     ),
     baselines=by_name(

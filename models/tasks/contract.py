@@ -74,12 +74,14 @@ class Examples:
     """Pictures or sounds to learn from or to measure on.
 
     ``targets[i]`` is what should come out of ``inputs[i]``; ``inputs`` is None where they are made
-    from the targets by a degradation.  ``labels`` are for whoever reads the answers.
+    from the targets by a degradation.  ``labels`` are for whoever reads the answers, ``hints`` what
+    a method is told with each input where it is measured.
     """
 
     targets: Sequence[np.ndarray]
     inputs: Sequence[np.ndarray] | None = None
     labels: np.ndarray | None = None
+    hints: Sequence[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)

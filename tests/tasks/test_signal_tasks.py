@@ -207,6 +207,16 @@ def test_random_hints_tell_the_truth():
     assert [a, b] == pytest.approx(cielab.rgb_to_lab(photo())[row, column, 1:], abs=5)
 
 
+def test_photos_to_measure_have_twenty_true_hints_each_and_those_to_learn_from_none(data_dir):
+    examples = colour_photos.load_hinted_photos(data_dir, "test")
+    assert [len(each) for each in examples.hints] == [20] * 24
+    truth = cielab.rgb_to_lab(examples.targets[5])
+    # A hint is the mean of 25 pixels around its place.
+    far = [np.abs(truth[row, column, 1:] - (a, b)).max() for row, column, a, b in examples.hints[5]]
+    assert np.median(far) < 5
+    assert colour_photos.load_hinted_photos(data_dir, "validation").hints is None
+
+
 def test_hints_spread_to_what_is_near_and_alike():
     halves = np.zeros((64, 64, 3), np.float32)
     halves[:, :32], halves[:, 32:] = 0.3, 0.8

@@ -2,9 +2,9 @@
 
     python -m train evaluate --task segment-cells
 
-All methods see the same inputs and no hint.  The numbers go to ``models/task_measurements.json``,
-from there to the tables of ``docs/jobs.md``, and to the cards: those of the split that a data set
-is measured on, of no other.
+All methods see the same inputs, and the same hints where the data set has some.  The numbers go to
+``models/task_measurements.json``, from there to the tables of ``docs/jobs.md``, and to the cards:
+those of the split that a task's first data set is measured on, of no other.
 """
 
 import dataclasses
@@ -58,7 +58,7 @@ def evaluate_task(
         if name not in cards and not baselines:
             continue
         method = find_method(task, name, cards)
-        scores, seconds = measure_method(task, method, examples)
+        scores, seconds = measure_method(task, method, examples, examples.hints)
         rows.append(
             {
                 "task": task.name,
