@@ -63,7 +63,8 @@ def card_for_people(card: Card) -> str:
     epochs, crops = f"{training['epochs']} epochs", ""
     if task.walk == "crops":
         epochs += f" of {training['epoch_batches']} batches"
-        crops = f" crops of {training['crop']} x {training['crop']} pixels"
+        if not card.settings.get("size"):  # Else it learns from whole examples, brought to that.
+            crops = f" crops of {training['crop']} x {training['crop']} pixels"
     made_with = ", ".join(f"{name} {value}" for name, value in card.made_with.items())
     facts = {
         "Source": card.source,

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from models.catalogue import Score, read_card
+from models.catalogue import Score, find_card, read_card
 from tests.models.networks import identity, means, ship
 from train.evaluate.cards import card_for_people, headline, write_card
 
@@ -93,6 +93,11 @@ def test_a_reader_says_what_it_reads_and_an_unmeasured_model_that_it_is_not_meas
         card = ship(tmp_path, f"new-{task}", identity(), task=task)
         assert headline(card) == "nothing yet"
         assert "nothing yet" in card_for_people(card)
+
+
+def test_crops_are_of_networks_for_any_size():
+    assert "batches of 8 crops of 160 x 160 pixels" in card_for_people(find_card("streets"))
+    assert "batches of 8, seed 0" in card_for_people(find_card("streets-plain"))
 
 
 def test_both_cards_are_written(tmp_path):
