@@ -9,7 +9,7 @@ Source:
     arXiv:1511.02228 (enhanced prediction, also called self-ensemble).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,14 @@ WAYS = ((0, False), (2, False), (1, True), (3, True))  # quarters of a turn, mir
 
 @dataclass(frozen=True)
 class Turned:
-    """A network for pictures that have no up and down, used like the one it asks."""
+    """A network for pictures that have no up and down, used like the one it asks.
+
+    ``together`` makes one answer of those to all ``ways``, along their first axis.
+    """
 
     network: Network
+    ways: Sequence[tuple[int, bool]] = WAYS
+    together: Callable[..., np.ndarray] = np.mean
 
     @property
     def size(self) -> int:
@@ -46,12 +51,12 @@ class Turned:
         return self.network.parts
 
     def __call__(self, **inputs: np.ndarray) -> np.ndarray:
-        """Return the mean answer to a batch ``(N, H, W, C)`` of each input."""
+        """Return what the answers to a batch ``(N, H, W, C)`` of each input are together."""
         answers = []
-        for way in WAYS:
+        for way in self.ways:
             seen = {name: turned(batch, *way) for name, batch in inputs.items()}
             answers.append(turned_back(self.network(**seen), *way))
-        return np.mean(answers, axis=0)
+        return self.together(answers, axis=0)
 
 
 def turned(batch: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:

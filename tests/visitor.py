@@ -29,12 +29,13 @@ class Answer:
 
 @dataclass
 class Control:
-    """A control of the page: its kind in Streamlit's messages, and the fragment it stands in."""
+    """A control of the page: its kind in Streamlit's messages, its fragment, its place."""
 
     id: str
     kind: str
     message: object
     fragment: str
+    path: tuple[int, ...]
 
 
 @dataclass
@@ -51,8 +52,8 @@ class Visitor:
     _states: dict[str, WidgetState] = field(default_factory=dict)
     _known: dict[str, ForwardMsg] = field(default_factory=dict)
     _script: str = ""
-    _fragment: str = ""  # what was asked for last; the whole page where it is empty
     _drawn: set[str] = field(default_factory=set)  # controls of the newest run
+    _place: tuple[int, ...] | None = None  # where it begins, once it has begun
 
     async def open(self) -> Answer:
         """Connect, and run the page for the first time."""
@@ -102,7 +103,7 @@ class Visitor:
         state.fragment_id = fragment
         state.cached_message_hashes.extend(self._known)
         state.widget_states.widgets.extend(self._states.values())
-        self._fragment, self._asked = fragment, time.monotonic()
+        self._asked = time.monotonic()
         await self._socket.send(asked.SerializeToString())
 
     async def answer(self) -> Answer:
@@ -122,29 +123,35 @@ class Visitor:
             if kind == "new_session":
                 self._script = message.new_session.page_script_hash
                 self._drawn.clear()
+                self._place = None
             elif kind == "delta":
-                self._learn(message.delta, errors)
+                self._learn(message.delta, tuple(message.metadata.delta_path), errors)
             elif kind == "page_info_changed":
                 self.query = message.page_info_changed.query_string
             elif kind == "script_finished":
                 runs += 1
                 if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
-                    self._forget("")
+                    self._forget(())
                 elif message.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
-                    self._forget(self._fragment)
+                    self._forget(self._place or ())
                 if message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                     seconds = time.monotonic() - self._asked
                     return Answer(seconds, size, runs, tuple(errors))
 
-    def _forget(self, fragment: str) -> None:
-        """Forget the controls of the page, or of a fragment, that were not drawn again."""
+    def _forget(self, place: tuple[int, ...]) -> None:
+        """Forget the controls at a place, that of a fragment's box or (), that are not drawn now.
+
+        The server gives no answer to one that is gone.
+        """
         self.controls = {
             name: each
             for name, each in self.controls.items()
-            if name in self._drawn or (fragment and each.fragment != fragment)
+            if name in self._drawn or each.path[: len(place)] != place
         }
 
-    def _learn(self, delta: Delta, errors: list[str]) -> None:
+    def _learn(self, delta: Delta, path: tuple[int, ...], errors: list[str]) -> None:
+        if self._place is None:
+            self._place = path  # A fragment begins with the box that holds all of it.
         if delta.WhichOneof("type") != "new_element":
             return
         element = delta.new_element
@@ -157,7 +164,7 @@ class Visitor:
         name = getattr(inner, "id", "")
         if isinstance(name, str) and name.startswith("$$"):
             self._drawn.add(name)
-            self.controls[name] = Control(name, kind, inner, delta.fragment_id)
+            self.controls[name] = Control(name, kind, inner, delta.fragment_id, path)
         size = delta.ByteSize()
         self.kinds[kind] = self.kinds.get(kind, 0) + size
 

@@ -14,6 +14,7 @@ from models.answers import as_png, at_rate_of
 from models.tasks import colour_photos, denoise_speech, paint, upscale_photos
 from models.tasks.contract import Signal
 from models.tasks.spoken_digits import Voices
+from models.turned import turned
 
 ALL = (*upscale_photos.TASKS, *colour_photos.TASKS, paint.TASK, denoise_speech.TASK)
 PICTURES = [task for task in ALL if task.input.kind == "image"]
@@ -154,8 +155,16 @@ def truth(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("task", colour_photos.TASKS, ids=lambda task: task.name)
 def test_true_colours_make_the_photo(task):
     image = photo(128, 128)
-    network = Known(lambda image, hints=None: truth(photo(128, 128))[None])
-    answer = task.solve(network, cielab.in_grey(image), None, None)
+    grey = cielab.in_grey(image)
+    lightness = cielab.rgb_to_lab(grey)[np.newaxis, ..., :1] / np.float32(100)
+
+    def knowing(image, hints=None):
+        # The truth, whichever way up the photo is asked about.
+        (way,) = (way for way in colour_photos.SEEN if np.allclose(turned(lightness, *way), image))
+        return turned(truth(photo(128, 128))[np.newaxis], *way)
+
+    network = Known(knowing)
+    answer = task.solve(network, grey, None, None)
     assert np.abs(answer - image).max() < 2e-3
     assert set(network.seen[0]) == set(task.inputs)
 
@@ -193,6 +202,21 @@ def test_a_hint_is_told_where_the_visitor_put_it():
     assert (rows.mean(), columns.mean()) == (50, 200)  # At half the size.
     assert told[0][50, 200] == pytest.approx([0.5, -0.1, 1])
     assert np.count_nonzero(told[0][..., 2]) == 25
+
+
+def test_where_one_of_three_answers_goes_wrong_the_middle_one_counts():
+    def spotted(image, hints):
+        answer = np.full((*image.shape[:3], 2), 0.25, np.float32)
+        answer[:, -20:-10, -14:] = -0.9  # Always in the same corner, whatever is there.
+        return answer
+
+    colours = cielab.rgb_to_lab(colour_photos.PHOTOS.solve(Known(spotted), photo(128, 160), None))
+    grey = np.full((128, 160, 3), 0.5, np.float32)
+    even = cielab.with_colour(grey, np.full((128, 160, 2), 0.25 * 110, np.float32))
+    expected = cielab.rgb_to_lab(even)[0, 0, 1:]
+    middling = np.abs(cielab.rgb_to_lab(photo(128, 160))[..., 0] - 50) < 10
+    assert np.abs(colours[middling][:, 1:] - expected).max() < 8
+    assert (colours[..., 1] > -5).all()
 
 
 def test_random_hints_tell_the_truth():
