@@ -29,13 +29,10 @@ WAIT = 30.0  # seconds for those before
 
 LARGEST = LARGEST_FILE // 1_000_000
 ONLY_ONNX = "Only ONNX files can be opened here. Below is how to export one."
-KERAS = (
-    "A Keras file can carry code, which a server must not run for strangers. Export the network "
+KERAS, PYTORCH = (
+    f"A {kind} file can carry code, which a server must not run for strangers. Export the network "
     "as ONNX, as it says below; that is pure data."
-)
-PYTORCH = (
-    "A PyTorch file can carry code, which a server must not run for strangers. Export the network "
-    "as ONNX, as it says below; that is pure data."
+    for kind in ("Keras", "PyTorch")
 )
 FAILED = (
     "It made the process that opened it fail, so it is not used. It may need too much memory, or "
