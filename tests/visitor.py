@@ -121,9 +121,10 @@ class Visitor:
             elif message.metadata.cacheable and message.hash:
                 self._known[message.hash] = message
             if kind == "new_session":
-                self._script = message.new_session.page_script_hash
                 self._drawn.clear()
                 self._place = None
+            elif kind == "navigation":
+                self._script = message.navigation.page_script_hash
             elif kind == "delta":
                 self._learn(message.delta, tuple(message.metadata.delta_path), errors)
             elif kind == "page_info_changed":

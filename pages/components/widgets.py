@@ -3,41 +3,20 @@
 In choices that are buttons one is always chosen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 number_input = partial(st.number_input, persist_state="session")
+select_slider = partial(st.select_slider, persist_state="session")
 selectbox = partial(st.selectbox, persist_state="session")
 slider = partial(st.slider, persist_state="session")
 toggle = partial(st.toggle, persist_state="session")
 
 pills = partial(st.pills, persist_state="session", required=True)
 segmented_control = partial(st.segmented_control, persist_state="session", required=True)
-
-
-def select_slider(
-    label: str,
-    options: Sequence[Any],
-    *value: Any,
-    format_func: Callable[[Any], str] = str,
-    **more: Any,
-) -> Any:
-    """Ask for one of some values on a slider; what is none of them counts as the first.
-
-    Streamlit words and returns whatever a browser sends.
-    """
-    chosen = st.select_slider(
-        label,
-        options,
-        *value,
-        format_func=lambda each: format_func(each) if each in options else str(each),
-        persist_state="session",
-        **more,
-    )
-    return chosen if chosen in options else options[0]
 
 
 def segments(label: str, titles: Mapping[str, str], key: str, **more: Any) -> str:

@@ -91,12 +91,13 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def renewed(text: str, rows: Iterable[Row], groups: Iterable[str], where: str) -> str:
-    """Return a text with a table whose rows of these names are new, and say so below.
+    """Return a text with a table in which these rows are new, and say so below.
 
-    Each group of measurements has one such line, that of its last time.
+    Each group of measurements has one such line, that of its last time.  A row that was never
+    measured before stands at the end.
 
     Raises:
-        ValueError: if the table has no such row.
+        ValueError: if there is no table.
     """
     new = {row.what: _line(row.cells()) for row in rows}
     notes = {f"* `--only {group}`: ": where for group in groups}
@@ -104,8 +105,10 @@ def renewed(text: str, rows: Iterable[Row], groups: Iterable[str], where: str) -
     lines = head.splitlines()
     for index, line in enumerate(lines):
         lines[index] = new.pop(line.removeprefix("| ").partition(" | ")[0], line)
-    if new:
-        raise ValueError(f"not in the table yet, measure everything: {', '.join(new)}")
+    ends = [index for index, line in enumerate(lines, start=1) if line.startswith("|")]
+    if not ends:
+        raise ValueError("there is no table to renew, measure everything")
+    lines[ends[-1] : ends[-1]] = new.values()
     kept = [line for line in tail.splitlines() if not line.startswith(tuple(notes))]
     said = [*kept, *(start + where for start, where in notes.items())]
     return "\n".join([*lines, "", AGAIN, "", *said])

@@ -57,6 +57,10 @@ def test_rows_that_were_measured_again_stand_in_place_of_the_old_ones():
     )
 
 
-def test_a_row_that_the_table_does_not_have_is_not_lost():
-    with pytest.raises(ValueError, match="measure everything: y"):
-        renewed(table([Row("x", "ms", [1.0])]), [Row("y", "ms", [1.0])], ["y"], "here")
+def test_a_row_that_the_table_does_not_have_is_put_at_its_end():
+    old = table([Row("x", "ms", [1.0])])
+    there = renewed(f"{old}\n\nA note.", [Row("y", "ms", [2.0])], ["y"], "here")
+    both = table([Row("x", "ms", [1.0]), Row("y", "ms", [2.0])])
+    assert there == f"{both}\n\nA note.\n\n{AGAIN}\n\n* `--only y`: here"
+    with pytest.raises(ValueError, match="no table"):
+        renewed("A note.", [Row("y", "ms", [2.0])], ["y"], "here")

@@ -41,6 +41,8 @@ def value_for(control: Control, rng: np.random.Generator) -> object | None:
     """
     wild = float(rng.choice([0, -1, 1, 1e9, -1e9, 1e300]))
     match control.kind:
+        case "slider" if options := list(control.message.options):
+            return [str(rng.choice(options if rng.random() < 0.7 else NONSENSE))]
         case "slider":
             low, high = control.message.min, control.message.max
             return [wild if rng.random() < 0.3 else float(rng.uniform(low, high))]
