@@ -173,17 +173,12 @@ def load_inside(card: Card, session: ort.InferenceSession | None = None) -> Open
     """Open the network of a card; ``session`` as in ``load_predictor``.
 
     Raises:
-        ModelError: if the file is missing, damaged, for photos, or cannot be looked into.
+        ModelError: if the file is missing, damaged, or cannot be looked into.
     """
-    if not card.size:
-        raise ModelError(
-            f"The model {card.name} takes pictures of any size: only networks for one size can be "
-            "opened."
-        )
     session = session or open_session(card)
     if TABLE not in session.get_modelmeta().custom_metadata_map:
         raise ModelError(
-            f"The model {card.name} was saved before networks could be looked into: train it again."
+            f"The model {card.name} cannot be looked into: its file does not describe its layers."
         )
     return OpenedNetwork(session)
 

@@ -19,7 +19,7 @@ from onnx import helper, numpy_helper
 from models.session import SKIPS
 from train.export.onnx_file import contents, drop_unused, weights_by_contents
 
-STORED = "float16"
+EXACT, STORED = "float32", "float16"  # How weights may lie in a file; int8 is the third way.
 
 
 def to_stored_precision(model: keras.Model, stored: str = STORED) -> None:
@@ -102,12 +102,15 @@ def set_kernels(model: keras.Model, kernels: dict[str, np.ndarray]) -> None:
     network without them: the second kernel of such a block is 0.
 
     Raises:
-        ValueError: if names or shapes do not fit.
+        ValueError: if names or shapes do not fit, or there is more than convolutions.
 
     Source:
         That a wider network may go on from a narrower one is Net2Net's (Chen et al., ICLR 2016,
         arXiv:1511.05641); there the further maps are copies.
     """
+    dense = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    if dense:
+        raise ValueError(f"only kernels of convolutions can be given, not those of {dense}")
     own = dict(_kernels(model))
     deeper = [name for name in own if name not in kernels and "_block_" in name]
     for name in deeper:

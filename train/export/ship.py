@@ -26,7 +26,7 @@ from models.tasks.denoise_photos.level import PART
 from models.tasks.digits import DIGIT_SETS
 from train.config import TrainConfig
 from train.evaluate.cards import write_card
-from train.export.compact import STORED, compact, to_stored_precision
+from train.export.compact import EXACT, STORED, compact, to_stored_precision
 from train.export.describe import macs
 from train.export.folded import folded
 from train.export.inspectable import make_inspectable, opened
@@ -161,22 +161,26 @@ def _load_trained(run: Run) -> tuple[keras.Model, int]:
 
 
 def _write_onnx(model: keras.Model, path: Path, config: TrainConfig) -> None:
-    task = find_task(config.task)
-    if task.input.size is None:
-        stored = _storage(task)
+    stored = _storage(find_task(config.task))
+    if stored == EXACT:
+        _write_inspectable(model, path)
+        inputs = [_noisy_test_pictures(config.data)]
+    else:
         model = folded(model)
         to_stored_precision(model, stored)
         to_onnx(model, path)
         compact(path, model, stored)
         inputs = _random_inputs(model, _multiple(model))
-    else:
-        _write_inspectable(model, path)
-        inputs = [_noisy_test_pictures(config.data)]
     require_agreement(model, path, inputs)
 
 
 def _storage(task: Task) -> str:
-    """How the weights lie in the file: where classes are decided, 8 bits are enough."""
+    """How the weights lie in the file: exact in small networks, whose layers can be looked into.
+
+    In others, where classes are decided, 8 bits are enough.
+    """
+    if task.input.size:
+        return EXACT
     return "int8" if task.target.kind in ("mask", "instances", "classes") else STORED
 
 
@@ -227,7 +231,7 @@ def _write_card(
         size=size or 0,
         channels=channels,
         multiple=multiple,
-        storage="float32" if task.input.size else _storage(task),
+        storage=_storage(task),
         notice=task.data[config.data].notice,
         parts={part.stem: sha256_of(part) for part in sorted(folder.glob(f"{PART}.onnx"))},
         parameters=model.count_params(),

@@ -16,7 +16,7 @@ from models.architectures import build
 from models.catalogue import find_card
 from models.tasks import find_task
 from models.tasks.contract import Tensors
-from models.tasks.digits import degrade
+from models.tasks.digits import DIGIT_SETS, degrade
 from train.config import TrainConfig, gaussian_only
 from train.export.compact import read_kernels, set_kernels
 from train.fit.callbacks import (
@@ -176,7 +176,7 @@ def probe_pictures(
     if isinstance(given, tuple):
         return tuple(part[:PROBES] for part in given), target
     given = given[:PROBES]
-    if not (task.degradations and task.input.size):
+    if not (task.degradations and config.data in DIGIT_SETS):
         return given, target
     rng = np.random.default_rng((config.seed, WATCH))
     if run.drawing.exists():
@@ -227,15 +227,16 @@ def start_from(model: keras.Model, name: str) -> None:
     """Give the model the weights of the shipped model called ``name``.
 
     Raises:
-        ValueError: if there is none, it is built otherwise, or only its ONNX file was shipped.
+        ValueError: if there is none, it is built otherwise, or more is needed than its file holds.
     """
     try:
         card = find_card(name)
-        if card.size == 0:
-            set_kernels(model, read_kernels(card.weights))
-        else:
-            trained = keras.saving.load_model(card.folder / "model.keras", compile=False)
+        keras_file = card.folder / "model.keras"
+        if keras_file.is_file():
+            trained = keras.saving.load_model(keras_file, compile=False)
             model.set_weights(trained.get_weights())
+        else:
+            set_kernels(model, read_kernels(card.weights))
     except Exception as error:  # Keras, HDF5 and ZIP each raise types of their own.
         raise ValueError(f"cannot start from {name}: {error}") from error
 

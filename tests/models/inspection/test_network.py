@@ -146,9 +146,10 @@ def test_what_cannot_be_answered_is_said(ask, match, pictures):
         ask(NETWORKS["conv-code-10"], pictures)
 
 
-def test_a_network_for_photos_cannot_be_opened():
-    with pytest.raises(ModelError, match="any size"):
-        load_inside(next(card for card in load_catalogue().values() if not card.size))
+@pytest.mark.parametrize("name", ["photo", "digit-listener"])
+def test_a_network_whose_file_does_not_describe_its_layers_cannot_be_opened(name):
+    with pytest.raises(ModelError, match=f"{name} cannot be looked into"):
+        load_inside(find_card(name))
 
 
 # How far a value sees

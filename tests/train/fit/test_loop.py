@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from imaging import metrics
+from models.architectures import build
+from models.catalogue import find_card
 from tests.train.conftest import TRAINING
 from train.config import OPTIMIZERS, Noise, TrainConfig, every_kind, gaussian_only
 from train.fit import data, loop
@@ -251,6 +253,16 @@ def test_a_training_may_start_from_shipped_weights(tmp_path):
     anew, _ = train(tmp_path / "anew", dataclasses.replace(config, start=""))
     # It knows digits; of made-up strokes it still knows that most pixels are black.
     assert events_of(run, "batch")[0]["loss"] < 0.8 * events_of(anew, "batch")[0]["loss"]
+
+
+def test_a_network_is_not_begun_with_a_part_of_its_weights():
+    # Its Keras file did not ship, and of a compact one only the convolutions can be read.
+    card = find_card("digit-listener")
+    model = build(card.architecture, **card.settings)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"only kernels of convolutions .* 'dense', 'digit'"):
+        loop.start_from(model, card.name)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
 @pytest.mark.parametrize(
