@@ -8,7 +8,7 @@ import numpy as np
 from models.catalogue import Card
 from models.predictor import Predictor, load_predictor
 from models.tasks.contract import Network, Task
-from models.turned import Turned
+from models.tasks.turned import Turned
 
 NETWORK = "network"
 

@@ -15,7 +15,7 @@ from models.catalogue import Card
 from models.session import open_parts, open_session, run_session, skips_of
 from models.tasks import find_task
 from models.tasks.contract import Network, Watch
-from models.turned import Turned
+from models.tasks.turned import WAYS, Turned, Ways
 
 # Pictures in one go: onnxruntime keeps the memory of the largest batch for each network.
 BATCH = 8
@@ -53,7 +53,7 @@ class Predictor:
         self.task = find_task(card.task)
         self.skips = skips_of(session)
 
-    def careful(self) -> "Predictor":
+    def careful(self, ways: Ways = WAYS) -> "Predictor":
         """Return one that asks the network four times, for the mean answer, as ``Turned`` does.
 
         Raises:
@@ -62,7 +62,7 @@ class Predictor:
         if self.network.size:
             raise ValueError("only networks for pictures of any size can be asked carefully")
         other = copy(self)
-        other.network = Turned(self.network)
+        other.network = Turned(self.network, ways)
         return other
 
     def predict(

@@ -15,6 +15,7 @@ from train.config import TrainConfig
 from train.run_folder import Run
 
 RUNS = Path(__file__).parent / "runs"
+PRINTED = ("camera", "sharp", "careful")  # What is measured without a table to stand in.
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,10 +134,10 @@ def _add_measuring(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--set",
         default="digits",
-        choices=["digits", KODAK24, POLYU, "camera", "sharp"],
-        help="what to measure on; camera and sharp are printed only",
+        choices=["digits", KODAK24, POLYU, *PRINTED],
+        help="what to measure on; camera, sharp and careful are printed only",
     )
-    command.add_argument("--every", type=int, default=1, help="picture of camera and sharp")
+    command.add_argument("--every", type=int, default=1, help="picture of those")
     command.add_argument("--filters", action="store_true", help="measure the filters too")
     command.add_argument("--task", help="measure a task of the page More jobs, baselines too")
     command.add_argument(
@@ -345,10 +346,14 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     if options.task:
         return _evaluate_task(options)
-    if options.set in ("camera", "sharp"):
-        from train.evaluate.measure_camera import evaluate_camera, evaluate_sharp
+    if options.set in PRINTED:
+        from train.evaluate.measure_camera import evaluate_camera, evaluate_careful, evaluate_sharp
 
-        evaluate = evaluate_camera if options.set == "camera" else evaluate_sharp
+        evaluate = {
+            "camera": evaluate_camera,
+            "sharp": evaluate_sharp,
+            "careful": evaluate_careful,
+        }[options.set]
         photo_models = [name for name, card in load_catalogue().items() if card.data in PHOTO_SETS]
         evaluate(options.names or photo_models, options.every)
         return 0

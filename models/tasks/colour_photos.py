@@ -30,7 +30,7 @@ from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.tasks import contract
 from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 from models.tasks.sample_photos import sample_photos
-from models.turned import Turned
+from models.tasks.turned import Turned
 
 SPAN = 110  # a and b divided by this lie within [-1, 1] for every colour a screen can show.
 NO_HINT_SHARE = 0.125

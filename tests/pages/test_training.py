@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.components.training import progress, recorded_result, run_list
-from train import jobs, owners
+from pages.components.training import progress, recorded_result, run_list, steering
+from train import jobs, owners, run_status
 from train.config import TrainConfig, gaussian_only
 from train.recipes import EXPECT, LIVE_JOBS, TRAPS
 from train.run_folder import Run
@@ -330,6 +330,26 @@ def test_a_run_of_another_job_shows_its_own_metric_and_leads_to_more_jobs(runs):
     assert "Use on More jobs" in labels(page)
     assert "Use on the Draw page" not in labels(page)
     assert "0.7124" in progress.to_csv(run)
+
+
+def test_a_button_pressed_in_the_half_second_in_which_the_worker_ends_is_not_lost(
+    runs, monkeypatch
+):
+    run = make(runs, "a", *TRAINED, FINISHED)
+    (run.folder / "card.json").touch()
+    page = visit(run="a")
+    went = []
+    show_run, is_alive = steering.show_run, run_status.is_alive
+
+    def show_run_later(*given):
+        monkeypatch.setattr(run_status, "is_alive", is_alive)
+        show_run(*given)
+
+    monkeypatch.setattr(run_status, "is_alive", lambda run: True)
+    monkeypatch.setattr(steering, "show_run", show_run_later)
+    monkeypatch.setattr("streamlit.switch_page", went.append)
+    press(page, "Use on the Draw page")
+    assert went == ["pages/draw.py"]
 
 
 def test_a_race_of_another_job_compares_its_own_metric(runs):

@@ -14,7 +14,7 @@ from models.answers import as_png, at_rate_of
 from models.tasks import colour_photos, denoise_speech, paint, upscale_photos
 from models.tasks.contract import Signal
 from models.tasks.spoken_digits import Voices
-from models.turned import turned
+from models.tasks.turned import turned
 
 ALL = (*upscale_photos.TASKS, *colour_photos.TASKS, paint.TASK, denoise_speech.TASK)
 PICTURES = [task for task in ALL if task.input.kind == "image"]

@@ -1,7 +1,8 @@
 """Measures photo networks on noise that is not white: demosaicked, enlarged, saved in lossy files.
 
 Nobody tells the level; it is read from the picture.  The seeds are used nowhere else.  Sharp
-pictures, every tenth of ``photos/sharp`` by name, have white noise and are told its level.
+pictures, every tenth of ``photos/sharp`` by name, have white noise and are told its level; so has
+Kodak24 where it is measured what care is worth.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,14 +12,18 @@ import numpy as np
 from imaging import metrics
 from imaging.camera import Camera, SavedAs, degrade
 from models.catalogue import find_card
-from models.predictor import load_predictor
+from models.predictor import Predictor, load_predictor
 from models.tasks.data_folder import data_folder
 from models.tasks.denoise_photos.level import read_level
+from models.tasks.turned import WAYS, Ways
+from train.evaluate.measure_photos import degrade as add_noise
 from train.evaluate.measure_photos import kodak24, open_photo
-from train.evaluate.tables import PAPER_SIGMAS
+from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
 
 SEED = 2_026_11
 SHARP_EVERY = 10
+# Some of the ways to look at a picture: turned by quarters, mirrored before.
+ANSWERS: tuple[Ways, ...] = (WAYS[:2], WAYS, [(q, m) for m in (False, True) for q in range(4)])
 CAMERAS: dict[str, Camera] = {
     "clean": Camera(),
     "sigma 20, demosaicked": Camera(
@@ -103,6 +108,39 @@ def evaluate_sharp(
                 f"{name}, sharp, sigma {sigma}: {found[name, sigma]:.2f} dB, {len(values)} pictures"
             )
     return found
+
+
+def evaluate_careful(
+    names: list[str], every: int = 1, say: Callable[[str], None] = print
+) -> dict[tuple[str, int, int], float]:
+    """Measure on Kodak24 what the mean of several answers gains over one, in dB.
+
+    The noise is white and unclipped, its level told.  Returns the gain by network, sigma and number
+    of answers.
+    """
+    photos = kodak24()[::every]
+    found = {}
+    for name in names:
+        predictor = load_predictor(find_card(name))
+        for sigma in PAPER_SIGMAS:
+            level = sigma / 255
+            noisy = [add_noise(each, UNCLIPPED, level, i) for i, each in enumerate(photos)]
+            once = _psnr(predictor, photos, noisy, level)
+            for ways in ANSWERS:
+                careful = _psnr(predictor.careful(ways), photos, noisy, level)
+                found[name, sigma, len(ways)] = careful - once
+                say(
+                    f"{name}, sigma {sigma}, {len(ways)} answers: {careful:.2f} dB, "
+                    f"{careful - once:+.2f} over one, {len(photos)} photos"
+                )
+    return found
+
+
+def _psnr(
+    predictor: Predictor, clean: list[np.ndarray], noisy: list[np.ndarray], level: float
+) -> float:
+    pairs = zip(clean, noisy, strict=True)
+    return float(np.mean([metrics.psnr(a, predictor.predict(b, level)) for a, b in pairs]))
 
 
 def _sharp() -> Iterator[np.ndarray]:

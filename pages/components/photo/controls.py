@@ -65,7 +65,7 @@ def pick_care(is_network: bool) -> bool:
         "Careful (four times slower)",
         key="photo_careful",
         help="The network answers four times, to the picture turned and mirrored, and the mean "
-        "counts: about 0.14 dB better. Errors that differ cancel out.",
+        "counts: about 0.13 dB better. Errors that differ cancel out.",
     )
 
 

@@ -29,10 +29,9 @@ def watch(run: Run, mine: bool) -> None:
 def show_run(run: Run, mine: bool) -> None:
     """Draw one run as it is now."""
     status = run_status.status(run)
-    elsewhere = st.query_params.get("run") != run.folder.name
     seen = run_status.is_alive(run), status.state
-    if elsewhere or not run.folder.exists() or seen != st.session_state.watching:
-        st.rerun()  # The page around it has to know: it ends the half-seconds, and lists the runs.
+    if st.query_params.get("run") != run.folder.name or not run.folder.exists():
+        st.rerun()  # The page around it has to know.
     run_list.show_refusal()
     try:
         config = run.read_config()
@@ -53,6 +52,10 @@ def show_run(run: Run, mine: bool) -> None:
     progress.show_numbers(config, status, history)
     progress.show_curves(history, progress.measure_of(config))
     progress.show_probes(run, config, history)
+    if seen != st.session_state.watching:
+        # The page around it has to know: it ends the half-seconds, and lists the runs. Only now,
+        # as this may be the run of a button that somebody has pressed.
+        st.rerun()
 
 
 def show_buttons(

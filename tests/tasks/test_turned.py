@@ -6,7 +6,7 @@ import pytest
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import find_card
 from models.predictor import load_predictor
-from models.turned import WAYS, Turned, turned, turned_back
+from models.tasks.turned import WAYS, Turned, turned, turned_back
 
 PICTURE = np.arange(1 * 3 * 5 * 2, dtype=np.float32).reshape(1, 3, 5, 2)
 

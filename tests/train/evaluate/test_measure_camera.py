@@ -1,0 +1,29 @@
+"""What is measured of photo networks and printed only."""
+
+import pytest
+
+from models.tasks.turned import WAYS
+from tests.models.networks import ship
+from tests.models.photo_networks import smoother
+from tests.train.made_photos import make_kodak24
+from train.evaluate import measure_camera
+from train.evaluate.tables import PAPER_SIGMAS
+
+
+def test_more_answers_are_compared_with_one_on_the_same_noise(tmp_path, monkeypatch):
+    monkeypatch.setenv("DENOISE_DATA_DIR", str(make_kodak24(tmp_path / "data", count=3)))
+    about = {"task": "denoise-photos", "data": "photos", "size": 0, "channels": 3, "multiple": 4}
+    card = ship(tmp_path, "smooth", smoother(), **about)
+    monkeypatch.setattr(measure_camera, "find_card", lambda name: card)
+    said = []
+    gains = measure_camera.evaluate_careful(["smooth"], 2, said.append)
+    assert set(gains) == {("smooth", s, count) for s in PAPER_SIGMAS for count in (2, 4, 8)}
+    # A mean around each pixel is the same however the picture lies.
+    assert list(gains.values()) == pytest.approx([0.0] * 9, abs=1e-4)
+    assert said[1].startswith("smooth, sigma 15, 4 answers: ")
+    assert said[1].endswith("0.00 over one, 2 photos")
+
+
+def test_the_answers_are_to_different_views_and_four_of_them_are_those_of_the_page():
+    assert [len(set(ways)) for ways in measure_camera.ANSWERS] == [2, 4, 8]
+    assert measure_camera.ANSWERS[1] == WAYS
