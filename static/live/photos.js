@@ -18,6 +18,8 @@ async function pixelsOf({ encoding, content, channels }, width, height) {
   return context.getImageData(0, 0, width, height).data;
 }
 
+export const onPage = true; // What is noisy is read off the page.
+
 export async function prepare({ preview, width, height }, { painted }) {
   const [whole] = preview.parts;
   const denoised = await pixelsOf(whole, width, height);

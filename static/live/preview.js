@@ -11,12 +11,15 @@
  * skips.js a U-Net with switches, which are followed like sliders.  Their `prepare` returns
  * `make(values of the sliders)`, which returns `{ title: { levels, channels, caption, tolerance } }`:
  * 8-bit values, a function that words them, and how many levels they may be off where that is more
- * than one.
+ * than one.  Where that takes too much of a frame, aside.js has it done in a worker from then on; not
+ * for a file that says `onPage`: it needs what the page has painted.
  */
 
 const { search } = new URL(import.meta.url); // The version, which all files share.
 
 const TOLERANCE = 1; // Grey levels.
+const HEAVY = 8; // Milliseconds; half a frame, the slider itself needs the other half.
+const TIMES = 3; // So often in a row, as the first frames of a page are always slow.
 const SWITCHED = "data-selected"; // What Streamlit's switches mark themselves with when on.
 
 let trusted = true; // Until a picture differs from the server's.
@@ -46,6 +49,7 @@ export class Preview {
   constructor(screen) {
     this.screen = screen;
     this.sliders = {};
+    this.heavy = 0; // How many previews in a row took too long.
     this.held = false; // Whether the visitor moves a slider: the server moves them too.
     this.observer = new MutationObserver((changes) => {
       // A switch changes once it is let go.
@@ -63,6 +67,7 @@ export class Preview {
   stop() {
     this.listeners.abort();
     this.observer.disconnect();
+    this.aside?.stop();
     this.now = null;
     setBack(false);
   }
@@ -88,13 +93,13 @@ export class Preview {
     this.now = null;
     this.wanted = preview; // Another message may overtake what is loaded here.
     if (!preview || !trusted) return;
-    const { prepare } = await import(`./${preview.how}.js${search}`);
+    const { prepare, onPage } = await import(`./${preview.how}.js${search}`);
     const make = await prepare(header, this.screen);
     if (preview !== this.wanted) return;
     const before = Object.fromEntries(
       Object.entries(preview.sliders).map(([name, { value }]) => [name, value]),
     );
-    this.now = { preview, make, before, shown: JSON.stringify(before) };
+    this.now = { header, preview, make, onPage, before, shown: JSON.stringify(before) };
     const { now, screen } = this;
     // Once the server's pictures are on the screen.
     setTimeout(() => this.check(now), screen.settled ?? 0);
@@ -121,10 +126,38 @@ export class Preview {
     now.shown = key;
     if (key === JSON.stringify(now.before)) {
       this.screen.restore();
-    } else {
-      this.screen.show(now.make(values), Object.values(values).join(" "));
-      setBack(true);
+      return;
     }
+    if (this.aside && !now.onPage) {
+      this.aside.ask(now, values);
+      return;
+    }
+    const began = performance.now();
+    this.paint(now.make(values), values);
+    this.heavy = performance.now() - began > HEAVY ? this.heavy + 1 : 0;
+    if (this.heavy === TIMES && !now.onPage) this.employ();
+  }
+
+  paint(made, values) {
+    this.screen.show(made, Object.values(values).join(" "));
+    setBack(true);
+  }
+
+  /** From now on a worker makes the pictures; where it cannot, the page goes on, however slow. */
+  async employ() {
+    const { Aside } = await import(`./aside.js${search}`);
+    this.aside = new Aside({
+      answer: (now, made, values) => {
+        // The slider may be back where the server's own pictures are of.
+        if (now === this.now && now.shown !== JSON.stringify(now.before)) this.paint(made, values);
+      },
+      fail: (why) => {
+        console.info("No worker for the live preview:", why);
+        this.aside = null;
+        if (this.now) this.now.shown = null;
+        this.moved();
+      },
+    });
   }
 
   /** A browser that makes something else than the server must not show it. */

@@ -197,6 +197,53 @@ def test_a_filter_waits_for_the_server(draw):
     drag_without_a_preview(draw("?model=median", ready=False))
 
 
+def slow_down(page: Page, times: int) -> None:
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": times})
+
+
+def test_a_slow_processor_has_its_previews_made_in_a_worker_and_they_are_the_same(draw):
+    page = draw()
+    slow_down(page, 20)
+    with page.expect_worker() as worker:
+        x, y = grab(page)
+        page.mouse.move(x + 60, y, steps=10)
+    slow_down(page, 1)
+    assert "live/worker.js" in worker.value.url
+    page.mouse.move(x + 40, y, steps=4)
+    wait_for_preview(page)
+    previewed, words = shown(page), captions(page)
+    released(page, page.mouse.up)
+    assert off(shown(page), previewed) <= 1
+    assert captions(page) == words
+    # The worker goes on from the server's new pictures.
+    x, y = grab(page)
+    page.mouse.move(x - 50, y, steps=4)
+    wait_for_preview(page)
+    previewed = shown(page)
+    released(page, page.mouse.up)
+    assert off(shown(page), previewed) <= 1
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        "window.Worker = class { constructor() { throw new Error('no workers here'); } }",
+        "window.Worker = class extends Worker { constructor() { super('/nowhere.js'); } }",
+    ],
+)
+def test_a_slow_processor_without_workers_is_previewed_on_the_page(draw, spoilt):
+    page = draw(before=lambda page: page.add_init_script(spoilt))
+    slow_down(page, 20)
+    x, y = grab(page)
+    page.mouse.move(x + 60, y, steps=10)
+    slow_down(page, 1)
+    wait_for_preview(page)
+    previewed = shown(page)
+    released(page, page.mouse.up)
+    assert off(shown(page), previewed) <= 1
+
+
 # Whatever is missing, the page is the one without a preview
 
 
