@@ -52,24 +52,21 @@ def in_tiles(
         raise ValueError(f"expected 8-bit or float32 pixels, got {picture.dtype}")
     height, width = picture.shape[:2]
     if side:
-        if min(height, width) < side:
-            raise ValueError(f"expected {side} pixels or more to a side, got {picture.shape[:2]}")
         rows, columns = squares(height, side), squares(width, side)
     else:
-        rows = spans(height, _longest(width + 2 * margin, multiple, tile_pixels), multiple)
-        columns = spans(width, _longest(height + 2 * margin, multiple, tile_pixels), multiple)
-    total = len(rows) * len(columns)
+        across, down = width + 2 * margin, height + 2 * margin
+        rows = spans(height, _longest(across, multiple, tile_pixels), multiple)
+        columns = spans(width, _longest(down, multiple, tile_pixels), multiple)
+    done, total = 0, len(rows) * len(columns)
     watch = watch or (lambda done, total: None)
-    watch(0, total)
+    watch(done, total)
     dtype, result = np.dtype(dtype or picture.dtype), None
     row_fades, column_fades = _fades(rows, scale), _fades(columns, scale)
-    done = 0
     for (top, bottom), row_fade in zip(rows, row_fades, strict=True):
         strip = None
         for (left, right), column_fade in zip(columns, column_fades, strict=True):
             tile = _work_on(picture, (top, bottom), (left, right), work, margin, scale)
-            if clip:
-                tile = np.clip(tile, 0, 1)
+            tile = np.clip(tile, 0, 1) if clip else tile
             if dtype == np.uint8:
                 tile = tile * 255
             if strip is None:
@@ -118,7 +115,13 @@ def spans(length: int, longest: int, multiple: int) -> list[tuple[int, int]]:
 
 
 def squares(length: int, side: int) -> list[tuple[int, int]]:
-    """Return (start, end) of stretches of this length, evenly, that overlap by half or more."""
+    """Return (start, end) of stretches of this length, evenly, that overlap by half or more.
+
+    Raises:
+        ValueError: if the length is less than one of them.
+    """
+    if length < side:
+        raise ValueError(f"expected {side} pixels or more to a side, got {length}")
     count = -(-2 * (length - side) // side) + 1
     starts = np.rint(np.linspace(0, length - side, count)).astype(int)
     return [(int(start), int(start) + side) for start in starts]

@@ -835,8 +835,7 @@ def _dpi_of(image: Image.Image) -> tuple[float, float] | None:
 def _finish(stored: Stored, name: str, wanted: int, deep_pixels: int) -> Photo:
     """Turn upright, reduce, and bring to the colours of a screen, a strip of rows at a time."""
     size = _opened_size(stored.width, stored.height, wanted)
-    lying = stored.orientation in _LYING
-    shape = size if lying else size[::-1]
+    shape = size if stored.orientation in _LYING else size[::-1]
     channels = stored.channels
     deep = stored.deep and size[0] * size[1] <= deep_pixels
     convert = to_srgb(stored.profile, channels)
@@ -874,14 +873,9 @@ def _finish(stored: Stored, name: str, wanted: int, deep_pixels: int) -> Photo:
         )
     whole = stored.whole or (stored.width, stored.height)
     if size != whole:
-        before, after = (
-            f"{across:,} × {down:,}"
-            for across, down in (one[::-1] if lying else one for one in (whole, size))
-        )
-        notes.append(
-            f"Reduced from {before} to {after} pixels: more than "
-            f"{millions(wanted)} megapixels take too much memory here."
-        )
+        lying = stored.orientation in _LYING
+        before, after = (one[::-1] if lying else one for one in (whole, size))
+        notes.append(_reduced(before, after, wanted))
     return Photo(
         pixels,
         name,
@@ -894,6 +888,15 @@ def _finish(stored: Stored, name: str, wanted: int, deep_pixels: int) -> Photo:
         stored.planes,
         stored.plane,
         stored.faint,
+    )
+
+
+def _reduced(before: tuple[int, int], after: tuple[int, int], wanted: int) -> str:
+    """The note of an image that is opened at a smaller size, (width, height)."""
+    sizes = " to ".join(f"{across:,} × {down:,}" for across, down in (before, after))
+    return (
+        f"Reduced from {sizes} pixels: more than {millions(wanted)} megapixels take too much "
+        "memory here."
     )
 
 

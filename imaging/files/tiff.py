@@ -184,88 +184,101 @@ def read_page(file: BinaryIO, page: Page, planes: int, plane: int, stretch: bool
 
 
 def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Stored | None:
-    bits = page.bitspersample
-    kind = _sample_format(page)
-    samples, compression = int(page.samplesperpixel), int(page.compression)
-    photometric = _photometric(page)
-    grey_or_rgb = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
-    # Pillow looks up 8 bits in a table of 16-bit colours, which some programs fill with 8.
-    narrow = page.colormap is not None and page.colormap.max() < 256
-    palette = photometric == _PALETTE and (bits == 16 or (bits <= 8 and narrow))
-    more_than_cmyk = photometric == _CMYK and samples > 4 and bits in (8, 16)
-    named = _named_range(page)
-    gap = _gap(page)
-    plain = (
-        bits in (1, 8)
-        and page.sampleformat in (None, _UNSIGNED)
-        and _PHOTOMETRIC in page.tags
-        and named is None
-        and gap is None
-        and int(page.planarconfig) == 1
-        and (samples in (3, 4) if photometric == _RGB else samples == 1)
-        and not page.parent.is_bigtiff
-        and not palette
-    )
-    own = grey_or_rgb or palette or more_than_cmyk
-    if compression not in _LOSSLESS or not own or plain:
-        _require_of_pillow(page, bits, photometric)
+    if not _is_of_ours(page):
+        _require_of_pillow(page)
         return None
-    if page.imagedepth > 1:
-        raise _unknown("an image with depth")
-    if bits not in range(1, 33) and bits != 64:
-        raise _unknown(f"{bits} bits per sample")
-    if (kind == _FLOAT and bits not in (16, 32, 64)) or kind not in (_UNSIGNED, _SIGNED, _FLOAT):
-        raise _unknown(f"{bits} bits per sample of sample format {kind}")
-    if kind == _SIGNED and bits not in (8, 16, 32, 64):
-        raise _unknown(f"signed samples of {bits} bits")
-    dtype = _dtype(bits, kind)
-    count = page.imagewidth * page.imagelength
-    require_affordable(count, 2 * count * samples * dtype.itemsize)
-
-    wanted, plane = plane, min(max(plane, 0), planes - 1)
+    dtype = _dtype(page)
+    pixels = page.imagewidth * page.imagelength
+    bytes_of_all = pixels * int(page.samplesperpixel) * dtype.itemsize
+    require_affordable(pixels, 2 * bytes_of_all)
     shift = 0
     if planes == 1 and (stacked := _imagej_stack(page, dtype)) > 1:
-        planes, plane = stacked, min(max(wanted, 0), stacked - 1)
-        shift = plane * count * samples * dtype.itemsize
-    values, cut = _decoded(file, page, dtype, bits, shift)
+        planes = stacked
+        shift = _within(plane, planes) * bytes_of_all
+    values, cut = _decoded(file, page, dtype, shift)
+    if _is_palette(page):
+        stored = _of_palette(values[..., 0], page)
+    elif _is_more_than_cmyk(page):
+        stored = _of_cmyk(values, page)
+    else:
+        stored = _of_channels(values, page, plane if planes == 1 else None, stretch)
+    if planes > 1:
+        stored.planes, stored.plane = planes, _within(plane, planes)
+    if stored.planes > 1:
+        stored.notes.insert(
+            0, f"This file holds {stored.planes:,} images; number {stored.plane + 1:,} is shown."
+        )
+    stored.cut = cut
+    return stored
 
-    notes: list[str] = []
-    if palette:
-        return _of_palette(values[..., 0], page, planes, plane, notes)
-    if more_than_cmyk:
-        return _of_cmyk(values, page, planes, plane)
-    extra = [int(each) for each in page.extrasamples]
-    channels = 3 if photometric == _RGB and samples >= 3 else 1
-    opacity = next(
-        (i for i, each in enumerate(extra, samples - len(extra)) if each in (1, 2)), None
+
+def _within(plane: int, planes: int) -> int:
+    return min(max(plane, 0), planes - 1)
+
+
+def _is_of_ours(page) -> bool:
+    """Whether it is decoded here, because Pillow cannot, or not rightly."""
+    photometric = _photometric(page)
+    plain = (
+        page.bitspersample in (1, 8)
+        and page.sampleformat in (None, _UNSIGNED)
+        and _PHOTOMETRIC in page.tags
+        and _named_range(page) is None
+        and _gap(page) is None
+        and int(page.planarconfig) == 1
+        and int(page.samplesperpixel) in ((3, 4) if photometric == _RGB else (1,))
+        and not page.parent.is_bigtiff
     )
-    if channels == 1 and samples - (opacity is not None) == 3 and int(page.planarconfig) == 1:
+    return int(page.compression) in _LOSSLESS and (
+        _is_palette(page)
+        or _is_more_than_cmyk(page)
+        or (photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) and not plain)
+    )
+
+
+def _is_palette(page) -> bool:
+    """Whether it has one that Pillow cannot read."""
+    # Pillow looks up 8 bits in a table of 16-bit colours, which some programs fill with 8.
+    bits, colours = page.bitspersample, page.colormap
+    narrow = colours is not None and colours.max() < 256
+    return _photometric(page) == _PALETTE and (bits == 16 or (bits <= 8 and narrow))
+
+
+def _is_more_than_cmyk(page) -> bool:
+    samples, bits = int(page.samplesperpixel), page.bitspersample
+    return _photometric(page) == _CMYK and samples > 4 and bits in (8, 16)
+
+
+def _of_channels(values: np.ndarray, page, chosen: int | None, stretch: bool) -> Stored:
+    """Grey or colours of any range; of channels that are images by themselves, one is chosen."""
+    samples, photometric, bits = values.shape[2], _photometric(page), page.bitspersample
+    extra = dict(enumerate(map(int, page.extrasamples), samples - len(page.extrasamples)))
+    opacity = next((i for i, each in extra.items() if each in (_PREMULTIPLIED, _OPACITY)), None)
+    without_opacity = samples - (opacity is not None)
+    channels = 3 if photometric == _RGB and samples >= 3 else 1
+    notes: list[str] = []
+    planes, plane = 1, 0
+    if channels == 1 and without_opacity == 3 and int(page.planarconfig) == 1:
         # Programs that write arrays do not always say that these are colours.
         channels = 3
         notes.append("Its three channels are shown as red, green and blue.")
-    if channels == 1 and samples - (opacity is not None) > 1:
+    elif channels == 1 and without_opacity > 1:
         # Channels of a microscope, each a separate image.
-        chosen = 0
-        if planes == 1:
-            planes, plane = samples, min(max(wanted, 0), samples - 1)
-            chosen = plane
-        else:
+        opacity = None
+        if chosen is None:
             notes.append(f"Of its {samples} channels the first is shown.")
-        colours, opacity = values[..., chosen : chosen + 1], None
-    else:
-        colours = values[..., :channels]
+        else:
+            planes, plane = samples, _within(chosen, samples)
+    colours = values[..., plane : plane + channels]
     alpha = None if opacity is None else values[..., opacity]
-    premultiplied = opacity is not None and extra[opacity - (samples - len(extra))] == 1
+    premultiplied = extra.get(opacity) == _PREMULTIPLIED
 
+    gap = _gap(page)
     hidden = None if gap is None else _equal(colours, gap)
-    full = full_range(dtype.kind, bits)
-    if channels == 3 and _is_imagej(page):
-        named = None  # That of one channel.
+    full = full_range(values.dtype.kind, bits)
+    of_one_channel = channels == 3 and _is_imagej(page)
+    named = None if of_one_channel else _named_range(page)
     found = find_range(colours, full, hidden, named, _is_imagej(page), stretch)
-    notes += found.notes
-    if planes > 1:
-        notes.insert(0, f"This file holds {planes:,} images; number {plane + 1:,} is shown.")
-    deep = bits > 8
     to_shares = Range(found.low, found.high, inverted=photometric == _WHITE_IS_ZERO)
 
     def rows(first: int, last: int) -> np.ndarray:
@@ -279,7 +292,7 @@ def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Store
             shown = np.where(hidden[first:last], 0.0, 1.0 if shown is None else shown)
         if shown is not None:
             share = np.concatenate([share, shown[..., np.newaxis]], axis=-1)
-        return in_whole_numbers(share, deep)
+        return in_whole_numbers(share, bits > 8)
 
     return Stored(
         page.imagewidth,
@@ -287,12 +300,11 @@ def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Store
         channels,
         rows,
         has_alpha=alpha is not None or hidden is not None,
-        deep=deep,
+        deep=bits > 8,
         planes=planes,
         plane=plane,
         faint=found.faint,
-        cut=cut,
-        notes=notes,
+        notes=[*notes, *found.notes],
         **_common(page),
     )
 
@@ -308,7 +320,7 @@ def _common(page) -> dict:
     }
 
 
-def _of_palette(indices: np.ndarray, page, planes: int, plane: int, notes: list[str]) -> Stored:
+def _of_palette(indices: np.ndarray, page) -> Stored:
     table = np.asarray(page.colormap).astype(int)  # (3, colours)
     if table.shape != (3, 2**page.bitspersample):
         raise _unknown("a palette of another size")
@@ -319,19 +331,10 @@ def _of_palette(indices: np.ndarray, page, planes: int, plane: int, notes: list[
     def rows(first: int, last: int) -> np.ndarray:
         return table[:, indices[first:last]].transpose(1, 2, 0)
 
-    return Stored(
-        page.imagewidth,
-        page.imagelength,
-        3,
-        rows,
-        planes=planes,
-        plane=plane,
-        notes=notes,
-        **_common(page),
-    )
+    return Stored(page.imagewidth, page.imagelength, 3, rows, **_common(page))
 
 
-def _of_cmyk(values: np.ndarray, page, planes: int, plane: int) -> Stored:
+def _of_cmyk(values: np.ndarray, page) -> Stored:
     """Printing colours with more channels, of which opacity alone is a part of the image."""
     extra = [int(each) for each in page.extrasamples]
     opacity = next((4 + i for i, each in enumerate(extra) if each in (_PREMULTIPLIED, _OPACITY)), 0)
@@ -351,8 +354,6 @@ def _of_cmyk(values: np.ndarray, page, planes: int, plane: int) -> Stored:
         3,
         rows,
         has_alpha=bool(opacity),
-        planes=planes,
-        plane=plane,
         notes=notes,
         **common,
     )
@@ -371,8 +372,9 @@ def _photometric(page) -> int:
     return _RGB if int(page.samplesperpixel) >= 3 else _BLACK_IS_ZERO
 
 
-def _require_of_pillow(page, bits: int, photometric: int) -> None:
+def _require_of_pillow(page) -> None:
     """Refuse what Pillow would open wrongly, or refuse without saying why."""
+    bits, photometric = page.bitspersample, _photometric(page)
     if photometric in _OF_A_SENSOR or int(page.compression) in (34713, 65000, 32767):
         raise PhotoError(RAW)
     if int(page.compression) not in (*_LOSSLESS, *_OF_PILLOW):
@@ -391,17 +393,29 @@ def _unknown(what: str) -> PhotoError:
     )
 
 
-def _dtype(bits: int, kind: int) -> np.dtype:
+def _dtype(page) -> np.dtype:
+    """The type of its samples once they are unpacked.
+
+    Raises:
+        PhotoError: if nobody writes such samples.
+    """
+    bits, kind = page.bitspersample, _sample_format(page)
+    if page.imagedepth > 1:
+        raise _unknown("an image with depth")
+    if bits not in range(1, 33) and bits != 64:
+        raise _unknown(f"{bits} bits per sample")
+    if (kind == _FLOAT and bits not in (16, 32, 64)) or kind not in (_UNSIGNED, _SIGNED, _FLOAT):
+        raise _unknown(f"{bits} bits per sample of sample format {kind}")
+    if kind == _SIGNED and bits not in (8, 16, 32, 64):
+        raise _unknown(f"signed samples of {bits} bits")
     size = next(size for size in (8, 16, 32, 64) if bits <= size)
     return np.dtype(f"{ {_UNSIGNED: 'u', _SIGNED: 'i', _FLOAT: 'f'}[kind] }{size // 8}")
 
 
-def _decoded(
-    file: BinaryIO, page, dtype: np.dtype, bits: int, shift: int
-) -> tuple[np.ndarray, bool]:
+def _decoded(file: BinaryIO, page, dtype: np.dtype, shift: int) -> tuple[np.ndarray, bool]:
     """Return the samples ``(H, W, S)``, and whether some were missing."""
     height, width, samples = page.imagelength, page.imagewidth, int(page.samplesperpixel)
-    tiled = bool(page.is_tiled)
+    bits, tiled = page.bitspersample, bool(page.is_tiled)
     by_plane = int(page.planarconfig) == 2 and samples > 1
     across, down = (
         (page.tilewidth, page.tilelength) if tiled else (width, min(page.rowsperstrip, height))

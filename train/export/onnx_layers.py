@@ -486,23 +486,68 @@ class _Rebuilding:
         """Write the graph with names of ours, all layers and weights as outputs, and the table."""
         names = {self.model.graph.input[0].name: INPUT, "": ""}
         names |= {row.tensor: name for name, row in self.rows.items() if name not in (IMAGE, last)}
-        nodes = [helper.make_node("Reshape", [IMAGE, "own_shape"], [INPUT])]
         arrays = {
             "own_shape": np.array(self.shapes[self.model.graph.input[0].name], np.int64),
             "our_shape": np.array((1, *ANSWER), np.int64),
             "black": np.array(0, np.float32),
             "white": np.array(1, np.float32),
         }
-        weights: dict[str, np.ndarray] = {}
+        arrays |= self._renamed(names)
+        shown = [
+            row
+            for name, row in self.rows.items()
+            if name not in (IMAGE, last) and names[row.tensor] == name
+        ]
+        weights = {
+            f"{name}{BETWEEN}{part}": array
+            for name, row in self.rows.items()
+            for part, array in row.weights.items()
+        }
+        outputs = [(last, (1, *ANSWER))]
+        outputs += [(row.layer.name, (1, *_first(row.layer.shape, row.planar))) for row in shown]
+        outputs += [(name, array.shape) for name, array in weights.items()]
+        graph = helper.make_graph(
+            [
+                helper.make_node("Reshape", [IMAGE, "own_shape"], [INPUT]),
+                *self.nodes,
+                *self._ending(names, last),
+            ],
+            "brought",
+            [helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, (1, *ANSWER))],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+                for name, shape in outputs
+            ],
+            [
+                numpy_helper.from_array(np.ascontiguousarray(array), name)
+                for name, array in (arrays | weights).items()
+            ],
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", self.version)],
+            ir_version=self.model.ir_version,
+        )
+        table = {
+            "layers": [_as_row(row.layer) for row in self.rows.values()],
+            "code": None,
+            "planar": [row.layer.name for row in shown if row.planar],
+        }
+        helper.set_model_props(model, {TABLE: json.dumps(table, separators=(",", ":"))})
+        return model
+
+    def _renamed(self, names: dict[str, str]) -> dict[str, np.ndarray]:
+        """Give all tensors of the nodes names of ours, and return the constants by these.
+
+        ``names`` has those of the layers, and gets the others; weights are called by their layer.
+        """
         in_weights: dict[tuple[int, int], str] = {}
-        for name, row in self.rows.items():
-            weights |= {f"{name}{BETWEEN}{part}": array for part, array in row.weights.items()}
-        numbers = count()
         for name, row in self.rows.items():
             if "kernel" in row.weights:
                 in_weights[id(row.node), 1] = f"{name}{BETWEEN}kernel"
                 if len(row.node.input) > 2 and row.node.input[2]:
                     in_weights[id(row.node), 2] = f"{name}{BETWEEN}bias"
+        numbers, arrays = count(), {}
         for node in self.nodes:
             for place, name in enumerate(node.input):
                 if (id(node), place) in in_weights:
@@ -519,40 +564,7 @@ class _Rebuilding:
                 node.output[place] = names[name]
             node.name = node.doc_string = node.domain = ""
             del node.metadata_props[:]
-            nodes.append(node)
-        nodes += self._ending(names, last)
-        outputs = [helper.make_tensor_value_info(last, TensorProto.FLOAT, (1, *ANSWER))]
-        planar = []
-        for name, row in self.rows.items():
-            if name in (IMAGE, last) or names[row.tensor] != name:
-                continue
-            shape = _first(row.layer.shape, row.planar)
-            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, *shape)))
-            if row.planar:
-                planar.append(name)
-        outputs += [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape)
-            for name, array in weights.items()
-        ]
-        graph = helper.make_graph(
-            nodes,
-            "brought",
-            [helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, (1, *ANSWER))],
-            outputs,
-            [
-                numpy_helper.from_array(np.ascontiguousarray(array), name)
-                for name, array in (arrays | weights).items()
-            ],
-        )
-        model = helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", self.version)],
-            ir_version=self.model.ir_version,
-        )
-        rows = [_as_row(row.layer) for row in self.rows.values()]
-        table = {"layers": rows, "code": None, "planar": planar}
-        helper.set_model_props(model, {TABLE: json.dumps(table, separators=(",", ":"))})
-        return model
+        return arrays
 
     def _ending(self, names: dict[str, str], last: str) -> list[onnx.NodeProto]:
         """The operators that give the answer its shape: what is not a number is black."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from models.tasks.contract import Task
 from pages.components import link
 from pages.components.settings import Setting
 from pages.components.tasks.audio import HIGHEST_SEED, NO_NOISE, SOUND_SOURCES
@@ -20,54 +21,7 @@ def settings() -> list[Setting]:
     return [
         Setting("task", first, link.one_of("job", tasks)),
         Setting("tasks_source", "sample", link.one_of("source", SOURCES), name="source"),
-        *(
-            Setting(
-                f"tasks_sample_{name}",
-                next(iter(task.samples)),
-                link.one_of("sample", task.samples),
-                counts=_shows(name, source="sample"),
-                name=f"{name}-sample",
-            )
-            for name, task in tasks.items()
-        ),
-        *(
-            Setting(
-                f"tasks_hint_{name}",
-                task.hint.default * task.hint.shown_per_unit,
-                link.number(
-                    task.hint.title.lower(),
-                    task.hint.low * task.hint.shown_per_unit,
-                    task.hint.high * task.hint.shown_per_unit,
-                ),
-                counts=_shows(name),
-                text=lambda value: f"{value:g}",
-                name=f"{name}-{task.hint.name}",
-            )
-            for name, task in tasks.items()
-            if task.hint
-        ),
-        *(
-            Setting(
-                f"tasks_touch_{name}_{touch}",
-                False,
-                link.truth(touch),
-                counts=_shows(name),
-                name=f"{name}-{touch}",
-            )
-            for name, task in tasks.items()
-            for touch in task.touches
-        ),
-        *(
-            Setting(
-                f"tasks_cut_{name}",
-                [],
-                _parse_skips,
-                " ".join,
-                counts=_shows(name),
-                name=f"{name}-without",
-            )
-            for name in tasks
-        ),
+        *(setting for name, task in tasks.items() for setting in _of_task(name, task)),
         Setting("tasks_sound", "sample", link.one_of("source", SOUND_SOURCES), name="sound"),
         Setting("tasks_noise", NO_NOISE, link.one_of("noise", noises), name="noise"),
         Setting("tasks_loudness", 50, link.number("loudness", 0, 150, int), name="loudness"),
@@ -75,6 +29,51 @@ def settings() -> list[Setting]:
         Setting("tasks_strength", 40, link.number("colour", 0, 100, int), name="colour"),
         Setting("tasks_contour", True, link.truth("contour"), name="contour"),
     ]
+
+
+def _of_task(name: str, task: Task) -> list[Setting]:
+    """The settings that a task has for itself, which count while it is shown."""
+    sample = Setting(
+        f"tasks_sample_{name}",
+        next(iter(task.samples)),
+        link.one_of("sample", task.samples),
+        counts=_shows(name, source="sample"),
+        name=f"{name}-sample",
+    )
+    hints = []
+    if hint := task.hint:
+        low, default, high = (
+            value * hint.shown_per_unit for value in (hint.low, hint.default, hint.high)
+        )
+        hints.append(
+            Setting(
+                f"tasks_hint_{name}",
+                default,
+                link.number(hint.title.lower(), low, high),
+                counts=_shows(name),
+                text=lambda value: f"{value:g}",
+                name=f"{name}-{hint.name}",
+            )
+        )
+    touches = [
+        Setting(
+            f"tasks_touch_{name}_{touch}",
+            False,
+            link.truth(touch),
+            counts=_shows(name),
+            name=f"{name}-{touch}",
+        )
+        for touch in task.touches
+    ]
+    cut = Setting(
+        f"tasks_cut_{name}",
+        [],
+        _parse_skips,
+        " ".join,
+        counts=_shows(name),
+        name=f"{name}-without",
+    )
+    return [sample, *hints, *touches, cut]
 
 
 def _shows(name: str, source: str = "") -> Callable[[Mapping[str, Any]], bool]:

@@ -141,49 +141,40 @@ def to_bytes(
     Raises:
         ValueError: as in `compare`.
     """
-    known = frozenset(known)
-    pixels = _quantised(images)
-    first = next(iter(pixels.values()))
-    alt, captions = alt or {}, captions or {}
-    pictures, content, version = [], [], hashlib.blake2b(digest_size=8)
-    for title, picture in pixels.items():
-        own = _hash(np.ascontiguousarray(picture), picture.shape)
-        version.update(f"{title}{own}".encode())
-        encoding = _encoding(picture)
-        file = b"" if own in known else _encoded(picture, encoding)
+    pixels, alt, captions = _quantised(images), alt or {}, captions or {}
+    known, content = frozenset(known), []
+
+    def packed(part: np.ndarray | bytes) -> dict:
+        about, file = _part(part, known)
         content.append(file)
-        pictures.append(
-            {
-                "title": title,
-                "alt": alt.get(title) or f"{title}, {first.shape[1]} by {first.shape[0]} pixels",
-                "caption": captions.get(title, ""),
-                "channels": picture.shape[2],
-                "encoding": encoding,
-                "version": own,
-                "length": len(file),
-            }
-        )
+        return about | {"length": len(file)}
+
+    rows, columns = next(iter(pixels.values())).shape[:2]
+    pictures = []
+    for title, picture in pixels.items():
+        words = alt.get(title) or f"{title}, {columns} by {rows} pixels"
+        about = {"title": title, "alt": words, "caption": captions.get(title, "")}
+        pictures.append(about | packed(picture))
+    versions = [picture["version"] for picture in pictures]
     header = {
         "key": key,
-        "version": version.hexdigest(),
-        "width": first.shape[1],
-        "height": first.shape[0],
+        "version": _hash("".join(versions).encode(), list(pixels)),
+        "width": columns,
+        "height": rows,
         "areaHeight": height,
         "zoom": zoom,
         "pictures": pictures,
     }
     if classes is not None:
-        header["classes"] = {"labels": list(classes.labels), "maps": []}
-        for title, numbers in classes.numbers.items():
-            about, file = _part(numbers[..., np.newaxis], known)
-            content.append(file)
-            header["classes"]["maps"].append({"title": title, **about, "length": len(file)})
+        maps = [
+            {"title": title, **packed(numbers[..., np.newaxis])}
+            for title, numbers in classes.numbers.items()
+        ]
+        header["classes"] = {"labels": list(classes.labels), "maps": maps}
     if preview is not None:
-        header["preview"] = {**preview.about, "parts": []}
-        for name, part in preview.parts.items():
-            about, file = _part(part, known | {picture["version"] for picture in pictures})
-            content.append(file)
-            header["preview"]["parts"].append({"name": name, **about, "length": len(file)})
+        known |= {*versions}
+        parts = [{"name": name, **packed(part)} for name, part in preview.parts.items()]
+        header["preview"] = {**preview.about, "parts": parts}
     text = json.dumps(header, separators=(",", ":")).encode()
     return b"".join([struct.pack("<I", len(text)), text, *content])
 
@@ -207,10 +198,7 @@ def _versions(data: bytes) -> frozenset[str]:
 
 
 def _part(part: np.ndarray | bytes, known: Collection[str]) -> tuple[dict, bytes]:
-    """Return what there is to say of a map or a part of the preview, and what is sent of it.
-
-    A picture is sent as a picture is, and may be one of those that are shown.
-    """
+    """Return what there is to say of a picture or a part of the preview, and what is sent of it."""
     if isinstance(part, np.ndarray) and part.dtype == np.uint8 and part.ndim == 3:
         encoding = _encoding(part)
         about = {

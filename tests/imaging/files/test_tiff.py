@@ -275,6 +275,24 @@ def test_a_palette_of_sixteen_bits_is_looked_up():
     np.testing.assert_array_equal(photo.pixels, (table[:, DEEP] // 257).transpose(1, 2, 0))
 
 
+def test_a_palette_that_is_cut_off_or_one_of_several_says_so():
+    table = np.random.default_rng(0).integers(0, 256, (3, 65536)).astype(np.uint16) * 257
+    both = io.BytesIO()
+    with tifffile.TiffWriter(both) as file:
+        for values in (DEEP, DEEP[::-1]):
+            file.write(values, photometric="palette", colormap=table, metadata=None)
+    second = opened(both.getvalue(), plane=1)
+    np.testing.assert_array_equal(second.pixels, (table[:, DEEP[::-1]] // 257).transpose(1, 2, 0))
+    assert (second.planes, second.plane) == (2, 1)
+    assert second.notes[0] == "This file holds 2 images; number 2 is shown."
+    # Written as one strip, whose last rows are missing.
+    rows = DEEP.astype("<u2").tobytes()
+    tags = [(258, 3, (16,)), (262, 3, (3,)), (320, 3, table.ravel().tolist())]
+    whole = raw_tif(rows, 180, 120, tags)
+    cut = opened(whole[: whole.rindex(rows) + len(rows) // 2])
+    assert "cut off or damaged" in cut.notes[0]
+
+
 @pytest.mark.parametrize(("kind", "premultiplied"), [("unassalpha", False), ("assocalpha", True)])
 def test_opacity_of_sixteen_bits_is_kept_apart(kind, premultiplied):
     alpha = np.full(GREY.shape, 65535, np.uint16)
