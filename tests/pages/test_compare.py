@@ -25,21 +25,13 @@ from pages.components.compare import (
 )
 from pages.components.controls import DRAWING
 from pages.components.methods import Result
+from tests.pages.visits import page_of, said
 
-PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
 CARDS = load_catalogue()
 
 
-def visit(**params: str) -> AppTest:
-    """Open the page with these settings in its link."""
-    page = AppTest.from_file(PAGE, default_timeout=60)
-    page.query_params.update(params)
-    return page.run()
-
-
-def said(page: AppTest) -> str:
-    """Everything the page says in boxes."""
-    return "\n".join(box.value for box in [*page.warning, *page.error, *page.info])
+def visit(**link: str) -> AppTest:
+    return page_of("compare", **link).run()
 
 
 def row(method: str, family: str, noise: str, strength: float, psnr: float, **more) -> dict:
@@ -174,7 +166,7 @@ def test_the_dot_is_only_where_the_visitor_is(write, shown):
 
 
 def test_the_page_begins_with_the_noise_of_the_draw_page_and_goes_along_with_it():
-    page = AppTest.from_file(PAGE, default_timeout=60)
+    page = page_of("compare")
     for name, value in {"noise": "block", "strength": 0.3, "model": "median"}.items():
         page.session_state[f"draw_{name}"] = value
     page.run()
@@ -189,7 +181,7 @@ def test_the_page_begins_with_the_noise_of_the_draw_page_and_goes_along_with_it(
 
 
 def test_without_a_visit_to_the_draw_page_its_arrival_is_taken():
-    draw = AppTest.from_file(str(Path(PAGE).with_name("draw.py")), default_timeout=60).run()
+    draw = page_of("draw").run()
     arrival = draw_settings.on_arrival(CARDS)
     for name in ("noise", "strength", "seed", "model", "drawing"):
         assert draw.session_state[f"draw_{name}"] == getattr(arrival, name)
@@ -490,8 +482,7 @@ def test_another_noise_starts_at_its_own_usual_strength():
 
 
 def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
-    page = AppTest.from_file(PAGE, default_timeout=60)
-    page.query_params["compare"] = "trust"
+    page = page_of("compare", compare="trust")
     drawing = np.zeros((28, 28, 1), np.float32)
     drawing[5:20, 14] = 1
     page.session_state["draw_drawing"] = drawing

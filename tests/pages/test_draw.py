@@ -12,8 +12,7 @@ from models.catalogue import PRETRAINED, load_catalogue, read_catalogue
 from models.methods import method_names
 from models.tasks.denoise_digits import TASK
 from pages.components import cached, link
-
-PAGE = str(Path(__file__).parents[2] / "pages" / "draw.py")
+from tests.pages.visits import page_of, said
 
 
 @pytest.fixture(autouse=True)
@@ -33,17 +32,8 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def visit(**params: str) -> AppTest:
-    """Open the page with these settings in its link."""
-    page = AppTest.from_file(PAGE, default_timeout=30)
-    page.query_params.update(params)
-    return page.run()
-
-
-def said(page: AppTest) -> str:
-    """Everything the page says in boxes."""
-    boxes = [*page.warning, *page.error, *page.info]
-    return "\n".join(box.value for box in boxes)
+def visit(**link: str) -> AppTest:
+    return page_of("draw", **link).run()
 
 
 def drawn(picture: np.ndarray) -> str:

@@ -10,19 +10,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from models.catalogue import find_card
+from tests.pages.visits import page_of
 from train.recorded import read_record
 
 ROOT = Path(__file__).parents[2]
-PAGE = str(ROOT / "pages" / "learn.py")
 FILES = {"": "draw", "train": "_train"}  # Where the page's file has another name than its address.
 FOLDER = ROOT / "pages" / "components" / "learn" / "lessons"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def visit(**params: str) -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=60)
-    page.query_params.update(params)
-    return page.run()
+def visit(**link: str) -> AppTest:
+    return page_of("learn", **link).run()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,10 +87,8 @@ def test_the_links_of_a_lesson_open_the_other_pages_with_settings_that_exist(nam
     for target in sorted(targets):
         parts = urlsplit(target)
         file = parts.path.removeprefix("./")
-        other = AppTest.from_file(str(ROOT / "pages" / f"{FILES.get(file, file)}.py"))
         asked = dict(parse_qsl(parts.query))
-        other.query_params.update(asked)
-        other.run(timeout=60)
+        other = page_of(FILES.get(file, file), **asked).run()
         assert not other.exception, target
         assert not [box.value for box in other.warning if "link asks" in box.value], target
         # What differs from the default stays in the address: nothing of it was thrown away.

@@ -14,8 +14,8 @@ from pages.components import cached
 from pages.components.compare import own_measurements
 from pages.components.compare.measurements import read_measurements
 from tests.models.networks import identity, ship
-
-PAGE = str(Path(__file__).parents[2] / "pages" / "compare.py")
+from tests.pages import visits
+from tests.pages.visits import page_of
 
 
 @pytest.fixture
@@ -35,11 +35,10 @@ def digits(tmp_path, monkeypatch):
 
 
 def visit(*folders: Path, drawn_with: str = "", **params: str) -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=60)
+    page = page_of("compare", **params)
     if drawn_with:
         page.session_state["draw_model"] = drawn_with
     page.session_state["user_models"] = list(folders)
-    page.query_params.update(params)
     page.run()
     for _ in range(100):
         if not page.get("progress"):
@@ -50,7 +49,7 @@ def visit(*folders: Path, drawn_with: str = "", **params: str) -> AppTest:
 
 
 def said(page: AppTest) -> str:
-    return "\n".join(box.value for box in [*page.info, *page.warning, *page.error, *page.caption])
+    return visits.said(page, "caption")
 
 
 def test_an_own_network_is_measured_highlighted_and_said_to_be(own, digits):

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,8 +22,8 @@ from pages.components.methods import load_method
 from pages.components.photo import own
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
+from tests.pages.visits import page_of, said
 
-PAGE = str(Path(__file__).parents[2] / "pages" / "photo.py")
 QUICK = "median"  # A method that takes a moment; the network's own tests are elsewhere.
 
 
@@ -38,10 +37,8 @@ def own_shelf():
 
 def visit(**params: str) -> AppTest:
     """Open the page with these settings in its link, and wait until its picture is there."""
-    page = AppTest.from_file(PAGE, default_timeout=60)
-    page.query_params.update({f"photo_{name}": value for name, value in params.items()})
-    page.run()
-    return finish(page)
+    link = {f"photo_{name}": value for name, value in params.items()}
+    return finish(page_of("photo", **link).run())
 
 
 def finish(page: AppTest) -> AppTest:
@@ -72,11 +69,6 @@ def noisy_grey(height: int = 40, width: int = 60) -> np.ndarray:
     return np.clip(np.random.default_rng(0).normal(128, 20, (height, width)), 0, 255).astype(
         np.uint8
     )
-
-
-def said(page: AppTest) -> str:
-    """Everything the page says in boxes."""
-    return "\n".join(box.value for box in [*page.warning, *page.error, *page.info])
 
 
 def test_arrival_shows_a_gain_and_nothing_to_worry_about():

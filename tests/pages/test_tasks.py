@@ -1,23 +1,20 @@
 """More jobs, as a visitor uses the page: one job after the other, samples, sliders, links."""
 
 import time
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from models.tasks import TASKS
 from pages.components.tasks.job import shown_tasks
+from tests.pages.visits import page_of
 
-PAGE = str(Path(__file__).parents[2] / "pages" / "tasks.py")
 REGIONS = ("segment-cells", "segment-roads", "segment-scenes")
 
 
 def opened(**link) -> AppTest:
     """The page once all answers are there."""
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    app.query_params.update(link)
-    return finished(app.run())
+    return finished(page_of("tasks", **link).run())
 
 
 def finished(app: AppTest) -> AppTest:
@@ -136,9 +133,8 @@ def test_a_link_that_makes_no_sense_is_said_in_a_sentence():
 
 def test_a_picture_too_large_for_the_factor_is_refused_with_a_way_out(monkeypatch):
     monkeypatch.setattr("models.tasks.upscale_photos.MOST_PIXELS", 100_000)
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    app.query_params.update({"task": "upscale-photos-4", "upscale-photos-4-sample": "rocket"})
-    app.run()
+    link = {"task": "upscale-photos-4", "upscale-photos-4-sample": "rocket"}
+    app = page_of("tasks", **link).run()
     end = time.monotonic() + 60
     while not app.error and not app.table and time.monotonic() < end:
         time.sleep(0.3)
@@ -147,8 +143,6 @@ def test_a_picture_too_large_for_the_factor_is_refused_with_a_way_out(monkeypatc
 
 
 def test_without_a_file_the_page_asks_for_one():
-    app = AppTest.from_file(PAGE, default_timeout=60)
-    app.query_params.update({"source": "upload"})
-    app.run()
+    app = page_of("tasks", source="upload").run()
     assert not app.exception
     assert any("Choose a file" in info.value for info in app.info)

@@ -13,12 +13,13 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages.components.training import progress, recorded_result, run_list, steering
+from tests.pages import visits
+from tests.pages.visits import page_of
 from train import jobs, owners, run_status
 from train.config import TrainConfig, gaussian_only
 from train.recipes import EXPECT, LIVE_JOBS, TRAPS
 from train.run_folder import Run
 
-PAGE = str(Path(__file__).parents[2] / "pages" / "_train.py")
 TOKEN = "mine"
 CONFIG = TrainConfig(architecture="dense", noise=gaussian_only(0.5), epochs=2)
 
@@ -75,19 +76,16 @@ FINISHED = {"event": "status", "status": "finished"}
 
 
 def visit(token: str | None = TOKEN, **link: str) -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=60)
+    page = page_of("_train", **link)
     if token:
         page.session_state.visitor_token = token
-    for name, value in link.items():
-        page.query_params[name] = value
     page.run()
     assert not page.exception
     return page
 
 
 def said(page: AppTest) -> str:
-    boxes = [*page.warning, *page.error, *page.info, *page.caption]
-    return "\n".join(box.value for box in boxes)
+    return visits.said(page, "caption")
 
 
 def press(page: AppTest, label: str) -> None:
@@ -515,7 +513,7 @@ def test_one_network_is_no_race(runs):
 
 
 def test_the_chosen_training_can_be_taken_away_as_code(runs):
-    page = AppTest.from_file(PAGE, default_timeout=30).run()
+    page = page_of("_train").run()
     assert not page.exception
     labels = [button.proto.label for button in page.get("download_button")]
     assert labels == ["Code (Python)", "Code (notebook)"]

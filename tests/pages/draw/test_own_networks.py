@@ -11,12 +11,13 @@ from streamlit.testing.v1 import AppTest
 
 from pages.components import cached, link
 from pages.components.draw import bring_network, own_networks
+from tests.pages import visits
+from tests.pages.visits import page_of
 from tests.train.foreign_networks import NETWORKS, network, node, random
 from train import brought
 from train.brought_limits import Refused
 
 KEPT = ("user_models", "brought_owner", "draw_model")  # What a session takes to another page.
-PAGES = Path(__file__).parents[3] / "pages"
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ def nothing_left(tmp_path, monkeypatch):
 
 def visit(name: str = "draw", before: AppTest | None = None) -> AppTest:
     """Open a page; ``before`` is the page on which this visitor was."""
-    page = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=60)
+    page = page_of(name)
     for key in KEPT if before is not None else ():
         page.session_state[key] = before.session_state[key]
     return page.run()
@@ -47,7 +48,7 @@ def folders(tmp_path: Path) -> list[Path]:
 
 
 def said(page: AppTest) -> str:
-    return "\n".join(box.value for box in [*page.success, *page.error, *page.warning, *page.info])
+    return visits.said(page, "success")
 
 
 def test_a_network_is_chosen_as_soon_as_it_is_there(tmp_path):
@@ -72,9 +73,7 @@ def test_its_folder_is_private_and_its_name_cannot_be_guessed(tmp_path):
 def test_another_visitor_cannot_reach_it_even_by_its_name(tmp_path):
     page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
     (folder,) = folders(tmp_path)
-    other = AppTest.from_file(str(PAGES / "draw.py"), default_timeout=60)
-    other.query_params["model"] = folder.name
-    other.run()
+    other = page_of("draw", model=folder.name).run()
     assert page.selectbox(key="draw_model").value == folder.name
     assert other.selectbox(key="draw_model").value != folder.name
     assert "does not exist" in said(other)
@@ -250,8 +249,7 @@ def test_an_answer_that_is_no_number_for_this_drawing_alone_is_black():
     ]
     content = network(nodes, {"limit": np.array(0.6, np.float32)}).SerializeToString()
     white = np.ones((28, 28, 1), np.float32)
-    page = AppTest.from_file(str(PAGES / "draw.py"), default_timeout=60)
-    page.query_params.update(drawing=link.drawing_to_text(white), strength="0")
+    page = page_of("draw", drawing=link.drawing_to_text(white), strength="0")
     bring_file(page.run(), content)
     assert page.metric[0].value.endswith("0.0 dB")
     inside = visit("inside", before=page)

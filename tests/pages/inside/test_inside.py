@@ -2,7 +2,6 @@
 
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,24 +18,16 @@ from pages.components.cached import get_inside
 from pages.components.inside import checkerboard, shared, skips, window
 from pages.components.inside import layers as inside_layers
 from pages.components.inside.layer_diagram import boxes_of, bridges_of, words_of
+from tests.pages.visits import page_of, said
 from train.config import count_parameters
 
-PAGE = str(Path(__file__).parents[3] / "pages" / "inside.py")
 CARDS = load_catalogue()
 SECTIONS = ["layers", "window", "skips", "checkerboard"]
 ON_DIGITS = [name for name, card in CARDS.items() if card.data in DIGIT_SETS]
 
 
-def visit(**params: str) -> AppTest:
-    """Open the page with these settings in its link."""
-    page = AppTest.from_file(PAGE, default_timeout=120)
-    page.query_params.update(params)
-    return page.run()
-
-
-def said(page: AppTest) -> str:
-    """Everything the page says in boxes."""
-    return "\n".join(box.value for box in [*page.warning, *page.error, *page.info])
+def visit(**link: str) -> AppTest:
+    return page_of("inside", **link).run()
 
 
 def html(page: AppTest) -> str:
@@ -74,7 +65,7 @@ def test_on_arrival_the_link_is_empty():
 
 
 def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
-    page = AppTest.from_file(PAGE, default_timeout=120)
+    page = page_of("inside")
     drawing = np.zeros((28, 28, 1), np.float32)
     drawing[5:20, 14] = 1
     page.session_state["draw_drawing"] = drawing

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,22 +19,15 @@ from models.studies import pixel_order as stored_order
 from pages.components import controls, thumbnails
 from pages.components.inside import anomaly, autoencoders, pixel_order, settings, shared
 from pages.components.inside import code as inside_code
+from tests.pages.visits import page_of, said
 
-PAGE = str(Path(__file__).parents[3] / "pages" / "inside.py")
 SECTIONS = ("code", "pca", "order", "anomaly")
 THREE = controls.ready_digit("3")
 
 
 def visit(section: str, **params: str) -> AppTest:
     """Open a section of the page with these settings in its link."""
-    page = AppTest.from_file(PAGE, default_timeout=120)
-    page.query_params.update({"inside": section, **params})
-    return page.run()
-
-
-def said(page: AppTest) -> str:
-    """Everything the page says in boxes."""
-    return "\n".join(box.value for box in [*page.warning, *page.error, *page.info])
+    return page_of("inside", inside=section, **params).run()
 
 
 @pytest.fixture
