@@ -1,12 +1,10 @@
 """Workers and their queue.
 
-Three tests train with real workers on small data; the others, which are about the queue, send
+The slow ones train with real workers on small data; the others, which are about the queue, send
 workers that only pretend to train (``stand_in_worker.py``).
 """
 
 import dataclasses
-import fcntl
-import json
 import os
 import resource
 import shlex
@@ -17,7 +15,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,20 +22,11 @@ import numpy as np
 import pytest
 
 from models.catalogue import find_card
-from train import jobs, owners, run_status, turns
-from train.config import TrainConfig, gaussian_only
-from train.recipes import LIVE_JOBS
+from tests.train.made_runs import CONFIG, LONG, MINE, YOURS, finished
+from train import jobs, owners, run_status
+from train.config import TrainConfig
 from train.run_folder import Run
 from train.visitor_limits import Limits, Refused
-
-MINE, YOURS = "my token", "your token"
-CONFIG = TrainConfig(
-    architecture="dense", settings={"hidden": 4}, noise=gaussian_only(0.5), batch=16, epochs=1
-)
-SMALL_CELLS = vars(LIVE_JOBS["cells-small"].config)
-LONG = TrainConfig(
-    architecture="dense", settings={"hidden": 4}, noise=gaussian_only(0.5), batch=1, epochs=100
-)
 
 
 @pytest.fixture(scope="module")
@@ -186,32 +174,6 @@ def test_a_worker_that_is_slow_to_start_is_not_taken_for_dead(runs, tmp_path, mo
     assert state(run) == run_status.WAITING
 
 
-def test_a_run_that_is_looked_at_can_still_be_locked(tmp_path):
-    run = finished(tmp_path, "a")
-    with (run.folder / "alive").open("a") as looking, (run.folder / "alive").open("a+") as alive:
-        fcntl.flock(looking, fcntl.LOCK_EX)
-        threading.Timer(0.2, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
-        turns.lock(alive, run)
-        assert run_status.is_alive(run)
-        with (
-            (run.folder / "alive").open("a+") as second,
-            pytest.raises(Refused, match="Another worker is at the run a"),
-        ):
-            turns.lock(second, run, seconds=0.1)
-    assert not run_status.is_alive(run)
-
-
-@pytest.mark.parametrize("places", [1, 2])
-def test_as_many_runs_train_at_once_as_is_set(tmp_path, monkeypatch, places):
-    monkeypatch.setattr(turns, "RUNS_AT_ONCE", places)
-    got = []
-    with ExitStack() as files:
-        for name in "abc":
-            held = [files.enter_context(path.open("a")) for path in turns.turn_files(tmp_path)]
-            got.append(turns.take(held, finished(tmp_path, name)))
-    assert got == [True] * places + [False] * (3 - places)
-
-
 def test_a_killed_worker_is_seen_and_frees_the_place(runs, pretending):
     run = jobs.start(LONG, MINE, "dense", runs=runs)
     wait_for(lambda: state(run) == run_status.TRAINING)
@@ -345,124 +307,6 @@ def test_what_a_crash_left_of_runs_is_cleared_and_runs_of_recipes_are_not(tmp_pa
     assert {path for path in tmp_path.iterdir() if path.is_dir()} == {*kept, young}
 
 
-def finished(runs: Path, name: str, token: str = MINE, made: float | None = None) -> Run:
-    """A run folder without a worker."""
-    run = Run.create(runs / name, CONFIG)
-    owner = {"token": owners.hashed(token), "name": name, "made": made or time.time()}
-    (run.folder / "owner.json").write_text(json.dumps(owner))
-    run.progress.write_text('{"event": "status", "time": 1, "step": 0, "status": "finished"}\n')
-    return run
-
-
-def test_a_visitor_sees_and_steers_only_their_own_runs(tmp_path):
-    mine, yours = finished(tmp_path, "a", MINE), finished(tmp_path, "b", YOURS)
-    assert [run.folder for run in owners.runs_of(MINE, tmp_path)] == [mine.folder]
-    assert owners.controls(MINE, mine)
-    assert not owners.controls(MINE, yours)
-
-
-def test_no_path_is_taken_for_the_id_of_a_run(tmp_path):
-    finished(tmp_path / "runs", "a")
-    finished(tmp_path, "outside")
-    assert owners.find("a", tmp_path / "runs").folder.name == "a"
-    for run_id in ("", ".", "..", "../outside", str(tmp_path / "outside"), "b", "a/"):
-        assert owners.find(run_id, tmp_path / "runs") is None
-
-
-def test_a_full_line_and_too_many_epochs_and_too_little_memory_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(Refused, match="0 runs are waiting"):
-        jobs.start(CONFIG, MINE, "a", Limits(waiting=0), tmp_path)
-    with pytest.raises(Refused, match="At most 99 epochs"):
-        jobs.start(LONG, MINE, "a", Limits(epochs=99), tmp_path)
-    monkeypatch.setattr("train.visitor_limits.free_megabytes", lambda: 300.0)
-    with pytest.raises(Refused, match="needs about 520 MB of memory, and this host has 300"):
-        jobs.start(CONFIG, MINE, "a", runs=tmp_path)
-    monkeypatch.setattr("train.visitor_limits.free_megabytes", lambda: 1500.0)
-    large = TrainConfig("unet", {"filters": [128, 64]}, batch=512)
-    with pytest.raises(Refused, match=r"this host has 1500 MB left\..* a smaller batch"):
-        jobs.start(large, MINE, "a", runs=tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_runs_that_are_too_old_or_take_too_much_room_are_deleted(tmp_path):
-    old = finished(tmp_path, "a", made=time.time() - 8 * 86_400)
-    big, new = finished(tmp_path, "b"), finished(tmp_path, "c")
-    big.model.write_bytes(bytes(2_000_000))
-    new.model.write_bytes(bytes(1_500_000))
-    jobs.clear_old(Limits(days=7, kept_megabytes=2), tmp_path)
-    assert [run.folder.exists() for run in (old, big, new)] == [False, False, True]
-
-
-def test_pinned_runs_outlive_their_days_and_go_last(tmp_path):
-    old = finished(tmp_path, "a", made=time.time() - 8 * 86_400)
-    owners.change_owner(old, pinned=True)
-    young = finished(tmp_path, "b")
-    for run in (old, young):
-        run.model.write_bytes(bytes(1_500_000))
-    jobs.clear_old(Limits(days=7, kept_megabytes=2), tmp_path)
-    assert [run.folder.exists() for run in (old, young)] == [True, False]
-    assert [run.folder.name for run in owners.runs_of(MINE, tmp_path)] == ["a"]
-
-
-def test_a_run_is_renamed_but_not_to_nothing(tmp_path):
-    run = finished(tmp_path, "a")
-    owners.rename(run, "  my\n best   one ")
-    assert owners.name_of(run) == "my best one"
-    owners.rename(run, " ")
-    assert owners.name_of(run) == "my best one"
-    owners.rename(run, "x" * 1000)
-    assert len(owners.name_of(run)) == owners.LONGEST_NAME
-    assert owners.controls(MINE, run)
-
-
-@pytest.mark.parametrize("content", ["", "[]", "3", "{", '{"token": 3}', '{"token": "é"}'])
-def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
-    run = finished(tmp_path, "a")
-    (run.folder / "owner.json").write_text(content)
-    assert not owners.controls(MINE, run)
-    assert owners.name_of(run) == "a"
-    assert owners.race_of(run) == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"settings": {"hidden": 10**6}}, "There is no such network: hidden must be .* 1 to 512"),
-        ({"architecture": "transformer"}, "There is no such network: architecture must be one of"),
-        (
-            {"architecture": "unet", "settings": {"filters": [64, 128, 256]}},
-            r"would have 1,8\d\d,\d\d\d parameters; at most 1,000,000 are possible",
-        ),
-        (
-            {"task": "denoise-photos", "data": "photos", "loss": "psnr"},
-            "Only networks for 28 × 28 greyscale images",
-        ),
-        (
-            {"task": "read-digits", "loss": "sparse_categorical_crossentropy"},
-            "Only networks for 28 × 28 greyscale images",
-        ),
-        ({"data": "own"}, "Your images are no longer here"),
-        ({**SMALL_CELLS, "crop": 512}, "the small recipes of other jobs"),
-        ({**SMALL_CELLS, "data": "cells"}, "the small recipes of other jobs"),
-        (
-            {**SMALL_CELLS, "settings": SMALL_CELLS["settings"] | {"filters": [256, 512, 512]}},
-            "the small recipes of other jobs",
-        ),
-    ],
-    ids=str,
-)
-def test_settings_that_ask_for_too_much_are_refused_without_keras(tmp_path, changes, says):
-    config = dataclasses.replace(CONFIG, **changes)
-    with pytest.raises(Refused, match=says):
-        jobs.start(config, MINE, "a", Limits(parameters=1_000_000), tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_disk_that_is_nearly_full_is_refused(tmp_path):
-    with pytest.raises(Refused, match="disk of this host is nearly full"):
-        jobs.start(CONFIG, MINE, "a", Limits(disk_megabytes=10**9), tmp_path)
-
-
 def test_a_run_whose_settings_were_edited_into_nonsense_is_not_gone_on_with(tmp_path):
     run = finished(tmp_path, "a")
     for settings in ('{"architecture": "dense", "epochs": "many"}', "{", ""):
@@ -474,45 +318,6 @@ def test_a_run_whose_settings_were_edited_into_nonsense_is_not_gone_on_with(tmp_
     (run.folder / "config.json").write_text(larger.to_json())
     with pytest.raises(Refused, match="At most 100 epochs"):
         jobs.resume(run)
-
-
-def last_words(run: Run, *, log: str = "", ended: str = "", **event) -> run_status.Status:
-    """What is said of a dead run with this last event, log and exit status."""
-    line = {"event": "batch", "time": 1, "step": 1} | event
-    run.progress.write_text(json.dumps(line) + "\n")
-    (run.folder / "worker.log").write_text(log)
-    (run.folder / "ended").write_text(ended)
-    return run_status.status(run)
-
-
-def test_what_is_known_of_a_dead_worker_is_said(tmp_path, tmp_path_factory, monkeypatch):
-    run = finished(tmp_path, "a")
-    assert "out of memory or was restarted" in last_words(run).detail
-    assert "The system killed the worker" in last_words(run, ended="-9").detail
-    said = last_words(run, log="loading\ntrain: mnist cannot be downloaded\n", ended="2")
-    assert said.detail == "mnist cannot be downloaded"
-    assert "Last log line: Segmentation fault" in last_words(run, log="Segmentation fault").detail
-    path = run.folder / "checkpoint.keras"
-    said = last_words(run, event="error", message=f"ValueError: {path} cannot be read; remove it")
-    assert said == run_status.Status(
-        run_status.FAILED, detail="checkpoint.keras cannot be read; remove it"
-    )
-    pictures = tmp_path_factory.mktemp("pictures")
-    monkeypatch.setenv("DENOISE_DATA_DIR", str(pictures))
-    said = last_words(run, event="error", message=f"OSError: {pictures}/mnist.npz is torn")
-    assert said.detail == "mnist.npz is torn"
-    monkeypatch.setattr(jobs.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    assert "The disk of this host is full" in last_words(run).detail
-
-
-def test_a_stop_is_told_from_a_pause_and_from_a_training_that_diverged(tmp_path):
-    run = finished(tmp_path, "a")
-    assert last_words(run, event="stop", reason="paused").state == run_status.PAUSED
-    assert last_words(run, event="stop", reason="asked").state == run_status.STOPPED
-    said = last_words(run, event="stop", reason="no number", outcome="diverged")
-    assert said == run_status.Status(run_status.DIVERGED, detail="no number")
-    early = last_words(run, event="status", status="finished", reason="patience")
-    assert early == run_status.Status(run_status.FINISHED, detail="patience")
 
 
 def test_a_wish_to_stop_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -577,16 +382,3 @@ def test_a_reset_keeps_settings_drawing_and_own_pictures_only(tmp_path, unsent):
     assert [each.folder for each in unsent] == [run.folder]
     assert owners.owner(run)["round"] == 1
     assert owners.controls(MINE, run)
-
-
-def test_events_are_read_once_and_only_when_whole(tmp_path):
-    run = finished(tmp_path, "a")
-    reader = run_status.EventReader(run)
-    assert len(reader.read_new()) == 1
-    with run.progress.open("a") as file:
-        file.write('{"event": "batch", "step": 1}\n{"event": "ba')
-        file.flush()
-        assert [event["step"] for event in reader.read_new()] == [1]
-        file.write('tch", "step": 2}\n')
-    assert [event["step"] for event in reader.read_new()] == [2]
-    assert reader.read_new() == []
