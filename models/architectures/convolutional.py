@@ -18,6 +18,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from models.architectures.encoder import convolve, crop, encode
+
 
 def build(
     channels: int = 1,
@@ -27,12 +29,7 @@ def build(
 ) -> keras.Model:
     """Build the network; ``filters`` has one entry a pooling level, from the outside in."""
     image = keras.Input((size, size, channels), name="image")
-    x, sizes = image, []
-    for level, count in enumerate(filters, start=1):
-        sizes.append(x.shape[1])
-        x = _convolve(count, f"encoder_conv_{level}")(x)
-        x = layers.MaxPooling2D(2, padding="same", name=f"encoder_pool_{level}")(x)
-
+    x, sizes = encode(image, filters)
     if code is not None:
         maps = x.shape[1:]
         x = layers.Flatten(name="flatten")(x)
@@ -41,14 +38,8 @@ def build(
         x = layers.Reshape(maps, name="unflatten")(x)
 
     for level, count in reversed(list(enumerate(filters, start=1))):
-        x = _convolve(count, f"decoder_conv_{level}")(x)
+        x = convolve(x, count, f"decoder_conv_{level}")
         x = layers.UpSampling2D(2, name=f"decoder_upsample_{level}")(x)
-        surplus = x.shape[1] - sizes[level - 1]
-        if surplus:
-            x = layers.Cropping2D(((0, surplus), (0, surplus)), name=f"decoder_crop_{level}")(x)
+        x = crop(x, sizes[level - 1], f"decoder_crop_{level}")
     denoised = layers.Conv2D(channels, 3, padding="same", activation="sigmoid", name="denoised")(x)
     return keras.Model(image, denoised, name="convolutional")
-
-
-def _convolve(filters: int, name: str) -> layers.Layer:
-    return layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)

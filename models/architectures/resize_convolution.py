@@ -17,6 +17,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from models.architectures.encoder import convolve, crop, encode
+
 
 def build(
     channels: int = 1,
@@ -32,17 +34,12 @@ def build(
     if upsampling not in ("resize", "transposed"):
         raise ValueError(f'upsampling must be "resize" or "transposed", got {upsampling!r}')
     image = keras.Input((size, size, channels), name="image")
-    x, sizes = image, []
-    for level, count in enumerate(filters, start=1):
-        sizes.append(x.shape[1])
-        x = _convolve(count, f"encoder_conv_{level}")(x)
-        x = layers.MaxPooling2D(2, padding="same", name=f"encoder_pool_{level}")(x)
-
+    x, sizes = encode(image, filters)
     for level, count in reversed(list(enumerate(filters, start=1))):
         if upsampling == "resize":
             x = layers.UpSampling2D(2, name=f"decoder_upsample_{level}")(x)
-            x = _crop(x, sizes[level - 1], f"decoder_crop_{level}")
-            x = _convolve(count, f"decoder_conv_{level}")(x)
+            x = crop(x, sizes[level - 1], f"decoder_crop_{level}")
+            x = convolve(x, count, f"decoder_conv_{level}")
         else:
             x = layers.Conv2DTranspose(
                 count,
@@ -52,18 +49,6 @@ def build(
                 activation="relu",
                 name=f"decoder_conv_{level}",
             )(x)
-            x = _crop(x, sizes[level - 1], f"decoder_crop_{level}")
+            x = crop(x, sizes[level - 1], f"decoder_crop_{level}")
     denoised = layers.Conv2D(channels, 3, padding="same", activation="sigmoid", name="denoised")(x)
     return keras.Model(image, denoised, name="resize_convolution")
-
-
-def _convolve(filters: int, name: str) -> layers.Layer:
-    return layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)
-
-
-def _crop(x: keras.KerasTensor, size: int, name: str) -> keras.KerasTensor:
-    """Cut away what pooling an odd size added at the lower and right edge."""
-    surplus = x.shape[1] - size
-    if not surplus:
-        return x
-    return layers.Cropping2D(((0, surplus), (0, surplus)), name=name)(x)
