@@ -3,7 +3,7 @@
 In choices that are buttons one is always chosen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,24 +21,22 @@ segmented_control = partial(st.segmented_control, persist_state="session", requi
 
 def segments(label: str, titles: Mapping[str, str], key: str, **more: Any) -> str:
     """Ask for one of a few by joined buttons with their titles; the label is for ears alone."""
-    return segmented_control(
-        label,
-        list(titles),
-        format_func=titles.get,
-        key=key,
-        label_visibility="collapsed",
-        **more,
-    )
+    return _pick(segmented_control, label, titles, key, **more)
 
 
 def chips(label: str, titles: Mapping[str, str], key: str, **more: Any) -> str:
     """Ask for one of several, in as many rows of buttons as they need; as ``segments`` does."""
-    return pills(
+    return _pick(pills, label, titles, key, wrap=True, **more)
+
+
+def _pick(
+    ask: Callable[..., str], label: str, titles: Mapping[str, str], key: str, **more: Any
+) -> str:
+    return ask(
         label,
         list(titles),
         format_func=titles.get,
         key=key,
-        wrap=True,
         label_visibility="collapsed",
         **more,
     )

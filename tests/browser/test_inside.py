@@ -10,17 +10,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.pixels import painted_on
 from tests.chromium import wait_until_idle
 
-SECTIONS = {
-    "layers": "Layers",
-    "window": "One window",
-    "skips": "Skip connections",
-    "checkerboard": "Checkerboard",
-    "code": "The code",
-    "pca": "PCA",
-    "order": "Order of pixels",
-    "anomaly": "Anomaly",
-}
-
 # One that each section explains.
 TERM = {
     "layers": "Receptive field",
@@ -129,7 +118,7 @@ def test_the_digit_of_the_draw_page_is_looked_at_in_every_section(stronger):
     assert float(percent.search(transposed.inner_text())[1]) > 10
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", TERM)
 def test_a_phone_shows_every_section_without_scrolling_sideways_and_explains_a_term(visit, section):
     page = visit(f"?inside={section}", width=390, height=844, touch=True, dark=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

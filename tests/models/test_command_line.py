@@ -13,6 +13,7 @@ from models import __main__ as command_line
 from models.catalogue import find_card, load_catalogue, read_card, read_catalogue
 from models.predictor import load_predictor
 from models.tasks.denoise_photos.level import AsFound
+from tests.command_lines import assert_refused
 from tests.models.networks import identity, means, ship
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,17 +58,6 @@ def grey(tmp_path, rng):
 def pixels_of(path: Path) -> np.ndarray:
     with Image.open(path) as file:
         return np.asarray(file)
-
-
-def assert_refused(outcome, *words):
-    """Bad input: exit status 2, one line on stderr that says what, nothing on stdout."""
-    status, out, err = outcome
-    assert status == 2
-    assert out == ""
-    assert err.startswith("models: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert str(word) in err
 
 
 def test_list_names_every_model_with_its_size_and_purpose(run):

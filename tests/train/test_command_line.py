@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_lines import assert_refused
 from train.__main__ import main
 from train.config import TrainConfig, gaussian_only
 from train.recipes import JOBS, RECIPES, TRAPS
@@ -30,15 +31,6 @@ def run(capfd):
         return status, out, ours
 
     return run
-
-
-def assert_refused(outcome, *words):
-    """Bad input: exit status 2, one line on stderr that says what."""
-    status, _, err = outcome
-    assert status == 2
-    assert err.count("\n") == 1
-    for word in words:
-        assert str(word) in err
 
 
 def test_list_names_every_recipe_with_its_purpose(run):

@@ -66,6 +66,17 @@ class Demo(Protocol):
         """Draw it, with controls whose keys begin with ``key``; return where to go on."""
 
 
+def _require(what: str, value: object, known: Collection[object]) -> None:
+    if value not in known:
+        raise ValueError(f"{what} must be one of {', '.join(map(str, known))}, got {value!r}")
+
+
+def _require_noisy_digit(demo: Any) -> None:
+    """Raise ``ValueError`` where there is no such digit or strength."""
+    _require("picture", demo.picture, DIGITS)
+    NOISE_KINDS["gaussian"].require_in_range(demo.strength)
+
+
 @dataclass(frozen=True)
 class Denoise:
     """A picture, its noisy version and what one method or several make of it; one slider.
@@ -203,9 +214,7 @@ class Shuffle:
     strength: float = 0.5
     shuffled: bool = False
 
-    def __post_init__(self) -> None:
-        """Raise ``ValueError`` where there is no such digit or strength."""
-        _require_noisy_digit(self.picture, self.strength)
+    __post_init__ = _require_noisy_digit
 
     def show(self, key: str) -> Target:
         """Draw what goes in and what comes out."""
@@ -230,9 +239,7 @@ class Skips:
     picture: str = FIRST
     strength: float = 0.5
 
-    def __post_init__(self) -> None:
-        """Raise ``ValueError`` where there is no such digit or strength."""
-        _require_noisy_digit(self.picture, self.strength)
+    __post_init__ = _require_noisy_digit
 
     def show(self, key: str) -> Target:
         """Draw the answer with the connections and without."""
@@ -297,9 +304,7 @@ class Grid:
     picture: str = FIRST
     strength: float = 0.5
 
-    def __post_init__(self) -> None:
-        """Raise ``ValueError`` where there is no such digit or strength."""
-        _require_noisy_digit(self.picture, self.strength)
+    __post_init__ = _require_noisy_digit
 
     def show(self, key: str) -> Target:
         """Draw the maps with the most checkerboard, and how much it is."""
@@ -476,7 +481,7 @@ class Spread:
     def __post_init__(self) -> None:
         """Raise ``ValueError`` where there is no such network, digit or strength."""
         _require("method", self.method, get_catalogue()[0])
-        _require_noisy_digit(self.picture, self.strength)
+        _require_noisy_digit(self)
 
     def show(self, key: str) -> Target:
         """Draw the first answer, the mean of all and where they differ."""
@@ -545,16 +550,6 @@ def _inside(section: str, demo: Shuffle | Skips | Maps | Grid) -> dict[str, str]
     """The link of a section of the Inside page with this digit and noise."""
     settings = {"inside": section, "inside_digit": demo.picture}
     return settings | {"inside_strength": f"{demo.strength:g}"}
-
-
-def _require_noisy_digit(picture: str, strength: float) -> None:
-    _require("picture", picture, DIGITS)
-    NOISE_KINDS["gaussian"].require_in_range(strength)
-
-
-def _require(what: str, value: object, known: Collection[object]) -> None:
-    if value not in known:
-        raise ValueError(f"{what} must be one of {', '.join(map(str, known))}, got {value!r}")
 
 
 def _require_methods(names: Iterable[str]) -> None:
