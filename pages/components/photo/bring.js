@@ -64,7 +64,54 @@ function leave(names, refused) {
   toEmpty.push(...names.map((name) => [name, refused]));
 }
 
-export default function ({ parentElement, setTriggerValue, setStateValue, data }) {
+// The server knows this tab by a word, and finds its pictures again after a reload.
+function introduce({ setTriggerValue, setStateValue, data }) {
+  word ??= kept(WORD) ?? made();
+  keep(WORD, word);
+  setStateValue("word", word);
+  if (!data.known) return;
+  const held = JSON.parse(kept(HELD) ?? "null");
+  const lost = held?.count && held.server !== data.server;
+  // Said again after a reload, until there are pictures again.
+  if (lost && !data.told) setTriggerValue("gone", held.count);
+  if (!lost || (data.count && data.told)) {
+    keep(HELD, JSON.stringify({ count: data.count, server: data.server }));
+  }
+}
+
+const refusal = (file, limit) =>
+  `${file.name}: This file has ${megabytes(file.size)} MB, and at most ${megabytes(limit)} can be ` +
+  "opened here. Make the image smaller, or save it as JPEG.";
+
+// Give what is in the clipboard; where that is not possible, a line says so.
+async function paste(give, line) {
+  try {
+    for (const item of await navigator.clipboard.read()) {
+      const type = item.types.find((each) => each.startsWith("image/"));
+      if (!type) continue;
+      const ending = type.split("/")[1].split("+")[0];
+      return give([new File([await item.getType(type)], `pasted.${ending}`, { type })]);
+    }
+    line.textContent = "There is no picture in the clipboard.";
+  } catch {
+    line.textContent = "The browser does not allow it; press Ctrl+V instead.";
+  }
+}
+
+// Listen to the document; there is one set of listeners, the latest.  Returns what ends it.
+function listen(listeners) {
+  document[LISTENING]?.abort();
+  const listening = (document[LISTENING] = new AbortController());
+  const options = { capture: true, signal: listening.signal };
+  for (const [name, listener] of Object.entries(listeners)) {
+    document.addEventListener(name, listener, options);
+  }
+  return () => listening.abort();
+}
+
+// Each run of the page comes here again.
+export default function (component) {
+  const { parentElement, setStateValue, data } = component;
   const button = parentElement.querySelector("button");
   const line = parentElement.querySelector("span");
   button.hidden = !data.shown;
@@ -74,34 +121,17 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
     left.map(([, name]) => name),
     false,
   );
-
-  // The server knows this tab by a word, and finds its pictures again after a reload.
-  word ??= kept(WORD) ?? made();
-  keep(WORD, word);
-  setStateValue("word", word);
-  if (data.known) {
-    const held = JSON.parse(kept(HELD) ?? "null");
-    const lost = held?.count && held.server !== data.server;
-    // Said again after a reload, until there are pictures again.
-    if (lost && !data.told) setTriggerValue("gone", held.count);
-    if (!lost || (data.count && data.told)) {
-      keep(HELD, JSON.stringify({ count: data.count, server: data.server }));
-    }
-  }
-
-  const refused = (files) =>
-    files.map(
-      (file) =>
-        `${file.name}: This file has ${megabytes(file.size)} MB, and at most ` +
-        `${megabytes(data.limit)} can be opened here. Make the image smaller, or save it as JPEG.`,
-    );
+  introduce(component);
 
   const sayTooLarge = (files) => {
     const large = files.filter((file) => file.size > data.limit);
     if (!large.length && !saidTooLarge.length) return;
     saidTooLarge = large;
     // A state, as what is said once is not heard where the next files break off the run.
-    setStateValue("too_large", [`${++givings}`, ...refused(large)]);
+    setStateValue("too_large", [
+      `${++givings}`,
+      ...large.map((file) => refusal(file, data.limit)),
+    ]);
     leave(
       large.map((file) => file.name),
       true,
@@ -150,27 +180,6 @@ export default function ({ parentElement, setTriggerValue, setStateValue, data }
     if (event.isTrusted && event.target === uploader()) sayTooLarge([...event.target.files]);
   };
 
-  button.onclick = async () => {
-    try {
-      for (const item of await navigator.clipboard.read()) {
-        const type = item.types.find((each) => each.startsWith("image/"));
-        if (!type) continue;
-        const ending = type.split("/")[1].split("+")[0];
-        return give([new File([await item.getType(type)], `pasted.${ending}`, { type })]);
-      }
-      line.textContent = "There is no picture in the clipboard.";
-    } catch {
-      line.textContent = "The browser does not allow it; press Ctrl+V instead.";
-    }
-  };
-
-  // Each run of the page comes here again: there is one set of listeners, the latest.
-  document[LISTENING]?.abort();
-  const listening = (document[LISTENING] = new AbortController());
-  const options = { capture: true, signal: listening.signal };
-  const listeners = { paste: onPaste, dragover: onDragOver, drop: onDrop, change: onChange };
-  for (const [name, listener] of Object.entries(listeners)) {
-    document.addEventListener(name, listener, options);
-  }
-  return () => listening.abort();
+  button.onclick = () => paste(give, line);
+  return listen({ paste: onPaste, dragover: onDragOver, drop: onDrop, change: onChange });
 }

@@ -2,6 +2,32 @@
 // "dots": rows of [row, column, number of the colour], as shares of the picture's sides.
 
 const STEP = 0.02;
+const TO_COLOUR = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+const TO_PLACE = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
+
+function dotAt([row, column, colour], palette) {
+  const dot = document.createElement("span");
+  dot.style.top = `${row * 100}%`;
+  dot.style.left = `${column * 100}%`;
+  dot.style.background = palette[colour].shown;
+  return dot;
+}
+
+function buttonOf({ title, shown }, onclick) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.title = title;
+  button.setAttribute("role", "radio");
+  button.setAttribute("aria-label", title);
+  button.style.background = shown;
+  button.onclick = onclick;
+  return button;
+}
+
+function countOf(count, most) {
+  if (count === 0) return "No hints yet.";
+  return `${count} ${count === 1 ? "hint" : "hints"}${count >= most ? ", the most" : ""}`;
+}
 
 export default function ({ parentElement, setStateValue, data }) {
   const find = (name) => parentElement.querySelector(name);
@@ -30,20 +56,9 @@ export default function ({ parentElement, setStateValue, data }) {
   };
 
   function show() {
-    find(".dots").replaceChildren(
-      ...picture.dots.map(([row, column, colour]) => {
-        const dot = document.createElement("span");
-        dot.style.top = `${row * 100}%`;
-        dot.style.left = `${column * 100}%`;
-        dot.style.background = data.palette[colour].shown;
-        return dot;
-      }),
-    );
     const count = picture.dots.length;
-    find(".count").textContent =
-      count === 0
-        ? "No hints yet."
-        : `${count} ${count === 1 ? "hint" : "hints"}${count >= data.most ? ", the most" : ""}`;
+    find(".dots").replaceChildren(...picture.dots.map((dot) => dotAt(dot, data.palette)));
+    find(".count").textContent = countOf(count, data.most);
     find(".undo").disabled = find(".clear").disabled = count === 0;
     for (const [index, button] of find(".palette").childNodes.entries()) {
       button.setAttribute("aria-checked", index === picture.colour);
@@ -52,16 +67,7 @@ export default function ({ parentElement, setStateValue, data }) {
   }
 
   find(".palette").replaceChildren(
-    ...data.palette.map(({ title, shown }, index) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.title = title;
-      button.setAttribute("role", "radio");
-      button.setAttribute("aria-label", title);
-      button.style.background = shown;
-      button.onclick = () => choose(index);
-      return button;
-    }),
+    ...data.palette.map((colour, index) => buttonOf(colour, () => choose(index))),
   );
 
   function choose(index) {
@@ -70,7 +76,7 @@ export default function ({ parentElement, setStateValue, data }) {
   }
 
   find(".palette").onkeydown = (event) => {
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const by = TO_COLOUR[event.key];
     if (!by) return;
     event.preventDefault();
     choose(picture.colour + by);
@@ -85,16 +91,10 @@ export default function ({ parentElement, setStateValue, data }) {
   };
 
   picture.onkeydown = (event) => {
-    const by = {
-      ArrowRight: [0, 1],
-      ArrowLeft: [0, -1],
-      ArrowDown: [1, 0],
-      ArrowUp: [-1, 0],
-      Enter: null,
-    }[event.key];
-    if (by === undefined) return;
+    const by = TO_PLACE[event.key];
+    if (!by && event.key !== "Enter") return;
     event.preventDefault();
-    if (by === null) return put(...picture.cross);
+    if (!by) return put(...picture.cross);
     picture.cross = picture.cross.map((at, side) =>
       Math.min(0.999, Math.max(0, at + STEP * by[side])),
     );
