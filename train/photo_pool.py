@@ -121,7 +121,10 @@ def spoiled_crop(
 
 
 def clean_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a random square ``float32``, half of them made smaller, in part grey: one channel."""
+    """Cut ``float32 (side, side, C)`` in [0, 1] out of 8-bit pixels ``(H, W, 3)``.
+
+    Half of the crops are made smaller; some are grey, with one channel.
+    """
     height, width = picture.shape[:2]
     source = side
     if rng.random() < RESCALED_SHARE:
@@ -157,8 +160,8 @@ def fill(
 ) -> None:
     """Write files of crops until the folder is gone or nobody reads them.
 
-    ``pictures`` and ``chances`` are those of ``load_pictures``; crops are ``side`` pixels wide and
-    high.
+    ``pictures`` ``(H, W, 3)`` and ``chances`` ``(N,)`` are those of ``load_pictures``; crops are
+    ``side`` pixels wide and high.
     """
     rng = np.random.default_rng((seed, worker))
     parent, number = os.getppid(), 0

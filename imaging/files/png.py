@@ -79,7 +79,7 @@ class Png:
 
     @property
     def key(self) -> np.ndarray | None:
-        """The transparent grey or colour, in the values of the file."""
+        """The transparent grey ``(1,)`` or colour ``(3,)``, in the values of the file."""
         size = {_GREY: 2, _COLOUR: 6}.get(self.colour_type)
         content = self.small.get(b"tRNS", b"")
         if size is None or len(content) < size:

@@ -30,7 +30,7 @@ class Range:
     notes: list[str] = field(default_factory=list)
 
     def shares(self, values: np.ndarray) -> np.ndarray:
-        """Return values as float64, 0 for black and 1 for white; gaps are black."""
+        """Return values of any shape as float64, 0 for black and 1 for white; gaps are black."""
         low, high = self.low, self.high
         known = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
         share = (known - low) / (high - low)
@@ -38,7 +38,7 @@ class Range:
 
 
 def in_whole_numbers(shares: np.ndarray, deep: bool) -> np.ndarray:
-    """Return shares as uint8, or uint16 where ``deep``, clipped and rounded."""
+    """Return shares of any shape as uint8, or uint16 where ``deep``, clipped and rounded."""
     white = 65535 if deep else 255
     return np.rint(np.clip(shares, 0, 1) * white).astype(np.uint16 if deep else np.uint8)
 

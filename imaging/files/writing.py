@@ -62,7 +62,7 @@ def write_result(
 ) -> bytes:
     """Return a file of what was made of a photo, with its opacity and its metadata.
 
-    ``pixels`` are values like ``photo.best``, or with ``own_values`` false sRGB like
+    ``pixels`` ``(H, W, C)`` are values like ``photo.best``, or with ``own_values`` false sRGB like
     ``photo.pixels``.  EXIF is set upright; the place where it was taken is kept if ``location``.
     """
     in_its_colours = own_values or photo.own is None

@@ -79,7 +79,7 @@ def one_of_numbers(what: str, known: Sequence[float]) -> Parser:
 
 
 def drawing(text: str) -> np.ndarray:
-    """Read a drawing from the link, as ``drawing_from_text`` does; a parser."""
+    """Read a drawing ``(28, 28, 1)`` from the link, as ``drawing_from_text`` does; a parser."""
     try:
         return drawing_from_text(text)
     except ValueError as error:

@@ -85,7 +85,7 @@ def let_skips_be_cut(file: onnx.ModelProto, model: keras.Model) -> None:
 
 
 def read_kernels(path: Path) -> dict[str, np.ndarray]:
-    """Return the kernels of a compact file by layer name, as ``float32`` in ONNX's layout."""
+    """Return the kernels of a compact file by layer name, ``float32`` of four axes as in ONNX."""
     stored = {weights.name: weights for weights in onnx.load(path).graph.initializer}
     return {
         name: numpy_helper.to_array(weights).astype(np.float32)

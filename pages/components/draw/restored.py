@@ -70,6 +70,8 @@ def restore(
 ) -> Restored:
     """Add noise, given as kind, strength and seed, and remove it by the method called ``name``.
 
+    ``clean`` is ``(28, 28, 1)`` in [0, 1].
+
     Raises:
         ModelError: if the weights are missing or damaged.
     """

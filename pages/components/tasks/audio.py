@@ -126,7 +126,10 @@ def _with_noise(task: Task, given: Given) -> Given:
 
 
 def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> None:
-    """Draw a player and a spectrogram of input, answers and truth, all equally loud."""
+    """Draw a player and a spectrogram of input, answers and truth, all equally loud.
+
+    All are samples ``(N,)`` in [-1, 1] at the task's rate.
+    """
     rate = task.input.rate
     signals = {task.words[1]: given.input} | dict(answers)
     if given.target is not None:

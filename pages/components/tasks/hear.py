@@ -16,7 +16,8 @@ def hear_digits(
 ) -> dict[str, list[Reading]]:
     """Return the digit at each word of each sound; empty where there are none, or no listener.
 
-    The words are where those of the ``clearest`` sound are, so that all are asked the same.
+    Sounds are samples ``(N,)`` in [-1, 1].  The words are where those of the ``clearest`` are, so
+    that all are asked the same.
     """
     try:
         listener = get_predictor(get_cards()[0][task.reader])

@@ -196,5 +196,5 @@ def limits_of(task: Task) -> str:
 
 
 def score_text(metric: Metric, target: np.ndarray, answer: np.ndarray) -> str:
-    """Return how good an answer is, as text with the unit of the metric."""
+    """Return how good an answer is, one of the shape of its target, with the metric's unit."""
     return f"{metric.score(target, answer):.{metric.decimals}f} {metric.unit}".strip()

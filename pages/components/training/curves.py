@@ -168,7 +168,7 @@ def decimated(points: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
 
 
 def smoothed(points: np.ndarray, weight: float) -> np.ndarray:
-    """Return the points with an exponential mean of their values, free of its bias.
+    """Return the points ``(N, 2)`` with an exponential mean of their values, free of its bias.
 
     A mean that starts at 0 is too small at first; it is divided by the weight that it has seen.
 
