@@ -10,7 +10,7 @@ export class Aside {
    * @param {object} owner what asks
    * @param {(now: object, made: object, values: object) => void} owner.answer pictures by title,
    *   as `make` returns them, of those values
-   * @param {(why: string) => void} owner.fail says that there is no worker any more
+   * @param {(why: string) => void} owner.fail says that the worker is gone
    */
   constructor({ answer, fail }) {
     this.fail = (why) => {
