@@ -15,7 +15,7 @@ from train.config import TrainConfig
 from train.run_folder import Run
 
 RUNS = Path(__file__).parent / "runs"
-PRINTED = ("camera", "sharp", "careful")  # What is measured without a table to stand in.
+PRINTED = ("camera", "sharp", "grey", "careful")  # What is measured without a table to stand in.
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,7 +135,7 @@ def _add_measuring(commands: argparse._SubParsersAction) -> None:
         "--set",
         default="digits",
         choices=["digits", KODAK24, POLYU, *PRINTED],
-        help="what to measure on; camera, sharp and careful are printed only",
+        help=f"what to measure on; {', '.join(PRINTED)} are printed only",
     )
     command.add_argument("--every", type=int, default=1, help="picture of those")
     command.add_argument("--filters", action="store_true", help="measure the filters too")
@@ -347,15 +347,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.task:
         return _evaluate_task(options)
     if options.set in PRINTED:
-        from train.evaluate.measure_camera import evaluate_camera, evaluate_careful, evaluate_sharp
+        from train.evaluate.measure_camera import EVALUATIONS
 
-        evaluate = {
-            "camera": evaluate_camera,
-            "sharp": evaluate_sharp,
-            "careful": evaluate_careful,
-        }[options.set]
         photo_models = [name for name, card in load_catalogue().items() if card.data in PHOTO_SETS]
-        evaluate(options.names or photo_models, options.every)
+        EVALUATIONS[options.set](options.names or photo_models, options.every)
         return 0
     if options.set != "digits":
         return _evaluate_photos(options)

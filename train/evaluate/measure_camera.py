@@ -2,7 +2,7 @@
 
 Nobody tells the level; it is read from the picture.  The seeds are used nowhere else.  Sharp
 pictures, every tenth of ``photos/sharp`` by name, have white noise and are told its level; so has
-Kodak24 where it is measured what care is worth.
+Kodak24 in grey, and where it is measured what care is worth.
 """
 
 from collections.abc import Callable, Iterator
@@ -91,7 +91,21 @@ def evaluate_sharp(
     names: list[str], every: int = 1, say: Callable[[str], None] = print
 ) -> dict[tuple[str, int], float]:
     """Measure on sharp pictures with white noise, unclipped, its level told; return the PSNR."""
-    pictures = list(_sharp())[::every]
+    return _white(names, "sharp", list(_sharp())[::every], say)
+
+
+def evaluate_grey(
+    names: list[str], every: int = 1, say: Callable[[str], None] = print
+) -> dict[tuple[str, int], float]:
+    """Measure on the brightness of Kodak24 with white noise, unclipped, its level told."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)  # As Pillow and OpenCV have it.
+    pictures = [each @ weights[:, np.newaxis] for each in kodak24()[::every]]
+    return _white(names, "grey", pictures, say)
+
+
+def _white(
+    names: list[str], title: str, pictures: list[np.ndarray], say: Callable[[str], None]
+) -> dict[tuple[str, int], float]:
     found = {}
     for name in names:
         predictor = load_predictor(find_card(name))
@@ -105,7 +119,8 @@ def evaluate_sharp(
                 values.append(metrics.psnr(clean, predictor.predict(noisy, sigma / 255)))
             found[name, sigma] = float(np.mean(values))
             say(
-                f"{name}, sharp, sigma {sigma}: {found[name, sigma]:.2f} dB, {len(values)} pictures"
+                f"{name}, {title}, sigma {sigma}: {found[name, sigma]:.2f} dB, "
+                f"{len(values)} pictures"
             )
     return found
 
@@ -150,3 +165,11 @@ def _sharp() -> Iterator[np.ndarray]:
         raise OSError("sharp pictures are looked for in photos/sharp of DENOISE_DATA_DIR")
     for path in files[::SHARP_EVERY]:
         yield open_photo(path)
+
+
+EVALUATIONS = {
+    "camera": evaluate_camera,
+    "sharp": evaluate_sharp,
+    "grey": evaluate_grey,
+    "careful": evaluate_careful,
+}

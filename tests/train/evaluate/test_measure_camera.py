@@ -1,20 +1,48 @@
 """What is measured of photo networks and printed only."""
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
+from imaging.metrics import psnr
 from models.tasks.turned import WAYS
 from tests.models.networks import ship
 from tests.models.photo_networks import smoother
 from tests.train.made_photos import make_kodak24
+from train.__main__ import PRINTED
 from train.evaluate import measure_camera
 from train.evaluate.tables import PAPER_SIGMAS
 
 
-def test_more_answers_are_compared_with_one_on_the_same_noise(tmp_path, monkeypatch):
+@pytest.fixture
+def smooth(tmp_path, monkeypatch) -> None:
+    """A network that goes towards the mean around each pixel, and a Kodak24 of three photos."""
     monkeypatch.setenv("DENOISE_DATA_DIR", str(make_kodak24(tmp_path / "data", count=3)))
     about = {"task": "denoise-photos", "data": "photos", "size": 0, "channels": 3, "multiple": 4}
     card = ship(tmp_path, "smooth", smoother(), **about)
     monkeypatch.setattr(measure_camera, "find_card", lambda name: card)
+
+
+def test_every_set_that_is_printed_can_be_chosen():
+    assert tuple(measure_camera.EVALUATIONS) == PRINTED
+
+
+def test_grey_photos_are_measured_as_one_channel_with_the_told_noise(smooth):
+    said = []
+    found = measure_camera.evaluate_grey(["smooth"], 2, said.append)
+    assert set(found) == {("smooth", sigma) for sigma in PAPER_SIGMAS}
+    rng = np.random.default_rng(0)
+    expected = []
+    for photo in measure_camera.kodak24()[::2]:
+        grey = photo @ (0.299, 0.587, 0.114)
+        noisy = grey + 50 / 255 * rng.standard_normal(grey.shape)
+        change = ndimage.uniform_filter(noisy, 5, mode="mirror") - noisy
+        expected.append(psnr(grey, noisy + 2 * 50 / 255 * change))
+    assert found["smooth", 50] == pytest.approx(np.mean(expected), abs=0.2)
+    assert said[2].endswith(" dB, 2 pictures")
+
+
+def test_more_answers_are_compared_with_one_on_the_same_noise(smooth):
     said = []
     gains = measure_camera.evaluate_careful(["smooth"], 2, said.append)
     assert set(gains) == {("smooth", s, count) for s in PAPER_SIGMAS for count in (2, 4, 8)}
