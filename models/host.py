@@ -3,11 +3,13 @@
 import ctypes
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _M_MMAP_THRESHOLD = -3  # From glibc's malloc.h.
+
+_turns = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 def at_low_priority(make: Callable[[], Any]) -> Any:
@@ -27,6 +29,16 @@ def at_low_priority(make: Callable[[], Any]) -> Any:
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
+
+
+@contextmanager
+def a_turn() -> Iterator[None]:
+    """Wait until fewer do work on whole photos than there are processors.
+
+    No more would be done in a second if all did it at once, and each holds tens of megabytes.
+    """
+    with _turns:
+        yield
 
 
 def keep_large_blocks_apart() -> None:

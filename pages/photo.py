@@ -12,7 +12,13 @@ from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import pick_form, show_downloads
 from pages.components.photo.source import Picture, pick_photo
-from pages.components.photo.work import denoise, estimated_noise, with_noise
+from pages.components.photo.work import (
+    denoise,
+    estimated_noise,
+    qualities,
+    residual,
+    with_noise,
+)
 from pages.components.settings import reset, write_link
 
 page_setup(
@@ -62,12 +68,11 @@ def body() -> None:
         return
     settings.forget_link_problems()
     with st.container(key="settled_quality"):
-        alpha = picture.photo.alpha
         if clean is None:
-            results.show_residual(noisy, result, alpha)
+            results.show_residual(residual(picture, method, level, shares, noisy, result))
         else:
-            seen = None if alpha is None else alpha[place]
-            results.show_quality(clean[place], noisy[place], result[place], seen, method)
+            quality = qualities(picture, noise, method, level, shares, place, noisy, result)
+            results.show_quality(*quality, method)
     with st.container(horizontal=True):
         show_model_card(method.card)
         form = pick_form(picture.photo)

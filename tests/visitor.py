@@ -5,10 +5,14 @@ and says how long each answer took and how many bytes came.
 """
 
 import asyncio
+import json
 import time
+import urllib.request
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 
 import websockets
+from streamlit.proto.BackMsg_pb2 import BackendOperationRequest as BackOperation
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Delta_pb2 import Delta
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -40,14 +44,20 @@ class Control:
 
 @dataclass
 class Visitor:
-    """One session; ``url`` is the server's, ``page`` the name in the address, "" for the first."""
+    """One session; ``url`` is the server's, ``page`` the name in the address, "" for the first.
+
+    ``cookie`` is what a proxy has given the browser, to be brought back.
+    """
 
     url: str
     page: str = ""
     query: str = ""
+    cookie: str = ""
     patience: float = 120  # seconds without a message after which an answer is given up
     controls: dict[str, Control] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
+    session: str = ""  # the server's word for it, a secret of this visitor
+    received: bytearray | None = None  # all bytes that came, for who wants to search them
     kinds: dict[str, int] = field(default_factory=dict)  # bytes by kind of element
     _states: dict[str, WidgetState] = field(default_factory=dict)
     _known: dict[str, ForwardMsg] = field(default_factory=dict)
@@ -64,6 +74,7 @@ class Visitor:
             ping_interval=KEEPALIVE,
             ping_timeout=KEEPALIVE,
             open_timeout=60,
+            additional_headers={"Cookie": self.cookie} if self.cookie else None,
         )
         return await self.rerun()
 
@@ -72,8 +83,10 @@ class Visitor:
         await self._socket.close()
 
     def control(self, key: str) -> Control:
-        """The control with this key of ours, or with this end of its identity."""
+        """The control with this key of ours, with this end of its identity, or with this label."""
         found = [each for name, each in self.controls.items() if name.endswith(f"-{key}")]
+        found = found or [each for each in self.controls.values()
+                          if getattr(each.message, "label", "") == key]  # fmt: skip
         if not found:
             raise LookupError(f"no control {key!r}; there are {', '.join(self.controls)}")
         return found[-1]
@@ -83,18 +96,105 @@ class Visitor:
         await self.send(key, value)
         return await self.answer()
 
+    async def press(self, key: str) -> Answer:
+        """Press a button and wait for the answer."""
+        control = self.control(key)
+        await self._ask(control.fragment, WidgetState(id=control.id, trigger_value=True))
+        return await self.answer()
+
+    async def tell(self, key: str, **values: object) -> Answer:
+        """Let the script of a component say something, and wait for the answer."""
+        control = self.control(key)
+        self._states[control.id] = WidgetState(id=control.id, json_value=json.dumps(values))
+        await self._ask(control.fragment)
+        return await self.answer()
+
+    async def upload(self, key: str, name: str, content: bytes) -> Answer:
+        """Give an uploader a file and wait for the answer."""
+        asked = BackMsg()
+        asked.file_urls_request.file_names.append(name)
+        asked.file_urls_request.session_id = self.session
+        await self._socket.send(asked.SerializeToString())
+        (urls,) = (await self._next("file_urls_response")).file_urls
+        word = await asyncio.to_thread(self._xsrf_word)
+        border = "-----border"
+        head = (
+            f'--{border}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            f"Content-Type: application/octet-stream\r\n\r\n"
+        )
+        body = head.encode() + content + f"\r\n--{border}--\r\n".encode()
+        request = urllib.request.Request(
+            self.url + urls.upload_url,
+            data=body,
+            method="PUT",
+            headers={
+                "Content-Type": f"multipart/form-data; boundary={border}",
+                "Cookie": "; ".join(filter(None, [f"_streamlit_xsrf={word}", self.cookie])),
+                "X-Xsrftoken": word,
+            },
+        )
+        await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=30).close())
+        control = self.control(key)
+        state = WidgetState(id=control.id)
+        state.file_uploader_state_value.uploaded_file_info.add(
+            name=name, size=len(content), file_id=urls.file_id, file_urls=urls
+        )
+        self._states[control.id] = state
+        await self._ask(control.fragment)
+        return await self.answer()
+
+    async def download(self, file_id: str, session: str = "") -> str:
+        """Ask for a file that is made when it is asked for; its address, "" where it is refused."""
+        asked = BackOperation(session_id=session or self.session)
+        asked.deferred_file.file_id = file_id
+        return (await self.operate(asked)).deferred_file.url
+
+    async def operate(self, asked: BackOperation) -> object:
+        """Ask for something besides the page; return the answer."""
+        message = BackMsg(backend_operation_request=asked)
+        await self._socket.send(message.SerializeToString())
+        return await self._next("backend_operation_response")
+
+    async def pretend(self, state: WidgetState) -> Answer:
+        """Say this of a control, whoever's it is, and wait for the answer."""
+        await self._ask("", state)
+        return await self.answer()
+
+    async def clear_cache(self) -> None:
+        """Ask the server to forget what it keeps for all visitors, as a developer's browser may."""
+        await self._socket.send(BackMsg(clear_cache=True).SerializeToString())
+
     async def send(self, key: str, value: object) -> None:
         """Set a control to a value."""
         control = self.control(key)
         self._states[control.id] = _state(control.id, value)
         await self._ask(control.fragment)
 
+    async def refresh(self, key: str) -> Answer:
+        """Run the fragment of a control again, as the browser does every half second."""
+        await self._ask(self.control(key).fragment)
+        return await self.answer()
+
     async def rerun(self) -> Answer:
         """Run the whole page again."""
         await self._ask("")
         return await self.answer()
 
-    async def _ask(self, fragment: str) -> None:
+    def _xsrf_word(self) -> str:
+        """The word that shows that an upload comes from a page of this server."""
+        with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=30) as answer:
+            cookies = SimpleCookie("; ".join(answer.headers.get_all("Set-Cookie")))
+            return cookies["_streamlit_xsrf"].value
+
+    async def _next(self, kind: str) -> object:
+        """The content of the next message of this kind; others are passed over."""
+        while True:
+            data = await asyncio.wait_for(self._socket.recv(), self.patience)
+            message = ForwardMsg.FromString(data)
+            if message.WhichOneof("type") == kind:
+                return getattr(message, kind)
+
+    async def _ask(self, fragment: str, *once: WidgetState) -> None:
         asked = BackMsg()
         state = asked.rerun_script
         state.query_string = self.query
@@ -102,7 +202,7 @@ class Visitor:
         state.page_name = "" if self._script else self.page
         state.fragment_id = fragment
         state.cached_message_hashes.extend(self._known)
-        state.widget_states.widgets.extend(self._states.values())
+        state.widget_states.widgets.extend([*self._states.values(), *once])
         self._asked = time.monotonic()
         await self._socket.send(asked.SerializeToString())
 
@@ -112,6 +212,8 @@ class Visitor:
         while True:
             data = await asyncio.wait_for(self._socket.recv(), self.patience)
             size += len(data)
+            if self.received is not None:
+                self.received += data
             message = ForwardMsg.FromString(data)
             kind = message.WhichOneof("type")
             self.kinds[kind] = self.kinds.get(kind, 0) + len(data)
@@ -121,6 +223,7 @@ class Visitor:
             elif message.metadata.cacheable and message.hash:
                 self._known[message.hash] = message
             if kind == "new_session":
+                self.session = message.new_session.initialize.session_id or self.session
                 self._drawn.clear()
                 self._place = None
             elif kind == "navigation":

@@ -2,9 +2,13 @@
 
 Entries are keyed by the hash of the weights, so that a model that was replaced on disk is
 loaded again.  A failure is not kept: the next visitor tries again.
+
+Any browser can ask Streamlit to clear its caches, for everybody.  They hold only what can be loaded
+again; what visitors have brought is not in them.
 """
 
 import atexit
+import functools
 import gc
 import gzip
 from collections import deque
@@ -24,7 +28,7 @@ from models.session import open_session, skips_of
 from models.studies import anomaly, autoencoders, codes, pixel_order, storage
 from models.tasks.contract import Network
 from models.tasks.denoise_photos.level import PART
-from pages.components.picture_cache import Owner, PictureCache
+from pages.components.picture_cache import COMFORT, Owner, PictureCache
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
 from pages.components.tabs import Tabs
 from pages.components.thumbnails import make_thumbnails
@@ -32,11 +36,18 @@ from pages.components.thumbnails import make_thumbnails
 UPLOADS_LIMIT = 150_000_000  # bytes
 BROUGHT_LIMIT = 40_000_000  # Bytes of files; loaded, a network takes a few times as much.
 
+_queue = PictureQueue()
+atexit.register(_queue.close)
+_pictures = PictureCache(comfort=COMFORT)
+_uploads = PictureCache(UPLOADS_LIMIT, UPLOADS_KEPT)
+_brought = PictureCache(BROUGHT_LIMIT, UPLOADS_KEPT)
+_tabs = Tabs()
+
 # The SHA-256 of networks that visitors had brought and that are deleted, but may be loaded.
 deleted_networks: deque[str] = deque()
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
+@functools.cache
 def spare_what_is_loaded() -> None:
     """Once a process, keep the collection of garbage from walking through all libraries.
 
@@ -143,36 +154,29 @@ def get_inside(card: Card) -> OpenedNetwork:
     return _inside(card.sha256, card)
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
 def get_picture_queue() -> PictureQueue:
     """Return the queue for long work, one for all visitors; it is closed when the server ends."""
-    queue = PictureQueue()
-    atexit.register(queue.close)
-    return queue
+    return _queue
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
 def get_picture_cache() -> PictureCache:
     """Return the pictures in work, within one limit for all visitors."""
-    return PictureCache()
+    return _pictures
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
 def get_uploads() -> PictureCache:
     """Return the files that visitors have brought, within one limit for all of them."""
-    return PictureCache(UPLOADS_LIMIT, UPLOADS_KEPT)
+    return _uploads
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
 def get_brought() -> PictureCache:
     """Return the networks that visitors have brought, within one limit for all of them."""
-    return PictureCache(BROUGHT_LIMIT, UPLOADS_KEPT)
+    return _brought
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
 def get_tabs() -> Tabs:
     """Return the tabs of all visitors' browsers."""
-    return Tabs()
+    return _tabs
 
 
 def brought_owner() -> Owner:

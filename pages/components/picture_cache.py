@@ -8,12 +8,16 @@ import shutil
 import threading
 import time
 import weakref
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
-LIMIT = 160_000_000  # bytes
+LIMIT = 160_000_000  # bytes: one visitor's photo of 12 megapixels, with noise and without
+# Bytes, beyond which each visitor keeps only the few values that were used last: what the page
+# shows.  Alone on a server one finds everything that was made before.
+COMFORT = 50_000_000
+FEW = 6
 KEPT_UNUSED = 900.0  # seconds
 
 
@@ -31,8 +35,11 @@ class KeptFolder:
 class PictureCache:
     """Values with their size in bytes, by owner and name."""
 
-    def __init__(self, limit: int = LIMIT, kept_unused: float = KEPT_UNUSED) -> None:
+    def __init__(
+        self, limit: int = LIMIT, kept_unused: float = KEPT_UNUSED, comfort: int | None = None
+    ) -> None:
         self._limit, self._kept_unused, self._lock = limit, kept_unused, threading.Lock()
+        self._comfort = limit if comfort is None else comfort
         self._entries: OrderedDict[tuple[int, Hashable], tuple[Any, int, float]] = OrderedDict()
         self._owners: set[int] = set()
         self._gone: deque[int] = deque()  # Owners whose values are still to be forgotten.
@@ -96,9 +103,12 @@ class PictureCache:
 
     def _make_room(self) -> None:
         too_old = time.monotonic() - self._kept_unused
-        for name, (_, _, used) in list(self._entries.items()):
-            if (used < too_old or self._size() > self._limit) and len(self._entries) > 1:
+        size, counts = self._size(), Counter(owner for owner, _ in self._entries)
+        for name, (_, bytes_of_it, used) in list(self._entries.items()):
+            more = size > self._comfort and counts[name[0]] > FEW
+            if (used < too_old or size > self._limit or more) and len(self._entries) > 1:
                 del self._entries[name]
+                size, counts[name[0]] = size - bytes_of_it, counts[name[0]] - 1
 
     def _owner_is_gone(self, owner: int) -> None:
         """Forget what it owned, at once or, where the cache is in use, at the next occasion.

@@ -85,7 +85,7 @@ def photo_memory(browser: Browser) -> list[Row]:
     It is opened and denoised as it is, taken away, and denoised again under more noise.
     """
     with TemporaryDirectory() as folder, serving() as server:
-        photo = _noisy_photo(Path(folder) / "large.jpg")
+        photo = noisy_photo(Path(folder) / "large.jpg")
         server.wait_until_healthy()
         page = browser.new_page()
         page.goto(server.url)
@@ -118,7 +118,8 @@ def photo_memory(browser: Browser) -> list[Row]:
     ]
 
 
-def _noisy_photo(path: Path) -> Path:
+def noisy_photo(path: Path) -> Path:
+    """Write a noisy photo of 12 megapixels; return its path."""
     photo = Image.fromarray(PHOTO_SAMPLES["coffee"].load()).resize(LARGE)
     noise = np.random.default_rng(0).normal(0, SIGMA, (*photo.size[::-1], 3))
     Image.fromarray(np.clip(photo + noise, 0, 255).astype(np.uint8)).save(path, quality=92)

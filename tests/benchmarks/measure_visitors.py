@@ -11,16 +11,23 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import websockets
 
 from tests.app_server import AppServer
 from tests.benchmarks.measure import resident_megabytes, serving
+from tests.benchmarks.measure_photo import noisy_photo
 from tests.benchmarks.report import Budget, Row
 from tests.visitor import Answer, Visitor
+from train import run_status
+from train.run_folder import Run
 
-# The page in the address, its name for people, and the control that is moved.
+# The page in the address, its name for people, and the control that is moved.  A photo's noise has
+# the network answer again; its strength only blends.
 PAGES = (("", "Draw", "draw_strength"), ("photo", "Photo", "photo_strength"),
+         ("photo", "Photo's strength", "photo_brightness"),
          ("inside", "Inside", "inside_strength"))  # fmt: skip
 EVERY = 2.0  # seconds between two moves of a visitor in the open loop
 OPEN_SECONDS = 20.0
@@ -121,6 +128,7 @@ def many_visitors(counts: tuple[int, ...] = (1, 10, 50)) -> list[Row]:
         with serving() as server:
             server.wait_until_healthy()
             asyncio.run(load(server, page, key, 1, closed, 5))  # Models are loaded.
+            before = resident_megabytes(server.pid)
             fast = asyncio.run(load(server, page, key, 4, closed, CLOSED_MOVES))
             rows += [
                 Row(f"{name}: moves a second, 4 visitors, closed loop", "",
@@ -141,4 +149,89 @@ def many_visitors(counts: tuple[int, ...] = (1, 10, 50)) -> list[Row]:
                     Row(f"{who}: connections lost", "", [many.lost]),
                     Row(f"{who}: memory of the server", "MB", [many.megabytes], Budget(450)),
                 ]  # fmt: skip
-    return rows
+            rows.append(Row(f"{name}: memory after all have left, above that of one", "%",
+                            [left(server, before)], Budget(5)))  # fmt: skip
+    return rows + beside_long_work()
+
+
+def left(server: AppServer, before: float) -> float:
+    """Percent of memory that a server keeps which it had not when one visitor had been there.
+
+    The last to leave are forgotten by a later visitor's coming, or after a while.
+    """
+
+    async def come_and_go() -> None:
+        visitor = Visitor(server.url)
+        await visitor.open()
+        await visitor.close()
+
+    asyncio.run(come_and_go())
+    time.sleep(5)
+    return 100 * (resident_megabytes(server.pid) / before - 1)
+
+
+def beside_long_work(count: int = 10, seconds: int = 30) -> list[Row]:
+    """Moves on Draw while somebody has a photo of 12 megapixels denoised and a network is trained.
+
+    Without ``DENOISE_DATA_DIR`` nothing is trained.
+    """
+    training = bool(os.environ.get("DENOISE_DATA_DIR"))
+    with TemporaryDirectory() as folder, serving(DENOISE_RUNS_DIR=folder) as server:
+        server.wait_until_healthy()
+        photo = noisy_photo(Path(folder) / "large.jpg").read_bytes()
+        found = asyncio.run(
+            _beside_long_work(server, Path(folder), photo, training, count, seconds)
+        )
+    beside = "a photo of 12 megapixels" + (" and a training" if training else "")
+    who = f"Draw, {count} visitors, beside {beside}"
+    return [
+        Row(f"{who}, a move every 2 s each", "s", found.moves, Budget(p95=1.5)),
+        Row(f"{who}: connections lost", "", [found.lost]),
+        Row(f"{who}: memory of the server", "MB", [found.megabytes]),
+    ]
+
+
+async def _beside_long_work(
+    server: AppServer, runs: Path, photo: bytes, training: bool, count: int, seconds: int
+) -> Load:
+    await asyncio.gather(load(server, "", "draw_strength", 1, closed, 5))  # Models are loaded.
+    trainer = Visitor(server.url, "train")
+    await trainer.open()
+    if training:
+        await trainer.tell("visitor", token="a visitor of the benchmark")
+        await trainer.move("Epochs", [100.0])
+        await trainer.press("Train")
+        while not _trains(runs):
+            await asyncio.sleep(0.2)
+    photographer = Visitor(server.url, "photo")
+    await photographer.open()
+    working = asyncio.create_task(_denoise_again_and_again(photographer, photo))
+    await asyncio.sleep(2)
+    found = await load(server, "", "draw_strength", count, opened, seconds)
+    working.cancel()
+    if training:
+        if not _trains(runs):
+            raise RuntimeError("the training had ended before the moves had")
+        await trainer.rerun()
+        await trainer.press("Stop and keep")
+    for each in (trainer, photographer):
+        await each.close()
+    return found
+
+
+def _trains(runs: Path) -> bool:
+    states = [run_status.status(Run(path.parent)) for path in runs.glob("*/owner.json")]
+    if failed := [each.detail for each in states if each.state == run_status.FAILED]:
+        raise RuntimeError(failed[0])
+    return any(each.state == run_status.TRAINING for each in states)
+
+
+async def _denoise_again_and_again(visitor: Visitor, photo: bytes) -> None:
+    """Have the photo denoised, and then, as long as nobody cancels this, with another level."""
+    await visitor.upload("photo_files", "large.jpg", photo)
+    await visitor.move("photo_own_level", True)
+    for level in cycle((20.0, 30.0)):
+        await visitor.move("photo_level", [level])
+        while "photo_job-cancel" in " ".join(visitor.controls):
+            await asyncio.sleep(0.5)
+            await visitor.refresh("photo_job-cancel")

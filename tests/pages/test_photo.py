@@ -16,23 +16,25 @@ from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import load_catalogue
 from models.methods import method_names, method_title
+from models.picture_queue import PictureQueue
 from models.tasks.denoise_photos import TASK
 from pages.components import cached
 from pages.components.methods import load_method
 from pages.components.photo import own
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
+from pages.components.picture_cache import COMFORT, PictureCache
 from tests.pages.visits import page_of, said
 
 QUICK = "median"  # A method that takes a moment; the network's own tests are elsewhere.
 
 
 @pytest.fixture(autouse=True)
-def own_shelf():
+def own_shelf(monkeypatch):
     """No test sees the pictures that another one has made."""
-    cached.get_picture_cache.clear()
-    cached.get_picture_queue.clear()
-    cached.get_uploads.clear()
+    monkeypatch.setattr(cached, "_pictures", PictureCache(comfort=COMFORT))
+    monkeypatch.setattr(cached, "_queue", PictureQueue())
+    monkeypatch.setattr(cached, "_uploads", PictureCache(cached.UPLOADS_LIMIT, cached.UPLOADS_KEPT))
 
 
 def visit(**params: str) -> AppTest:

@@ -99,6 +99,21 @@ def test_all_visitors_share_one_limit():
     assert [cache.get(owner, "picture") for owner in owners] == [None] * 3 + ["picture"] * 2
 
 
+def test_where_many_come_each_keeps_the_few_values_that_were_used_last():
+    cache, alone = PictureCache(1000, comfort=100), Owner()
+    for name in "abcdefgh":
+        cache.put(alone, name, name, 10)
+    assert kept(cache, alone, "abcdefgh") == "abcdefgh"  # As long as there is room for all.
+    others = [Owner() for _ in range(3)]
+    for other in others:
+        for name in "abcdefgh":
+            cache.put(other, name, name, 10)
+    # Six each are 240: more than the comfort, and less than the limit.
+    assert kept(cache, alone, "abcdefgh") == "cdefgh"
+    assert [kept(cache, other, "abcdefgh") for other in others] == ["cdefgh"] * 3
+    assert cache.size == 240
+
+
 def test_what_is_larger_than_the_limit_is_kept_alone_until_the_next_comes():
     cache, owner = PictureCache(100), Owner()
     cache.put(owner, "a", "a", 10)

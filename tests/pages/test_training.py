@@ -409,6 +409,44 @@ def test_a_disk_that_is_full_is_said_without_our_folders(runs, monkeypatch):
     assert str(runs) not in said(page)
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+@pytest.mark.parametrize("state", ["stopped", "finished", "training"])
+def test_no_button_of_a_run_breaks_the_page_where_nothing_can_be_written(
+    runs, monkeypatch, number, state
+):
+    last = {"stopped": {"event": "stop", "reason": "asked"}, "finished": FINISHED}
+    make(runs, "a", *TRAINED, *([last[state]] if state in last else []))
+    make(runs, "b", *TRAINED, FINISHED)
+    monkeypatch.setattr(run_status, "is_alive", lambda run: state == "training")
+    page = visit(run="a")
+
+    def refuse(source, *args, **kwargs):
+        raise OSError(number, os.strerror(number), str(source))
+
+    for name in ("replace", "rename", "unlink"):
+        monkeypatch.setattr(os, name, refuse)
+    monkeypatch.setattr(jobs, "_send_worker", lambda run, limits: refuse(run.folder))
+    offered = {"stopped": ["Continue", "Reset", "Delete"], "finished": ["Reset", "Delete"],
+               "training": ["Pause", "Stop and keep"]}  # fmt: skip
+    for label in offered[state]:
+        press(page, label)
+        assert os.strerror(number) in said(page)
+        assert str(runs) not in said(page)
+    page.text_input(key="name-a").set_value("another").run()
+    assert not page.exception
+    assert os.strerror(number) in said(page)
+    page.toggle(key="pin-a").set_value(True).run()
+    assert not page.exception
+    assert os.strerror(number) in said(page)
+    assert owners.name_of(Run(runs / "a")) == "a"
+    page.query_params.pop("run")
+    page.query_params["compare"] = "a,b"
+    page.run()
+    if state == "training":
+        press(page, "Stop all and keep")
+    assert not page.exception
+
+
 # The list of runs
 
 

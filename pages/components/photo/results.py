@@ -18,11 +18,11 @@ from imaging.residual import (
     SHIFTED,
     STRUCTURED,
     WHITE,
-    check_residual,
+    ResidualCheck,
     residual_picture,
 )
 from imaging.strips import measure_pixels
-from imaging.visible import on_checkerboard, visible_part
+from imaging.visible import on_checkerboard
 from models.catalogue import Card
 from models.methods import Method
 from models.picture_queue import Watch
@@ -91,26 +91,14 @@ def show_pictures(
     return place
 
 
-def show_quality(
-    clean: np.ndarray,
-    noisy: np.ndarray,
-    denoised: np.ndarray,
-    alpha: np.ndarray | None,
-    method: Method,
-) -> None:
+def show_quality(before: Quality, after: Quality, method: Method) -> None:
     """Draw the numbers of what is shown and seen, and say so if it became worse."""
-    before, after = (measure_pixels(clean, each, alpha) for each in (noisy, denoised))
     show_measured(before, after)
     warn_if_worse(method, before.mse, after.mse)
 
 
-def show_residual(noisy: np.ndarray, denoised: np.ndarray, alpha: np.ndarray | None) -> None:
+def show_residual(check: ResidualCheck) -> None:
     """Say whether what was removed looks like noise: nothing else can be said without original."""
-    part = visible_part(alpha)
-    noisy, denoised = (
-        each if each.dtype == np.uint8 else to_image(each) for each in (noisy[part], denoised[part])
-    )
-    check = check_residual(noisy, denoised)
     with st.container(border=True):
         st.markdown(f":material/{VERDICT_ICONS[check.verdict]}: {EXPLAIN[check.verdict]}")
         st.caption(

@@ -11,11 +11,14 @@ import numpy as np
 import streamlit as st
 
 from imaging.files.reading import Photo
+from imaging.metrics import Quality
 from imaging.noise import NoiseKind
 from imaging.noise_level import estimate_level
 from imaging.pixels import to_image
-from imaging.strips import corrupt_pixels
+from imaging.residual import ResidualCheck, check_residual
+from imaging.strips import corrupt_pixels, measure_pixels
 from imaging.visible import visible_part
+from models.host import a_turn
 from models.methods import Method
 from models.picture_queue import Watch
 from models.tasks.contract import Network
@@ -38,11 +41,12 @@ def with_noise(
     clean, alpha = picture.photo.pixels, picture.photo.alpha
 
     def make() -> tuple[np.ndarray, float]:
-        noisy = corrupt_pixels(kind, clean, strength, seed)
-        if alpha is not None:
-            noisy[alpha == 0] = clean[alpha == 0]
-        part = visible_part(alpha)
-        return noisy, level_of(kind.name, strength, clean[part], noisy[part])
+        with a_turn():
+            noisy = corrupt_pixels(kind, clean, strength, seed)
+            if alpha is not None:
+                noisy[alpha == 0] = clean[alpha == 0]
+            part = visible_part(alpha)
+            return noisy, level_of(kind.name, strength, clean[part], noisy[part])
 
     with st.spinner("Adding noise …") if clean.size > SLOW else nullcontext():
         return get_picture_cache().get_or_make(
@@ -81,10 +85,68 @@ def denoise(
     level: float,
 ) -> np.ndarray | None:
     """Return the denoised pixels; None while they are worked on, which the page then shows."""
+    name = (picture.name, *_made_by(noise, method, level))
+    return result_of("photo_job", name, lambda watch: method.run(noisy, level, watch))
+
+
+def qualities(
+    picture: Picture,
+    noise: Noise,
+    method: Method,
+    level: float,
+    shares: tuple[float, float],
+    place: tuple[slice, slice],
+    noisy: np.ndarray,
+    result: np.ndarray,
+) -> tuple[Quality, Quality]:
+    """Return the quality of what is shown and seen, with noise and without, each measured once."""
+    clean, alpha = picture.photo.pixels[place], picture.photo.alpha
+    seen = None if alpha is None else alpha[place]
+    what = "quality", tuple((each.start, each.stop) for each in place)
+    how = _made_by(noise, method, level)
+    before = _once(picture, (*what, how[0]), lambda: measure_pixels(clean, noisy[place], seen))
+    after = _once(
+        picture, (*what, *how, shares), lambda: measure_pixels(clean, result[place], seen)
+    )
+    return before, after
+
+
+def residual(
+    picture: Picture,
+    method: Method,
+    level: float,
+    shares: tuple[float, float],
+    noisy: np.ndarray,
+    result: np.ndarray,
+) -> ResidualCheck:
+    """Return what can be said of that which was removed, looked at once."""
+
+    def look() -> ResidualCheck:
+        part = visible_part(picture.photo.alpha)
+        pair = (each[part] for each in (noisy, result))
+        return check_residual(
+            *(each if each.dtype == np.uint8 else to_image(each) for each in pair)
+        )
+
+    return _once(picture, ("residual", *_made_by(None, method, level), shares), look)
+
+
+def _once(picture: Picture, what: tuple, work: Callable[[], Any]) -> Any:
+    """Return what ``work`` finds out about a picture, in its turn; the second time it is known."""
+
+    def in_turn() -> Any:
+        with a_turn():
+            return work()
+
+    name = (picture.name, *what)
+    return get_picture_cache().get_or_make(owner(), name, in_turn, lambda found: 100)
+
+
+def _made_by(noise: Noise | None, method: Method, level: float) -> tuple:
+    """What tells an answer from all others for the same picture."""
     added = noise and (noise[0].name, *noise[1:])
     version = method.card and method.card.sha256
-    name = (picture.name, added, method.name, version, method.careful, round(level, 6))
-    return result_of("photo_job", name, lambda watch: method.run(noisy, level, watch))
+    return added, method.name, version, method.careful, round(level, 6)
 
 
 def result_of(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | None:

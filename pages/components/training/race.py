@@ -130,7 +130,10 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
 def _stop_all(runs: list[Run]) -> None:
     for run in reversed(runs):  # The last in line first, so that none starts in between.
         if run_status.status(run).active:
-            jobs.stop(run)
+            try:
+                jobs.stop(run)
+            except OSError as problem:
+                st.session_state.refused = run_list.reason(problem)
 
 
 def _by_name(runs: list[Run]) -> dict[str, Run]:

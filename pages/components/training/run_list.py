@@ -1,6 +1,7 @@
 """The visitor's runs: open, name, pin, delete, choose some to compare."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import streamlit as st
 
@@ -116,8 +117,8 @@ def delete(run: Run) -> None:
     """Delete a run and leave its page; a callback."""
     try:
         jobs.delete(run)
-    except Refused as problem:
-        st.session_state.refused = str(problem)
+    except (Refused, OSError) as problem:
+        st.session_state.refused = reason(problem)
         return
     if st.query_params.get("run") == run.folder.name:
         del st.query_params["run"]
@@ -130,13 +131,24 @@ def _compare() -> None:
 
 
 def _rename(run: Run) -> None:
-    with suppress(FileNotFoundError):  # Deleted in another window: it is no longer in any list.
+    with _said_if_refused():
         owners.rename(run, st.session_state[f"name-{run.folder.name}"])
 
 
 def _pin(run: Run) -> None:
-    with suppress(FileNotFoundError):
+    with _said_if_refused():
         owners.change_owner(run, pinned=st.session_state[f"pin-{run.folder.name}"])
+
+
+@contextmanager
+def _said_if_refused() -> Iterator[None]:
+    """Say why nothing could be written, as on a full disk."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass  # Deleted in another window: it is no longer in any list.
+    except OSError as problem:
+        st.session_state.refused = reason(problem)
 
 
 def _plain(name: str) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from models.host import a_turn
 from pages.components.component import STATIC, joined, loader
 
 RAW_PIXELS = 256 * 256
@@ -258,10 +259,15 @@ def _encoded(picture: np.ndarray, encoding: str) -> bytes:
     if encoding == "raw":
         return picture.tobytes()
     file = io.BytesIO()
+    with a_turn():
+        _write(picture, encoding, file)
+    return file.getvalue()
+
+
+def _write(picture: np.ndarray, encoding: str, file: io.BytesIO) -> None:
     photo = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
     if encoding == "image/png":
         photo.save(file, "PNG", compress_level=1)
     else:
         # The least effort: noise does not get smaller with more, and a megapixel takes 50 ms.
         photo.save(file, "WEBP", lossless=True, quality=0, method=0)
-    return file.getvalue()

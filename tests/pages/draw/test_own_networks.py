@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.components import cached, link
 from pages.components.draw import bring_network, own_networks
+from pages.components.picture_cache import PictureCache
 from tests.pages import visits
 from tests.pages.visits import page_of
 from tests.train.foreign_networks import NETWORKS, network, node, random
@@ -24,9 +25,7 @@ KEPT = ("user_models", "brought_owner", "draw_model")  # What a session takes to
 def nothing_left(tmp_path, monkeypatch):
     """Networks are kept in a folder of this test, and none is left in the caches."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    cached.get_brought.clear()
-    yield
-    cached.get_brought.clear()
+    monkeypatch.setattr(cached, "_brought", PictureCache(cached.BROUGHT_LIMIT, cached.UPLOADS_KEPT))
 
 
 def visit(name: str = "draw", before: AppTest | None = None) -> AppTest:
@@ -167,7 +166,7 @@ def test_networks_of_one_name_are_told_apart(tmp_path):
 
 
 def test_the_networks_of_all_visitors_share_one_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(cached, "BROUGHT_LIMIT", 70_000)
+    monkeypatch.setattr(cached, "_brought", PictureCache(70_000))
     first, second = visit(), visit()
     # 16,000 to 79,000 bytes each.
     bring_file(first, NETWORKS["keras_dense"]().SerializeToString())
