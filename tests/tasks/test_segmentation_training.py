@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.predictor import load_predictor
-from models.tasks import TASKS
+from models.tasks import TASKS, segment_cells, segment_roads, segment_scenes
 from train.export.ship import export
 from train.fit.loop import train
 from train.recipes import recipe
@@ -16,8 +16,16 @@ from train.run_folder import Run
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", ["cells-small", "roads-small", "streets-small"])
-def test_a_small_recipe_is_trained_shipped_and_run(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("cells-small", segment_cells),
+        ("roads-small", segment_roads),
+        ("streets-small", segment_scenes),
+    ],
+)
+def test_a_small_recipe_is_trained_shipped_and_run(name, module, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "DRAWN", (8, 4, 4))
     whole = recipe(name)
     short = {"epochs": 1, "epoch_batches": 2, "batch": 2, "crop": 80 if "streets" in name else 64}
     chosen = dataclasses.replace(whole, config=dataclasses.replace(whole.config, **short))
