@@ -62,10 +62,10 @@ def draw_aerial(rng: np.random.Generator, side: int = 256) -> Scene:
     )
     picture[pavement] = 0.62 + 0.05 * rng.standard_normal((np.count_nonzero(pavement), 1))
     picture[roads] = asphalt[roads][:, None] * np.array([1.0, 1.0, 1.03])
-    plots = np.stack([turned[..., 0] // block, turned[..., 1] // depth, along // 22], axis=-1)
-    plots = plots.astype(int)
-    _, house = np.unique(plots.reshape(-1, 3), axis=0, return_inverse=True)
-    house = house.reshape(side, side)
+    plots = np.stack([turned[..., 0] // block, turned[..., 1] // depth, along // 22]).astype(int)
+    plots -= plots.min(axis=(1, 2), keepdims=True)
+    place = np.ravel_multi_index(tuple(plots), plots.max(axis=(1, 2)) + 1)
+    _, house = np.unique(place, return_inverse=True)
     roofs = rng.uniform(0.25, 0.8, (house.max() + 1, 1)) * rng.choice(
         np.array([[1, 1, 1], [1.1, 0.85, 0.7], [0.8, 0.9, 1.0]]), house.max() + 1
     )
