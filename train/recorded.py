@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 
 from train.recipes import RECIPES, TRAPS
 
@@ -23,5 +24,9 @@ def read_records(folder: Path = RECORDS) -> dict[str, dict]:
 
 
 def minutes_of(record: dict) -> float:
-    """Return how long the epochs of a run took together."""
-    return sum(epoch["seconds"] for epoch in record["epochs"]) / 60
+    """Return how long the epochs of a run take together, by their median.
+
+    While one of them lasted, the machine may have had much else to do.
+    """
+    seconds = [epoch["seconds"] for epoch in record["epochs"]]
+    return len(seconds) * median(seconds) / 60 if seconds else 0.0

@@ -133,8 +133,8 @@ measured on 2,000 held-out pictures with the noise of the recipe itself, so it c
 a kind of noise. *Test* is the same for all: the 10,000 test pictures with Gaussian noise of
 standard deviation 0.5, clipped to [0, 1], which have a PSNR of {noisy} dB on MNIST before anything
 is denoised; *read* is the share of digits that our digit reader still reads, and for the reader
-itself that of the clean ones. Times were taken while the machine did other work too, and can be
-several times longer than on a quiet one.\
+itself that of the clean ones. *Minutes* are all epochs as long as the median one. Most were taken
+while the machine did other work too, and can be several times longer than on a quiet one.\
 """
 
 
