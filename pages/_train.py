@@ -6,6 +6,7 @@ from pages.components.code_downloads import show_code_downloads
 from pages.components.layout import page_footer, page_setup
 from pages.components.training import race, run_list, steering
 from pages.components.training.form import TrainingRequest, pick_training
+from pages.components.training.ready import show_ready
 from pages.components.training.recorded_result import show_recorded_result
 from pages.components.training.visitor import visitor_token
 from train import owners
@@ -49,6 +50,7 @@ def pick_request(token: str | None) -> TrainingRequest:
             disabled=token is None or bool(request.problem),
             width="stretch",
         )
+        show_ready()
     race.pick_race(request, token)
     if token:
         run_list.show_runs(token)

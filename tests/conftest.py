@@ -15,6 +15,8 @@ ONE_THREAD = {
 }
 for _name, _value in ONE_THREAD.items():
     os.environ.setdefault(_name, _value)
+# Whoever opens the Train page in a test does not mean to load TensorFlow.
+os.environ["DENOISE_READY_WORKER"] = "0"
 
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402

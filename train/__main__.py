@@ -98,6 +98,11 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--minutes", type=float, help="stop, and keep what is there, after")
     command.set_defaults(command=_run)
 
+    command = commands.add_parser(
+        "wait", help="load Keras and wait for a run; the server of the pages starts this"
+    )
+    command.set_defaults(command=_wait)
+
 
 def _add_shipping(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("export", help="ship a run as models/pretrained/NAME")
@@ -271,6 +276,18 @@ def _run(options: argparse.Namespace) -> int:
     except Refused as refusal:
         print(f"train: {refusal}", file=sys.stderr)
         return 1
+
+
+def _wait(options: argparse.Namespace) -> int:
+    from train.ready_worker import wait_for_command
+
+    def load() -> None:
+        from train.fit.rehearsal import rehearse
+
+        rehearse()
+
+    command = wait_for_command(load)
+    return main(command) if command else 0
 
 
 def _make_usable(run: Run) -> None:

@@ -16,17 +16,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
 
+from train import ready_worker
 from train.config import TrainConfig, on_equal_terms
 from train.owners import LONGEST_NAME, all_runs, change_owner, hashed, owner, write_owner
 from train.run_folder import RUNS, Run, write_whole
-from train.run_status import is_alive, last_event, status, without_paths
+from train.run_status import ahead_of, is_alive, last_event, status, without_paths
 from train.turns import get_in_line, lock
 from train.visitor_limits import DEFAULT_LIMITS, Limits, Refused, require_allowed, require_room
 
@@ -96,7 +98,7 @@ def _start(
         if config.data_set.uploaded and pictures is None:
             raise Refused("Your images are no longer here: upload them again.")
     clear_old(limits, runs)
-    require_room(limits, runs, [config for _, config in named])
+    require_room(limits, runs, [config for _, config in named], ready_worker.megabytes())
     started = []
     for name, config in named:
         stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -134,7 +136,7 @@ def resume(run: Run, limits: Limits = DEFAULT_LIMITS) -> None:
     _wait_for_end(run)
     if last_event(run) != before:  # Another tab was faster, and what was waited for is its worker.
         raise Refused("This run is already training.")
-    require_room(limits, run.folder.parent, [config])
+    require_room(limits, run.folder.parent, [config], ready_worker.megabytes())
     run.stop.unlink(missing_ok=True)
     _send_worker(run, limits)
 
@@ -218,26 +220,48 @@ def _left_over(runs: Path) -> Iterator[Path]:
 
 
 def _send_worker(run: Run, limits: Limits) -> None:
-    """Start the worker as a separate process, which outlives the server."""
+    """Send the worker that is ready, or start one; its process outlives the server."""
     (run.folder / "ended").unlink(missing_ok=True)
     # Locked here and handed over, so that it is alive from the first instant: on a busy host it
     # takes many seconds until it could lock anything itself.
     with (run.folder / "alive").open("a+") as alive, (run.folder / "worker.log").open("ab") as log:
         lock(alive, run)
         get_in_line(run)
-        worker = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "train", "run", str(run.folder)),
-                *("--queue", "--minutes", f"{limits.minutes:g}"),
-            ],
-            cwd=ROOT.parent,
-            stdin=alive,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        command = ["run", str(run.folder), "--queue", "--minutes", f"{limits.minutes:g}"]
+        # Whoever has to wait does that before it loads Keras.
+        ready = None if ahead_of(run) else ready_worker.hand_over(command, (alive, log, log))
+        if ready is None:
+            worker = _start_worker(command, alive, log)
+            watch: tuple[Callable, tuple] = (_note_end, (worker, run))
+        else:
+            # Kept open until it has taken its own, so that the run is alive all the time.
+            kept = os.dup(alive.fileno()), os.dup(log.fileno())
+            watch = (_see_taken, (ready, command, kept, run))
     # Somebody has to take note of its end, or the system keeps its entry forever.
-    threading.Thread(target=_note_end, args=(worker, run), daemon=True).start()
+    threading.Thread(target=watch[0], args=watch[1], daemon=True).start()
+
+
+def _start_worker(command: Sequence[str], alive: int | IO, log: int | IO) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "train", *command],
+        cwd=ROOT.parent,
+        stdin=alive,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def _see_taken(
+    ready: ready_worker.ReadyWorker, command: Sequence[str], kept: tuple[int, int], run: Run
+) -> None:
+    """Start another worker where the one that was ready ended before it had taken the run."""
+    try:
+        worker = ready.process if ready.has_taken() else _start_worker(command, *kept)
+    finally:
+        for file in kept:
+            os.close(file)
+    _note_end(worker, run)
 
 
 def _note_end(worker: subprocess.Popen, run: Run) -> None:

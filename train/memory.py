@@ -62,6 +62,19 @@ def free_megabytes(root: Path = Path("/")) -> float:
     return min(free)
 
 
+def held_megabytes(process: int | str = "self") -> float:
+    """Return what a process keeps in memory, without files that can be read again, in 10^6 bytes.
+
+    0 where that is not known.
+    """
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        held = dict(line.split(":", 1) for line in lines)["RssAnon"]
+        return int(held.split()[0]) * 1024 / 1e6
+    except (OSError, ValueError, KeyError):
+        return 0.0  # It is gone, or this is not Linux.
+
+
 def _free_in_group(
     folder: Path, limit: str, used: str, parts: str, given_back: tuple[str, ...]
 ) -> float:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from train.memory import held_megabytes
 from train.run_folder import ProgressWriter, Run
 from train.run_status import STARTING, WAITING, ahead_of, last_word
 from train.visitor_limits import DEFAULT_LIMITS, Refused, require_memory
@@ -43,7 +44,8 @@ def worker_at(run: Run) -> Iterator[None]:
                     progress.close()
                     raise Refused("stopped before its turn came")
                 time.sleep(0.3)
-            require_memory(run.read_config(), DEFAULT_LIMITS)  # It may have waited for long.
+            # It may have waited for long.
+            require_memory(run.read_config(), DEFAULT_LIMITS, held_megabytes())
             progress.write("status", 0, status=STARTING)
             progress.close()
             yield

@@ -63,8 +63,13 @@ def require_allowed(config: TrainConfig, limits: Limits) -> None:
         )
 
 
-def require_room(limits: Limits, runs: Path, configs: Sequence[TrainConfig]) -> None:
-    """Raise ``Refused`` where queue, memory or disk have no room for the runs, all of one page."""
+def require_room(
+    limits: Limits, runs: Path, configs: Sequence[TrainConfig], held: float = 0
+) -> None:
+    """Raise ``Refused`` where queue, memory or disk have no room for the runs, all of one page.
+
+    ``held`` megabytes are in use already by the worker that will train them.
+    """
     waiting = sum(status(run).state == WAITING for run in all_runs(runs))
     if waiting + len(configs) - 1 >= limits.waiting:
         raise Refused(
@@ -72,7 +77,7 @@ def require_room(limits: Limits, runs: Path, configs: Sequence[TrainConfig]) -> 
             "the app on your own machine; it takes two commands."
         )
     for config in configs:
-        require_memory(config, limits)
+        require_memory(config, limits, held)
     runs.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(runs).free / 1e6
     if free < limits.disk_megabytes:
@@ -82,9 +87,12 @@ def require_room(limits: Limits, runs: Path, configs: Sequence[TrainConfig]) -> 
         )
 
 
-def require_memory(config: TrainConfig, limits: Limits) -> None:
-    """Raise ``Refused`` where the host has less memory left than the training needs."""
-    needed, free = needed_megabytes(config, limits.megabytes), free_megabytes()
+def require_memory(config: TrainConfig, limits: Limits, held: float = 0) -> None:
+    """Raise ``Refused`` where the host has less memory left than the training needs.
+
+    ``held`` megabytes of that its worker has already.
+    """
+    needed, free = needed_megabytes(config, limits.megabytes), free_megabytes() + held
     if free < needed:
         smaller = " take a smaller batch or network," if free >= limits.megabytes else ""
         raise Refused(

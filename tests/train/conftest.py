@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from tests.train.worker_processes import kill
+from train.run_folder import Run
+
 # A fifth of the training pictures, the last ones, are for validation.
 TRAINING, VALIDATION, TEST = 600, 150, 300
 
@@ -36,3 +39,25 @@ def strokes(strokes_dir):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DENOISE_DATA_DIR", str(strokes_dir))
         yield strokes_dir
+
+
+@pytest.fixture(scope="module")
+def few_pictures(tmp_path_factory: pytest.TempPathFactory):
+    """A folder with small pictures to train on, 100 and 25 for validation."""
+    folder = tmp_path_factory.mktemp("data")
+    pictures = np.random.default_rng(1).integers(0, 256, (125, 28, 28), np.uint8)
+    labels = np.zeros(125, np.uint8)
+    np.savez(folder / "mnist.npz", x_train=pictures, y_train=labels, x_test=pictures, y_test=labels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENOISE_DATA_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def runs(tmp_path: Path, few_pictures: Path):
+    """A folder for runs; no worker outlives the test."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    yield folder
+    for path in folder.glob("*/alive"):
+        kill(Run(path.parent))

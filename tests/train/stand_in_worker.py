@@ -1,12 +1,14 @@
 """A worker that trains nothing, called as ``python -m train run FOLDER --queue --minutes M`` is.
 
 It takes its turn with the code of the real worker and writes the same events, a batch each
-hundredth of a second, but it is there in half a second: it does not load Keras.
+hundredth of a second, but it is there in half a second: it does not load Keras.  Called as
+``python -m train wait`` is, it has nothing to load and waits for a run.
 """
 
 import sys
 import time
 
+from train.ready_worker import wait_for_command
 from train.run_folder import ProgressWriter, Run
 from train.turns import worker_at
 from train.visitor_limits import Refused
@@ -48,5 +50,8 @@ def pretend(run: Run) -> int:
 
 
 if __name__ == "__main__":
-    # From the first argument: -m train run FOLDER
-    sys.exit(main(Run(sys.argv[4])))
+    # From the first argument: -m train run FOLDER, or -m train wait
+    command = sys.argv[3:]
+    if command == ["wait"]:
+        command = wait_for_command(lambda: None) or sys.exit()
+    sys.exit(main(Run(command[1])))

@@ -7,60 +7,22 @@ workers that only pretend to train (``stand_in_worker.py``).
 import dataclasses
 import os
 import resource
-import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from models.catalogue import find_card
 from tests.train.made_runs import CONFIG, LONG, MINE, YOURS, finished
+from tests.train.worker_processes import kill, program, state, wait_for
 from train import jobs, owners, run_status
 from train.config import TrainConfig
 from train.run_folder import Run
 from train.visitor_limits import Limits, Refused
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory):
-    """A folder with small pictures to train on, 100 and 25 for validation."""
-    folder = tmp_path_factory.mktemp("data")
-    pictures = np.random.default_rng(1).integers(0, 256, (125, 28, 28), np.uint8)
-    labels = np.zeros(125, np.uint8)
-    np.savez(folder / "mnist.npz", x_train=pictures, y_train=labels, x_test=pictures, y_test=labels)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DENOISE_DATA_DIR", str(folder))
-        yield folder
-
-
-@pytest.fixture
-def runs(tmp_path: Path, data: Path):
-    """A folder for runs; no worker outlives the test."""
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    yield folder
-    for path in folder.glob("*/alive"):
-        kill(Run(path.parent))
-
-
-def program(folder: Path, before: str = "") -> str:
-    """A program that takes the place of Python where workers are started."""
-    path = folder / "stand-in"
-    worker = Path(__file__).with_name("stand_in_worker.py")
-    path.write_text(
-        f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(jobs.ROOT.parent))}\n{before}\n"
-        f'exec {shlex.quote(sys.executable)} {shlex.quote(str(worker))} "$@"\n'
-    )
-    path.chmod(0o755)
-    return str(path)
 
 
 @pytest.fixture
@@ -72,7 +34,7 @@ def pretending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="module")
-def stopped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def stopped(few_pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that trained really, and stopped by itself when its minutes were over."""
     run = jobs.start(LONG, MINE, "dense", Limits(minutes=0.01), tmp_path_factory.mktemp("stopped"))
     wait_for(lambda: state(run) == run_status.STOPPED and not run_status.is_alive(run))
@@ -83,31 +45,6 @@ def stopped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def copied(stopped: Run, runs: Path) -> Run:
     """A copy of the run that stopped, for one test."""
     return Run(shutil.copytree(stopped.folder, runs / stopped.folder.name))
-
-
-def kill(run: Run) -> None:
-    """Kill the worker of a run as the system does when memory is short."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text().split("\0")
-            if str(run.folder) in command:
-                os.kill(int(process.name), signal.SIGKILL)
-        except OSError:
-            continue
-    wait_for(lambda: not run_status.is_alive(run), 10)
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 120) -> float:
-    """Wait until something holds; return how many seconds that took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < seconds, "took too long"
-        time.sleep(0.05)
-    return time.monotonic() - began
-
-
-def state(run: Run) -> str:
-    return run_status.status(run).state
 
 
 @pytest.mark.slow

@@ -97,114 +97,195 @@ def train_accelerated(
     one camera, all of one size.  Files of crops in ``pool`` are read and removed.
     """
     import jax
-    import jax.numpy as jnp
 
     config = run.read_config()
     log = _Log(run.folder / "log.txt", started)
     log(f"{jax.devices()}, {len(pictures)} pictures, {len(pairs)} pairs")
-    sizes = batch_sizes(config.batch)
     source = Source.of(pictures, chances, pairs, config.crop)
-    step = _make_step(config, networks, sizes, source.shape)
+    step = _make_step(config, networks, batch_sizes(config.batch), source.shape)
     data = jax.device_put(source.arrays)
-
-    side, capacity = config.crop, pool_crops // photo_pool.CROPS_A_FILE * photo_pool.CROPS_A_FILE
+    capacity = pool_crops // photo_pool.CROPS_A_FILE * photo_pool.CROPS_A_FILE
     feed, put = _Feed(pool, capacity), _make_put()
-    ring = _first_ring(feed, put, capacity, side)
+    ring = _first_ring(feed, put, capacity, config.crop)
     log(f"the pool has {feed.filled} crops")
-
-    state = _first_state(networks)
     call = jax.jit(step, donate_argnums=0)
-    watch = _make_watch(watched, networks, config)
-    key = jax.random.key(config.seed, impl="rbg")
-    end = started + seconds - RESERVE
+    keys = jax.random.key(config.seed, impl="rbg")
 
-    def rate_at(now: float, first: float) -> tuple[float, float]:
-        done = min(max((now - first) / max(end - first, 1e-9), 0.0), 1.0)
-        warm = min(done / 0.015, 1.0)
-        rate = kept.factor * config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
-        return rate, done
-
-    def save(state: dict) -> None:
-        try:
-            photo, level = jax.device_get(state["mean"])
-            save_weights(run.weights, photo, level)
-        except Exception:  # A training must not end because a file could not be written.
-            log(traceback.format_exc())
-
-    first = last_save = last_watch = last_say = time.time()
-    saver: threading.Thread | None = None
-    calls, waiting, outcome = 0, None, "finished"
-    kept = Kept(state, partial(jax.tree.map, jnp.copy))
-    history: list[dict[str, float]] = []
-    pixels_a_call = STEPS_A_CALL * config.batch * side * side
-    while True:
-        now = time.time()
-        if calls == 1:
-            log(f"compiled in {now - first:.1f} s")
-            first = last_save = last_watch = last_say = now
-        rate, done = rate_at(now, first)
-        if now >= end or (most_steps and calls * STEPS_A_CALL >= most_steps):
-            break
-        state, report = call(
-            state, data, ring, feed.filled, rate, float(done > 0.06), jax.random.fold_in(key, calls)
-        )
-        calls += 1
+    def make_call(state: dict, calls: int, rate: float, done: float) -> tuple[dict, dict]:
+        nonlocal ring
+        key = jax.random.fold_in(keys, calls)
+        state, report = call(state, data, ring, feed.filled, rate, float(done > 0.06), key)
         try:
             for new, place in feed.next(3):
                 ring = put(ring, new, place)
         except Exception:
             log(traceback.format_exc())
-        # Read the report of the call before, so that the chip always has one to work on.
-        if calls == 1:
-            jax.block_until_ready(report)
-        if waiting is not None:
-            read = {name: np.asarray(value) for name, value in jax.device_get(waiting).items()}
-            loss = float(read["loss"])
-            history.append(read)
-            if kept.is_leap(loss):
-                leap = f"loss {loss:.4f} after {kept.typical:.4f}"
-                log(f"{leap}: back to call {kept.at}, half the rate")
-                state, report = kept.go_back(calls), None
-                if kept.factor < 0.05:
-                    outcome = "diverged"
-                    break
-            else:
-                kept.look_at(loss, state, calls)
-        waiting = report
-        now = time.time()
-        if now - last_say > (5 if now - first < 60 else 20):
-            said = _words(history)
-            speed = pixels_a_call * len(history) / (now - last_say)
-            log(
-                f"call {calls} step {calls * STEPS_A_CALL} rate {rate:.2e} "
-                f"{speed / 1e6:.1f} Mpx/s pool {feed.made} {said}"
-            )
-            history, last_say = [], now
-            if calls * STEPS_A_CALL > 100 and now - first > 25 and speed < SLOWEST:
-                outcome = "too slow"
-                if not most_steps:
-                    break
-        if now - last_save > SAVE_EVERY:
-            if saver is None or not saver.is_alive():
-                kept_mean = {"mean": jax.tree.map(jnp.copy, state["mean"])}
-                saver = threading.Thread(target=save, args=(kept_mean,))
-                saver.start()
-            last_save = now
-        if watch and now - last_watch > WATCH_EVERY:
-            log(f"watched, sigma 15 / 25 / 50: {watch(state['mean'])}")
-            last_watch = now
-    jax.block_until_ready(state)
-    steps = int(state["step"])
-    log(f"{steps} steps, {steps * config.batch * side * side / 1e9:.2f} billion pixels")
-    if saver:
-        saver.join()
-    save(state)
-    log("saved")
-    if watch:
-        log(f"watched, sigma 15 / 25 / 50: {watch(state['mean'])}")
+        return state, report
+
+    end = started + seconds - RESERVE
+    keeper = _Keeper(run, log, _make_watch(watched, networks, config))
+    state, outcome = _train_until(
+        end, _first_state(networks), make_call, keeper, config, log, feed, most_steps
+    )
+    steps = _finish(state, keeper, config, log)
     about = {"steps": steps, "seconds": time.time() - started, "outcome": outcome}
     run.done.write_text(json.dumps(about))
     return outcome
+
+
+def _train_until(
+    end: float,
+    state: dict,
+    make_call: Callable[[dict, int, float, float], tuple[dict, dict]],
+    keeper: "_Keeper",
+    config: TrainConfig,
+    log: "_Log",
+    feed: "_Feed",
+    most_steps: int | None,
+) -> tuple[dict, str]:
+    """Make calls until the time ``end``; return the last state and how it ended."""
+    import jax
+    import jax.numpy as jnp
+
+    kept = Kept(state, partial(jax.tree.map, jnp.copy))
+    speaker = _Speaker(log, config)
+    first, calls, waiting = time.time(), 0, None
+    while True:
+        now = time.time()
+        if calls == 1:
+            log(f"compiled in {now - first:.1f} s")
+            first = now
+            keeper.restart(now)
+            speaker.restart(now)
+        done = min(max((now - first) / max(end - first, 1e-9), 0.0), 1.0)
+        rate = kept.factor * config.learning_rate * _share_of_rate(done)
+        if now >= end or (most_steps and calls * STEPS_A_CALL >= most_steps):
+            return state, "finished" if not speaker.is_too_slow else "too slow"
+        state, report = make_call(state, calls, rate, done)
+        calls += 1
+        # Read the report of the call before, so that the chip always has one to work on.
+        if calls == 1:
+            jax.block_until_ready(report)
+        if waiting is not None and _has_leapt(speaker.listen(waiting), kept, state, calls, log):
+            state, report = kept.go_back(calls), None
+            if kept.factor < 0.05:
+                return state, "diverged"
+        waiting = report
+        speaker.speak(calls, rate, first, feed.made)
+        if speaker.is_too_slow and not most_steps:
+            return state, "too slow"
+        keeper.look_at(state)
+
+
+def _share_of_rate(done: float) -> float:
+    """Return how much of the learning rate there is, when this share of the time is over."""
+    return min(done / 0.015, 1.0) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _has_leapt(loss: float, kept: "Kept", state: dict, calls: int, log: "_Log") -> bool:
+    """Whether to go back to the state that was kept; otherwise this one may be kept."""
+    if not kept.is_leap(loss):
+        kept.look_at(loss, state, calls)
+        return False
+    leap = f"loss {loss:.4f} after {kept.typical:.4f}"
+    log(f"{leap}: back to call {kept.at}, half the rate")
+    return True
+
+
+def _finish(state: dict, keeper: "_Keeper", config: TrainConfig, log: "_Log") -> int:
+    """Save what was learned; return how many steps that took."""
+    import jax
+
+    jax.block_until_ready(state)
+    steps = int(state["step"])
+    log(f"{steps} steps, {steps * config.batch * config.crop**2 / 1e9:.2f} billion pixels")
+    keeper.finish(state)
+    return steps
+
+
+class _Speaker:
+    """Says in the log how the training goes: every five seconds, after a minute every twenty."""
+
+    def __init__(self, log: "_Log", config: TrainConfig) -> None:
+        self._log, self._history = log, []
+        self._pixels_a_call = STEPS_A_CALL * config.batch * config.crop**2
+        self.is_too_slow = False
+        self.restart(time.time())
+
+    def restart(self, now: float) -> None:
+        """Begin to count the seconds."""
+        self._said = now
+
+    def listen(self, report: dict) -> float:
+        """Read the report of a call; return its loss."""
+        import jax
+
+        read = {name: np.asarray(value) for name, value in jax.device_get(report).items()}
+        self._history.append(read)
+        return float(read["loss"])
+
+    def speak(self, calls: int, rate: float, first: float, made: int) -> None:
+        """Say how it goes, when it is time; ``first`` is when the training began."""
+        now = time.time()
+        if now - self._said <= (5 if now - first < 60 else 20):
+            return
+        speed = self._pixels_a_call * len(self._history) / (now - self._said)
+        self._log(
+            f"call {calls} step {calls * STEPS_A_CALL} rate {rate:.2e} "
+            f"{speed / 1e6:.1f} Mpx/s pool {made} {_words(self._history)}"
+        )
+        self._history, self._said = [], now
+        if calls * STEPS_A_CALL > 100 and now - first > 25 and speed < SLOWEST:
+            self.is_too_slow = True
+
+
+class _Keeper:
+    """Saves the mean of the weights now and then, and measures it on photos kept back."""
+
+    def __init__(self, run: Run, log: "_Log", watch: Callable | None) -> None:
+        self._run, self._log, self._watch = run, log, watch
+        self._saver: threading.Thread | None = None
+        self.restart(time.time())
+
+    def restart(self, now: float) -> None:
+        """Begin to count the seconds."""
+        self._saved = self._watched = now
+
+    def look_at(self, state: dict) -> None:
+        """Save and measure, when it is time."""
+        import jax
+        import jax.numpy as jnp
+
+        now = time.time()
+        if now - self._saved > SAVE_EVERY:
+            if self._saver is None or not self._saver.is_alive():
+                mean = jax.tree.map(jnp.copy, state["mean"])
+                self._saver = threading.Thread(target=self._save, args=(mean,))
+                self._saver.start()
+            self._saved = now
+        if now - self._watched > WATCH_EVERY:
+            self._measure(state)
+            self._watched = now
+
+    def finish(self, state: dict) -> None:
+        """Save and measure for the last time."""
+        if self._saver:
+            self._saver.join()
+        self._save(state["mean"])
+        self._log("saved")
+        self._measure(state)
+
+    def _save(self, mean: tuple) -> None:
+        import jax
+
+        try:
+            save_weights(self._run.weights, *jax.device_get(mean))
+        except Exception:  # A training must not end because a file could not be written.
+            self._log(traceback.format_exc())
+
+    def _measure(self, state: dict) -> None:
+        if self._watch:
+            self._log(f"watched, sigma 15 / 25 / 50: {self._watch(state['mean'])}")
 
 
 def _make_put():

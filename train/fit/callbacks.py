@@ -38,6 +38,8 @@ class WriteProgress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._rate_every = max(1, self.batches.batches_an_epoch // RATES_PER_EPOCH)
         self._started = time.monotonic()
+        # Counted here: to ask the model after every batch takes time.
+        self._step = step_of(self.model)
         self._pictures, self._sum = 0, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
@@ -48,7 +50,8 @@ class WriteProgress(keras.callbacks.Callback):
         values = {"loss": round(loss, 6)}
         if batch % self._rate_every == 0:
             values["learning_rate"] = self._learning_rate()
-        self.progress.write("batch", step_of(self.model), **values)
+        self._step += 1
+        self.progress.write("batch", self._step, **values)
 
     def on_epoch_end(self, epoch, logs=None):
         step = step_of(self.model)

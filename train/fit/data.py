@@ -129,9 +129,14 @@ def load_examples(config: TrainConfig, split: str, own: Path | None = None) -> E
     Raises:
         OSError: if they cannot be had.
     """
+    return _splits(config, own)(split)
+
+
+def _splits(config: TrainConfig, own: Path | None) -> Callable[[str], Examples]:
+    """Return what gives the examples of each split; digits are read once for all."""
     if config.data in DIGIT_SETS:
-        return split_digits(*load_pictures(config.data, own), split)
-    return find_task(config.task).data[config.data].load(data_folder(), split)
+        return partial(split_digits, *load_pictures(config.data, own))
+    return partial(find_task(config.task).data[config.data].load, data_folder())
 
 
 class Batches(keras.utils.PyDataset):
@@ -211,6 +216,7 @@ def split(
     The validation noise is drawn once, so that its curve moves with the network alone.
     ``own`` is the file with the visitor's own pictures, where they are the data.
     """
-    batches = Batches(load_examples(config, "train", own), config, first_epoch, first_batch)
+    examples = _splits(config, own)
     rng = np.random.default_rng((config.seed, VALIDATE))
-    return batches, batches.task.validation(load_examples(config, "validation", own), config, rng)
+    validation = find_task(config.task).validation(examples("validation"), config, rng)
+    return Batches(examples("train"), config, first_epoch, first_batch), validation

@@ -34,7 +34,8 @@ from train.fit.callbacks import (
     step_of,
 )
 from train.fit.data import WATCH, Batches, split
-from train.fit.distributed import SharedBatches, StopTogether, Team
+from train.fit.distributed import StopTogether, Team
+from train.fit.epochs import Material, fit
 from train.fit.losses import LOSSES
 from train.fit.metrics import METRICS
 from train.run_folder import ProgressWriter, Run, write_whole
@@ -89,7 +90,6 @@ def _train(
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     batches, validation = split(config, own=run.own)
-    task = batches.task
     model = resume_or_build(run, config, batches.batches_an_epoch)
     require_fit(model, batches)
     team.require_even_shards(batches)
@@ -104,9 +104,6 @@ def _train(
         stopper,
         *([early] if early else []),
     ]
-
-    # A bar on a terminal, a line an epoch in a log.
-    verbosity = 0 if not show_progress else 1 if sys.stdout.isatty() else 2
     progress.write(
         "status",
         step_of(model),
@@ -114,23 +111,11 @@ def _train(
         epochs=config.epochs,
         batches_an_epoch=batches.batches_an_epoch,
     )
+    material = Material(batches, validation, 500 if batches.task.input.size else 16)
     reason = ""
     try:
         with _stop_on_interrupt(stopper), team.translate_lost_peer():
-            for first, last in _stretches(epoch, batches, config.epochs):
-                broken = [EndAfterEpoch()] if last < config.epochs else []
-                with suppress(EpochFinished):
-                    model.fit(
-                        SharedBatches(batches, team),
-                        validation_data=team.shard(validation),
-                        validation_batch_size=500 if task.input.size else 16,
-                        initial_epoch=first,
-                        epochs=last,
-                        shuffle=False,  # They are shuffled, in an order that can be resumed.
-                        callbacks=callbacks + broken,
-                        verbose=verbosity,
-                    )
-                batches.first_batch = 0
+            _fit_to_the_end(model, material, epoch, config.epochs, callbacks, show_progress, team)
     except EarlyStop as end:
         reason = f"{end}; "
     except TrainingStopped as stop:
@@ -147,6 +132,25 @@ def _train(
     write_whole(run.model, model.save)
     progress.write("status", step_of(model), status="finished", reason=reason)
     return "finished"
+
+
+def _fit_to_the_end(
+    model: keras.Model,
+    material: Material,
+    epoch: int,
+    epochs: int,
+    callbacks: list[keras.callbacks.Callback],
+    show_progress: bool,
+    team: Team,
+) -> None:
+    """Train from ``epoch``, which a stop may have broken, to the last."""
+    # A bar on a terminal, a line an epoch in a log.
+    verbosity = 0 if not show_progress else 1 if sys.stdout.isatty() else 2
+    for first, last in _stretches(epoch, material.batches, epochs):
+        broken = [EndAfterEpoch()] if last < epochs else []
+        with suppress(EpochFinished):
+            fit(model, material, first, last, callbacks + broken, verbosity, team)
+        material.batches.first_batch = 0
 
 
 def _callbacks(
