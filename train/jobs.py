@@ -257,7 +257,11 @@ def _see_taken(
 ) -> None:
     """Start another worker where the one that was ready ended before it had taken the run."""
     try:
-        worker = ready.process if ready.has_taken() else _start_worker(command, *kept)
+        if ready.has_taken():
+            worker = ready.process
+        else:
+            ready.end()
+            worker = _start_worker(command, *kept)
     finally:
         for file in kept:
             os.close(file)

@@ -109,6 +109,9 @@ def keep_ready(limits: Limits = DEFAULT_LIMITS, runs: Path = RUNS) -> None:
         if _worker and _worker.lives:
             _worker.used = time.monotonic()
             return
+        if _worker:
+            _worker.end()
+            _worker = None
         short = free_megabytes() < limits.megabytes + SPARE
         if not WANTED or short or any(is_alive(run) for run in all_runs(runs)):
             return
@@ -139,9 +142,7 @@ def hand_over(command: Sequence[str], files: Sequence[IO]) -> ReadyWorker | None
     global _worker
     with _lock:
         worker, _worker = _worker, None
-    if worker is None or not worker.lives:
-        return None
-    if not worker.send(command, files):
+    if worker and not (worker.lives and worker.send(command, files)):
         worker.end()
         return None
     return worker

@@ -80,9 +80,11 @@ def test_a_run_that_is_sent_before_it_is_ready_waits_for_it(runs):
 
 
 def test_what_it_says_goes_into_the_log_of_the_run(runs):
-    ready(runs)
+    process = ready(runs)
+    os.kill(process, signal.SIGSTOP)
     run = jobs.start(CONFIG, MINE, "dense", runs=runs)
     (run.folder / "config.json").write_text("{")
+    os.kill(process, signal.SIGCONT)
     wait_for(lambda: not run_status.is_alive(run))
     assert "settings are not JSON" in (run.folder / "worker.log").read_text()
     assert state(run) == run_status.FAILED
@@ -146,8 +148,9 @@ def test_whoever_has_to_wait_waits_without_keras(runs):
 
 def test_unused_it_ends_after_two_minutes(runs, monkeypatch):
     assert ready_worker.UNUSED == 120
+    process = ready(runs)
     monkeypatch.setattr(ready_worker, "UNUSED", 0.1)
-    ends(ready(runs))
+    ends(process)
     wait_for(lambda: ready_worker.state() == "")
 
 
@@ -169,7 +172,7 @@ def test_the_memory_that_it_holds_is_not_missing_for_the_run(runs, monkeypatch):
     ready(runs)
     with pytest.raises(Refused, match="needs about 520 MB of memory, and this host has 519"):
         jobs.start(CONFIG, MINE, "dense", runs=runs)
-    monkeypatch.setattr(ready_worker, "held_megabytes", lambda process: 121.0)
+    monkeypatch.setattr(ready_worker, "held_megabytes", lambda process: 125.0)
     jobs.start(CONFIG, MINE, "dense", runs=runs)
 
 
