@@ -48,7 +48,7 @@ class ReadyWorker:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "train", "wait"],
                 cwd=ROOT.parent,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
