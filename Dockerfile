@@ -8,7 +8,7 @@ RUN python -m venv /venv \
 
 FROM python:3.12-slim
 # Whoever breaks out of the app is nobody in particular.
-RUN useradd --system --uid 10001 --home-dir /nowhere --shell /usr/sbin/nologin lab \
+RUN useradd --uid 10001 --no-create-home --home-dir /nowhere --shell /usr/sbin/nologin lab \
  && install -d -o lab -g lab /runs
 COPY --from=build /venv /venv
 WORKDIR /app

@@ -11,7 +11,7 @@ from tests.app_server import AppServer
 from tests.benchmarks.measure import resident_megabytes
 from tests.visitor import Control, Visitor
 
-PAGES = ("", "photo", "train", "inside", "compare")
+PAGES = ("", "photo", "train", "inside", "compare", "tasks", "learn")
 NONSENSE = (
     "", "-1", "0", "1e400", "nan", "-inf", "9" * 400, "\x00", "😀", "../../etc/passwd",
     "<script>alert(1)</script>", "' OR 1=1 --", "%00", "[]", "{}", "null", "True", "0.5,0.5",
@@ -61,9 +61,14 @@ def value_for(control: Control, rng: np.random.Generator) -> object | None:
     return None
 
 
+def name_of(identity: str) -> str:
+    """What we call a control, which Streamlit puts behind a hash."""
+    return identity.split("-", 2)[2]
+
+
 def query_for(visitor: Visitor, rng: np.random.Generator) -> str:
     """A link with some parameters of ours, each with nonsense or with a number."""
-    names = [*PLAIN, *(name.rpartition("-")[2] for name in visitor.controls)]
+    names = [*PLAIN, *map(name_of, visitor.controls)]
     chosen = rng.choice(names, size=int(rng.integers(1, 5)))
     values = [str(rng.choice(NONSENSE)) if rng.random() < 0.7 else f"{rng.normal():.3g}"
               for _ in chosen]  # fmt: skip
@@ -81,13 +86,16 @@ async def visit(server: AppServer, page: str, messages: int, seed: int, found: F
         sent += 1
         found.wrong += [f"/{page}?{visitor.query}: {error}" for error in answer.errors]
         for _ in range(min(30, messages - sent)):
+            if not visitor.controls:
+                found.wrong.append(f"/{page}?{visitor.query}: no control is left")
+                break
             control = rng.choice(np.array(list(visitor.controls.values()), object))
             value = value_for(control, rng)
             if value is None:
                 continue
             sent += 1
             try:
-                answer = await visitor.move(control.id.rpartition("-")[2], value)
+                answer = await visitor.move(name_of(control.id), value)
             except TimeoutError:
                 found.wrong.append(f"/{page} {control.id[-30:]} = {value!r}: no answer")
                 break

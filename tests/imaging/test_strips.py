@@ -19,7 +19,8 @@ every_random_kind = pytest.mark.parametrize("kind", RANDOM, ids=lambda kind: kin
 @pytest.fixture
 def strips(monkeypatch):
     """Have pictures of 200 pixels across worked on in strips of 64 rows."""
-    monkeypatch.setattr(large, "STRIP_PIXELS", STRIP * 200 + 199)
+    for name in ("STRIP_PIXELS", "SSIM_PIXELS"):
+        monkeypatch.setattr(large, name, STRIP * 200 + 199)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,8 @@ def test_memory_does_not_grow_with_the_picture(monkeypatch):
     """No more than a strip is ever a float."""
     seen = []
     real = large.to_image
-    monkeypatch.setattr(large, "STRIP_PIXELS", 6400)
+    for name in ("STRIP_PIXELS", "SSIM_PIXELS"):
+        monkeypatch.setattr(large, name, 6400)
     monkeypatch.setattr(large, "to_image", lambda pixels: seen.append(pixels.size) or real(pixels))
     clean = np.zeros((500, 100, 3), np.uint8)
     corrupt_pixels(GAUSSIAN, clean, 0.1, 1)

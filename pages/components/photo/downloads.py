@@ -12,6 +12,7 @@ from imaging.files.metadata import has_location
 from imaging.files.reading import Photo
 from imaging.files.writing import BEST_QUALITY, FORMATS, USUAL_QUALITY, write_result
 from pages.components import widgets
+from pages.components.controls import keep_valid
 from pages.components.photo.source import Picture
 
 
@@ -48,7 +49,7 @@ USUAL_FORM = FileForm("png")
 
 def pick_form(photo: Photo) -> FileForm:
     """Ask in what format results are to be taken away."""
-    kind = st.session_state.get("photo_format", USUAL_FORM.kind)
+    kind = keep_valid("photo_format", list(FORMATS), USUAL_FORM.kind)
     with st.popover(f"Format: {FORMATS[kind].title}"):
         kind = widgets.selectbox(
             "Format of downloads",

@@ -72,5 +72,9 @@ def _titles(sizes: Mapping[str, int]) -> dict[str, str]:
 
 
 def _take(cut: str, names: tuple[str, ...]) -> None:
-    """Keep what the switches say; a callback."""
-    st.session_state[cut] = [name for name in names if not st.session_state[f"{cut}_{name}"]]
+    """Keep what the switches say; a callback.
+
+    One that says nothing, as it is not drawn any more, stays as it was.
+    """
+    state = st.session_state
+    state[cut] = [name for name in names if not state.get(f"{cut}_{name}", name not in state[cut])]
