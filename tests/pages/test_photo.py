@@ -20,7 +20,7 @@ from models.picture_queue import PictureQueue
 from models.tasks.denoise_photos import TASK
 from pages.components import cached
 from pages.components.methods import load_method
-from pages.components.photo import own
+from pages.components.photo import own, work
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
 from pages.components.picture_cache import COMFORT, PictureCache
@@ -173,6 +173,33 @@ def test_a_broken_file_leaves_the_others_to_be_seen():
     assert "bad.png" in error.value
     assert page.selectbox(key="photo_shown").options == ["good.png, 2 kB"]
     assert not page.exception
+
+
+def test_a_format_that_no_list_offers_becomes_the_usual_one():
+    page = page_of("photo", photo_method=QUICK)
+    page.session_state.photo_format = "%00"
+    page = finish(page.run())
+    assert not page.exception
+    assert page.selectbox(key="photo_format").value == "png"
+
+
+def test_what_is_shown_is_measured_once(monkeypatch):
+    measured, real = [], work.measure_pixels
+    monkeypatch.setattr(
+        work, "measure_pixels", lambda *pixels: measured.append(pixels) or real(*pixels)
+    )
+    page = visit(method=QUICK)
+    assert len(measured) == 2  # With noise, and without.
+    page.run()
+    assert len(measured) == 2
+    # Half of it: what was noisy before is not measured again.
+    page.slider(key="photo_brightness").set_value(50).run()
+    assert not page.exception
+    assert len(measured) == 3
+    half = {metric.label: metric.value for metric in page.metric}
+    page.slider(key="photo_brightness").set_value(100).run()
+    assert len(measured) == 3
+    assert {metric.label: metric.value for metric in page.metric} != half
 
 
 @pytest.mark.parametrize(
