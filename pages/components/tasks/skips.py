@@ -74,7 +74,7 @@ def _titles(sizes: Mapping[str, int]) -> dict[str, str]:
 def _take(cut: str, names: tuple[str, ...]) -> None:
     """Keep what the switches say; a callback.
 
-    One that says nothing, as it is not drawn any more, stays as it was.
+    One that is no longer drawn says nothing, and stays as it was.
     """
     state = st.session_state
     state[cut] = [name for name in names if not state.get(f"{cut}_{name}", name not in state[cut])]

@@ -12,7 +12,7 @@ from pages.components.tasks import skips
     [
         ({"cut_a": True, "cut_b": False}, ["b"]),
         ({"cut_a": False, "cut_b": False}, ["a", "b"]),
-        # A switch that is not drawn any more says nothing.
+        # A switch that is no longer drawn says nothing.
         ({"cut_a": True}, ["b"]),
         ({}, ["b"]),
     ],
