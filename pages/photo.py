@@ -4,10 +4,12 @@ import streamlit as st
 
 from imaging.pixels import blend
 from models.catalogue import Card, ModelError
+from models.methods import find_method
 from models.tasks.denoise_photos import TASK
+from pages.components.cached import get_predictor
 from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
-from pages.components.methods import load_method, usable_cards
+from pages.components.methods import usable_cards
 from pages.components.photo import controls, results, settings
 from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import pick_form, show_downloads
@@ -52,7 +54,7 @@ def body() -> None:
 
     # Compute
     try:
-        method = load_method(TASK, name, cards, careful=careful)
+        method = find_method(TASK, name, cards, get_predictor, careful=careful)
     except ModelError as problem:
         viewer_box.error(f"{problem} Choose another one below.", icon=":material/heart_broken:")
         return

@@ -37,21 +37,6 @@ class Result:
     milliseconds: float
 
 
-def load_method(
-    task: Task,
-    name: str,
-    cards: Mapping[str, Card],
-    condition: tuple[str, float] | None = None,
-    careful: bool = False,
-) -> Method:
-    """Return the method called ``name``, as ``models.methods.find_method`` does.
-
-    Raises:
-        ModelError: if the weights are missing or damaged.
-    """
-    return find_method(task, name, cards, get_predictor, condition, careful)
-
-
 def load_methods(
     task: Task, cards: Mapping[str, Card], condition: tuple[str, float] | None = None
 ) -> tuple[list[Method], list[str]]:
@@ -59,7 +44,7 @@ def load_methods(
     methods, problems = [], []
     for name in method_names(task, cards):
         try:
-            methods.append(load_method(task, name, cards, condition))
+            methods.append(find_method(task, name, cards, get_predictor, condition))
         except ModelError as problem:
             problems.append(f"{problem} It is left out.")
     return methods, problems

@@ -23,7 +23,7 @@ def test_each_method_runs_once_and_its_time_is_its_own(monkeypatch):
 
         return Method(name, name, "test", "", denoise)
 
-    monkeypatch.setattr(methods, "load_method", load)
+    monkeypatch.setattr(methods, "find_method", load)
     first, *others = run_all(TASK, {}, ("gaussian", 0.5), DIGIT, 0.5)
     assert runs == method_names(TASK, {})
     assert first.milliseconds >= 100

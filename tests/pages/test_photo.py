@@ -15,11 +15,10 @@ from imaging.files.writing import write
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import load_catalogue
-from models.methods import method_names, method_title
+from models.methods import find_method, method_names, method_title
 from models.picture_queue import PictureQueue
 from models.tasks.denoise_photos import TASK
 from pages.components import cached
-from pages.components.methods import load_method
 from pages.components.photo import own, work
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
@@ -230,7 +229,7 @@ def test_files_with_the_same_name_both_come_out_with_name_size_and_transparency_
     told = []
     packed, problems = denoise_all(
         files,
-        load_method(TASK, QUICK, {}),
+        find_method(TASK, QUICK, {}),
         1.0,
         1.0,
         lambda done, total: told.append(done / total),
@@ -323,7 +322,7 @@ def test_a_picture_of_sixteen_bits_is_worked_on_and_written_with_all_of_them():
     page = upload(("deep.tif", deep_tiff()), brightness="50", colour="50")
     assert not page.exception
     photo = read_photo(deep_tiff(), "deep.tif")
-    method = load_method(TASK, QUICK, {})
+    method = find_method(TASK, QUICK, {})
     denoised = method.run(photo.best, 0.05, lambda done, total: None)
     assert denoised.dtype == np.uint16
     # More than 256 values: nothing was rounded to 8 bits on the way.
@@ -336,7 +335,7 @@ def test_the_zip_has_the_format_that_was_chosen():
     files = [own.NamedFile(png(noisy_grey()), "a.png"), own.NamedFile(deep_tiff(), "b.tif")]
     for kind, form in (("jpeg", "JPEG"), ("tiff", "TIFF")):
         packed, problems = denoise_all(
-            files, load_method(TASK, QUICK, {}), 1.0, 1.0, lambda *_: None, FileForm(kind)
+            files, find_method(TASK, QUICK, {}), 1.0, 1.0, lambda *_: None, FileForm(kind)
         )
         assert problems == []
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:

@@ -17,11 +17,11 @@ from imaging import metrics
 from imaging.digit_fit import SIDE
 from imaging.noise import NOISE_KINDS, NoiseKind
 from models.catalogue import Card
+from models.methods import find_method
 from models.tasks.denoise_digits import TASK
 from pages.components.cached import get_predictor
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.layout import GREY
-from pages.components.methods import load_method
 from pages.components.scores import Reading, as_text, read_digits
 
 WORDS = (
@@ -302,7 +302,7 @@ def _denoise(
     """Denoise a batch; a filter takes its pictures one by one and is told their noise level."""
     if name in cards:
         return get_predictor(cards[name]).predict_batch(noisy)
-    method = load_method(TASK, name, cards, (kind.name, strength))
+    method = find_method(TASK, name, cards, condition=(kind.name, strength))
     return np.stack([method.run(each, metrics.rms(clean, each)) for each in noisy])
 
 

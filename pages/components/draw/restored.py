@@ -8,9 +8,10 @@ import numpy as np
 from imaging import metrics
 from imaging.noise import NoiseKind
 from models.catalogue import Card
-from models.methods import Method
+from models.methods import Method, find_method
 from models.tasks import denoise_digits
-from pages.components.methods import Result, load_method, run_all
+from pages.components.cached import get_predictor
+from pages.components.methods import Result, run_all
 
 TASK = denoise_digits.TASK
 
@@ -78,6 +79,6 @@ def restore(
     kind, strength, seed = noise
     noisy = np.clip(kind.corrupt(clean, strength, np.random.default_rng(seed)), 0, 1)
     sigma = metrics.rms(clean, noisy)
-    method = load_method(TASK, name, cards, (kind.name, strength))
+    method = find_method(TASK, name, cards, get_predictor, (kind.name, strength))
     denoised = method.run(noisy, sigma)
     return Restored(source, clean, kind, strength, seed, noisy, sigma, method, denoised)

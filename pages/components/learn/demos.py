@@ -21,6 +21,7 @@ from imaging.samples.not_digits import SAMPLES
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from imaging.samples.strokes import FIRST, fabric_drawing
 from imaging.spectrum import period_two_share
+from models.methods import find_method
 from models.studies.autoencoders import WIDTHS
 from models.studies.pixel_order import ORDERS
 from models.tasks import denoise_digits, denoise_photos
@@ -40,7 +41,6 @@ from pages.components.controls import DIGITS, FINE, ready_digit
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.learn.numbers import FORMATS, measured, written
 from pages.components.live import preview_noise
-from pages.components.methods import load_method
 from pages.components.scores import READER, captions, decibel, read_digits, read_thumbnails
 from pages.components.viewer import compare
 from train.recipes import recipe
@@ -124,7 +124,10 @@ class Denoise:
         noisy = np.clip(kind.corrupt(clean, strength, np.random.default_rng(self.seed)), 0, 1)
         sigma = metrics.rms(clean, noisy)
         task = denoise_digits.TASK
-        methods = [load_method(task, name, cards, (kind.name, strength)) for name in self.methods]
+        methods = [
+            find_method(task, name, cards, get_predictor, (kind.name, strength))
+            for name in self.methods
+        ]
         pictures = {"Original": clean, "Noisy": noisy}
         if self.picture == "nothing":
             del pictures["Original"]
@@ -455,7 +458,7 @@ class Photo:
         sigma = metrics.rms(clean, noisy)
         pictures = {"Original": clean, "Noisy": noisy}
         for name in self.methods:
-            method = load_method(task, name, cards, (kind.name, strength))
+            method = find_method(task, name, cards, get_predictor, (kind.name, strength))
             title = "Denoised" if len(self.methods) == 1 else method.title
             pictures[title] = method.run(noisy, sigma)
         lines = {
