@@ -19,24 +19,18 @@ pills = partial(st.pills, persist_state="session", required=True)
 segmented_control = partial(st.segmented_control, persist_state="session", required=True)
 
 
+def by_title(
+    ask: Callable[..., str], label: str, titles: Mapping[str, str], key: str, **more: Any
+) -> str:
+    """Ask for one of several, which are shown by their titles; ``ask`` is one of the above."""
+    return ask(label, list(titles), format_func=titles.get, key=key, **more)
+
+
 def segments(label: str, titles: Mapping[str, str], key: str, **more: Any) -> str:
     """Ask for one of a few by joined buttons with their titles; the label is for ears alone."""
-    return _pick(segmented_control, label, titles, key, **more)
+    return by_title(segmented_control, label, titles, key, label_visibility="collapsed", **more)
 
 
 def chips(label: str, titles: Mapping[str, str], key: str, **more: Any) -> str:
     """Ask for one of several, in as many rows of buttons as they need; as ``segments`` does."""
-    return _pick(pills, label, titles, key, wrap=True, **more)
-
-
-def _pick(
-    ask: Callable[..., str], label: str, titles: Mapping[str, str], key: str, **more: Any
-) -> str:
-    return ask(
-        label,
-        list(titles),
-        format_func=titles.get,
-        key=key,
-        label_visibility="collapsed",
-        **more,
-    )
+    return by_title(pills, label, titles, key, wrap=True, label_visibility="collapsed", **more)

@@ -93,29 +93,19 @@ def show(digit: np.ndarray) -> None:
 
 @st.fragment
 def _show_detector(digit: np.ndarray, scores: Scores) -> None:
-    name = widgets.pills(
+    name = widgets.by_title(
+        widgets.pills,
         "Show it",
-        list(PICTURES),
-        format_func=PICTURES.get,
-        key="anomaly_picture",
+        PICTURES,
+        "anomaly_picture",
         wrap=True,
         help="The tutorials show a photo of a dog to a network for digits; here it is a cat.",
     )
     detector_box, kind_box, alarm_box = st.columns(3, gap="medium")
     with detector_box:
-        detector = widgets.selectbox(
-            "Detector",
-            list(DETECTORS),
-            format_func=DETECTORS.get,
-            key="anomaly_detector",
-        )
+        detector = widgets.by_title(widgets.selectbox, "Detector", DETECTORS, "anomaly_detector")
     with kind_box:
-        kind = widgets.selectbox(
-            "Compare digits with",
-            list(KINDS),
-            format_func=KINDS.get,
-            key="anomaly_kind",
-        )
+        kind = widgets.by_title(widgets.selectbox, "Compare digits with", KINDS, "anomaly_kind")
     with alarm_box:
         allowed = widgets.select_slider(
             "False alarms allowed",

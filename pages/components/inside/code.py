@@ -168,12 +168,7 @@ def _show_map(card: Card, digit: np.ndarray, code_map: CodeMap, measured: dict) 
     network = get_inside(card)
     picked = shared.pick_noisy(digit)
     noisy, noise = picked.picture, picked.words
-    method = widgets.segmented_control(
-        "Map",
-        list(MAPS),
-        format_func=MAPS.get,
-        key="code_map",
-    )
+    method = widgets.by_title(widgets.segmented_control, "Map", MAPS, "code_map")
     kind = NOISE_KINDS[st.session_state.inside_noise]
     way = with_rising_noise(digit, kind, st.session_state.inside_seed)
     *codes, here = network.encode(np.concatenate([way, noisy[np.newaxis]]))

@@ -163,11 +163,11 @@ def pick_layer(network: OpenedNetwork, name: str) -> Layer:
 
 def pick_scale() -> str:
     """Ask which value is shown white."""
-    return widgets.segmented_control(
+    return widgets.by_title(
+        widgets.segmented_control,
         "Scale",
-        list(SCALES),
-        format_func=SCALES.get,
-        key="inside_scale",
+        SCALES,
+        "inside_scale",
         help="Which value is shown white: 1 (unit), the largest of this layer, or the largest of "
         "all layers (global).",
     )
