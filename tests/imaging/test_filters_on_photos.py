@@ -62,11 +62,3 @@ def test_a_flat_picture_stays_flat(filter, colour, sigma):
     # A specialist that is told of noise may undo what clipping would have taken.
     if sigma is None or not isinstance(filter, Specialist):
         np.testing.assert_allclose(denoised, flat, atol=2e-5)
-
-
-@every_filter
-def test_what_a_visitor_reads_about_a_filter_is_one_sentence(filter):
-    assert filter.description.endswith(".")
-    assert filter.description.count(".") == 1
-    assert filter.title
-    assert filter.source

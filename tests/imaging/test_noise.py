@@ -311,14 +311,6 @@ def test_a_slider_starts_inside_its_range_at_a_whole_step(kind):
 
 
 @every_kind_of_both
-def test_what_a_visitor_reads_about_a_noise_is_one_sentence(kind):
-    assert kind.description.endswith(".")
-    assert kind.description.count(".") == 1
-    assert kind.title
-    assert kind.unit
-
-
-@every_kind_of_both
 def test_a_strength_off_the_slider_is_refused_with_the_range(kind):
     assert kind.require_in_range(kind.high) == kind.high
     for strength in (-0.01, kind.high + 0.01, float("nan")):
