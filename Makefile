@@ -28,7 +28,7 @@ VENV_WORKS := $(shell $(PY) -c '$(NEW_ENOUGH)' 2>/dev/null && echo yes)
 .PHONY: help venv run dev check test format bench licences clean chromium FORCE
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 venv: $(VENV)/.stamp-app  ## make .venv with the pinned requirements
 

@@ -1,9 +1,10 @@
-"""Measures how well speech is understood: ``python -m train.evaluate.speech [MODEL ...]``.
+"""Measures how well speech is understood: ``python -m train.evaluate.speech [METHOD ...]``.
 
 STOI needs the package ``pystoi``, PESQ ``pesq``, whose licence allows measuring and no more; what
 is not installed is left out.
 """
 
+import argparse
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -35,11 +36,18 @@ def measures() -> dict[str, Measure]:
     return found
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print a line for the noisy recordings and for each method."""
-    cards, examples = load_catalogue(), load_mixtures(data_folder(), "test")
+    cards = load_catalogue()
+    known = method_names(TASK, cards)
+    parser = argparse.ArgumentParser(prog="python -m train.evaluate.speech")
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help=", ".join(known))
+    names = parser.parse_args(arguments).methods or known
+    if unknown := set(names) - set(known):
+        parser.error(f"{', '.join(sorted(unknown))}: there are {', '.join(known)}")
+    examples = load_mixtures(data_folder(), "test")
     methods = {"noisy": lambda noisy: noisy}
-    for name in names or method_names(TASK, cards):
+    for name in names:
         methods[name] = find_method(TASK, name, cards).run
     for name, run in methods.items():
         answers = [(clean, run(noisy)) for clean, noisy, _ in examples]
@@ -52,4 +60,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
