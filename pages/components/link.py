@@ -105,7 +105,7 @@ def drawing_from_text(text: str) -> np.ndarray:
         if len(text) > LONGEST:
             raise ValueError(f"{len(text)} characters")
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        # A limit, because a few bytes can unpack to gigabytes.
+        # A limit, because a text can unpack to a thousand times its length.
         unpacker = zlib.decompressobj()
         pixels = unpacker.decompress(packed, SIDE * SIDE + 1)
         if not unpacker.eof:

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from models.tiles import FADE, OVERLAP, in_tiles, spans
+from models.tiles import FADE, OVERLAP, in_tiles, spans, squares
 
 # Small tiles, so that small pictures have many: 128 pixels a side.
 TILE = 128**2
@@ -276,6 +276,43 @@ def test_what_the_watch_raises_ends_the_work(after):
             tile_pixels=TILE,
         )
     assert len(worked) == after
+
+
+@pytest.mark.parametrize("margin", [0, 8])
+def test_enlarged_tiles_lie_where_they_belong_whatever_is_mirrored_around_them(rng, margin):
+    picture = picture_of((60, 90), rng)
+    enlarged = in_tiles(
+        picture,
+        lambda tile: tile.repeat(2, axis=0).repeat(2, axis=1),
+        multiple=4,
+        tile_pixels=40**2,
+        margin=margin,
+        scale=2,
+    )
+    expected = picture.repeat(2, axis=0).repeat(2, axis=1)
+    np.testing.assert_allclose(enlarged, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [28, 29, 42, 43, 56, 57, 300])
+def test_squares_cover_a_length_evenly_and_overlap_by_half_or_more(length):
+    stretches = squares(length, 28)
+    assert (stretches[0][0], stretches[-1][1]) == (0, length)
+    assert {end - start for start, end in stretches} == {28}
+    steps = {after[0] - before[0] for before, after in pairwise(stretches)}
+    assert not steps or (max(steps) <= 14 and max(steps) - min(steps) <= 1)
+
+
+def test_a_network_of_one_size_sees_squares_of_it_alone_and_no_less(rng):
+    picture, seen = rng.random((28, 71, 1), np.float32), set()
+
+    def work(tile):
+        seen.add(tile.shape)
+        return tile
+
+    np.testing.assert_allclose(in_tiles(picture, work, side=28), picture, atol=1e-6)
+    assert seen == {(28, 28, 1)}
+    with pytest.raises(ValueError, match="28 pixels or more to a side, got 27"):
+        in_tiles(picture[:27], work, side=28)
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (0, 5, 1), (5, 0, 3), (5, 5, 0), (1, 5, 5, 3)])

@@ -160,3 +160,17 @@ def test_a_drawing_of_a_link_marks_its_own_chip_and_a_digit_takes_its_place():
     assert page.session_state["draw_drawing"] is None
     assert "your drawing" not in page.pills(key="draw_chip").options
     assert page.pills(key="draw_chip").value == "3"
+
+
+def test_strokes_are_added_to_a_drawing_from_the_link(monkeypatch):
+    earlier = np.zeros((28, 28, 1), np.float32)
+    earlier[6:22, 7] = 1
+    canvas = np.zeros((280, 280, 4), np.uint8)
+    canvas[60:220, 200:210] = 255  # In the 21st of the columns of ten.
+    visit()  # The canvas can only be imported once Streamlit has looked for its components.
+    monkeypatch.setattr("pages.components.draw.controls.drawing_pad", lambda *_, **more: canvas)
+    page = visit(drawing=drawn(earlier))
+    assert not page.exception
+    columns = np.flatnonzero(page.session_state.draw_drawing[..., 0].max(axis=0) > 0.5)
+    # Two bars as far apart as they were drawn, 13 columns, in a digit's box of 20 rows for 16.
+    assert columns.max() - columns.min() == pytest.approx(13 * 20 / 16, abs=1.5)

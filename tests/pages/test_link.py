@@ -35,6 +35,13 @@ def packed(pixels: bytes) -> str:
     return base64.urlsafe_b64encode(zlib.compress(pixels, 9)).decode().rstrip("=")
 
 
+def test_a_text_is_not_unpacked_further_than_a_drawing_goes():
+    bomb = packed(bytes(1_000_000))
+    assert len(bomb) <= link.LONGEST  # Its length alone does not give it away.
+    with pytest.raises(ValueError, match="it does not end"):
+        link.drawing_from_text(bomb)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages.components.viewer import Classes, to_bytes
+from pages.components.viewer import Classes, Preview, to_bytes
 
 
 def unpack(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
@@ -160,3 +160,12 @@ GOOD = np.zeros((4, 4, 1), np.float32)
 def test_what_cannot_be_shown_is_refused_with_what_was_received(images, received):
     with pytest.raises(ValueError, match=received):
         to_bytes(images)
+
+
+def test_a_part_of_the_preview_that_is_one_of_the_pictures_is_sent_once():
+    picture, other = (np.full((2, 3, 1), value, np.uint8) for value in (10, 20))
+    preview = Preview({"what": "blend"}, {"noisy": picture, "other": other, "file": b"abc"})
+    header, content = unpack_all(to_bytes({"Noisy": picture}, preview=preview))
+    assert content == [picture.tobytes(), b"", other.tobytes(), b"abc"]
+    versions = [part["version"] for part in header["preview"]["parts"]]
+    assert versions[0] == header["pictures"][0]["version"] != versions[1]

@@ -275,6 +275,29 @@ def test_a_palette_of_sixteen_bits_is_looked_up():
     np.testing.assert_array_equal(photo.pixels, (table[:, DEEP] // 257).transpose(1, 2, 0))
 
 
+def test_the_range_that_imagej_names_is_of_one_channel_and_not_of_colours():
+    named = {"min": 50.0, "max": 100.0}
+    photo = opened(tif(COLOUR, imagej=True, metadata=named))
+    np.testing.assert_array_equal(photo.pixels, COLOUR)
+    grey = opened(tif(COLOUR[..., 0], imagej=True, metadata=named))
+    expected = np.clip((COLOUR[..., 0] - 50.0) / 50, 0, 1) * 255
+    assert_grey(grey, np.rint(expected), most=1)
+
+
+def test_of_several_images_with_several_channels_each_the_first_channel_is_shown():
+    file = io.BytesIO()
+    pages = [np.dstack([DEEP, DEEP[::-1]]), np.dstack([DEEP[:, ::-1], DEEP])]
+    with tifffile.TiffWriter(file) as writer:
+        for page in pages:
+            writer.write(page, photometric="minisblack", planarconfig="contig", metadata=None)
+    second = opened(file.getvalue(), plane=1)
+    np.testing.assert_array_equal(second.own[..., 0], DEEP[:, ::-1])
+    assert second.notes[:2] == (
+        "This file holds 2 images; number 2 is shown.",
+        "Of its 2 channels the first is shown.",
+    )
+
+
 def test_a_palette_that_is_cut_off_or_one_of_several_says_so():
     table = np.random.default_rng(0).integers(0, 256, (3, 65536)).astype(np.uint16) * 257
     both = io.BytesIO()

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from models.catalogue import load_catalogue
+from models.catalogue import Score, load_catalogue
 from models.methods import Method
 from models.tasks import TASKS
 from models.tasks.contract import (
@@ -21,6 +21,7 @@ from train.evaluate.measure_task import (
     MEASUREMENTS,
     evaluate_task,
     measure_method,
+    with_scores,
     write_measurements,
     write_table,
 )
@@ -150,6 +151,13 @@ def test_the_numbers_of_another_data_set_are_not_put_on_the_card(cards):
     (row,) = evaluate_task(task(data=sets()), "others", say=str)
     assert (row["data"], row["split"]) == ("others", "test")
     assert cards == []
+
+
+def test_new_numbers_take_the_place_of_those_without_a_degradation_alone(tmp_path):
+    scores = [Score("", 0.0, 5, {}, {"off": 2.0}), Score("hiss", 0.5, 5, {}, {"off": 3.0})]
+    card = ship(tmp_path, "one", times(np.float32(1)), scores=tuple(scores))
+    after = with_scores(card, {"off": 1.0}, 7)
+    assert after.scores == (Score("", 0.0, 7, {}, {"off": 1.0}), scores[1])
 
 
 def test_what_cannot_be_measured_is_said():
