@@ -211,7 +211,7 @@ def _run(options: argparse.Namespace) -> int:
         return predictor.predict(given, options.hint, watch)
 
     def answer(source: Path, target: Path, watch: Watch) -> Answer:
-        return answer_file(task, predict, source, watch, options.mask), ()
+        return answer_file(task, predict, source, watch, options.mask)
 
     return _write_answers(jobs, answer, options, "files answered in")
 

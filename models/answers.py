@@ -15,18 +15,21 @@ from models.tasks.contract import Signal, Task, Watch
 Predict = Callable[[np.ndarray, Watch | None], np.ndarray]
 
 
-def answer_file(task: Task, predict: Predict, source: Path, watch: Watch, mask: bool) -> bytes:
-    """Return the file that answers the file ``source``: a PNG, or for sound a WAV.
+def answer_file(
+    task: Task, predict: Predict, source: Path, watch: Watch, mask: bool
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return the file that answers the file ``source``, and notes on what was changed to open it.
 
-    ``mask`` asks for 0 and 255 where the answer would be numbers of things.
+    It is a PNG, or for sound a WAV.  ``mask`` asks for 0 and 255 where the answer would be numbers of things.
 
     Raises:
         ValueError: if the file cannot be opened, or is too large; its text says what to do.
     """
     if task.input.kind == "audio":
         return _answer_recording(task, predict, source, watch)
-    answer = predict(read_photo(source, source.name).pixels, watch)
-    return as_png(task.target, answer > 0 if mask else answer)
+    photo = read_photo(source, source.name)
+    answer = predict(photo.pixels, watch)
+    return as_png(task.target, answer > 0 if mask else answer), photo.notes
 
 
 def as_png(signal: Signal, answer: np.ndarray) -> bytes:
@@ -61,12 +64,14 @@ def _saved(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def _answer_recording(task: Task, predict: Predict, source: Path, watch: Watch) -> bytes:
+def _answer_recording(
+    task: Task, predict: Predict, source: Path, watch: Watch
+) -> tuple[bytes, tuple[str, ...]]:
     if source.stat().st_size > LARGEST_FILE:
         raise SoundError(TOO_LARGE)
     given = read_audio(source.read_bytes())
     answer = at_rate_of(given, task.input.rate, lambda samples: predict(samples, watch))
-    return wav(answer.samples, answer.rate)
+    return wav(answer.samples, answer.rate), given.notes
 
 
 def at_rate_of(

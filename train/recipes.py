@@ -356,6 +356,11 @@ EXPECT: dict[str, str] = {
     "probe: noise goes in, and noise comes out. On the Draw page it does not denoise at all.",
     "trap-too-narrow": "Blurred averages of digits: 8, 3 and 5 look alike. No number of epochs "
     "helps; 64 hidden units do.",
+} | {
+    name: each.expect
+    for task in TASKS.values()
+    for name, each in task.recipes.items()
+    if each.expect
 }
 
 

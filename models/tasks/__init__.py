@@ -1,6 +1,7 @@
 """The tasks by name: what there is to learn, in the order in which screens list it."""
 
 from models.tasks import (
+    colour_digits,
     colour_photos,
     denoise_digits,
     denoise_photos,
@@ -9,8 +10,10 @@ from models.tasks import (
     paint,
     read_digits,
     segment_cells,
+    segment_digits,
     segment_roads,
     segment_scenes,
+    upscale_digits,
     upscale_photos,
 )
 from models.tasks.contract import Task, by_name
@@ -23,8 +26,11 @@ TASKS: dict[str, Task] = by_name(
         segment_cells.TASK,
         segment_roads.TASK,
         segment_scenes.TASK,
+        segment_digits.TASK,
         *upscale_photos.TASKS,
+        upscale_digits.TASK,
         *colour_photos.TASKS,
+        colour_digits.TASK,
         paint.TASK,
         denoise_speech.TASK,
         hear_digits.TASK,

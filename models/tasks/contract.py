@@ -141,13 +141,30 @@ class Sample:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is made: ``config`` are fields of ``train.config.TrainConfig`` by name."""
+    """How a network is made: ``config`` are fields of ``train.config.TrainConfig`` by name.
+
+    ``expect`` is a sentence or two on what one should see, where visitors train it.
+    """
 
     name: str
     title: str
     purpose: str
     source: str
     config: Mapping[str, Any]
+    expect: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a screen says of a task beside its answers.
+
+    ``rows`` are what goes in, what should come out, last layer, loss and metric, to stand beside
+    the denoiser's; ``limits`` say what it was trained on and where it fails.
+    """
+
+    description: str
+    rows: tuple[str, str, str, str, str]
+    limits: str
 
 
 @dataclass(frozen=True)
@@ -233,7 +250,7 @@ class Task:
     that reads answers where examples have labels, ``family`` what several tasks are called that a
     screen shows as one, ``variant`` what tells this one from the others.  ``headline`` is the
     degradation and strength at which models are ranked, ``visitors_train`` whether a network is
-    small enough to be trained by anyone.
+    small enough to be trained by anyone.  ``explanation`` is what a screen tells of it.
     """
 
     name: str
@@ -269,6 +286,7 @@ class Task:
     family: str = ""
     variant: str = ""
     visitors_train: bool = False
+    explanation: Explanation | None = None
 
 
 def as_it_is(tensor: np.ndarray) -> np.ndarray:

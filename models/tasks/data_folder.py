@@ -9,3 +9,8 @@ def data_folder() -> Path | None:
     named = os.environ.get("DENOISE_DATA_DIR")
     folder = Path(named).expanduser() if named else None
     return folder if folder and folder.is_dir() else None
+
+
+def keras_folder() -> Path:
+    """Return where Keras keeps what it downloads."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")

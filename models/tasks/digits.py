@@ -14,7 +14,9 @@ from scipy.ndimage import affine_transform
 
 from imaging.noise import NOISE_KINDS
 from imaging.pixels import to_image
-from models.tasks.contract import DataSet, Examples, Settings, by_name
+from imaging.samples.synthetic_digits import draw_digits
+from models.tasks.contract import SPLITS, DataSet, Examples, Settings, by_name
+from models.tasks.data_folder import keras_folder
 
 MOST_VALIDATION = 2000
 
@@ -74,6 +76,19 @@ def _from_folder(file_name: str, folder: Path | None, split: str) -> Examples:
     if folder is None or not (folder / file_name).is_file():
         raise OSError(f"there is no {file_name} in the folder that DENOISE_DATA_DIR names")
     return split_digits(*_archive(folder / file_name), split)
+
+
+def handwritten(folder: Path | None, split: str, most: int) -> Pictures:
+    """Return up to ``most`` digits of a split: those of MNIST where it is, else drawn ones.
+
+    MNIST is looked for in the folder, and where Keras keeps what it has downloaded.
+    """
+    file_name = f"{REPORTED}.npz"
+    for place in (folder, keras_folder() / "datasets"):
+        if place is not None and (place / file_name).is_file():
+            examples = _from_folder(file_name, place, split)
+            return examples.targets[:most], examples.labels[:most]
+    return draw_digits(most, seed=SPLITS.index(split))
 
 
 def _made_by_training(name: str, folder: Path | None, split: str) -> Examples:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from imaging import segmentation as measures
 from imaging.pixels import to_8_bits, to_pixels
 from models.tasks.contract import SPLITS, Examples, Hint, Metric, Network, Signal, Watch
 from models.tiles import in_tiles
@@ -123,6 +124,24 @@ def summed(
         counts=counts,
         total=total,
     )
+
+
+def of_confusion(
+    name: str,
+    title: str,
+    measure: Callable[[np.ndarray], float],
+    description: str,
+    classes: int,
+) -> Metric:
+    """Return a metric in percent: ``measure`` of how often each class was called which, (K, K)."""
+
+    def counts(target: np.ndarray, answer: np.ndarray) -> np.ndarray:
+        return measures.confusion(target, answer, classes).ravel()
+
+    def total(counted: np.ndarray) -> float:
+        return 100 * measure(counted.reshape(classes, classes))
+
+    return summed(name, title, "%", counts, total, description, decimals=1)
 
 
 def class_picture(tensor: np.ndarray, colours: Sequence[str]) -> np.ndarray:

@@ -77,10 +77,9 @@ def _open(path: Path) -> np.ndarray:
 
 
 def brightness(pixels: np.ndarray) -> np.ndarray:
-    """Return the brightness ``float32 (H, W, 1)`` in [0, 1] of 8-bit or float pixels."""
-    image = pixels.astype(np.float32)
-    image = image if image.shape[2] == 1 else image @ _BRIGHTNESS.astype(np.float32)[:, None]
-    return image / np.float32(255) if pixels.dtype == np.uint8 else image
+    """Return the brightness ``float32 (H, W, 1)`` in [0, 1] of pixels, or of an image."""
+    image = as_image(pixels)
+    return image if image.shape[2] == 1 else image @ _BRIGHTNESS.astype(np.float32)[:, None]
 
 
 def batch(
@@ -200,6 +199,13 @@ WAYS = (
         back_projected,
     ),
 )
+
+
+def baselines(scale: int) -> dict[str, contract.Baseline]:
+    """Return the ways without learning to enlarge by this factor."""
+    return by_name([_baseline(*way, scale) for way in WAYS])
+
+
 SAMPLES = (
     PHOTO_SAMPLES["cat"],
     PHOTO_SAMPLES["coffee"],
@@ -300,7 +306,7 @@ def _task(scale: int) -> contract.Task:
         validation=partial(validation, scale=scale),
         solve=partial(solve, scale=scale),
         walk="crops",
-        baselines=by_name([_baseline(*way, scale) for way in WAYS]),
+        baselines=baselines(scale),
         samples=sample_photos(SAMPLES, partial(_pair, scale=scale)),
         recipes=_recipes(scale),
         scale=scale,

@@ -7,6 +7,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.benchmarks import (
     measure,
+    measure_jobs,
     measure_live,
     measure_photo,
     measure_training,
@@ -27,6 +28,7 @@ IN_A_BROWSER = {
 PLAIN = {
     "digits": measure.per_digit,
     "photo": measure_photo.photo_speed,
+    "jobs": measure_jobs.jobs,
     "training": measure_training.speed,
     "visitors": measure_visitors.many_visitors,
 }

@@ -63,7 +63,28 @@ def test_a_text_file_called_wav_is_refused_in_words(visit, tmp_path: Path):
     expect(refused).to_be_visible(timeout=SLOW)
 
 
-@pytest.mark.parametrize("job", ["upscale-photos-2", "colour-photos", "paint", "denoise-speech"])
+def test_a_microphone_that_is_refused_is_said_where_one_would_record(visit):
+    page = visit("task=denoise-speech")
+    browser = page.context.new_cdp_session(page)
+
+    def set_microphone(setting: str) -> None:
+        permission = {"permission": {"name": "microphone"}, "setting": setting}
+        browser.send("Browser.setPermission", permission)
+
+    set_microphone("denied")
+    page.get_by_role("radio", name="Record").click()
+    refused = page.get_by_text("This browser does not let the page use the microphone.")
+    expect(refused).to_be_visible(timeout=SLOW)
+    recorder = page.get_by_test_id("stAudioInput")
+    above, below = refused.bounding_box(), recorder.bounding_box()
+    assert 0 <= below["y"] - (above["y"] + above["height"]) < 100
+    set_microphone("granted")
+    expect(refused).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "job", ["upscale-photos-2", "colour-photos", "paint", "denoise-speech", "segment-digits"]
+)
 def test_a_phone_shows_every_job_without_scrolling_sideways(visit, job: str):
     page = visit(f"task={job}", width=390, height=844, touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -7,9 +7,11 @@ from streamlit.testing.v1 import AppTest
 
 from models.tasks import TASKS
 from pages.components.tasks.job import shown_tasks
+from pages.components.tasks.texts import ROWS, text_of
 from tests.pages.visits import page_of
 
 REGIONS = ("segment-cells", "segment-roads", "segment-scenes")
+DIGITS = ("segment-digits", "upscale-digits", "colour-digits")
 
 
 def opened(**link) -> AppTest:
@@ -30,7 +32,7 @@ def found(app: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in app.metric}
 
 
-@pytest.mark.parametrize("name", REGIONS)
+@pytest.mark.parametrize("name", [*REGIONS, *DIGITS])
 def test_a_job_shows_a_result_on_arrival_and_what_changed_against_the_denoiser(name):
     app = opened(task=name)
     assert app.session_state.task == name
@@ -72,9 +74,24 @@ def test_tasks_of_one_family_are_one_job_and_a_link_to_one_of_them_opens_it():
     job, factor = app.button_group(key="tasks_family"), app.button_group(key="tasks_member")
     assert job.value == "Enlarge"
     assert job.options.count("Enlarge") == 1
-    assert factor.options == ["2 times", "3 times", "4 times"]
+    assert factor.options == ["2 times", "3 times", "4 times", "digits, 2 times"]
     assert factor.value == "upscale-photos-3"
     assert app.session_state["tasks_sample_upscale-photos-3"] == "rocket"
+
+
+def test_a_digit_is_enlarged_as_large_as_there_is_room():
+    app = opened(task="upscale-digits")
+    said = " ".join(each.value for each in app.caption)
+    assert "70 x 42 pixels become 140 x 84." in said
+    assert "at 100 %" not in said
+
+
+@pytest.mark.parametrize("task", shown_tasks().values(), ids=list(shown_tasks()))
+def test_every_job_says_what_changed_and_where_it_fails(task):
+    text = text_of(task)
+    assert len(text.rows) == len(ROWS)
+    assert text.description.endswith(".")
+    assert text.limits.endswith(".")
 
 
 def test_another_factor_keeps_the_sample_and_says_the_size_before_and_after():

@@ -314,6 +314,23 @@ def test_networks_of_different_jobs_do_not_race(runs):
     assert add.disabled
 
 
+def test_a_network_races_against_itself_without_skips_at_a_press(runs):
+    page = visit(recipe="cells-small")
+    press(page, "Race with and without skips")
+    two = {owners.name_of(run): run.read_config() for run in owners.runs_of(TOKEN)}
+    assert set(two) == {"Count drawn cells", "No skips: Count drawn cells"}
+    whole, plain = two["Count drawn cells"], two["No skips: Count drawn cells"]
+    assert plain.settings == whole.settings | {"skips": False}
+    assert vars(plain) | {"settings": None} == vars(whole) | {"settings": None}
+
+
+def test_a_network_without_skips_does_not_race_against_itself(runs):
+    page = visit(recipe="cells-small")
+    page.toggle(key="cells-small-skips").set_value(False).run()
+    assert "Race with and without skips" not in labels(page)
+    assert "Race with and without skips" not in labels(visit(recipe="conv-32-32"))
+
+
 def cells(number: int, iou: float) -> dict:
     values = {"loss": 0.2, "val_loss": 0.1, "mean_iou": iou, "val_mean_iou": iou}
     return {"event": "epoch", "epoch": number, "learning_rate": 0.001} | values

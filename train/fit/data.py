@@ -6,7 +6,6 @@ stopped goes on with exactly the batches it would have seen.
 """
 
 import dataclasses
-import os
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from imaging.pixels import to_image
 from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import find_task
 from models.tasks.contract import Examples, Tensors
-from models.tasks.data_folder import data_folder
+from models.tasks.data_folder import data_folder, keras_folder
 from models.tasks.digits import DIGIT_SETS, Pictures, degrade, read_archive, split_digits
 from train.config import FEWEST_USER_PICTURES, TrainConfig
 from train.run_folder import write_whole
@@ -67,7 +66,7 @@ def _load_from_keras(
 @lru_cache(maxsize=1)
 def _load_drawn(count: int, count_to_test: int) -> tuple[Pictures, Pictures]:
     """Draw the digits, or read those that an earlier training has drawn."""
-    kept = _keras_home() / "datasets" / f"drawn-{count}-{count_to_test}.npz"
+    kept = keras_folder() / "datasets" / f"drawn-{count}-{count_to_test}.npz"
     try:
         train, test = read_archive(kept)
         # Another version of the program draws others.
@@ -84,11 +83,6 @@ def _load_drawn(count: int, count_to_test: int) -> tuple[Pictures, Pictures]:
     except OSError:
         pass  # Then they are drawn again the next time.
     return train, test
-
-
-def _keras_home() -> Path:
-    """Where Keras keeps what it downloads."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
 def _load_own(path: Path) -> tuple[Pictures, Pictures]:

@@ -23,6 +23,7 @@ from pages.components.cached import get_picture_cache
 from pages.components.tasks.downloads import download_sound, pick_answer
 from pages.components.tasks.given import Given, pick_sample
 from pages.components.tasks.hear import hear_digits, heard_text
+from pages.components.tasks.microphone import show_microphone_refused
 from pages.components.tasks.texts import score_text
 from pages.components.tasks.work import owner
 
@@ -52,12 +53,11 @@ def pick_sound(task: Task) -> Given | None:
 
 def _pick_recording(task: Task, source: str) -> Given | None:
     if source == "record":
+        show_microphone_refused()
         file = st.audio_input(
             f"Speak for a few seconds; the first {LONGEST} are taken",
             sample_rate=16_000,
             key="tasks_microphone",
-            help="If nothing is recorded, the browser was not allowed to use the microphone: "
-            "the sign in the address bar changes that.",
         )
     else:
         file = st.file_uploader(LIMIT, ENDINGS, key="tasks_sound_file")

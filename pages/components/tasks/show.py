@@ -32,6 +32,8 @@ from pages.components.viewer import Classes, compare
 
 Answers = Mapping[str, np.ndarray]
 
+SMALL = 256  # pixels of an enlarged picture's longer side: it is seen as large as there is room
+
 
 def show_instances(task: Task, given: Given, answers: Answers) -> None:
     """Draw numbered things in colours, count them, and offer a table of each."""
@@ -116,12 +118,12 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
             touch.title, key=f"tasks_touch_{task.name}_{touch.name}", help=touch.description
         ):
             answers = {title: touch.apply(given.input, each) for title, each in answers.items()}
+    height, width = (side * task.scale for side in given.input.shape[:2])
+    at_100_percent = task.scale > 1 and max(height, width) > SMALL
     if task.scale > 1:
-        height, width = given.input.shape[:2]
-        st.caption(
-            f"{width} x {height} pixels become {width * task.scale} x {height * task.scale}. "
-            "Below is a part of them at 100 %: drag it to see another."
-        )
+        before = f"{width // task.scale} x {height // task.scale}"
+        part = " Below is a part of them at 100 %: drag it to see another."
+        st.caption(f"{before} pixels become {width} x {height}.{part if at_100_percent else ''}")
     images = {task.words[1]: given.input} | {
         title: np.clip(answer, 0, 1).astype(np.float32) for title, answer in answers.items()
     }
@@ -131,7 +133,7 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
     compare(
         {title: _enlarged(image, size) for title, image in images.items()},
         key="tasks_viewer",
-        zoom=1 if task.scale > 1 else None,
+        zoom=1 if at_100_percent else None,
     )
     _show_scores(task, given, answers)
     title = pick_answer(answers)

@@ -1,22 +1,10 @@
 """What the page says about each job: what changed against the denoiser, and where it fails."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from models.tasks.contract import Metric, Task
-
-
-@dataclass(frozen=True)
-class Text:
-    """``rows`` are input, target, last layer, loss and metric; ``limits`` says what fails."""
-
-    description: str
-    rows: tuple[str, str, str, str, str]
-    limits: str
-
+from models.tasks.contract import Explanation, Metric, Task
 
 ROWS = ("Goes in", "Should come out", "Last layer", "Loss", "Metric")
 DENOISER = ("a noisy picture", "the clean one", "sigmoid, or the noise itself", "squared error, "
@@ -25,8 +13,8 @@ NO_KIDNEYS = (
     "The tutorial looks for kidney stones. We found no free pictures of them, so cells take their "
     "place: one kind of thing, in a small share of the pixels."
 )
-TEXTS: dict[str, Text] = {
-    "segment-cells": Text(
+TEXTS: dict[str, Explanation] = {
+    "segment-cells": Explanation(
         "This is the denoiser's network with another input and another target. For each pixel it "
         "says how likely it is background, the inside of a nucleus, or the border between two that "
         "touch. Pieces of inside are then counted and grown until they meet. The plain "
@@ -45,7 +33,7 @@ TEXTS: dict[str, Text] = {
         "three-dimensional stacks or photos of anything else: there it finds whatever looks like a "
         "nucleus.",
     ),
-    "segment-roads": Text(
+    "segment-roads": Explanation(
         "The same network again: for each pixel it says how likely it is road. Roads are thin and "
         "long. To tell a grey road from a grey roof, a network must see far; to draw its edge, it "
         "must see exactly. Skips are made for that, and yet the plain network is just as good "
@@ -64,7 +52,7 @@ TEXTS: dict[str, Text] = {
         "scales, dirt tracks, towns with narrow lanes and slanted views are new to it; railways "
         "and car parks are taken for roads. Lengths are in pixels along the middle.",
     ),
-    "segment-scenes": Text(
+    "segment-scenes": Explanation(
         "Now there are eleven possible answers for each pixel, and the likeliest is taken. The "
         "tutorial's network squeezes the whole street into a single pixel of numbers; what remains "
         "is roughly where things tend to be. Skips are what poles, signs and people far away need: "
@@ -85,7 +73,7 @@ TEXTS: dict[str, Text] = {
     ),
 }
 
-ENLARGE = Text(
+ENLARGE = Explanation(
     "The picture grows inside the network: all layers work on the small one, and the last gives "
     "each pixel a square of finer ones. It answers what is missing from repeated pixels, for "
     "brightness alone; colours, in which people see little detail, are enlarged smoothly. "
@@ -107,7 +95,7 @@ ENLARGE = Text(
 )
 TEXTS |= {f"upscale-photos-{scale}": ENLARGE for scale in (2, 3, 4)}
 TEXTS |= {
-    "colour-faces": Text(
+    "colour-faces": Explanation(
         "Lightness goes in, two numbers of colour come out: a from green to red, b from blue to "
         "yellow. Of faces a network can know where skin, lips, hair and background are. The colour "
         "of a jacket is nowhere in a grey picture: all one can do is guess an ordinary one, and "
@@ -124,7 +112,7 @@ TEXTS |= {
         "do not exist, and some looks are more frequent among them. The face should fill the "
         "picture as in a passport. Anything else is coloured like skin.",
     ),
-    "colour-photos": Text(
+    "colour-photos": Explanation(
         "As for faces, with a second input: hints, which say at a few places what colour is there. "
         "Choose a colour and click on the picture; how far it reaches is found out. "
         "In training the hints are the true colours at random places, often none at all. "
@@ -139,7 +127,7 @@ TEXTS |= {
         ),
         "The colours are yours where you put hints, and a guess elsewhere.",
     ),
-    "paint": Text(
+    "paint": Explanation(
         "There are no pairs: nobody has the photo that Monet painted from. So the loss looks at "
         "two things: whether the answers of random filters go together as in his paintings, which "
         "gives the strokes, and whether light and dark are where they were. The network squeezes "
@@ -158,7 +146,7 @@ TEXTS |= {
         "that papers use. It knows texture, not things: sky and skin get the same strokes, and "
         "flat areas a weave. Photos above 0.4 megapixels are painted at that size and enlarged.",
     ),
-    "denoise-speech": Text(
+    "denoise-speech": Explanation(
         "A second of sound is a picture: time from left to right, tones from low to high, bright "
         "where it is loud. The U-Net of the denoiser looks at it and says for each place how much "
         "of it is speech; the noisy sound is multiplied by that, and becomes sound again. The "
@@ -181,7 +169,7 @@ TEXTS |= {
 
 def show_text(task: Task) -> None:
     """Say what changed against the denoiser, and what to expect."""
-    text = TEXTS.get(task.name)
+    text = text_of(task)
     if text is None:
         return
     st.subheader("What changed against the denoiser", anchor=False)
@@ -191,8 +179,13 @@ def show_text(task: Task) -> None:
 
 def limits_of(task: Task) -> str:
     """Return what a visitor should not expect, a sentence or two; empty where none is written."""
-    text = TEXTS.get(task.name)
+    text = text_of(task)
     return text.limits if text else ""
+
+
+def text_of(task: Task) -> Explanation | None:
+    """Return what the page says about the job, None where nothing is written."""
+    return task.explanation or TEXTS.get(task.name)
 
 
 def score_text(metric: Metric, target: np.ndarray, answer: np.ndarray) -> str:

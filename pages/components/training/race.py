@@ -1,5 +1,6 @@
 """Races and comparisons: several runs in one chart, one table, one film."""
 
+import dataclasses
 from collections.abc import Collection
 
 import streamlit as st
@@ -13,13 +14,32 @@ from pages.components.training.progress import history_of, measure_of, show_prog
 from pages.components.training.setting_texts import as_text, title_of
 from pages.components.training.upload import uploaded_pictures
 from train import jobs, owners, run_status
-from train.config import TrainConfig, count_parameters, differences, on_equal_terms
+from train.config import (
+    ARCHITECTURE_SETTINGS,
+    TrainConfig,
+    count_parameters,
+    differences,
+    on_equal_terms,
+    with_defaults,
+)
 from train.run_folder import Run
 from train.visitor_limits import Refused
 
 
 def pick_race(request: TrainingRequest, token: str | None) -> None:
     """Ask for the networks of a race and start it."""
+    pair = with_and_without_skips(request)
+    if pair:
+        st.button(
+            "Race with and without skips",
+            icon=":material/flag:",
+            on_click=_start,
+            args=(pair, token),
+            disabled=token is None or bool(request.problem),
+            help="The U-Net against the plain encoder-decoder: the same batches, one after the "
+            "other.",
+            width="stretch",
+        )
     with st.expander("A fair race", icon=":material/flag:"):
         st.caption(
             "Two or three networks learn from the same batches, with the same noise and seed, one "
@@ -48,7 +68,7 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
             "Start the race",
             icon=":material/flag:",
             on_click=_start,
-            args=(token,),
+            args=(racers, token),
             disabled=token is None or len(racers) < min(jobs.RACERS),
             width="stretch",
         )
@@ -59,10 +79,21 @@ def _add(request: TrainingRequest) -> None:
     racers.append((_unlike(request.name, [name for name, _ in racers]), request.config))
 
 
-def _start(token: str) -> None:
+def with_and_without_skips(request: TrainingRequest) -> list[tuple[str, TrainConfig]]:
+    """Return a network with skip connections and the same without, by name; else nothing."""
+    config = request.config
+    if "skips" not in ARCHITECTURE_SETTINGS.get(config.architecture, {}):
+        return []
+    if not with_defaults(config.architecture, config.settings)["skips"]:
+        return []
+    plain = dataclasses.replace(config, settings=config.settings | {"skips": False})
+    return [(request.name, config), (f"No skips: {request.name}", plain)]
+
+
+def _start(racers: list[tuple[str, TrainConfig]], token: str) -> None:
     try:
         runs = jobs.start_race(
-            st.session_state.racers,
+            racers,
             token,
             drawing=st.session_state.get("draw_drawing"),
             pictures=uploaded_pictures(),
@@ -70,7 +101,7 @@ def _start(token: str) -> None:
     except (Refused, OSError) as problem:
         st.session_state.refused = run_list.reason(problem)
         return
-    st.session_state.racers = []
+    racers.clear()
     run_list.open_comparison(runs)
 
 

@@ -1,0 +1,152 @@
+"""What people bring to More jobs that is not what the job is for: the page has an answer."""
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from imaging.audio import wav
+from imaging.samples.photo_samples import PHOTO_SAMPLES
+from pages.components import cached
+
+PAGE = str(Path(__file__).parents[3] / "pages" / "tasks.py")
+PICTURE_JOBS = (
+    *("segment-cells", "segment-roads", "segment-scenes", "segment-digits"),
+    *("upscale-photos-4", "upscale-digits", "colour-faces", "colour-photos", "colour-digits"),
+    "paint",
+)
+GREY = np.full((60, 80, 3), 120, np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def own_shelf():
+    """No test sees what another one has made."""
+    cached.get_picture_cache.clear()
+    cached.get_picture_queue.clear()
+
+
+def brought(task: str, name: str, content: bytes, **link: str) -> AppTest:
+    """The page with this file, once there is an answer or a refusal."""
+    page = AppTest.from_file(PAGE, default_timeout=60)
+    page.query_params.update({"task": task} | link)
+    page.run()
+    (uploader,) = page.file_uploader
+    page = uploader.set_value((name, content, "application/octet-stream")).run()
+    end = time.monotonic() + 60
+    while not (page.table or page.error or page.exception) and time.monotonic() < end:
+        time.sleep(0.2)
+        page.run()
+    assert not page.exception, page.exception[0].value
+    return page
+
+
+def picture(pixels: np.ndarray, task: str) -> AppTest:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return brought(task, "mine.png", file.getvalue(), source="upload")
+
+
+def sound(samples: np.ndarray, rate: int = 16_000) -> AppTest:
+    return brought("denoise-speech", "mine.wav", wav(samples, rate), sound="file")
+
+
+def said(page: AppTest) -> str:
+    return " ".join(each.value for each in [*page.caption, *page.error, *page.info])
+
+
+def beeps(seconds: float, rate: int = 16_000) -> np.ndarray:
+    place = np.arange(round(seconds * rate)) / rate
+    return (0.4 * np.sin(2 * np.pi * 440 * place) * (place % 1 < 0.5)).astype(np.float32)
+
+
+@pytest.mark.parametrize("task", PICTURE_JOBS)
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 300, 3)])
+def test_a_pixel_and_a_sliver_get_an_answer_from_every_job(task, shape):
+    page = picture(np.full(shape, 90, np.uint8), task)
+    assert not page.error
+    assert len(page.table) == 1
+
+
+# To roads, a flat grey of asphalt is not nothing.
+@pytest.mark.parametrize("task", ["segment-cells", "segment-roads"])
+@pytest.mark.parametrize("grey", [0, 255])
+def test_where_there_is_nothing_none_found_is_said(task, grey):
+    page = picture(np.full((90, 120, 3), grey, np.uint8), task)
+    found = [metric.value for metric in page.metric]
+    assert len(found) >= 3
+    assert set(found) == {"none found"}
+
+
+def test_a_meadow_has_no_road(rng):
+    # Grass as aerial pictures show it: green, with a texture of some pixels.
+    texture = np.kron(rng.normal(0, 1, (64, 64, 1)), np.ones((4, 4, 1)))
+    meadow = np.clip([92, 102, 69] + 9 * texture, 0, 255).astype(np.uint8)
+    page = picture(meadow, "segment-roads")
+    networks = [
+        metric.value for metric in page.metric if "plain" in metric.label or "U-Net" in metric.label
+    ]
+    assert networks
+    assert set(networks) == {"none found"}
+
+
+def test_a_photo_in_place_of_cells_is_answered_beside_what_the_network_knows():
+    page = picture(PHOTO_SAMPLES["coffee"].load()[::4, ::4], "segment-cells")
+    assert not page.error
+    assert "It has never seen whole cells, bacteria, three-dimensional stacks or photos" in said(
+        page
+    )
+
+
+def test_a_picture_that_is_too_large_is_worked_on_smaller_and_that_is_said(monkeypatch):
+    monkeypatch.setattr("pages.components.tasks.sources.MOST_PIXELS", 2000)
+    page = picture(GREY, "segment-cells")
+    assert "It has 80 x 60 pixels and is worked on at 51 x 38." in said(page)
+
+
+@pytest.mark.parametrize("name", ["mine.png", "mine.jpg", "mine.tif"])
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_not_a_picture_is_refused_in_a_sentence(name, content):
+    page = brought("segment-cells", name, content, source="upload")
+    (error,) = page.error
+    assert error.value.endswith(".")
+    assert "Traceback" not in error.value
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"This is not a sound. " * 50, "is not a recording, or it is damaged"),
+        (b"", "This recording is empty."),
+        (wav(np.zeros(16_000, np.float32), 16_000), "This recording is silent."),
+    ],
+    ids=["text", "nothing", "silence"],
+)
+def test_what_is_not_a_sound_is_refused_in_a_sentence(content, sentence):
+    page = brought("denoise-speech", "mine.wav", content, sound="file")
+    assert sentence in page.error[0].value
+
+
+def test_clipping_is_said_and_answered():
+    page = sound(np.clip(6 * beeps(2), -1, 1))
+    assert "It is clipped" in said(page)
+
+
+def test_stereo_at_44_100_hertz_is_mixed_resampled_and_answered():
+    both = np.stack([beeps(2, 44_100), beeps(2, 44_100)], axis=1)
+    page = sound(both, 44_100)
+    assert "Its 2 channels were mixed to one." in said(page)
+    assert "It is resampled to 8,000 samples a second" in said(page)
+
+
+def test_of_ten_minutes_the_first_is_taken_which_is_said_before():
+    page = AppTest.from_file(PAGE, default_timeout=60)
+    page.query_params.update({"task": "denoise-speech", "sound": "file"})
+    page.run()
+    (uploader,) = page.file_uploader
+    assert "the first 60 seconds are taken" in uploader.label
+    page = sound(beeps(600, 8000), 8000)
+    assert "Only its first 60 seconds were opened." in said(page)
