@@ -6,6 +6,8 @@ to 100 (white), a from green to red, b from blue to yellow, both within about 11
 
 import numpy as np
 
+from imaging.pixels import strips
+
 # IEC 61966-2-1: what the three primaries add up to; the rows are X, Y, Z.
 _TO_XYZ = np.array(
     [
@@ -55,13 +57,17 @@ def in_grey(image: np.ndarray) -> np.ndarray:
 
 def with_colour(image: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """Return the lightness of ``image`` in the colours ``ab (H, W, 2)``."""
-    lightness = rgb_to_lab(image)[..., :1]
-    return lab_to_rgb(np.concatenate([lightness, ab], axis=-1))
+    joined = np.empty(image.shape, np.float32)
+    for rows in strips(*image.shape[:2]):
+        lab = rgb_to_lab(image[rows])
+        lab[..., 1:] = ab[rows]
+        joined[rows] = lab_to_rgb(lab)
+    return joined
 
 
 def with_colours_of(image: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the lightness of ``image`` in the colours of ``other``, of the same shape."""
-    return with_colour(image, rgb_to_lab(other)[..., 1:])
+    return with_colour(image, _lab_of(other)[..., 1:])
 
 
 def colourfulness(image: np.ndarray) -> float:
@@ -78,7 +84,7 @@ def colourfulness(image: np.ndarray) -> float:
 
 def statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of L, a and b."""
-    lab = rgb_to_lab(image).reshape(-1, 3)
+    lab = _lab_of(image).reshape(-1, 3)
     return lab.mean(axis=0), lab.std(axis=0)
 
 
@@ -90,7 +96,17 @@ def with_statistics(image: np.ndarray, mean: np.ndarray, deviation: np.ndarray) 
     Source:
         Reinhard et al., IEEE CG&A 2001, doi:10.1109/38.946629; they use another colour space.
     """
-    lab = rgb_to_lab(image)
+    lab = _lab_of(image)
     own_mean, own_deviation = (each(lab.reshape(-1, 3), axis=0) for each in (np.mean, np.std))
-    stretched = (lab - own_mean) * (deviation / np.maximum(own_deviation, LEAST_DEVIATION)) + mean
-    return lab_to_rgb(stretched)
+    factor = deviation / np.maximum(own_deviation, LEAST_DEVIATION)
+    for rows in strips(*lab.shape[:2]):
+        lab[rows] = lab_to_rgb((lab[rows] - own_mean) * factor + mean)
+    return lab
+
+
+def _lab_of(image: np.ndarray) -> np.ndarray:
+    """Lab of a large picture, a strip at a time: in between it takes several times as much."""
+    lab = np.empty(image.shape, np.float32)
+    for rows in strips(*image.shape[:2]):
+        lab[rows] = rgb_to_lab(image[rows])
+    return lab

@@ -20,7 +20,8 @@ def answer_file(
 ) -> tuple[bytes, tuple[str, ...]]:
     """Return the file that answers the file ``source``, and notes on what was changed to open it.
 
-    It is a PNG, or for sound a WAV.  ``mask`` asks for 0 and 255 where the answer would be numbers of things.
+    It is a PNG, or for sound a WAV.  ``mask`` asks for 0 and 255 where the answer would be numbers
+    of things.
 
     Raises:
         ValueError: if the file cannot be opened, or is too large; its text says what to do.

@@ -98,7 +98,7 @@ _UNET = {
     "schedule": "cosine",
     "batch": 16,
     "crop": SIDE,
-    "epoch_batches": 150,
+    "epoch_batches": 100,
     "epochs": 10,
 }
 RECIPES = by_name(

@@ -410,6 +410,23 @@ FACES = _task(
             )
         ]
     ),
+    explanation=contract.Explanation(
+        "Lightness goes in, two numbers of colour come out: a from green to red, b from blue to "
+        "yellow. Of faces a network can know where skin, lips, hair and background are. The colour "
+        "of a jacket is nowhere in a grey picture: all one can do is guess an ordinary one, and "
+        "the mean of all guesses is brown. So the loss also asks for as much spread of colour as "
+        "the original had. The plain network without skips paints over the edge of a face.",
+        (
+            "the lightness L of a portrait",
+            "its two colours, a and b",
+            "tanh, two numbers a pixel",
+            "absolute error, and how much the colours spread",
+            "PSNR, and colourfulness beside it",
+        ),
+        "The colours are a guess. It was trained on 800 faces, drawn by a network, of people who "
+        "do not exist, and some looks are more frequent among them. The face should fill the "
+        "picture as in a passport. Anything else is coloured like skin.",
+    ),
 )
 PHOTOS = _task(
     hints=True,
@@ -454,6 +471,21 @@ PHOTOS = _task(
     samples=sample_photos(
         [PHOTO_SAMPLES[name] for name in ("astronaut", "coffee", "cat")],
         lambda photo: (in_grey(photo), photo),
+    ),
+    explanation=contract.Explanation(
+        "As for faces, with a second input: hints, which say at a few places what colour is there. "
+        "Choose a colour and click on the picture; how far it reaches is found out. "
+        "In training the hints are the true colours at random places, often none at all. "
+        "Before networks, colours were spread to what is near and about as light: where two things "
+        "are equally light, a colour runs over the edge, and small things need their own hint.",
+        (
+            "the lightness, and hints of colour",
+            "the two colours, a and b",
+            "tanh, two numbers a pixel",
+            "absolute error, and how much the colours spread",
+            "PSNR, and colourfulness beside it",
+        ),
+        "The colours are yours where you put hints, and a guess elsewhere.",
     ),
 )
 TASKS = (FACES, PHOTOS)

@@ -259,4 +259,23 @@ TASK = contract.Task(
     soft=soft,
     decide=decide,
     picture=lambda tensor: contract.as_it_is(tensor[..., :3]),
+    explanation=contract.Explanation(
+        "There are no pairs: nobody has the photo that Monet painted from. So the loss looks at "
+        "two things: whether the answers of random filters go together as in his paintings, which "
+        "gives the strokes, and whether light and dark are where they were. The network squeezes "
+        "the picture to a quarter, repaints it there, and grows it again. Its own colours ran into "
+        "rainbows. So what you see are its strokes in the mean colours of Monet, which are those "
+        "of the statistical method of 2001 as well. If you keep your own colours, only the strokes "
+        "remain.",
+        (
+            "a photo",
+            "nothing: a painting to be like, and the photo's light and dark",
+            "sigmoid",
+            "Gram matrices of random filters, plus lightness",
+            "structure kept (SSIM of lightness), palette missed",
+        ),
+        "This is an experiment: trained for a few minutes, without the features of a large network "
+        "that papers use. It knows texture, not things: sky and skin get the same strokes, and "
+        "flat areas a weave. Photos above 0.4 megapixels are painted at that size and enlarged.",
+    ),
 )

@@ -187,7 +187,7 @@ _UNET = segmentation.unet(
     loss="pixel_classes",
     crop=SIDE,
     epochs=10,
-) | {"batch": 16, "epoch_batches": 150, "average": 0.0}
+) | {"batch": 16, "epoch_batches": 100, "average": 0.0}
 RECIPES = by_name(
     [
         contract.Recipe(

@@ -90,13 +90,19 @@ def _sample() -> tuple[np.ndarray, np.ndarray]:
 _UNET = {
     "data": "small-digits",
     "architecture": "unet",
-    "settings": {"channels": 1, "size": None, "filters": [16, 32, 64], "dropout": 0.0},
+    "settings": {
+        "channels": 1,
+        "size": None,
+        "filters": [24, 48],
+        "dropout": 0.0,
+        "half": True,
+    },
     "loss": "mse",
     "learning_rate": 0.003,
     "schedule": "cosine",
     "batch": 32,
     "crop": SIDE,
-    "epoch_batches": 150,
+    "epoch_batches": 100,
     "epochs": 10,
 }
 RECIPES = by_name(

@@ -65,11 +65,13 @@ def test_a_text_file_called_wav_is_refused_in_words(visit, tmp_path: Path):
 
 def test_a_microphone_that_is_refused_is_said_where_one_would_record(visit):
     page = visit("task=denoise-speech")
-    browser = page.context.new_cdp_session(page)
+    target = page.context.new_cdp_session(page).send("Target.getTargetInfo")["targetInfo"]
+    browser = page.context.browser.new_browser_cdp_session()
 
     def set_microphone(setting: str) -> None:
-        permission = {"permission": {"name": "microphone"}, "setting": setting}
-        browser.send("Browser.setPermission", permission)
+        about = {"permission": {"name": "microphone"}, "setting": setting}
+        where = {"browserContextId": target["browserContextId"]}
+        browser.send("Browser.setPermission", about | where)
 
     set_microphone("denied")
     page.get_by_role("radio", name="Record").click()

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from imaging.digit_fit import fit_drawing
 from imaging.samples.strokes import render
 from tests.chromium import wait_until_idle
+from train.recipes import LIVE_JOBS
 
 PATIENCE = 90_000  # ms: TensorFlow takes its time to start on a busy machine
 
@@ -162,21 +163,35 @@ def test_the_lesson_on_training_ends_with_a_network_on_draw_and_its_measurements
 
 
 @pytest.mark.slow
-def test_a_small_network_of_another_job_is_trained_and_counts_cells(url, open_page):
-    page = open_page(f"{url}/train?recipe=cells-small")
+@pytest.mark.parametrize(
+    ("recipe", "rows", "metric", "link"),
+    [
+        (
+            "cells-small",
+            "Truth, Picture and Found",
+            "Mean IoU",
+            "segment-cells-sample=drawn-cells",
+        ),
+        ("upscale-digits-small", "Original, Small and Enlarged", "PSNR", "task=upscale-digits"),
+    ],
+)
+def test_a_small_network_of_another_job_is_trained_and_used(
+    url, open_page, recipe, rows, metric, link
+):
+    page = open_page(f"{url}/train?recipe={recipe}")
     page.get_by_role("slider", name="Epochs").press("Home")
     press(page, "Train")
     expect(page.get_by_text("Finished").first).to_be_visible(timeout=3 * PATIENCE)
-    expect(page.get_by_role("img", name="Truth, Picture and Found, after")).to_be_visible()
-    expect(page.get_by_text("Validation Mean IoU")).to_be_visible()
+    expect(page.get_by_role("img", name=f"{rows}, after")).to_be_visible()
+    expect(page.get_by_text(f"Validation {metric}")).to_be_visible()
     button = page.get_by_role("button", name="Use on More jobs")
     expect(button).to_be_visible(timeout=PATIENCE)
     wait_until_idle(page)
     button.click()
     expect(page.get_by_role("heading", name="More jobs")).to_be_visible(timeout=PATIENCE)
-    yours = "Yours: Count drawn cells"
+    yours = f"Yours: {LIVE_JOBS[recipe].title}"
     expect(page.locator(f'canvas[data-title="{yours}"]')).to_be_visible(timeout=PATIENCE)
-    assert "segment-cells-sample=drawn-cells" in page.url
+    assert link in page.url
 
 
 def test_a_race_is_started_and_its_curves_share_a_chart(url, open_page):

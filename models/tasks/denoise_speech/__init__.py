@@ -331,5 +331,23 @@ TASK = contract.Task(
         description="A little sounds more natural, and keeps what was mistaken for noise.",
     ),
     picture=picture,
+    explanation=contract.Explanation(
+        "A second of sound is a picture: time from left to right, tones from low to high, bright "
+        "where it is loud. The U-Net of the denoiser looks at it and says for each place how much "
+        "of it is speech; the noisy sound is multiplied by that, and becomes sound again. The "
+        "phase of the noise stays in, so even a perfect answer is not silent behind the voice. The "
+        "filters measure the noise where nobody speaks: they know hiss, but not the clicks of a "
+        "clock. The network has heard voices, and keeps what looks like one.",
+        (
+            "the spectrogram of noisy speech, in decibels",
+            "how much of each place is speech",
+            "sigmoid, one share a place",
+            "decibels of error, and loudness as the ear hears it",
+            "SI-SDR, in decibels",
+        ),
+        "Trained on digits that three men spoke, at the rate of a telephone (8 kHz). Women's and "
+        "children's voices, music and other languages are new to it. With much noise, quiet "
+        "consonants are lost: leave a little noise in.",
+    ),
     reader="digit-listener",
 )

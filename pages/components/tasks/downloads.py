@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from imaging.audio import wav
-from imaging.pixels import png, to_pixels
+from imaging.pixels import png
 from imaging.segmentation import regions
 from models.answers import classes_png, numbers_png
 from pages.components.tasks.given import Given
@@ -64,8 +64,8 @@ def download_classes(given: Given, classes: np.ndarray, colours: Sequence[str]) 
 
 
 def download_picture(given: Given, picture: np.ndarray) -> None:
-    """Offer a picture as PNG."""
-    _button("Picture, PNG", lambda: png(to_pixels(picture)), given, "found.png")
+    """Offer a picture of 8 bits as PNG."""
+    _button("Picture, PNG", lambda: png(picture), given, "found.png")
 
 
 def download_sound(given: Given, samples: np.ndarray, rate: int) -> None:

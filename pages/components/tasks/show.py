@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from imaging.pixels import to_8_bits
+from imaging.pixels import as_image, to_8_bits, to_pixels
 from imaging.segmentation import centre_line_length
 from models.tasks.contract import Task
 from pages.components import widgets
@@ -117,16 +117,17 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
         if widgets.toggle(
             touch.title, key=f"tasks_touch_{task.name}_{touch.name}", help=touch.description
         ):
-            answers = {title: touch.apply(given.input, each) for title, each in answers.items()}
+            answers = {
+                title: to_pixels(touch.apply(given.input, as_image(each)))
+                for title, each in answers.items()
+            }
     height, width = (side * task.scale for side in given.input.shape[:2])
     at_100_percent = task.scale > 1 and max(height, width) > SMALL
     if task.scale > 1:
         before = f"{width // task.scale} x {height // task.scale}"
         part = " Below is a part of them at 100 %: drag it to see another."
         st.caption(f"{before} pixels become {width} x {height}.{part if at_100_percent else ''}")
-    images = {task.words[1]: given.input} | {
-        title: np.clip(answer, 0, 1).astype(np.float32) for title, answer in answers.items()
-    }
+    images = {task.words[1]: given.input} | dict(answers)
     if given.target is not None:
         images[task.words[0]] = given.target
     size = max(image.shape[:2] for image in images.values())
@@ -135,7 +136,7 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
         key="tasks_viewer",
         zoom=1 if at_100_percent else None,
     )
-    _show_scores(task, given, answers)
+    _show_scores(task, given, {title: as_image(answer) for title, answer in answers.items()})
     title = pick_answer(answers)
     download_picture(given, answers[title])
 

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from imaging.pixels import to_pixels
 from models.methods import Method
 from models.picture_queue import Watch
 from models.tasks.contract import Task
 from pages.components.long_work import result_of
 from pages.components.picture_cache import Owner
 
+MOST_SHOWN = 5_000_000  # pixels: the answers of nine methods fit into the picture cache
 FAILED = "This could not be worked on. Try something else, or something smaller."
 
 
@@ -25,8 +27,12 @@ def answers(
 ) -> dict[str, np.ndarray] | None:
     """Return each method's answer by its title; None while they are worked on.
 
-    Where a task can decide again from what a network answered, another ``hint`` costs no more work.
+    Pictures have 8 bits, as a screen shows them: those of all methods are kept at once.  Where a
+    task can decide again from what a network answered, another ``hint`` costs no more work.
     """
+    if task.target.kind == "image" and (refused := too_large(task, *input.shape[:2])):
+        st.error(refused, icon=":material/open_in_full:")
+        return None
     results: dict[str, np.ndarray] = {}
     for number, method in enumerate(methods, start=1):
         soft = task.soft if method.card is not None else None
@@ -43,13 +49,31 @@ def answers(
         )
         if made is None:
             return None
-        results[method.title] = task.decide(_from_bytes(made), hint) if soft else made
+        answer = task.decide(_from_bytes(made), hint) if soft else made
+        results[method.title] = _as_shown(task, answer)
     return results
+
+
+def too_large(task: Task, height: int, width: int) -> str:
+    """Return why the answers to a picture of this size cannot be shown, empty where they can."""
+    height, width = task.scale * height, task.scale * width
+    if height * width <= MOST_SHOWN:
+        return ""
+    return (
+        f"Enlarged by {task.scale} this picture would have {width} x {height} pixels; "
+        f"{MOST_SHOWN // 1_000_000} million are the most here, where several methods are compared. "
+        "Choose a smaller factor, or cut a part out. `python -m models run` enlarges more."
+    )
+
+
+def _as_shown(task: Task, answer: np.ndarray) -> np.ndarray:
+    shown_as_it_is = task.target.kind != "image" or answer.dtype == np.uint8
+    return answer if shown_as_it_is else to_pixels(answer)
 
 
 def _work(task: Task, method: Method, input: np.ndarray, hint: Any) -> Callable[[Watch], Any]:
     if task.soft is None or method.network is None:
-        return lambda watch: method.run(input, hint, watch)
+        return lambda watch: _as_shown(task, method.run(input, hint, watch))
     return lambda watch: _to_bytes(task.soft(method.network, input, watch))
 
 

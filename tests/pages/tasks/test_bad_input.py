@@ -11,7 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from imaging.audio import wav
 from imaging.samples.photo_samples import PHOTO_SAMPLES
+from models.catalogue import load_catalogue
+from models.methods import method_names
 from pages.components import cached
+from pages.components.picture_cache import LIMIT
+from pages.components.tasks import sources, work
+from pages.components.tasks.job import shown_tasks
 
 PAGE = str(Path(__file__).parents[3] / "pages" / "tasks.py")
 PICTURE_JOBS = (
@@ -150,3 +155,24 @@ def test_of_ten_minutes_the_first_is_taken_which_is_said_before():
     assert "the first 60 seconds are taken" in uploader.label
     page = sound(beeps(600, 8000), 8000)
     assert "Only its first 60 seconds were opened." in said(page)
+
+
+def test_what_would_be_too_large_enlarged_is_refused_before_it_is_worked_on(monkeypatch):
+    monkeypatch.setattr("pages.components.tasks.work.MOST_SHOWN", 4 * 60 * 80 - 1)
+    page = picture(GREY, "upscale-photos-2")
+    assert "would have 160 x 120 pixels" in page.error[0].value
+    assert "Choose a smaller factor, or cut a part out." in page.error[0].value
+
+
+@pytest.mark.parametrize("task", shown_tasks().values(), ids=list(shown_tasks()))
+def test_all_answers_to_the_largest_picture_fit_into_the_cache_at_once(task):
+    """Else the first would be put away for the last, and asked for again, without an end."""
+    if task.target.kind != "image":
+        return
+    cards = load_catalogue()
+    pixels = min(sources.MOST_PIXELS * task.scale**2, work.MOST_SHOWN)
+    # Two more than ship: a network with a skip connection cut, and one of the visitor's own.
+    answers = 2 + len(method_names(task, cards))
+    given = pixels // task.scale**2
+    soft = 2 if task.soft else 1  # Photo and painting are kept side by side.
+    assert 3 * (soft * answers * pixels + given) < LIMIT
