@@ -109,7 +109,7 @@ RECIPES = by_name(
             "Two minutes: each digit has its colour, so it must be read first.",
             segmentation.OURS,
             _UNET,
-            "",
+            "All becomes grey first, then hues appear, and last the digits that look alike part.",
         ),
         contract.Recipe(
             "colour-digits-small-plain",
@@ -117,7 +117,7 @@ RECIPES = by_name(
             "The same without skip connections: all detail passes the narrow middle.",
             segmentation.OURS,
             contract.with_settings(_UNET, skips=False),
-            "",
+            "The right hues on blurred digits: fewer dB.",
         ),
     ]
 )
