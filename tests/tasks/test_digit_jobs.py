@@ -119,7 +119,7 @@ def test_nothing_counts_less_than_a_digit_and_has_no_colour_of_one():
     classes = np.array([[3, NOTHING]])
     assert segment_digits.classes_and_weights(classes)[0].tolist() == [
         [3, 1],
-        [10, pytest.approx(0.3)],
+        [10, pytest.approx(0.05)],
     ]
     assert segment_digits.LABELS[NOTHING] == "nothing"
     assert len(set(segment_digits.COLOURS)) == len(segment_digits.LABELS) == 11

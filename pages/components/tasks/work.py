@@ -10,10 +10,12 @@ from imaging.pixels import to_pixels
 from models.methods import Method
 from models.picture_queue import Watch
 from models.tasks.contract import Task
+from pages.components.cached import get_picture_cache
 from pages.components.long_work import result_of
 from pages.components.picture_cache import Owner
 
 MOST_SHOWN = 5_000_000  # pixels: the answers of nine methods fit into the picture cache
+ONE = "tasks-one"  # begins the name of an answer until it is kept with the others
 FAILED = "This could not be worked on. Try something else, or something smaller."
 
 
@@ -33,24 +35,35 @@ def answers(
     if task.target.kind == "image" and (refused := too_large(task, *input.shape[:2])):
         st.error(refused, icon=":material/open_in_full:")
         return None
+    cache, group = get_picture_cache(), ("tasks", task.name, given)
+    # One value of the cache: where others need room, the first answer is not put away for the last.
+    kept: dict[Hashable, np.ndarray] = cache.get(owner(), group) or {}
     results: dict[str, np.ndarray] = {}
+    used: dict[Hashable, np.ndarray] = {}
     for number, method in enumerate(methods, start=1):
         soft = task.soft if method.card is not None else None
-        asked = () if soft else (repr(hint),)
         version = method.card.sha256 if method.card else ""
-        name = ("tasks", task.name, method.name, version, given, *asked)
-        made = result_of(
-            "tasks_job",
-            owner(),
-            name,
-            _work(task, method, input, hint),
-            doing=f"Working, method {number} of {len(methods)}",
-            failed=FAILED,
-        )
+        name = (method.name, version, *(() if soft else (repr(hint),)))
+        made = kept.get(name)
         if made is None:
-            return None
+            made = result_of(
+                "tasks_job",
+                owner(),
+                (ONE, task.name, given, *name),
+                _work(task, method, input, hint),
+                doing=f"Working, method {number} of {len(methods)}",
+                failed=FAILED,
+            )
+            if made is None:
+                return None
+            kept = kept | {name: made}
+            cache.forget(owner(), ONE)
+            cache.put(owner(), group, kept, sum(each.nbytes for each in kept.values()))
+        used[name] = made
         answer = task.decide(_from_bytes(made), hint) if soft else made
         results[method.title] = _as_shown(task, answer)
+    if used.keys() != kept.keys():  # Answers to another hint.
+        cache.put(owner(), group, used, sum(each.nbytes for each in used.values()))
     return results
 
 

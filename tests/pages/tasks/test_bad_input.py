@@ -13,8 +13,9 @@ from imaging.audio import wav
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import load_catalogue
 from models.methods import method_names
+from models.picture_queue import PictureQueue
 from pages.components import cached
-from pages.components.picture_cache import LIMIT
+from pages.components.picture_cache import LIMIT, PictureCache
 from pages.components.tasks import sources, work
 from pages.components.tasks.job import shown_tasks
 
@@ -28,10 +29,10 @@ GREY = np.full((60, 80, 3), 120, np.uint8)
 
 
 @pytest.fixture(autouse=True)
-def own_shelf():
+def own_shelf(monkeypatch):
     """No test sees what another one has made."""
-    cached.get_picture_cache.clear()
-    cached.get_picture_queue.clear()
+    monkeypatch.setattr(cached, "_pictures", PictureCache())
+    monkeypatch.setattr(cached, "_queue", PictureQueue())
 
 
 def brought(task: str, name: str, content: bytes, **link: str) -> AppTest:
@@ -176,3 +177,10 @@ def test_all_answers_to_the_largest_picture_fit_into_the_cache_at_once(task):
     given = pixels // task.scale**2
     soft = 2 if task.soft else 1  # Photo and painting are kept side by side.
     assert 3 * (soft * answers * pixels + given) < LIMIT
+
+
+def test_answers_are_all_there_at_last_where_the_cache_keeps_few_values(monkeypatch):
+    # Beyond its comfort it keeps six for a visitor; enlarging has seven answers and the picture.
+    monkeypatch.setattr(cached, "_pictures", PictureCache(comfort=0))
+    page = picture(GREY, "upscale-photos-2")
+    assert len(page.table) == 1
