@@ -22,10 +22,11 @@ from imaging.samples.drawn_scenes import draw_aerial
 from imaging.segmentation import f1, jaccard, overlap, patch_overlap
 from models.tasks import contract, segmentation
 from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.turned import Turned
 
 Count = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-MOVES = Moves(0.9, 1.12)
+MOVES = Moves(0.8, 1.3, turn=180, stretch=1.15)
 DRAWN = (200, 40, 40)  # pictures of each split
 
 # Weights of the filters, then of their squares, and the offset.
@@ -52,7 +53,7 @@ def batch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return crops ``float32 (N, S, S, 3)`` and masks ``(N, S, S, 1)``."""
     crops = [_crop(examples, index, settings, MOVES, rng) for index in chosen]
-    return segmentation.stacked(crops, lambda crop: jitter(crop, 0.15, rng), _as_mask)
+    return segmentation.stacked(crops, lambda crop: jitter(crop, 0.25, rng), _as_mask)
 
 
 def validation(
@@ -66,8 +67,11 @@ def validation(
 
 
 def soft(network: Network, picture: np.ndarray, watch: Watch | None = None) -> np.ndarray:
-    """Return the share of road ``float32 (H, W, 1)`` at each pixel of a picture of any size."""
-    return segmentation.shares(network, segmentation.as_pixels(picture), watch)
+    """Return the share of road ``float32 (H, W, 1)`` at each pixel of a picture of any size.
+
+    It is the mean of four answers: seen from above, a street may run anywhere.
+    """
+    return segmentation.shares(Turned(network), segmentation.as_pixels(picture), watch)
 
 
 def decide(shares: np.ndarray, threshold: float | None = None) -> np.ndarray:
@@ -146,8 +150,8 @@ _UNET = segmentation.unet(
     data="roads",
     loss="mask",
     batch=8,
-    crop=192,
-    epochs=20,
+    crop=256,
+    epochs=40,
 )
 RECIPES = by_name(
     [

@@ -194,6 +194,31 @@ def test_colour_and_texture_find_roads_on_the_towns_of_the_course(data_dir):
     assert 0.45 < metric.total(counts) < 0.612
 
 
+# Cells
+
+
+def test_a_small_picture_of_cells_is_looked_at_enlarged_too_and_a_large_one_is_not():
+    seen = []
+
+    def look(image):
+        seen.append(image.shape[1:3])
+        # Background on the left of the picture, inside on its right, however it was turned.
+        return np.where(image > 0.5, (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)).astype(np.float32)
+
+    picture = np.full((160, 240, 1), 10, np.uint8)
+    picture[:, 120:] = 200
+    shares = segment_cells.soft(Knowing(look, channels=1), picture)
+    # 160 x 240, half as large again, and twice as large on its side.
+    assert seen == [(160, 256), (256, 384), (480, 320)]  # up to the next multiples of 32
+    np.testing.assert_allclose(shares.sum(axis=-1), 1, atol=1e-6)
+    assert (shares[:, :116, segment_cells.BACKGROUND] == 1).all()
+    assert (shares[:, 124:, segment_cells.INSIDE] == 1).all()
+
+    seen.clear()
+    segment_cells.soft(Knowing(look, channels=1), np.zeros((400, 500, 1), np.uint8))
+    assert seen == [(416, 512)]
+
+
 # Streets
 
 
@@ -213,10 +238,42 @@ def test_a_street_of_any_size_reaches_the_network_at_the_size_it_knows():
 
     picture = np.zeros((1200, 1600, 3), np.uint8)
     assert segment_scenes.solve(Knowing(look), picture).shape == (1200, 1600)
-    assert seen == [(256, 320)]  # 240 x 320, up to the next multiple
+    assert seen == [(256, 320)] * 2  # 240 x 320, up to the next multiple; and its mirror image
     seen.clear()
     segment_scenes.solve(Knowing(look, multiple=256), picture)
-    assert seen == [(256, 256)]
+    assert seen == [(256, 256)] * 2
+
+
+def test_a_street_and_its_mirror_image_have_the_same_classes_mirrored(rng):
+    picture = rng.integers(0, 256, (240, 320, 3)).astype(np.uint8)
+
+    def look(image):
+        shares = np.full((*image.shape[:3], 11), 0.05, np.float32)
+        shares[..., :3] += image / 255 * np.linspace(1, 3, image.shape[2])[:, np.newaxis]
+        return shares / shares.sum(axis=-1, keepdims=True)
+
+    network = Knowing(look)
+    classes = segment_scenes.solve(network, picture)
+    assert len(np.unique(classes)) > 1
+    mirrored = segment_scenes.solve(network, np.ascontiguousarray(picture[:, ::-1]))
+    assert (
+        np.mean(classes == mirrored[:, ::-1]) > 0.999
+    )  # Equal shares, rounded, may change places.
+
+
+def test_what_rare_classes_were_weighted_up_is_half_taken_back():
+    def unsure(image):
+        shares = np.full((*image.shape[:3], 11), 0.01, np.float32)
+        shares[..., 3], shares[..., 10] = 0.44, 0.47  # road or bicyclist
+        return shares
+
+    shares = segment_scenes.soft(Knowing(unsure), np.zeros((240, 320, 3), np.uint8))
+    np.testing.assert_allclose(shares.sum(axis=-1), 1, atol=1e-5)
+    weights = segment_scenes.WEIGHTS
+    np.testing.assert_allclose(
+        shares[..., 3] / shares[..., 10], 0.44 / 0.47 * np.sqrt(weights[10] / weights[3]), rtol=1e-4
+    )
+    assert (segment_scenes.decide(shares, (240, 320)) == 3).all()
 
 
 def test_the_answer_is_enlarged_by_shares_not_by_classes():
