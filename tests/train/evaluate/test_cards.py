@@ -96,7 +96,7 @@ def test_a_reader_says_what_it_reads_and_an_unmeasured_model_that_it_is_not_meas
 
 
 def test_crops_are_of_networks_for_any_size():
-    assert "batches of 8 crops of 160 x 160 pixels" in card_for_people(find_card("streets"))
+    assert "batches of 4 crops of 320 x 320 pixels" in card_for_people(find_card("streets"))
     assert "batches of 8, seed 0" in card_for_people(find_card("streets-plain"))
 
 
