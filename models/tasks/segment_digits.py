@@ -196,7 +196,7 @@ RECIPES = by_name(
             "Two minutes: which pixels are a digit, and which digit?",
             segmentation.OURS,
             _UNET,
-            "The digits appear as smudges first, then in the right colour, then with edges.",
+            "A mean IoU of about 0.27, still rising: twenty epochs bring more.",
         ),
         contract.Recipe(
             "segment-digits-small-plain",
