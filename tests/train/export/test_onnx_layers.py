@@ -3,13 +3,14 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 
 from models.inspection.arithmetic import convolve, pool
 from models.inspection.layer import TABLE
 from models.inspection.network import OpenedNetwork
 from models.live import pack
-from tests.train.foreign_networks import NETWORKS
+from tests.train.foreign_networks import NETWORKS, network, node, random
 from train.export import brought
 from train.export.onnx_constants import open_bytes
 
@@ -183,6 +184,31 @@ def test_a_norm_behind_an_activation_is_not_folded_into_the_convolution():
     assert network.layers["add_1"].inputs == ("batchnorm_1", "relu_1")
 
 
+def test_an_activation_of_what_is_used_elsewhere_too_is_a_layer_of_its_own():
+    nodes = [
+        node("Conv", "x w b", "c", pads=[1] * 4),
+        node("Relu", "c", "r"),
+        node("Add", "r c", "y"),
+    ]
+    weights = {"w": random(1, 1, 3, 3), "b": random(1)}
+    _, content = brought.open_brought(network(nodes, weights).SerializeToString())
+    opened = OpenedNetwork(open_bytes(content))
+    assert kinds(opened)[1:4] == ["Conv2D", "ReLU", "Add"]
+    maps = opened.feature_maps(pictures(), ["conv_1", "relu_1", "add_1"])
+    assert maps["conv_1"].min() < 0
+    np.testing.assert_array_equal(maps["relu_1"], np.maximum(maps["conv_1"], 0))
+    np.testing.assert_allclose(maps["add_1"], maps["relu_1"] + maps["conv_1"], atol=1e-6)
+
+
+def test_every_weight_is_in_the_new_file_once():
+    nodes = [node("Conv", "x w b", "c", pads=[1] * 4), node("Sigmoid", "c", "y")]
+    weights = {"w": random(1, 1, 3, 3), "b": random(1)}
+    _, content = brought.open_brought(network(nodes, weights).SerializeToString())
+    stored = onnx.load_from_string(content).graph.initializer
+    floats = {each.name for each in stored if each.data_type == onnx.TensorProto.FLOAT}
+    assert floats == {"black", "white", "conv_1/kernel", "conv_1/bias"}
+
+
 def test_parameters_work_and_fields_are_counted():
     network, about = rebuilt("pytorch_autoencoder")
     # 4 filters of 9 and a bias; 6 of 4 * 9; 2 x 2 windows from 6 maps to 4; 3 x 3 from 4 to 1.
@@ -197,8 +223,6 @@ def test_parameters_work_and_fields_are_counted():
 
 def test_values_at_the_edge_that_come_from_nowhere_depend_on_nothing():
     # A picture in a frame of zeros, whose edge a window of one pixel sees: the field stays 1.
-    from tests.train.foreign_networks import network, node, random
-
     nodes = [
         node("Pad", "x pads", "p"),
         node("Conv", "p w", "c"),
