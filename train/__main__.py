@@ -261,6 +261,7 @@ def _recipe_with_workers(options: argparse.Namespace, folder: Path, config: Trai
 
 
 def _run(options: argparse.Namespace) -> int:
+    from train.memory import load_less
     from train.turns import worker_at
     from train.visitor_limits import Refused
 
@@ -268,6 +269,7 @@ def _run(options: argparse.Namespace) -> int:
     if not options.queue:
         run.stop.unlink(missing_ok=True)
         return _train(run, options.minutes)
+    load_less()
     try:
         with worker_at(run):
             outcome = _train(run, options.minutes)
@@ -279,7 +281,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _wait(options: argparse.Namespace) -> int:
+    from train.memory import load_less
     from train.ready_worker import wait_for_command
+
+    load_less()
 
     def load() -> None:
         from train.fit.rehearsal import rehearse

@@ -6,6 +6,8 @@ answers is kept until its gradient is known, so memory grows with the batch.  Th
 layers answer for one picture are counted here; the factors were measured.
 """
 
+import os
+import sys
 from itertools import accumulate, repeat
 from pathlib import Path
 
@@ -20,6 +22,7 @@ VALIDATION_CROPS = 64  # as the tasks have it that learn from crops
 # it validates, only few maps are there at a time.
 KEPT = {"dense": 2.0, "convolutional": 2.0, "resize-convolution": 2.0, "unet": 1.4}
 PASSING = 0.5
+NOT_NEEDED = ("jax", "sklearn", "pandas")
 CONVOLUTIONS = 80e6  # bytes: what the library for them keeps beside the maps
 # The files of a control group, of version 2 and of version 1: the limit, what is used, and what
 # this is made of, with the names of those parts that the system takes back when it needs them.
@@ -44,6 +47,16 @@ def needed_megabytes(config: TrainConfig, to_start: float) -> float:
     noisy = 2 * SIDE**2 * PICTURES if config.noise and not config.fresh_noise else 0
     library = 0 if config.architecture == "dense" else CONVOLUTIONS
     return to_start + (4 * values * pictures + noisy + library) / 1e6
+
+
+def load_less() -> None:
+    """Have TensorFlow and Keras not load what they would load wherever it is installed.
+
+    For a process that trains and does nothing else: no training needs these, and they take 105 MB.
+    """
+    for name in NOT_NEEDED:
+        if name != os.environ.get("KERAS_BACKEND"):
+            sys.modules.setdefault(name, None)  # Whoever imports it finds that it is not there.
 
 
 def free_megabytes(root: Path = Path("/")) -> float:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import keras
 import pytest
 
 from models.architectures import build
+from train import memory
 from train.config import TrainConfig, gaussian_only
 from train.memory import CONVOLUTIONS, KEPT, free_megabytes, needed_megabytes, sides
 from train.recipes import LIVE_JOBS, RECIPES, TRAPS
@@ -137,3 +139,16 @@ def test_a_group_without_a_limit_or_that_cannot_be_read_is_left_out(host, damage
 
 def test_where_nothing_is_known_nothing_is_refused(host):
     assert free_megabytes(host()) == math.inf
+
+
+@pytest.mark.parametrize(("backend", "left"), [("tensorflow", []), ("jax", ["jax"])])
+def test_a_worker_does_not_find_what_only_others_need(monkeypatch, backend, left):
+    modules = {"pandas": "there before"}
+    monkeypatch.setattr(memory, "sys", SimpleNamespace(modules=modules))
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    memory.load_less()
+    # Python raises an ImportError for a module that is None.
+    assert [name for name in memory.NOT_NEEDED if name not in modules] == left
+    assert modules == {"pandas": "there before"} | {
+        name: None for name in ("jax", "sklearn") if name not in left
+    }
