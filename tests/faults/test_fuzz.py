@@ -7,6 +7,6 @@ from tests.faults.fuzz import fuzz
 
 @pytest.mark.slow
 def test_nonsense_in_links_and_controls_breaks_no_page(tmp_path):
-    found = fuzz(tmp_path, 100, pages=("", "photo", "train", "inside"))
-    assert found.messages >= 100
+    found = fuzz(tmp_path, 150, pages=("", "photo", "train", "inside", "tasks", "learn"))
+    assert found.messages >= 150
     assert found.wrong == []
