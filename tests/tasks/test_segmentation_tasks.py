@@ -240,7 +240,7 @@ def test_a_street_of_any_size_reaches_the_network_at_the_size_it_knows():
     assert segment_scenes.solve(Knowing(look), picture).shape == (1200, 1600)
     assert seen == [(256, 320)] * 2  # 240 x 320, up to the next multiple; and its mirror image
     seen.clear()
-    segment_scenes.solve(Knowing(look, multiple=256), picture)
+    segment_scenes.solve(Knowing(look, multiple=1, size=256), picture)
     assert seen == [(256, 256)] * 2
 
 
