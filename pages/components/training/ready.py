@@ -15,4 +15,4 @@ def show_ready() -> None:
 
 def _show() -> None:
     if ready_worker.state() == ready_worker.READY:
-        st.caption(":material/bolt: Ready: training starts two seconds after you press Train.")
+        st.caption(":material/bolt: Ready: training starts within seconds after you press Train.")
