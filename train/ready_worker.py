@@ -113,7 +113,8 @@ def keep_ready(limits: Limits = DEFAULT_LIMITS, runs: Path = RUNS) -> None:
             _worker.end()
             _worker = None
         short = free_megabytes() < limits.megabytes + SPARE
-        if not WANTED or short or any(is_alive(run) for run in all_runs(runs)):
+        # The newest first: whoever trains is among them, and there may be thousands of others.
+        if not WANTED or short or any(is_alive(run) for run in reversed(all_runs(runs))):
             return
         with suppress(OSError):  # Then a training begins as it did without one.
             _worker = ReadyWorker()
