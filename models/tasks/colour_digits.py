@@ -117,7 +117,7 @@ RECIPES = by_name(
             "The same without skip connections: all detail passes the narrow middle.",
             segmentation.OURS,
             contract.with_settings(_UNET, skips=False),
-            "The right hues on blurred digits: fewer dB.",
+            "About 22 dB, less than grey has: blurred digits in pale hues.",
         ),
     ]
 )
@@ -148,7 +148,7 @@ TASK = contract.Task(
         "how light it is says nothing about it. So the network has to read every digit, and that "
         "takes a look at all of it; then it has to fill it up to the edge, and that takes each "
         "pixel. Where it is not sure which digit it sees, the mean of two hues comes out: grey. "
-        "The plain network without skips gets the hues right and blurs the digits. Without a "
+        "The plain network without skips has blurred digits in pale hues after as long. Without a "
         "network there is no way to know the rule, and grey is the best answer.",
         (
             "digits in grey",
