@@ -89,7 +89,8 @@ def load(folder: Path | None, split: str) -> Examples:
     if split != "train":
         return scenes
     drawn = segmentation.draw_pairs(draw_street, (DRAWN_BESIDE, 0, 0), split)
-    return Examples([*scenes.targets, *drawn.targets], [*scenes.inputs, *drawn.inputs])
+    pictures = [*(scenes.inputs or ()), *(drawn.inputs or ())]
+    return Examples([*scenes.targets, *drawn.targets], pictures)
 
 
 def load_drawn(folder: Path | None, split: str) -> Examples:
