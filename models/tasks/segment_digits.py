@@ -193,7 +193,7 @@ RECIPES = by_name(
         contract.Recipe(
             "segment-digits-small",
             "Digits on a photo",
-            "Two minutes: which pixels are a digit, and which digit?",
+            "Two minutes: says which pixels are a digit, and which digit.",
             segmentation.OURS,
             _UNET,
             "A mean IoU of about 0.27, still rising: twenty epochs bring more.",
