@@ -219,10 +219,15 @@ def outlines(regions: np.ndarray) -> np.ndarray:
     return (middle > 0) & np.logical_or.reduce([middle != side for side in sides])
 
 
-def renumbered(instances: np.ndarray, smallest: int = 1) -> np.ndarray:
-    """Number the instances of ``smallest`` pixels or more from 1 on, ``int32``; drop the others."""
+def renumbered(
+    instances: np.ndarray, smallest: int = 1, largest: float = float("inf")
+) -> np.ndarray:
+    """Number the instances of ``smallest`` to ``largest`` pixels from 1 on, ``int32``.
+
+    The others are dropped.
+    """
     sizes = np.bincount(instances.ravel())
-    keep = sizes >= smallest
+    keep = (sizes >= smallest) & (sizes <= largest)
     keep[0] = False
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)[instances]
 

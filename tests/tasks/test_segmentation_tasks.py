@@ -7,6 +7,8 @@ import pytest
 
 from imaging import segmentation
 from imaging.samples.drawn_scenes import draw_aerial, draw_cells, draw_street
+from models.catalogue import find_card
+from models.predictor import load_predictor
 from models.tasks import TASKS, segment_cells, segment_roads, segment_scenes
 from models.tasks import segmentation as shared
 from models.tasks.contract import SPLITS, Examples
@@ -215,8 +217,16 @@ def test_a_small_picture_of_cells_is_looked_at_enlarged_too_and_a_large_one_is_n
     assert (shares[:, 124:, segment_cells.INSIDE] == 1).all()
 
     seen.clear()
-    segment_cells.soft(Knowing(look, channels=1), np.zeros((400, 500, 1), np.uint8))
+    segment_cells.soft(Knowing(look, channels=1), np.tile(picture, (3, 3, 1))[:400, :500])
     assert seen == [(416, 512)]
+
+
+@pytest.mark.parametrize("colour", [(200, 180, 220), (60, 90, 50), (50, 80, 160), (20, 20, 20)])
+@pytest.mark.parametrize("grain", [0, 2])
+def test_a_bare_slide_has_no_cells(colour, grain, rng):
+    network = load_predictor(find_card("cells")).network
+    picture = np.rint(colour + grain * rng.standard_normal((200, 260, 3))).astype(np.uint8)
+    assert segment_cells.decide(segment_cells.soft(network, picture)).max() == 0
 
 
 # Streets
