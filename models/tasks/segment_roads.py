@@ -245,4 +245,22 @@ TASK = contract.Task(
     hint=segmentation.threshold(0.5, "more, and more wrongly"),
     recipes=RECIPES,
     picture=contract.as_it_is,
+    explanation=contract.Explanation(
+        "The same network again: for each pixel it says how likely it is road. Roads are thin and "
+        "long. To tell a grey road from a grey roof, a network must see far; to draw its edge, it "
+        "must see exactly. Skips are made for that, and yet the plain network is nearly as good "
+        "here: roads fifteen pixels wide pass through its middle well enough. The older method "
+        "looks at the colour and texture of each pixel, and car parks and flat roofs are grey too. "
+        "The loss counts pixels (cross-entropy) and the whole (Dice), since only a fifth is road.",
+        (
+            "an aerial picture",
+            "the mask of its roads",
+            "sigmoid, one share a pixel",
+            "cross-entropy plus Dice",
+            "F1 over patches of 16 x 16, as in the course",
+        ),
+        "Trained on 80 tiles of American suburbs at about a third of a metre a pixel. Other "
+        "scales, dirt tracks, towns with narrow lanes and slanted views are new to it; railways "
+        "and car parks are taken for roads. Lengths are in pixels along the middle.",
+    ),
 )

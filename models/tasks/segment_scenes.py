@@ -321,4 +321,23 @@ TASK = contract.Task(
     ),
     recipes=RECIPES,
     picture=partial(segmentation.class_picture, colours=COLOURS),
+    explanation=contract.Explanation(
+        "Now there are eleven possible answers for each pixel, and the likeliest is taken. The "
+        "tutorial's network squeezes the whole street into a single pixel of numbers; what remains "
+        "is roughly where things tend to be. Skips are what poles, signs and people far away need: "
+        "they are a few pixels wide. Rare things count more in the loss, or the network would "
+        "never answer “pole”. Answering with the most frequent class of each place, without a look "
+        "at the picture, still gets more than half of the pixels right. So accuracy is a poor "
+        "judge, and mean IoU is used.",
+        (
+            "a street seen from a car",
+            "one of eleven classes for each pixel",
+            "softmax over eleven classes",
+            "cross-entropy, rare classes weigh more, plus Dice",
+            "mean IoU over the classes",
+        ),
+        "Trained on 367 frames of one town, from one car, by day and at dusk (CamVid, "
+        "non-commercial use), and a few streets that the program drew. Other cameras, countries, "
+        "weather and views from a pavement confuse it. Never use it to drive anything.",
+    ),
 )

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from models.tasks import TASKS
 from pages.components.tasks.job import shown_tasks
-from pages.components.tasks.texts import ROWS, text_of
+from pages.components.tasks.texts import ROWS
 from tests.pages.visits import page_of
 
 REGIONS = ("segment-cells", "segment-roads", "segment-scenes")
@@ -88,7 +88,7 @@ def test_a_digit_is_enlarged_as_large_as_there_is_room():
 
 @pytest.mark.parametrize("task", shown_tasks().values(), ids=list(shown_tasks()))
 def test_every_job_says_what_changed_and_where_it_fails(task):
-    text = text_of(task)
+    text = task.explanation
     assert len(text.rows) == len(ROWS)
     assert text.description.endswith(".")
     assert text.limits.endswith(".")
