@@ -43,7 +43,7 @@ FLATTEST, FLATTEST_DEEP = 16 / 255, 1 / 255
 THRESHOLD, SEED = 0.8, 0.8
 SMALLEST_SEED = 8  # pixels
 LARGEST_SHARE = (
-    0.5  # Of the picture: a bare slide is no nucleus.  In training they have 0.08 at most.
+    0.5  # Of the picture: a bare slide is not a nucleus.  In training they have 0.08 at most.
 )
 # How a picture is looked at: the factor of its size, and how it is turned.  What would be larger
 # than this is left out: nuclei of large pictures are large enough, and it would take too long.
