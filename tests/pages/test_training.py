@@ -347,6 +347,20 @@ def test_a_run_of_another_job_shows_its_own_metric_and_leads_to_more_jobs(runs):
     assert "0.7124" in progress.to_csv(run)
 
 
+def test_nothing_is_taken_away_before_the_worker_has_written_it(runs, monkeypatch):
+    run = make(runs, "a", *TRAINED, FINISHED)
+    (run.folder / "card.json").touch()
+    monkeypatch.setattr(run_status, "is_alive", lambda run: True)
+    page = visit(run="a")
+    assert "Preparing the network" in said(page)
+    assert "Use on the Draw page" not in labels(page)
+    assert "Delete" in labels(page)
+    monkeypatch.setattr(run_status, "is_alive", lambda run: False)
+    page.run()
+    assert "Preparing the network" not in said(page)
+    assert "Use on the Draw page" in labels(page)
+
+
 def test_a_button_pressed_in_the_half_second_in_which_the_worker_ends_is_not_lost(
     runs, monkeypatch
 ):

@@ -48,7 +48,7 @@ def show_run(run: Run, mine: bool) -> None:
             "This is someone else's run. You can watch it, but only its owner can control it."
         )
     with st.container(horizontal=True):
-        show_buttons(run, config, mine, status, history)
+        show_buttons(run, config, mine, status, history, working=seen[0])
     progress.show_numbers(config, status, history)
     progress.show_curves(history, progress.measure_of(config))
     progress.show_probes(run, config, history)
@@ -59,12 +59,23 @@ def show_run(run: Run, mine: bool) -> None:
 
 
 def show_buttons(
-    run: Run, config: TrainConfig, mine: bool, status: run_status.Status, history: History
+    run: Run,
+    config: TrainConfig,
+    mine: bool,
+    status: run_status.Status,
+    history: History,
+    working: bool,
 ) -> None:
-    """Draw what can be done with a run: steer it, take it away, compare it, forget it."""
+    """Draw what can be done with a run: steer it, take it away, compare it, forget it.
+
+    While its worker is ``working`` after the training, it writes the files that can be taken away,
+    and the page is drawn so often that a download would be cut off.
+    """
     if mine:
         show_steering(run, status)
-    if mine and not status.active:
+    if mine and not status.active and working:
+        st.caption(":material/hourglass_top: Preparing the network …")
+    if mine and not status.active and not working:
         progress.show_downloads(run, config, history)
         usable = (run.folder / "card.json").exists()
         if usable and TASKS[config.task].visitors_train:
