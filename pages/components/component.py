@@ -47,8 +47,9 @@ def component(file: str, html: str = "<span hidden></span>") -> Callable:
 def loader(script: str) -> str:
     """Return the JavaScript of a component whose ``mount`` is in a file of ``static/``.
 
-    Where the file cannot be had, the component's trigger ``blocked`` fires.  The path begins at
-    Streamlit's own script: the address of the page may end with the name of a page, or a slash.
+    Where the file cannot be had, the component's trigger ``blocked`` fires; again while it is still
+    there, as Streamlit forgets a trigger whose run is broken off.  The path begins at Streamlit's
+    own script: the address of the page may end with the name of a page, or a slash.
     """
     return f"""
 const app = document.querySelector("script[src*='static/js/']")?.src ?? document.baseURI;
@@ -56,11 +57,15 @@ const base = app.replace(/static\\/js\\/[^/]*$/, "");
 const script = new URL("app/static/{script}?v={VERSION}", base).href;
 
 export default (component) => {{
-  const mounted = import(script).then(
-    ({{ mount }}) => mount(component),
-    () => component.setTriggerValue("blocked", true),
-  );
-  return () => mounted.then((leave) => leave?.());
+  let timers = [];
+  const tell = () => component.setTriggerValue("blocked", true);
+  const mounted = import(script).then(({{ mount }}) => mount(component), () => {{
+    timers = [0, 2000, 6000].map((after) => setTimeout(tell, after));
+  }});
+  return () => {{
+    timers.forEach(clearTimeout);
+    mounted.then((leave) => leave?.());
+  }};
 }};
 """
 
