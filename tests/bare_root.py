@@ -63,8 +63,8 @@ def build(folder: Path, bind: list[Path], built: bool) -> Stage:
     stage = Stage(folder)
     for word, rest in instructions((ROOT / "Dockerfile").read_text()):
         print(f"{word} {rest}", flush=True)
-        if built and word in ("COPY", "RUN"):
-            continue
+        if word == "EXPOSE" or (built and word in ("COPY", "RUN")):
+            continue  # No port is closed here.
         match word:
             case "FROM":
                 name = rest.rpartition(" AS ")[2] if " AS " in rest else str(len(stages))
@@ -92,8 +92,6 @@ def build(folder: Path, bind: list[Path], built: bool) -> Stage:
                 stage.health = json.loads(rest.partition("CMD")[2])
             case "CMD":
                 stage.command = json.loads(rest)
-            case "EXPOSE":
-                pass
             case _:
                 raise ValueError(f"the Dockerfile says {word}, which is not known here")
     return stage

@@ -1,7 +1,6 @@
 """Kill workers and servers at random moments; count what was done and what is wrong afterwards."""
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from tests.faults.runs_folder import problems
+from tests.train.worker_processes import program
 from train import jobs, owners, run_status
 from train.config import TrainConfig, gaussian_only
 from train.run_folder import Run
@@ -31,18 +31,6 @@ class Outcome:
 
     kills: int
     wrong: list[str]
-
-
-def stand_in(folder: Path, before: str = "") -> str:
-    """A program that takes the place of Python where workers are started, and only pretends."""
-    path = folder / "stand-in"
-    worker = ROOT / "tests" / "train" / "stand_in_worker.py"
-    path.write_text(
-        f"#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT))}\n{before}\n"
-        f'exec {shlex.quote(sys.executable)} {shlex.quote(str(worker))} "$@"\n'
-    )
-    path.chmod(0o755)
-    return str(path)
 
 
 def processes_at(folder: Path) -> Iterator[int]:
@@ -72,10 +60,10 @@ def kill_all(folder: Path) -> None:
 @contextmanager
 def pretending(folder: Path) -> Iterator[str]:
     """Workers that this process starts only pretend to train."""
-    program, real = stand_in(folder), jobs.sys
-    jobs.sys = SimpleNamespace(executable=program)
+    worker, real = program(folder), jobs.sys
+    jobs.sys = SimpleNamespace(executable=worker)
     try:
-        yield program
+        yield worker
     finally:
         jobs.sys = real
 
@@ -111,11 +99,11 @@ def kill_servers(folder: Path, kills: int, seed: int = 1) -> Outcome:
     rng, wrong = np.random.default_rng(seed), []
     runs = folder / "runs"
     runs.mkdir()
-    program = stand_in(folder)
+    worker = program(folder)
     for number in range(kills):
         command = [sys.executable, "-m", "tests.faults.busy_server"]
         server = subprocess.Popen(
-            [*command, str(runs), str(seed + number), program, TOKEN],
+            [*command, str(runs), str(seed + number), worker, TOKEN],
             cwd=ROOT,
             stdout=subprocess.PIPE,
         )

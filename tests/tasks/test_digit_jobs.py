@@ -12,6 +12,7 @@ from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import TASKS, colour_digits, segment_digits, upscale_digits
 from models.tasks.contract import SPLITS
 from models.tasks.digits import handwritten
+from tests.tasks.made_pictures import KINDS, random_picture
 from train.recipes import LIVE_JOBS, recipe
 
 JOBS = {name: TASKS[name] for name in ("segment-digits", "upscale-digits", "colour-digits")}
@@ -42,12 +43,10 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", JOBS)
 @pytest.mark.parametrize("shape", [(1, 1), (5, 70), (201, 133)])
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_picture_gets_an_answer_of_its_own_size(name, shape, kind, channels, rng):
-    picture = rng.random((*shape, channels), np.float32)
-    if kind is not np.float32:
-        picture = (picture * np.iinfo(kind).max).astype(kind)
+    picture = random_picture((*shape, channels), kind, rng)
     task = JOBS[name]
     size = tuple(side * task.scale for side in shape)
     answers = [task.solve(NETWORKS[name], picture, None, None)]

@@ -12,6 +12,7 @@ from models.predictor import load_predictor
 from models.tasks import TASKS, segment_cells, segment_roads, segment_scenes
 from models.tasks import segmentation as shared
 from models.tasks.contract import SPLITS, Examples
+from tests.tasks.made_pictures import KINDS, random_picture
 from train import recipes
 
 JOBS = {name: TASKS[name] for name in ("segment-cells", "segment-roads", "segment-scenes")}
@@ -47,12 +48,10 @@ def small(name, **changes):
 
 @pytest.mark.parametrize("name", JOBS)
 @pytest.mark.parametrize("shape", [(1, 1), (5, 70), (64, 48), (201, 333)])
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_picture_gets_an_answer_of_its_own_size(name, shape, kind, channels, rng):
-    picture = rng.random((*shape, channels), np.float32)
-    if kind is not np.float32:
-        picture = (picture * np.iinfo(kind).max).astype(kind)
+    picture = random_picture((*shape, channels), kind, rng)
     task = JOBS[name]
     answers = [task.solve(undecided(name), picture, None, None)]
     answers += [baseline.run(picture, None) for baseline in task.baselines.values()]

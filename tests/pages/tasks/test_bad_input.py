@@ -2,7 +2,6 @@
 
 import io
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +17,9 @@ from pages.components import cached
 from pages.components.picture_cache import LIMIT, PictureCache
 from pages.components.tasks import sources, work
 from pages.components.tasks.job import shown_tasks
+from tests.pages.visits import page_of
+from tests.recordings import NO_RECORDINGS, beeps
 
-PAGE = str(Path(__file__).parents[3] / "pages" / "tasks.py")
 PICTURE_JOBS = (
     *("segment-cells", "segment-roads", "segment-scenes", "segment-digits"),
     *("upscale-photos-4", "upscale-digits", "colour-faces", "colour-photos", "colour-digits"),
@@ -37,9 +37,7 @@ def own_shelf(monkeypatch):
 
 def brought(task: str, name: str, content: bytes, **link: str) -> AppTest:
     """The page with this file, once there is an answer or a refusal."""
-    page = AppTest.from_file(PAGE, default_timeout=60)
-    page.query_params.update({"task": task} | link)
-    page.run()
+    page = page_of("tasks", task=task, **link).run()
     (uploader,) = page.file_uploader
     page = uploader.set_value((name, content, "application/octet-stream")).run()
     end = time.monotonic() + 60
@@ -62,11 +60,6 @@ def sound(samples: np.ndarray, rate: int = 16_000) -> AppTest:
 
 def said(page: AppTest) -> str:
     return " ".join(each.value for each in [*page.caption, *page.error, *page.info])
-
-
-def beeps(seconds: float, rate: int = 16_000) -> np.ndarray:
-    place = np.arange(round(seconds * rate)) / rate
-    return (0.4 * np.sin(2 * np.pi * 440 * place) * (place % 1 < 0.5)).astype(np.float32)
 
 
 @pytest.mark.parametrize("task", PICTURE_JOBS)
@@ -122,15 +115,7 @@ def test_what_is_not_a_picture_is_refused_in_a_sentence(name, content):
     assert "Traceback" not in error.value
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"This is not a sound. " * 50, "is not a recording, or it is damaged"),
-        (b"", "This recording is empty."),
-        (wav(np.zeros(16_000, np.float32), 16_000), "This recording is silent."),
-    ],
-    ids=["text", "nothing", "silence"],
-)
+@pytest.mark.parametrize(("content", "sentence"), NO_RECORDINGS.values(), ids=NO_RECORDINGS)
 def test_what_is_not_a_sound_is_refused_in_a_sentence(content, sentence):
     page = brought("denoise-speech", "mine.wav", content, sound="file")
     assert sentence in page.error[0].value
@@ -149,9 +134,7 @@ def test_stereo_at_44_100_hertz_is_mixed_resampled_and_answered():
 
 
 def test_of_ten_minutes_the_first_is_taken_which_is_said_before():
-    page = AppTest.from_file(PAGE, default_timeout=60)
-    page.query_params.update({"task": "denoise-speech", "sound": "file"})
-    page.run()
+    page = page_of("tasks", task="denoise-speech", sound="file").run()
     (uploader,) = page.file_uploader
     assert "the first 60 seconds are taken" in uploader.label
     page = sound(beeps(600, 8000), 8000)
