@@ -100,7 +100,7 @@ def with_statistics(image: np.ndarray, mean: np.ndarray, deviation: np.ndarray) 
     own_mean, own_deviation = (each(lab.reshape(-1, 3), axis=0) for each in (np.mean, np.std))
     factor = deviation / np.maximum(own_deviation, LEAST_DEVIATION)
     for rows in strips(*lab.shape[:2]):
-        lab[rows] = lab_to_rgb((lab[rows] - own_mean) * factor + mean)
+        lab[rows] = lab_to_rgb((lab[rows] - own_mean) * factor + mean)  # In place: it is large.
     return lab
 
 

@@ -171,7 +171,7 @@ def _denoise(options: argparse.Namespace) -> int:
         raise ModelError(f"The model {card.name} does not denoise pictures, its job: {task.title}.")
     if options.sigma is not None and task.hint is None:
         raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")
-    if options.careful and task.hint is None:
+    if options.careful and card.size:
         raise ValueError(f"--careful is for networks of photos, {card.name} knows digits upright")
     predictor = load_predictor(card)
     if options.careful:
@@ -179,7 +179,7 @@ def _denoise(options: argparse.Namespace) -> int:
 
     def answer(source: Path, target: Path, watch: Watch) -> Answer:
         photo = _read(source, options)
-        if task.hint:
+        if not card.size:
             return _denoise_photo(predictor, photo, target, options, watch), photo.notes
         return _denoise_digit(predictor, card, photo, target, options), photo.notes
 

@@ -54,7 +54,7 @@ class Predictor:
         self.skips = skips_of(session)
 
     def careful(self, ways: Ways = WAYS) -> "Predictor":
-        """Return one that asks the network four times, for the mean answer, as ``Turned`` does.
+        """Return one that asks the network once in each of ``ways``, for the mean answer.
 
         Raises:
             ValueError: if the network is for pictures of one size, digits, which stand upright.

@@ -21,7 +21,7 @@ from pages.components.photo.work import (
     residual,
     with_noise,
 )
-from pages.components.settings import reset, write_link
+from pages.components.settings import forget_problems, reset, write_link
 
 page_setup(
     "Denoise a photo",
@@ -68,7 +68,7 @@ def body() -> None:
         place = results.show_pictures(picture.photo, clean, noisy, result, method, denoised, shares)
     if result is None:
         return
-    settings.forget_link_problems()
+    forget_problems("photo")
     with st.container(key="settled_quality"):
         if clean is None:
             results.show_residual(residual(picture, method, level, shares, noisy, result))

@@ -5,7 +5,13 @@ import streamlit as st
 from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
 from pages.components.methods import load_methods, usable_cards
-from pages.components.settings import open_link, reset, show_problems, write_link
+from pages.components.settings import (
+    forget_problems,
+    open_link,
+    reset,
+    show_until_answered,
+    write_link,
+)
 from pages.components.tasks.hint import pick_hint
 from pages.components.tasks.job import pick_job
 from pages.components.tasks.settings import settings
@@ -27,7 +33,7 @@ def body() -> None:
     """One job, from its input to what can be taken away."""
     cards = usable_cards()
     table = settings()
-    show_problems(open_link(table))
+    show_until_answered("tasks", open_link(table))
 
     # Ask
     task = pick_job()
@@ -55,6 +61,7 @@ def body() -> None:
         return
 
     # Show
+    forget_problems("tasks")
     if given.note:
         st.caption(given.note)
     SHOW[task.target.kind](task, given, found)

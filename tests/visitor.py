@@ -263,7 +263,7 @@ class Visitor:
         inner = getattr(element, kind)
         if kind == "exception":
             errors.append(f"{inner.type}: {inner.message}")
-        elif kind in ("markdown", "alert"):
+        elif kind in ("markdown", "alert", "heading"):
             self.texts.append(inner.body)
         name = getattr(inner, "id", "")
         if isinstance(name, str) and name.startswith("$$"):

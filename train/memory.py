@@ -40,9 +40,9 @@ GROUPS = (
 def needed_megabytes(config: TrainConfig, to_start: float) -> float:
     """Return what a training needs, in 10^6 bytes; ``to_start`` is what the smallest needs."""
     settings = with_defaults(config.architecture, config.settings)
-    digits = TASKS[config.task].visitors_train
-    values = _COUNTS[config.architecture](**settings) if digits else _of_a_crop(config, settings)
-    validated = VALIDATION_BATCH if digits else VALIDATION_CROPS
+    crops = TASKS[config.task].walk == "crops"
+    values = _of_a_crop(config, settings) if crops else _COUNTS[config.architecture](**settings)
+    validated = VALIDATION_CROPS if crops else VALIDATION_BATCH
     pictures = max(KEPT[config.architecture] * config.batch, PASSING * validated)
     noisy = 2 * SIDE**2 * PICTURES if config.noise and not config.fresh_noise else 0
     library = 0 if config.architecture == "dense" else CONVOLUTIONS

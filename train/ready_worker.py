@@ -154,11 +154,11 @@ def _look_after(worker: ReadyWorker) -> None:
     global _worker
     while True:
         time.sleep(0.5)
-        unused = time.monotonic() - worker.used > UNUSED
         short = free_megabytes() < SPARE
         with _lock:
             if _worker is not worker:
                 return  # It has got a run.
+            unused = time.monotonic() - worker.used > UNUSED
             if worker.lives and not (unused or short):
                 continue
             _worker = None
@@ -178,8 +178,9 @@ def wait_for_command(load: Callable[[], object]) -> list[str] | None:
     load()
     with suppress(OSError):
         line.sendall(SAYS_READY)
+    if line.recv(1, socket.MSG_PEEK):
+        got.set()  # Before it is taken out of the line: the server may go any time.
     sent, files, *_ = socket.recv_fds(line, 65_536, 3)
-    got.set()
     if not sent:
         return None
     for own, given in enumerate(files):
@@ -205,7 +206,7 @@ def _first_to_end() -> str:
 def _end_with_server(line: socket.socket, got: threading.Event) -> None:
     """End the process when the other end of the line is closed, also while it loads Keras."""
     poll = select.poll()
-    poll.register(line, 0)  # Only whether it hangs up.
+    poll.register(line, select.POLLHUP)
     poll.poll()
     with suppress(OSError):
         if got.is_set() or line.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK):

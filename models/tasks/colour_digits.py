@@ -63,9 +63,7 @@ def validation(
     examples: Examples, settings: Settings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the first 64 scenes, as ``batch`` does."""
-    return batch(
-        examples, np.arange(min(segmentation.MOST_VALIDATION, len(examples))), settings, rng
-    )
+    return batch(examples, np.array(segmentation.validated(examples)), settings, rng)
 
 
 def solve(

@@ -249,8 +249,9 @@ class Task:
     ``(N, H, W, C)`` in [0, 1]; None where there is nothing to see.  ``reader`` names the model
     that reads answers where examples have labels, ``family`` what several tasks are called that a
     screen shows as one, ``variant`` what tells this one from the others.  ``headline`` is the
-    degradation and strength at which models are ranked, ``visitors_train`` whether a network is
-    small enough to be trained by anyone.  ``explanation`` is what a screen tells of it.
+    degradation and strength at which models are ranked, ``visitors_choose`` whether visitors may
+    choose network, noise, loss and data of a training, not only a recipe.  ``explanation`` is what
+    a screen tells of it.
     """
 
     name: str
@@ -285,7 +286,7 @@ class Task:
     reader: str = ""
     family: str = ""
     variant: str = ""
-    visitors_train: bool = False
+    visitors_choose: bool = False
     explanation: Explanation | None = None
 
 

@@ -94,5 +94,5 @@ TASK = Task(
     headline=("gaussian", 0.5),
     picture=as_it_is,
     reader="digit-reader",
-    visitors_train=True,
+    visitors_choose=True,
 )

@@ -10,7 +10,6 @@ Source: Brostow et al., Pattern Recognition Letters 2009, doi:10.1016/j.patrec.2
 Badrinarayanan et al., TPAMI 2017, doi:10.1109/TPAMI.2016.2644615.
 """
 
-from collections.abc import Callable
 from functools import partial
 from math import sqrt
 from pathlib import Path
@@ -183,21 +182,7 @@ def most_frequent(picture: np.ndarray, hint: None = None, watch: Watch | None = 
     return np.asarray(marks).astype(np.int32)
 
 
-def _matrix(target: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    return measures.confusion(target, answer, len(CLASSES)).ravel()
-
-
-def _percent(measure: Callable[[np.ndarray], float], counts: np.ndarray) -> float:
-    return 100 * measure(counts.reshape(len(CLASSES), len(CLASSES)))
-
-
-def _metric(
-    name: str, title: str, measure: Callable[[np.ndarray], float], description: str
-) -> contract.Metric:
-    return segmentation.summed(
-        name, title, "%", _matrix, partial(_percent, measure), description, decimals=1
-    )
-
+_metric = partial(segmentation.of_confusion, classes=len(CLASSES))
 
 # Whole scenes, and a bottom that sees all of one: what is pavement depends on where the road is.
 _UNET = segmentation.unet(

@@ -1,8 +1,8 @@
-"""A network that is asked four times, of the picture turned and mirrored, for the mean answer.
+"""A network that is asked several times, of the picture turned or mirrored, for the mean answer.
 
 What depends on how a detail lies differs from answer to answer and is averaged away; what the
-network knows stays.  Of the eight ways to turn and mirror a picture, these four give 0.13 dB
-on noise of 15 to 50, all eight 0.15, for twice the time.
+network knows stays.  Of the eight ways to turn and mirror a photo, the four of ``WAYS`` give
+0.13 dB on noise of 15 to 50, all eight 0.15, for twice the time (``train evaluate --set careful``).
 
 Source:
     Timofte et al., Seven ways to improve example-based single image super resolution, CVPR 2016,
@@ -22,7 +22,7 @@ WAYS: Ways = ((0, False), (2, False), (1, True), (3, True))  # quarters of a tur
 
 @dataclass(frozen=True)
 class Turned:
-    """A network for pictures that have no up and down, used like the one it asks.
+    """A network that is asked in several ways, used like the one it asks.
 
     ``together`` makes one answer of those to all ``ways``, along their first axis.
     """

@@ -78,7 +78,7 @@ def _open(path: Path) -> np.ndarray:
 
 def brightness(pixels: np.ndarray) -> np.ndarray:
     """Return the brightness ``float32 (H, W, 1)`` in [0, 1] of pixels, or of an image."""
-    image = as_image(pixels)
+    image = as_image(pixels).astype(np.float32, copy=False)
     return image if image.shape[2] == 1 else image @ _BRIGHTNESS.astype(np.float32)[:, None]
 
 

@@ -58,16 +58,28 @@ const script = new URL("app/static/{script}?v={VERSION}", base).href;
 
 export default (component) => {{
   let timers = [];
+  let left = false;
   const tell = () => component.setTriggerValue("blocked", true);
   const mounted = import(script).then(({{ mount }}) => mount(component), () => {{
-    timers = [0, 2000, 6000].map((after) => setTimeout(tell, after));
+    if (!left) timers = [0, 2000, 6000].map((after) => setTimeout(tell, after));
   }});
   return () => {{
+    left = true;
     timers.forEach(clearTimeout);
     mounted.then((leave) => leave?.());
   }};
 }};
 """
+
+
+def note_blocked() -> None:
+    """Note that this browser gets no files of ours; a callback."""
+    st.session_state.static_files_blocked = True
+
+
+def is_blocked() -> bool:
+    """Whether this browser has said that it gets no files of ours."""
+    return st.session_state.get("static_files_blocked", False)
 
 
 def joined(scripts: Sequence[str]) -> str:

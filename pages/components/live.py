@@ -16,7 +16,7 @@ from models.catalogue import PRETRAINED, Card
 from models.inspection.network import OpenedNetwork
 from models.live import HALF_ABOVE, STATIC, packed_name, step_names
 from pages.components.cached import get_packed
-from pages.components.component import loader
+from pages.components.component import is_blocked, loader, note_blocked
 from pages.components.controls import Noisy
 from pages.components.viewer import Preview
 
@@ -150,7 +150,7 @@ def _follow_noise(key: str, about: dict, noisy: Noisy, card: Card) -> None:
             for name, values in parts.items()
         ],
     }
-    _follow(key=key, data=data, on_blocked_change=lambda: None)
+    _mount(key, data)
 
 
 def _pattern(kind: NoiseKind, seed: int, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -186,7 +186,12 @@ def follow_code(
         "reader": reader and _address(reader),
         "parts": [],
     }
-    _follow(key=f"{code}_live", data=data, on_blocked_change=lambda: None)
+    _mount(f"{code}_live", data)
+
+
+def _mount(key: str, data: dict) -> None:
+    if not is_blocked():  # Or there is no preview, and nobody to ask again.
+        _follow(key=key, data=data, on_blocked_change=note_blocked)
 
 
 def _slider(key: str, value: float) -> dict:

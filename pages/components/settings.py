@@ -120,6 +120,18 @@ def reset(settings: Sequence[Setting]) -> None:
         st.session_state[setting.key] = setting.on_arrival
 
 
+def show_until_answered(page: str, problems: Sequence[str]) -> None:
+    """Say what makes no sense, also when the page runs again by itself to show its answer."""
+    kept = [*problems, *st.session_state.get(f"{page}_link_problems", ())]
+    st.session_state[f"{page}_link_problems"] = kept
+    show_problems(kept)
+
+
+def forget_problems(page: str) -> None:
+    """Say nothing more of the link from the next run on: the answer is there."""
+    st.session_state[f"{page}_link_problems"] = []
+
+
 def show_problems(problems: Sequence[str]) -> None:
     """Say what of a link makes no sense."""
     for problem in problems:

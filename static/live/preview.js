@@ -134,7 +134,8 @@ export class Preview {
     }
     const began = performance.now();
     this.paint(now.make(values), values);
-    this.heavy = performance.now() - began > HEAVY ? this.heavy + 1 : 0;
+    const slow = performance.now() - began > HEAVY;
+    this.heavy = slow ? this.heavy + 1 : Math.min(this.heavy, 0);
     if (this.heavy === TIMES && !now.onPage) this.employ();
   }
 
@@ -146,6 +147,7 @@ export class Preview {
   /** From now on a worker makes the pictures; where it cannot, the page goes on, however slow. */
   async employ() {
     const { Aside } = await import(`./aside.js${search}`);
+    if (this.listeners.signal.aborted) return; // Stopped meanwhile.
     this.aside = new Aside({
       answer: (now, made, values) => {
         // The slider may be back where the server's own pictures are of.
@@ -154,6 +156,7 @@ export class Preview {
       fail: (why) => {
         console.info("No worker for the live preview:", why);
         this.aside = null;
+        this.heavy = -Infinity; // Not to be tried again.
         if (this.now) this.now.shown = null;
         this.moved();
       },

@@ -114,12 +114,14 @@ def main(settings: str, epochs: str) -> None:
     ours, plain = in_turns(turns, "ours", "plain"), in_turns(turns, "plain", "ours")
     callbacks_of = loop._callbacks
     loop._callbacks = lambda *given: [ours[0], *callbacks_of(*given), ours[1]]
-    other = threading.Thread(target=fit_plainly, args=(config, *plain))
+    other = threading.Thread(target=fit_plainly, args=(config, *plain), daemon=True)
     other.start()
     with tempfile.TemporaryDirectory() as folder:
         loop.train(Run.create(folder, config))
     turns.give(None)
     other.join()
+    if len(ours[1].seconds) != len(plain[1].seconds):
+        raise RuntimeError("one of the two did not come to its end")
     print(json.dumps({"ours": ours[1].seconds, "plain": plain[1].seconds}))
 
 

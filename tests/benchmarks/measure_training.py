@@ -17,6 +17,7 @@ from tests.app_server import ROOT
 from tests.benchmarks.measure import resident_megabytes, serving
 from tests.benchmarks.report import Budget, Row
 from tests.chromium import wait_until_idle
+from tests.train.worker_processes import workers_of
 from train.memory import needed_megabytes
 from train.recipes import RECIPES, Recipe
 from train.run_folder import Run
@@ -51,7 +52,7 @@ def speed() -> list[Row]:
     """Our training against a plain ``fit``, recipe by recipe; one and two workers on JAX."""
     rows = []
     for each in RECIPES.values():
-        if TASKS[each.config.task].visitors_train:
+        if TASKS[each.config.task].visitors_choose:
             rows += against_plain(each)
     with TemporaryDirectory() as folder:
         alone = trained(Path(folder) / "alone", "--workers", "1")
@@ -127,7 +128,7 @@ def training_page(browser: Browser) -> list[Row]:
         page.evaluate(WATCH)
         _wait_for(run, lambda e: e["event"] == "epoch" and e["epoch"] == EPOCHS_WATCHED)
         time.sleep(3)
-        server_memory, worker = resident_megabytes(server.pid), _worker(run)
+        server_memory, worker = resident_megabytes(server.pid), workers_of(run)[0]
         peak, staying = (resident_megabytes(worker, which) for which in ("VmHWM", "RssAnon"))
         allowed = Budget(median=round(needed_megabytes(run.read_config(), Limits().megabytes)))
         delays = curve_delays(list(run.events()), page.evaluate("window.seen"))
@@ -202,14 +203,3 @@ def _wait_for(run: Run, is_it: Callable[[dict], bool]) -> dict:
 def _last_time(run: Run) -> float:
     """When the last event was, without what the export adds."""
     return list(run.events())[-1]["time"]
-
-
-def _worker(run: Run) -> int:
-    """The process that trains a run."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "fd" / "0").readlink() == run.folder / "alive":
-                return int(process.name)
-        except OSError:
-            continue
-    raise RuntimeError("the run has no worker")

@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -201,14 +202,22 @@ async def _beside_long_work(
         await trainer.tell("visitor", token="a visitor of the benchmark")
         await trainer.move("Epochs", [100.0])
         await trainer.press("Train")
+        deadline = time.monotonic() + 120
         while not _trains(runs):
+            if time.monotonic() > deadline:
+                raise RuntimeError("no training began")
             await asyncio.sleep(0.2)
     photographer = Visitor(server.url, "photo")
     await photographer.open()
     working = asyncio.create_task(_denoise_again_and_again(photographer, photo))
     await asyncio.sleep(2)
     found = await load(server, "", "draw_strength", count, opened, seconds)
+    if working.done():
+        working.result()
+        raise RuntimeError("the photo was no longer worked on")
     working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
     if training:
         if not _trains(runs):
             raise RuntimeError("the training had ended before the moves had")

@@ -30,6 +30,7 @@ from train.run_folder import Run
 
 TOKEN, ANOTHER = "the owner's token", "the stranger's token"
 RUN_ID = "20260101-000000-0a1b2c"
+SECOND = RUN_ID[:-1] + ("b" if RUN_ID[-1] == "a" else "a")  # Another one of the same owner.
 SECRET = b"a line that stands in no other file"
 
 
@@ -44,6 +45,7 @@ def runs(tmp_path_factory) -> Path:
     )
     run.model.write_bytes(SECRET)
     run.own.write_bytes(SECRET)
+    shutil.copytree(run.folder, folder / SECOND)
     outside = shutil.copytree(run.folder, folder.parent / "outside")
     assert (outside / "owner.json").exists()
     return folder
@@ -195,8 +197,8 @@ def test_no_word_but_the_owners_opens_a_run(server, runs, word):
     assert content_of(runs / RUN_ID) == before
 
 
-@pytest.mark.parametrize("name", ["run", "compare"])
-def test_a_link_to_a_run_leads_to_no_other_folder(server, runs, name):
+@pytest.mark.parametrize(("name", "before"), [("run", ""), ("compare", f"{RUN_ID},")])
+def test_a_link_to_a_run_leads_to_no_other_folder(server, runs, name, before):
     tries = [
         "../outside",
         f"../{runs.name}/{RUN_ID}",
@@ -213,8 +215,10 @@ def test_a_link_to_a_run_leads_to_no_other_folder(server, runs, name):
     ]
 
     async def act() -> None:
+        seen = await arrive(server, "train", f"{name}={before}{SECOND}", ANOTHER)
+        assert any("the owner" in text for text in seen.texts)
         for each in tries:
-            stranger = await arrive(server, "train", f"{name}={each}", ANOTHER)
+            stranger = await arrive(server, "train", f"{name}={before}{each}", ANOTHER)
             assert not any("the owner" in text for text in stranger.texts), each
 
     play(act)
@@ -251,7 +255,10 @@ def test_a_picture_is_shown_to_nobody_else(server):
         owner = await arrive(server, "photo")
         assert (await owner.tell("photo_bring", word="the word of the owner's tab")).errors == ()
         assert (await owner.upload("photo_files", "mine.png", content)).errors == ()
+        deadline = time.monotonic() + 60
         while "photo_job-cancel" in " ".join(owner.controls):  # It is still being denoised.
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.2)
             await owner.refresh("photo_job-cancel")
         assert row in owner.received
         assert owner.control("photo_shown")

@@ -33,7 +33,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def visit(**link: str) -> AppTest:
-    return page_of("draw", **link).run()
+    return page_of("draw", seconds=30, **link).run()
 
 
 def drawn(picture: np.ndarray) -> str:

@@ -7,9 +7,9 @@ from streamlit.testing.v1 import AppTest
 PAGES = Path(__file__).parents[2] / "pages"
 
 
-def page_of(name: str, **link: str) -> AppTest:
-    """Return a page with these settings in its link; it has not run yet."""
-    page = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=120)
+def page_of(name: str, *, seconds: float = 60, **link: str) -> AppTest:
+    """Return a page with these settings in its link, which has so long; it has not run yet."""
+    page = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=seconds)
     page.query_params.update(link)
     return page
 

@@ -1,10 +1,11 @@
 """A worker that trains nothing, called as ``python -m train run FOLDER --queue --minutes M`` is.
 
 It takes its turn with the code of the real worker and writes the same events, a batch each
-hundredth of a second, but it is there in half a second: it does not load Keras.  Called as
-``python -m train wait`` is, it has nothing to load and waits for a run.
+hundredth of a second or as the environment says, but it is there in half a second: it does not
+load Keras.  Called as ``python -m train wait`` is, it has nothing to load and waits for a run.
 """
 
+import os
 import sys
 import time
 
@@ -14,6 +15,7 @@ from train.turns import worker_at
 from train.visitor_limits import Refused
 
 BATCHES_AN_EPOCH = 10
+A_BATCH = float(os.environ.get("STAND_IN_SECONDS", "0.01"))
 
 
 def main(run: Run) -> int:
@@ -43,7 +45,7 @@ def pretend(run: Run) -> int:
             run.checkpoint.write_text(str(step))
             progress.write("stop", step, reason=why, outcome="stopped")
             return 1
-        time.sleep(0.01)
+        time.sleep(A_BATCH)
     run.model.write_text(str(step))
     progress.write("status", step, status="finished", reason="")
     return 0

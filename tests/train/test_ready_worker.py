@@ -29,9 +29,9 @@ def pretending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ready_worker, "sys", stand_in)
     monkeypatch.setattr(ready_worker, "WANTED", True)
     yield
-    if ready_worker._worker:
+    if worker := ready_worker._worker:
         with suppress(OSError):
-            ready_worker._worker.process.kill()
+            worker.process.kill()
         wait_for(lambda: ready_worker._worker is None)
 
 
@@ -135,15 +135,17 @@ def test_two_visitors_who_press_at_once_both_get_their_turn(runs):
     ends(process)
 
 
-def test_whoever_has_to_wait_waits_without_keras(runs):
-    process = ready(runs)
+def test_whoever_has_to_wait_waits_without_keras(runs, monkeypatch):
     first = jobs.start(LONG, MINE, "first", runs=runs)
     wait_for(lambda: state(first) == run_status.TRAINING)
     ready_worker.keep_ready(runs=runs)
     assert ready_worker.state() == ""  # Nobody could use it now.
+    monkeypatch.setattr(ready_worker, "is_alive", lambda run: False)
+    process = ready(runs)  # It was there before the first run began, on another server.
     second = jobs.start(CONFIG, YOURS, "second", runs=runs)
     wait_for(lambda: workers_of(second) != [])
     assert workers_of(second) != [process]
+    assert ready_worker.state() == ready_worker.READY
 
 
 def test_unused_it_ends_after_two_minutes(runs, monkeypatch):

@@ -23,7 +23,6 @@ from models.live import write_packed
 from models.tasks import find_task
 from models.tasks.contract import Task
 from models.tasks.denoise_photos.level import PART
-from models.tasks.digits import DIGIT_SETS
 from train.config import TrainConfig
 from train.evaluate.cards import write_card
 from train.export.compact import EXACT, STORED, compact, to_stored_precision
@@ -66,7 +65,7 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
         level.set_weights(read_weights(run.weights)[1])
         write_whole(target / f"{PART}.onnx", lambda unfinished: _write_level(level, unfinished))
     write_whole(target / "model.keras", model.save)
-    keeps_norms = find_task(config.task).input.size is None  # Its ONNX file has them folded in.
+    keeps_norms = _storage(find_task(config.task)) != EXACT  # Its ONNX file has them folded in.
     if keeps_norms or (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
         (target / "model.keras").unlink()
     about = {name: getattr(recipe, name) for name in ("name", "title", "purpose", "source")}
@@ -85,7 +84,7 @@ def refresh(card: Card) -> Card:
             not answer as Keras does.  What was shipped before then stays as it is.
     """
     path = card.folder / "model.keras"
-    if card.data not in DIGIT_SETS or not path.is_file():
+    if card.storage != EXACT or not path.is_file():
         raise ValueError(f"only digit models with a model.keras can be written again: {card.name}")
     model = keras.saving.load_model(path, compile=False)
 
@@ -102,7 +101,7 @@ def refresh(card: Card) -> Card:
 
 def _pack_for_browser(card: Card) -> None:
     """Renew what the live preview loads of a shipped digit network."""
-    if card.folder.parent == PRETRAINED and card.data in DIGIT_SETS:
+    if card.folder.parent == PRETRAINED and card.storage == EXACT:
         write_packed(card)
 
 

@@ -111,7 +111,7 @@ def _train(
         epochs=config.epochs,
         batches_an_epoch=batches.batches_an_epoch,
     )
-    material = Material(batches, validation, 500 if batches.task.input.size else 16)
+    material = Material(batches, validation, 16 if batches.task.walk == "crops" else 500)
     reason = ""
     try:
         with _stop_on_interrupt(stopper), team.translate_lost_peer():

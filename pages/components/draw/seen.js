@@ -1,9 +1,9 @@
-// Tells whether the place where it stands is on the screen, or above it.
+// Tells whether the place where it stands is on the screen, or above it; nothing while it never was.
 export default function ({ parentElement, setStateValue }) {
   const place = parentElement.querySelector("div");
   const watcher = new IntersectionObserver(([entry]) => {
     const seen = entry.boundingClientRect.top < innerHeight;
-    if (place.dataset.seen !== String(seen)) {
+    if (seen !== (place.dataset.seen === "true")) {
       place.dataset.seen = seen;
       setStateValue("seen", seen);
     }

@@ -66,15 +66,7 @@ def settings(cards: dict[str, Card]) -> list[Setting]:
 def open_link(table: list[Setting]) -> None:
     """Start with what the link says, and say what of it makes no sense."""
     problems = page_settings.open_link(table, again=link.is_history_navigation())
-    # They stay until a picture is there: the page runs again by itself when one is finished.
-    problems += st.session_state.get("photo_link_problems", [])
-    st.session_state.photo_link_problems = problems
-    page_settings.show_problems(problems)
-
-
-def forget_link_problems() -> None:
-    """Say nothing more of the link from the next run on."""
-    st.session_state.photo_link_problems = []
+    page_settings.show_until_answered("photo", problems)
 
 
 def _adds_noise(values: Mapping[str, Any]) -> bool:

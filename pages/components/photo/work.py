@@ -60,10 +60,7 @@ def with_noise(
 def estimated_noise(picture: Picture) -> tuple[np.ndarray, float]:
     """Return the picture as it is, and the level of its noise as estimated."""
     photo, network = picture.photo, get_level_network()
-    level = get_picture_cache().get_or_make(
-        owner(), (picture.name, "level"), lambda: estimated_level(photo, network), lambda level: 8
-    )
-    return photo.best, level
+    return photo.best, _once(picture, ("level",), lambda: estimated_level(photo, network))
 
 
 def estimated_level(photo: Photo, network: Network | None) -> AsFound:

@@ -55,6 +55,6 @@ def _go_to(task: Task) -> None:
     """Show another task, with the sample that is chosen if it has it; a callback."""
     before = chosen_task()
     sample = st.session_state[f"tasks_sample_{before.name}"]
-    if task.family == before.family and sample in task.samples:
+    if _job_of(task) == _job_of(before) and sample in task.samples:
         st.session_state[f"tasks_sample_{task.name}"] = sample
     st.session_state.task = task.name

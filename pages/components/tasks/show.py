@@ -136,7 +136,8 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
         key="tasks_viewer",
         zoom=1 if at_100_percent else None,
     )
-    _show_scores(task, given, {title: as_image(answer) for title, answer in answers.items()})
+    if given.target is not None:  # Or there is nothing to compare with, and floats are large.
+        _show_scores(task, given, {title: as_image(answer) for title, answer in answers.items()})
     title = pick_answer(answers)
     download_picture(given, answers[title])
 

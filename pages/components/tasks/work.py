@@ -72,10 +72,11 @@ def too_large(task: Task, height: int, width: int) -> str:
     height, width = task.scale * height, task.scale * width
     if height * width <= MOST_SHOWN:
         return ""
+    smaller = "Choose a smaller factor, or cut a part out." if task.scale > 2 else "Cut a part out."
     return (
-        f"Enlarged by {task.scale} this picture would have {width} x {height} pixels; "
-        f"{MOST_SHOWN // 1_000_000} million are the most here, where several methods are compared. "
-        "Choose a smaller factor, or cut a part out. `python -m models run` enlarges more."
+        f"Enlarged by {task.scale} this picture would have {width} x {height} pixels; at most "
+        f"{MOST_SHOWN // 1_000_000} million can be shown here, where several methods are compared. "
+        f"{smaller} `python -m models run` enlarges more."
     )
 
 

@@ -63,7 +63,9 @@ class TrainingRequest:
 def _recipes() -> dict[str, dict[str, Recipe]]:
     """The recipes that this page can train, in groups."""
     digits = {
-        name: recipe for name, recipe in RECIPES.items() if TASKS[recipe.config.task].visitors_train
+        name: recipe
+        for name, recipe in RECIPES.items()
+        if TASKS[recipe.config.task].visitors_choose
     }
     trap = "conv-32-32-adadelta-as-copied"
     tutorials = ("-tutorial", "-adadelta")
@@ -90,7 +92,7 @@ def pick_training() -> tuple[TrainingRequest, DeltaGenerator]:
     )
     config = dataclasses.replace(config, epochs=epochs)
     show_start = st.container()  # Above what is folded away, which decides what is started.
-    if TASKS[config.task].visitors_train:
+    if TASKS[config.task].visitors_choose:
         with st.expander("Network", icon=":material/account_tree:"):
             config = pick_network(config, key)
         with st.expander("Data and noise", icon=":material/grain:"):
@@ -220,7 +222,7 @@ def _pick_noise(config: TrainConfig, key: Key) -> tuple[Noise, ...]:
 
 
 def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
-    own = TASKS[config.task].visitors_train
+    own = TASKS[config.task].visitors_choose
     if own:
         losses = [loss for loss in TASKS[config.task].losses if loss in LOSS_TITLES]
         loss = pick_one("Loss", losses, config.loss, LOSS_TITLES, key("loss"))

@@ -123,7 +123,6 @@ def comparable(ids: str) -> list[Run]:
 def watch(runs: list[Run], token: str | None) -> None:
     """Draw several runs side by side, and again every second while one is active."""
     st.session_state.watching = alive = [run_status.is_alive(run) for run in runs]
-    run_list.show_refusal()
     st.fragment(show_comparison, run_every=1 if any(alive) else None)(runs, token)
 
 
@@ -132,6 +131,7 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
     elsewhere = "compare" not in st.query_params
     if elsewhere or [run_status.is_alive(run) for run in runs] != st.session_state.watching:
         st.rerun()  # The page around it has to know: it starts and ends the seconds.
+    run_list.show_refusal()
     named = _by_name(runs)
     configs = {name: run.read_config() for name, run in named.items()}
     histories = {name: history_of(run) for name, run in named.items()}

@@ -38,7 +38,7 @@ def show_run(run: Run, mine: bool) -> None:
     except ValueError as problem:
         why = run_status.without_paths(str(problem), run)
         st.error(f"The settings of this run cannot be read: {why}", icon=":material/error:")
-        return
+        return _follow_changes(seen)
     history = progress.history_of(run)
     st.subheader(owners.name_of(run), anchor=False)
     progress.show_progress(run, config, status, history)
@@ -52,9 +52,15 @@ def show_run(run: Run, mine: bool) -> None:
     progress.show_numbers(config, status, history)
     progress.show_curves(history, progress.measure_of(config))
     progress.show_probes(run, config, history)
+    _follow_changes(seen)
+
+
+def _follow_changes(seen: tuple[bool, str]) -> None:
+    """Have the page drawn again where it has to know: it ends the half-seconds, lists the runs.
+
+    Done last, as this may be the run of a button that somebody has pressed.
+    """
     if seen != st.session_state.watching:
-        # The page around it has to know: it ends the half-seconds, and lists the runs. Only now,
-        # as this may be the run of a button that somebody has pressed.
         st.rerun()
 
 
@@ -78,7 +84,7 @@ def show_buttons(
     if mine and not status.active and not working:
         progress.show_downloads(run, config, history)
         usable = (run.folder / "card.json").exists()
-        if usable and TASKS[config.task].visitors_train:
+        if usable and TASKS[config.task].visitors_choose:
             if st.button("Use on the Draw page", icon=":material/draw:"):
                 use(run)
         elif usable and st.button("Use on More jobs", icon=":material/category:"):

@@ -20,7 +20,7 @@ import streamlit as st
 from PIL import Image
 
 from models.host import a_turn
-from pages.components.component import STATIC, joined, loader
+from pages.components.component import STATIC, is_blocked, joined, loader, note_blocked
 
 RAW_PIXELS = 256 * 256
 """Pictures up to this size are sent as they are: encoding would take longer than sending."""
@@ -43,10 +43,6 @@ _mount_inline = st.components.v2.component(
     css=(STATIC / "viewer" / "viewer.css").read_text(encoding="utf-8"),
     js=joined(SCRIPTS),
 )
-
-
-BLOCKED = "static_files_blocked"
-"""Where the session notes that this browser gets no files of ours."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ def compare(
         preview=preview,
         known=st.session_state.get(sent, ()),
     )
-    inline = st.session_state.get(BLOCKED, False)
+    inline = is_blocked()
     (_mount_inline if inline else _mount)(
         key=f"{key}_inline" if inline else key,
         data=data,
@@ -182,7 +178,7 @@ def to_bytes(
 
 def _go_inline(sent: str) -> None:
     """Send the script with the pictures from now on; a callback."""
-    st.session_state[BLOCKED] = True
+    note_blocked()
     st.session_state.pop(sent, None)
 
 

@@ -27,7 +27,7 @@ ON_DIGITS = [name for name, card in CARDS.items() if card.data in DIGIT_SETS]
 
 
 def visit(**link: str) -> AppTest:
-    return page_of("inside", **link).run()
+    return page_of("inside", seconds=120, **link).run()
 
 
 def html(page: AppTest) -> str:
@@ -65,7 +65,7 @@ def test_on_arrival_the_link_is_empty():
 
 
 def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
-    page = page_of("inside")
+    page = page_of("inside", seconds=120)
     drawing = np.zeros((28, 28, 1), np.float32)
     drawing[5:20, 14] = 1
     page.session_state["draw_drawing"] = drawing

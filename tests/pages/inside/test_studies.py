@@ -27,7 +27,7 @@ THREE = controls.ready_digit("3")
 
 def visit(section: str, **params: str) -> AppTest:
     """Open a section of the page with these settings in its link."""
-    return page_of("inside", inside=section, **params).run()
+    return page_of("inside", seconds=120, inside=section, **params).run()
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+"""A server that is too busy to send a page at once, and a canvas that answers before it has."""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.app_server import ROOT
+from tests.browser.test_draw import drag, wait_until_painted
+
+# Python reads this first. The first half of a page goes up to its first box to choose from, which
+# stands after the canvas; the rest waits a second and a half.
+BUSY = """
+import asyncio, sys
+if "streamlit" in sys.orig_argv:
+    from streamlit import runtime
+    from streamlit.runtime.app_session import AppSession
+
+    flush = AppSession.flush_browser_queue
+
+    def is_choice(message):
+        return (
+            message.WhichOneof("type") == "delta"
+            and message.delta.new_element.WhichOneof("type") == "selectbox"
+        )
+
+    def flush_half(session):
+        loop = asyncio.get_running_loop()
+        if loop.time() < getattr(session, "busy_until", 0):
+            return []
+        messages = flush(session)
+        half = next((n for n, each in enumerate(messages) if is_choice(each)), len(messages))
+        session._browser_queue._queue = messages[half + 1 :]
+        if messages[half + 1 :]:
+            session.busy_until = loop.time() + 1.5
+            loop.call_later(1.51, runtime.get_instance()._enqueued_some_message)
+        return messages[: half + 1]
+
+    AppSession.flush_browser_queue = flush_half
+"""
+
+
+@pytest.fixture(scope="module")
+def busy_url(serve, tmp_path_factory) -> str:
+    folder: Path = tmp_path_factory.mktemp("busy")
+    (folder / "sitecustomize.py").write_text(BUSY)
+    return serve("app.py", PYTHONPATH=os.pathsep.join([str(folder), str(ROOT)]))
+
+
+def test_a_drawing_that_answers_before_the_page_is_sent_leaves_it_whole(busy_url, open_page):
+    page = open_page(f"{busy_url}/?noise=block&start=5")
+    wait_until_painted(page)
+    drag(page, (0.2, 0.2), (0.8, 0.2))
+    page.get_by_role("link", name="Train a network").click()
+    expect(page.get_by_role("heading", name="Train a network")).to_be_visible()
+    page.get_by_role("link", name="Draw a digit").click()
+    wait_until_painted(page)
+    expect(page.get_by_text("Your drawing is deleted when you leave")).to_be_visible()

@@ -1,0 +1,73 @@
+"""What a page has drawn reaches the browser, also where a fragment of it runs again meanwhile."""
+
+import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+
+from pages.components import layout
+
+BOX, FOOTER = [0, 0], [0, 1]
+
+
+@pytest.fixture
+def mended(monkeypatch):
+    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)  # Put back afterwards.
+    layout.keep_what_is_unsent()
+
+
+@pytest.fixture
+def unmended(monkeypatch):
+    monkeypatch.setattr(ForwardMsgQueue, "clear", layout._clear)
+
+
+def test_a_fragment_that_runs_again_drops_nothing(mended):
+    queue = drawn_page()
+    before = texts(queue)
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["body"])
+    assert texts(queue) == before
+
+
+def test_what_it_draws_now_comes_after_what_is_unsent(mended):
+    queue = drawn_page()
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["body"])
+    queue.enqueue(delta(BOX, "the box again", "body"))
+    assert texts(queue) == ["the box", "inside it", "the footer", "the box again"]
+
+
+def test_a_page_that_runs_again_draws_everything_anew(mended):
+    queue = drawn_page()
+    queue.clear(retain_lifecycle_msgs=True)
+    assert texts(queue) == []
+
+
+def test_what_was_sent_is_not_sent_again(mended):
+    queue = drawn_page()
+    assert len(queue.flush()) == 3
+    assert queue.flush() == []
+
+
+def test_streamlit_still_needs_it(unmended):
+    """Once this fails, ``keep_what_is_unsent`` can go."""
+    queue = drawn_page()
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["body"])
+    assert texts(queue) == ["inside it", "the footer"]  # Without the box that it is inside.
+
+
+def drawn_page() -> ForwardMsgQueue:
+    queue = ForwardMsgQueue()
+    queue.enqueue(delta(BOX, "the box", "body"))
+    queue.enqueue(delta([*BOX, 0], "inside it", "a fragment in it"))
+    queue.enqueue(delta(FOOTER, "the footer", ""))
+    return queue
+
+
+def delta(place: list[int], text: str, fragment: str) -> ForwardMsg:
+    message = ForwardMsg()
+    message.metadata.delta_path.extend(place)
+    message.delta.new_element.markdown.body = text
+    message.delta.fragment_id = fragment
+    return message
+
+
+def texts(queue: ForwardMsgQueue) -> list[str]:
+    return [message.delta.new_element.markdown.body for message in queue._queue]
