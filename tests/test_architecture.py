@@ -33,7 +33,7 @@ TRAINING = INFERENCE | {"keras", "onnx", "sklearn"}
 # What lies directly in these two is light; below them, each folder says for itself.
 LIGHT_MODELS = frozenset({"models/", "models/tasks/", "models/inspection/", "models/studies/"})
 LIGHT_TRAIN = frozenset({"train/"})
-SHARED = frozenset({"pages/components/", "pages/components/viewer/"})
+SHARED = frozenset({"pages/components/", "pages/components/sending/", "pages/components/viewer/"})
 BEHIND_A_PAGE = LIGHT_MODELS | LIGHT_TRAIN | SHARED | {"imaging/"}
 PAGES = ("draw", "learn", "photo", "training", "inside", "compare", "tasks")
 

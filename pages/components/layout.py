@@ -1,15 +1,15 @@
 """What every screen has: its set-up, its heading, its last line."""
 
 import time
-from functools import wraps
 from pathlib import Path
 
 import streamlit as st
-from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.pages_manager import PagesManager
 
 from pages.components import cached, gallery
 from pages.components.browser import rule_browser
+from pages.components.sending.known import name_only_what_is_known
+from pages.components.sending.unsent import keep_what_is_unsent
 
 # A file of ours: Streamlit would fetch its own icons from another host.
 ICON = str(Path(__file__).parents[2] / "static" / "icon.png")
@@ -73,38 +73,11 @@ def page_setup(title: str, lead: str) -> None:
     )
     cached.spare_what_is_loaded()
     keep_what_is_unsent()
+    name_only_what_is_known()
     st.html(STYLE + gallery.STYLE)
     rule_browser()
     st.title(title, anchor=False)
     st.markdown(lead)
-
-
-_clear = ForwardMsgQueue.clear
-
-
-@wraps(_clear)
-def _clear_unless_for_fragments(
-    queue: ForwardMsgQueue,
-    retain_lifecycle_msgs: bool = False,
-    fragment_ids_this_run: list[str] | None = None,
-) -> None:
-    if retain_lifecycle_msgs and fragment_ids_this_run:
-        queue._delta_index_map = {}
-    else:
-        _clear(queue, retain_lifecycle_msgs, fragment_ids_this_run)
-
-
-def keep_what_is_unsent() -> None:
-    """Have a fragment that runs again throw away nothing that is still to be sent; on all pages.
-
-    Streamlit throws away what the fragment drew before and has not sent, but keeps what stands
-    after it on the page, and in fragments inside it.  A browser that gets those without what they
-    stand in stops with "Cannot set a node at a delta path", and the page is blank: it takes a
-    server so busy that the canvas answers one half of a page before the other is sent.
-    Streamlit's reason was that something new took the place of something unsent among what was
-    drawn before it (github.com/streamlit/streamlit/pull/9381): here it forgets those places.
-    """
-    ForwardMsgQueue.clear = _clear_unless_for_fragments  # type: ignore[method-assign]
 
 
 def flush_to_browser() -> None:

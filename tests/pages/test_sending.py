@@ -1,10 +1,11 @@
-"""What a page has drawn reaches the browser, also where a fragment of it runs again meanwhile."""
+"""What is sent to a browser: all of it, and by name only what the browser still has."""
 
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
-from pages.components import layout
+from pages.components.sending import unsent
+from pages.components.sending.known import Sent
 
 BOX, FOOTER = [0, 0], [0, 1]
 
@@ -12,12 +13,12 @@ BOX, FOOTER = [0, 0], [0, 1]
 @pytest.fixture
 def mended(monkeypatch):
     monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)  # Put back afterwards.
-    layout.keep_what_is_unsent()
+    unsent.keep_what_is_unsent()
 
 
 @pytest.fixture
 def unmended(monkeypatch):
-    monkeypatch.setattr(ForwardMsgQueue, "clear", layout._clear)
+    monkeypatch.setattr(ForwardMsgQueue, "clear", unsent._clear)
 
 
 def test_a_fragment_that_runs_again_drops_nothing(mended):
@@ -71,3 +72,45 @@ def delta(place: list[int], text: str, fragment: str) -> ForwardMsg:
 
 def texts(queue: ForwardMsgQueue) -> list[str]:
     return [message.delta.new_element.markdown.body for message in queue._queue]
+
+
+def test_by_name_goes_what_was_sent_in_the_last_two_runs():
+    sent = Sent()
+    sent.note([new_run(), large("one"), named("zero")])
+    assert sent.still_there(["zero", "one", "two"]) == {"zero", "one"}
+    sent.note([new_run(), large("two")])
+    assert sent.still_there(["zero", "one", "two"]) == {"zero", "one", "two"}
+    sent.note([new_run(), named("one")])
+    assert sent.still_there(["zero", "one", "two"]) == {"one", "two"}
+
+
+def test_what_the_browser_does_not_list_is_sent():
+    sent = Sent()
+    sent.note([new_run(), large("one")])
+    assert sent.still_there([]) == frozenset()
+
+
+def test_what_is_too_small_to_be_kept_is_not_counted():
+    sent = Sent()
+    small = large("one")
+    small.metadata.cacheable = False
+    sent.note([new_run(), small])
+    assert sent.still_there(["one"]) == frozenset()
+
+
+def new_run() -> ForwardMsg:
+    message = ForwardMsg()
+    message.new_session.SetInParent()
+    return message
+
+
+def large(name: str) -> ForwardMsg:
+    message = delta(BOX, name, "")
+    message.hash, message.metadata.cacheable = name, True
+    return message
+
+
+def named(name: str) -> ForwardMsg:
+    message = ForwardMsg()
+    message.ref_hash = name
+    return message

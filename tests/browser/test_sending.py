@@ -1,13 +1,14 @@
-"""A server that is too busy to send a page at once, and a canvas that answers before it has."""
+"""What is sent crosses with what the visitor does, and the page stays whole."""
 
 import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.app_server import ROOT
 from tests.browser.test_draw import drag, wait_until_painted
+from tests.chromium import wait_until_idle
 
 # Python reads this first. The first half of a page goes up to its first box to choose from, which
 # stands after the canvas; the rest waits a second and a half.
@@ -57,3 +58,54 @@ def test_a_drawing_that_answers_before_the_page_is_sent_leaves_it_whole(busy_url
     page.get_by_role("link", name="Draw a digit").click()
     wait_until_painted(page)
     expect(page.get_by_text("Your drawing is deleted when you leave")).to_be_visible()
+
+
+class SlowLine:
+    """What a server sends to a page, which can be held back."""
+
+    def __init__(self, page: Page):
+        self._held: list[str | bytes] | None = None
+        page.route_web_socket("**/_stcore/stream", self._connect)
+
+    def _connect(self, page_side: WebSocketRoute) -> None:
+        self._page_side = page_side
+        page_side.connect_to_server().on_message(self._receive)
+
+    def _receive(self, message: str | bytes) -> None:
+        if self._held is None:
+            self._page_side.send(message)
+        else:
+            self._held.append(message)
+
+    def hold(self) -> None:
+        self._held = []
+
+    def release(self) -> None:
+        for message in self._held:
+            self._page_side.send(message)
+        self._held = None
+
+
+def test_what_a_browser_forgets_while_a_click_is_under_way_is_sent_again(serve, open_page):
+    page = open_page()
+    line = SlowLine(page)
+    page.goto(serve("tests/browser/forgetful_harness.py"))
+    wait_until_idle(page)
+
+    def choose(name: str) -> None:
+        page.get_by_role("radio", name=name, exact=True).click()
+
+    # As many runs without the long text as a browser keeps it.
+    for name in ("a", "b"):
+        choose(name)
+        expect(page.get_by_text(f"The {name} one is here.")).to_be_visible()
+        wait_until_idle(page)
+    # The end of one more run, which makes it forget the text, crosses with the click for it.
+    line.hold()
+    choose("c")
+    page.wait_for_timeout(700)
+    choose("long")
+    page.wait_for_timeout(700)
+    line.release()
+    expect(page.get_by_text("The long one is here.")).to_be_visible()
+    expect(page.get_by_text("Connection error")).to_have_count(0)
