@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from models import host
 from pages.components import cached, gallery
 from pages.components.browser import rule_browser
 from pages.components.sending.known import name_only_what_is_known
@@ -72,6 +73,7 @@ def page_setup(title: str, lead: str) -> None:
         initial_sidebar_state="collapsed",
     )
     cached.spare_what_is_loaded()
+    host.tidy_up_soon()
     keep_what_is_unsent()
     name_only_what_is_known()
     st.html(STYLE + gallery.STYLE)

@@ -1,0 +1,46 @@
+"""What is no longer needed goes by itself."""
+
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from models import host
+
+
+class Visitor:
+    """Like a session: it refers to itself."""
+
+    def __init__(self) -> None:
+        self.myself = self
+
+
+@pytest.fixture
+def no_collection():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_what_refers_to_itself_is_collected_once_somebody_was_there(monkeypatch, no_collection):
+    monkeypatch.setattr(host, "TIDY_AFTER", 0.02)
+    host._start_tidying.cache_clear()
+    gone = weakref.ref(Visitor())
+    time.sleep(0.1)
+    assert gone() is not None
+    host.tidy_up_soon()
+    deadline = time.monotonic() + 5
+    while gone() is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_one_thread_does_it_for_all():
+    for _ in range(3):
+        host.tidy_up_soon()
+    count = sum(thread.name == "tidy" for thread in threading.enumerate())
+    for _ in range(3):
+        host.tidy_up_soon()
+    assert sum(thread.name == "tidy" for thread in threading.enumerate()) == count
