@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.fuzz import fuzz
+from tests.faults.fuzz import Fuzzed, fuzz
 from tests.faults.kills import kill_servers, kill_workers
 
 
@@ -31,12 +31,18 @@ def main() -> int:
             )
             wrong += outcome.wrong
     with tempfile.TemporaryDirectory() as folder:
-        found = fuzz(Path(folder), options.messages, options.seed)
-        memory = ", ".join(f"{each:.0f}" for each in found.megabytes)
-        print(f"{found.messages} messages, {len(found.wrong)} wrong; memory in MB: {memory}")
+        found = fuzz(Path(folder), options.messages, options.seed, after_round=say)
         wrong += found.wrong
     print("\n".join(wrong))
     return int(bool(wrong))
+
+
+def say(found: Fuzzed) -> None:
+    """Print what the fuzzing has found so far."""
+    print(
+        f"{found.messages} messages, {len(found.wrong)} wrong, {found.megabytes[-1]:.0f} MB",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

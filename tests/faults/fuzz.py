@@ -2,6 +2,7 @@
 
 import asyncio
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,7 +106,13 @@ async def visit(server: AppServer, page: str, messages: int, seed: int, found: F
     found.messages += sent
 
 
-def fuzz(folder: Path, messages: int, seed: int = 1, pages: tuple[str, ...] = PAGES) -> Fuzzed:
+def fuzz(
+    folder: Path,
+    messages: int,
+    seed: int = 1,
+    pages: tuple[str, ...] = PAGES,
+    after_round: Callable[[Fuzzed], None] = lambda found: None,
+) -> Fuzzed:
     """Fuzz all pages of one server, one after the other in ten rounds."""
     found = Fuzzed()
     server = AppServer(
@@ -121,6 +128,7 @@ def fuzz(folder: Path, messages: int, seed: int = 1, pages: tuple[str, ...] = PA
                 share = max(2, messages // (rounds * len(pages)))
                 asyncio.run(visit(server, page, share, seed + 1000 * number, found))
             found.megabytes.append(resident_megabytes(server.pid))
+            after_round(found)
         said = server.tail(10_000)
         if "Traceback" in said:
             found.wrong.append(said[said.index("Traceback") :][:2000])

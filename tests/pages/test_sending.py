@@ -1,11 +1,14 @@
 """What is sent to a browser: all of it, and by name only what the browser still has."""
 
+import tomllib
+
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
 from pages.components.sending import unsent
 from pages.components.sending.known import Sent
+from tests.app_server import ROOT
 
 BOX, FOOTER = [0, 0], [0, 1]
 
@@ -96,6 +99,11 @@ def test_what_is_too_small_to_be_kept_is_not_counted():
     small.metadata.cacheable = False
     sent.note([new_run(), small])
     assert sent.still_there(["one"]) == frozenset()
+
+
+def test_browsers_are_told_to_keep_what_may_be_named_and_a_run_longer():
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert settings["global"]["maxCachedMessageAge"] == 3
 
 
 def new_run() -> ForwardMsg:

@@ -68,5 +68,6 @@ def _reset_to_what_is_known(context: ScriptRunContext, *args: Any, **named: Any)
 @wraps(_flush)
 def _note_and_flush(session: AppSession) -> list[ForwardMsg]:
     messages = _flush(session)
-    _sent.setdefault(session._pages_manager, Sent()).note(messages)
+    if messages:
+        _sent.setdefault(session._pages_manager, Sent()).note(messages)
     return messages
