@@ -166,4 +166,6 @@ def _words(on: Sequence[str]) -> str:
 
 def _take_switches() -> None:
     """Keep what the switches say; a callback."""
-    st.session_state.skips_on = [name for name in SKIPS if st.session_state[f"inside_{name}"]]
+    state, before = st.session_state, st.session_state.skips_on
+    # A switch can be heard of when the others have left the screen with their section.
+    state.skips_on = [name for name in SKIPS if state.get(f"inside_{name}", name in before)]

@@ -321,3 +321,13 @@ def test_only_transposed_convolution_leaves_a_checkerboard_in_its_last_maps(digi
     )
     assert resized < 0.02
     assert transposed > 0.1
+
+
+def test_a_switch_that_is_heard_of_when_its_section_has_gone_changes_itself_alone(monkeypatch):
+    class State(dict):
+        __getattr__, __setattr__ = dict.__getitem__, dict.__setitem__
+
+    state = State(skips_on=["skip_1", "skip_2"], inside_skip_2=False)
+    monkeypatch.setattr(skips.st, "session_state", state)
+    skips._take_switches()
+    assert state.skips_on == ["skip_1"]
