@@ -7,14 +7,14 @@ import traceback
 from pathlib import Path
 
 from models.catalogue import ModelError
-from models.tasks import find_task
-from models.tasks.contract import SPLITS
-from models.tasks.denoise_photos.data import KODAK24, PHOTO_SETS, POLYU
-from models.tasks.digits import DIGIT_SETS
+from models.tasks import denoise_digits, denoise_photos, find_task, read_digits
+from models.tasks.contract import SPLITS, Task
+from models.tasks.denoise_photos.data import KODAK24, POLYU
 from train.config import TrainConfig
 from train.run_folder import Run
 
 RUNS = Path(__file__).parent / "runs"
+OF_DIGITS = (denoise_digits.TASK, read_digits.TASK)
 PRINTED = ("camera", "sharp", "grey", "careful")  # What is measured without a table to stand in.
 
 
@@ -316,11 +316,10 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    from models.catalogue import find_card, load_catalogue
+    from models.catalogue import find_card
     from train.export.ship import refresh
 
-    digits = [card.name for card in load_catalogue().values() if card.data in DIGIT_SETS]
-    for name in options.names or digits:
+    for name in options.names or _networks(*OF_DIGITS):
         card = find_card(name)
         before = card.weights.stat().st_size
         after = refresh(card).weights.stat().st_size
@@ -361,8 +360,15 @@ def _lab(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate(options: argparse.Namespace) -> int:
+def _networks(*tasks: Task) -> list[str]:
+    """Return the names of the shipped networks of these tasks."""
     from models.catalogue import load_catalogue
+
+    names = [task.name for task in tasks]
+    return [name for name, card in load_catalogue().items() if card.task in names]
+
+
+def _evaluate(options: argparse.Namespace) -> int:
     from train.evaluate.measure import evaluate_filters, evaluate_models, write_measurements
     from train.evaluate.tables import write_digit_tables
 
@@ -371,13 +377,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.set in PRINTED:
         from train.evaluate.measure_camera import EVALUATIONS
 
-        photo_models = [name for name, card in load_catalogue().items() if card.data in PHOTO_SETS]
-        EVALUATIONS[options.set](options.names or photo_models, options.every)
+        names = options.names or _networks(denoise_photos.TASK)
+        EVALUATIONS[options.set](names, options.every)
         return 0
     if options.set != "digits":
         return _evaluate_photos(options)
-    names = [name for name, card in load_catalogue().items() if card.data in DIGIT_SETS]
-    rows = evaluate_models(options.names or names)
+    rows = evaluate_models(options.names or _networks(*OF_DIGITS))
     if options.filters:
         rows += evaluate_filters()
     write_measurements(rows)
@@ -386,14 +391,13 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _evaluate_photos(options: argparse.Namespace) -> int:
-    from models.catalogue import load_catalogue
     from train.evaluate.measure import write_measurements
     from train.evaluate.measure_photos import evaluate_kodak24, evaluate_polyu
     from train.evaluate.tables import write_photo_tables
 
-    names = [name for name, card in load_catalogue().items() if card.data in PHOTO_SETS]
+    names = options.names or _networks(denoise_photos.TASK)
     evaluate = {KODAK24: evaluate_kodak24, POLYU: evaluate_polyu}[options.set]
-    write_measurements(evaluate(options.names or names, options.filters))
+    write_measurements(evaluate(names, options.filters))
     write_photo_tables()
     return 0
 

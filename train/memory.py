@@ -16,7 +16,7 @@ from train.config import TrainConfig, with_defaults
 
 SIDE = 28
 PICTURES = 60_000  # as many as any data set of ours has
-VALIDATION_BATCH = 500  # as the loop has it
+VALIDATION_BATCH = 500  # pictures at once
 VALIDATION_CROPS = 64  # as the tasks have it that learn from crops
 # From the peaks of real trainings, TensorFlow 2.21, which tests/train/test_memory.py names.  While
 # it validates, only few maps are there at a time.

@@ -20,7 +20,6 @@ import streamlit as st
 from onnxruntime import InferenceSession
 
 from models.catalogue import Card, ModelError, read_card, read_catalogue
-from models.host import share_small_blocks
 from models.inspection.network import OpenedNetwork, load_inside
 from models.live import pack_card
 from models.picture_queue import PictureQueue
@@ -55,7 +54,6 @@ def spare_what_is_loaded() -> None:
     There is none after a run (``runner.postScriptGC``): Python's own, when there is much, and one a
     minute (``tidy_up_soon``).
     """
-    share_small_blocks()
     gc.collect()
     gc.freeze()
 

@@ -38,9 +38,11 @@ from train.fit.distributed import StopTogether, Team
 from train.fit.epochs import Material, fit
 from train.fit.losses import LOSSES
 from train.fit.metrics import METRICS
+from train.memory import VALIDATION_BATCH
 from train.run_folder import ProgressWriter, Run, write_whole
 
 PROBES = 10
+CROPS_AT_ONCE = 16  # while it validates
 PURE_NOISE = gaussian_only(0.5)  # Where the training noise leaves a black picture black.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -111,7 +113,8 @@ def _train(
         epochs=config.epochs,
         batches_an_epoch=batches.batches_an_epoch,
     )
-    material = Material(batches, validation, 16 if batches.task.walk == "crops" else 500)
+    at_once = CROPS_AT_ONCE if batches.task.walk == "crops" else VALIDATION_BATCH
+    material = Material(batches, validation, at_once)
     reason = ""
     try:
         with _stop_on_interrupt(stopper), team.translate_lost_peer():
