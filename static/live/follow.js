@@ -69,7 +69,9 @@ function screen({ places, width, height }) {
       }
     },
     painted(title) {
-      context.drawImage(find(title).image, 0, 0, width, height);
+      const { image } = find(title);
+      if (!image) return null;
+      context.drawImage(image, 0, 0, width, height);
       return context.getImageData(0, 0, width, height).data;
     },
   };

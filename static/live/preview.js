@@ -43,7 +43,8 @@ export class Preview {
    * @param {object} screen what shows the pictures
    * @param {(made: object, by: string) => void} screen.show paints what was made, by title
    * @param {() => void} screen.restore paints the server's pictures again
-   * @param {(title: string) => Uint8ClampedArray} screen.painted its pixels as RGBA
+   * @param {(title: string) => ?Uint8ClampedArray} screen.painted its pixels as RGBA; null
+   *   where it has left the page
    * @param {number} [screen.settled] milliseconds until it shows what the server sent
    */
   constructor(screen) {
@@ -169,6 +170,7 @@ export class Preview {
     for (const [title, made] of Object.entries(now.make(now.before))) {
       const { levels, channels, tolerance = TOLERANCE } = made;
       const painted = this.screen.painted(title);
+      if (!painted) return;
       let off = 0;
       for (let from = 0, at = 0; from < levels.length; from += channels, at += 4) {
         for (let c = 0; c < Math.min(channels, 3); c += 1) {

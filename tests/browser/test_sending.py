@@ -109,3 +109,14 @@ def test_what_a_browser_forgets_while_a_click_is_under_way_is_sent_again(serve, 
     line.release()
     expect(page.get_by_text("The long one is here.")).to_be_visible()
     expect(page.get_by_text("Connection error")).to_have_count(0)
+
+
+def test_pages_that_are_left_before_they_are_drawn_leave_no_error(app_url, open_page):
+    page = open_page(app_url)
+    pages = ("Train a network", "Inside the network", "Compare", "Draw a digit", "More jobs")
+    for name in 3 * pages:
+        page.get_by_role("link", name=name).click()
+        page.wait_for_timeout(120)
+    page.get_by_role("link", name="Draw a digit").click()
+    wait_until_painted(page)
+    assert page.get_by_role("heading", level=1).all_inner_texts() == ["Draw a digit"]

@@ -129,7 +129,7 @@ def test_arrival_shows_what_the_recipe_gave_when_it_was_run_in_full(runs, monkey
     keep(monkeypatch)
     page = visit()
     assert [box.value for box in page.metric] == ["18.08 dB", "0.757", "93.2%", "101,200"]
-    assert "2 epochs in 1.0 minutes on 2 cores (Some CPU)" in said(page)
+    assert "2 epochs in 1 min 0 s on 2 cores (Some CPU)" in said(page)
     page.selectbox(key="recipe-Tutorials").select("conv-16-8-8-tutorial").run()
     assert not page.metric  # Nothing is kept of this one.
 

@@ -114,10 +114,10 @@ def show_numbers(config: TrainConfig, status: run_status.Status, history: Histor
         value = measure.as_text(last.get(f"val_{measure.name}"))
         st.metric(f"Validation {measure.title}", value)
         st.metric("Validation loss", "–" if loss is None else f"{loss:.4f}")
-        st.metric("Trained for", _duration(history.seconds))
+        st.metric("Trained for", duration(history.seconds))
         if status.state == run_status.TRAINING and history.progress:
             left = history.seconds * (config.epochs / history.progress - 1)
-            st.metric("Time left", _duration(left))
+            st.metric("Time left", duration(left))
         speed = last.get("images_per_second")
         st.metric("Pictures per second", f"{speed:,.0f}" if speed else "–")
 
@@ -195,6 +195,7 @@ def _button(label: str, make, name: str) -> None:
     st.download_button(label, make, name, on_click="ignore", key=f"take-{name}", width="stretch")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in words, as "3 min 20 s"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

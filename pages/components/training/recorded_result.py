@@ -5,7 +5,7 @@ from array import array
 import streamlit as st
 
 from pages.components.training.curves import History
-from pages.components.training.progress import show_curves
+from pages.components.training.progress import duration, show_curves
 from train.recorded import minutes_of, read_record
 
 
@@ -18,8 +18,8 @@ def show_recorded_result(recipe: str) -> None:
     made, epochs = record["made"], len(record["epochs"])
     st.caption(
         f"Reference run: {epochs} {'epoch' if epochs == 1 else 'epochs'} in "
-        f"{minutes_of(record):.1f} minutes on {made['cores']} cores ({made['processor']}). Press "
-        "Train to watch your own."
+        f"{duration(60 * minutes_of(record))} on {made['cores']} cores ({made['processor']}). "
+        "Press Train to watch your own."
     )
     if record["outcome"] == "diverged":
         st.error(f"It diverged: {record['why']}.", icon=":material/trending_up:")
