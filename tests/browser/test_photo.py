@@ -15,7 +15,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from tests.app_server import ROOT, AppServer
-from tests.browser.pixels import painted
+from tests.browser.pixels import canvas_of, painted
 from tests.chromium import wait_until_idle
 
 # The first network that is loaded, on a busy machine, takes its time.
@@ -38,9 +38,12 @@ def photo(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
 
 
 def wait_until_denoised(page: Page) -> None:
+    # Idle first: what an earlier run left on the page would pass for this one's.
+    wait_until_idle(page)
     expect(page.get_by_test_id("stDownloadButton").first).to_be_visible(timeout=PATIENCE)
     wait_until_idle(page)
     expect(page.locator(".viewer")).to_have_attribute("data-version", re.compile("."))
+    expect(canvas_of(page, "Denoised")).not_to_have_attribute("aria-label", "In progress")
 
 
 def coffee(side: int = 240) -> Image.Image:
