@@ -2,7 +2,7 @@
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 Contents = tuple[tuple[int, ...], bytes]
 
@@ -19,6 +19,24 @@ def drop_unused(graph: onnx.GraphProto) -> None:
     del graph.node[:], graph.initializer[:]
     graph.node.extend(reversed(kept))
     graph.initializer.extend(weights)
+
+
+def drop_idle_axes(graph: onnx.GraphProto) -> None:
+    """Remove axes of length 1 that an output has in front of those it is declared with.
+
+    tf2onnx writes a reshape with such axes and a squeeze behind it, and then may lose the squeeze:
+    that depends on the order of a set, which is another one in every process.
+    """
+    shapes = {each.name: numpy_helper.to_array(each).tolist() for each in graph.initializer}
+    for node in [each for each in graph.node if each.op_type == "Reshape"]:
+        for output in graph.output:
+            shape = shapes.get(node.input[1], [])
+            idle = len(shape) - len(output.type.tensor_type.shape.dim)
+            if output.name == node.output[0] and idle > 0 and shape[:idle] == [1] * idle:
+                whole, axes = f"{output.name}_whole", f"{output.name}_idle_axes"
+                node.output[0] = whole
+                graph.initializer.append(numpy_helper.from_array(np.arange(idle), axes))
+                graph.node.append(helper.make_node("Squeeze", [whole, axes], [output.name]))
 
 
 def weights_by_contents(graph: onnx.GraphProto) -> dict[Contents, onnx.TensorProto]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime as ort
 
 from imaging.pixels import to_image
@@ -29,6 +30,7 @@ from train.export.compact import EXACT, STORED, compact, to_stored_precision
 from train.export.describe import macs
 from train.export.folded import folded
 from train.export.inspectable import make_inspectable, opened
+from train.export.onnx_file import drop_idle_axes
 from train.fit.accelerated import read_weights
 from train.fit.data import load_pictures
 from train.fit.losses import LOSSES
@@ -254,13 +256,16 @@ def to_onnx(model: keras.Model, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras looks for np.object.
         model.export(path, format="onnx", verbose=False, input_signature=signature)
+    file = onnx.load(path)
+    drop_idle_axes(file.graph)
+    onnx.save(file, path)
 
 
 def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray]) -> float:
     """Return the largest difference between Keras and ONNX on ``inputs``, a batch for each input.
 
     Raises:
-        ValueError: if it is above 1e-4.
+        ValueError: if it is above 1e-4, or the answers have different shapes.
     """
     options = ort.SessionOptions()
     options.log_severity_level = 3  # It warns of inputs that have a default: ours are meant to.
@@ -270,6 +275,10 @@ def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray
     (from_onnx,) = session.run([answer], dict(zip(names, inputs, strict=True)))
     given = inputs if len(inputs) > 1 else inputs[0]
     from_keras = keras.ops.convert_to_numpy(model(given, training=False))
+    if from_onnx.shape != from_keras.shape:
+        raise ValueError(
+            f"ONNX and Keras must agree, they answer {from_onnx.shape} and {from_keras.shape}"
+        )
     difference = float(np.abs(from_onnx - from_keras).max())
     if difference > AGREEMENT:
         raise ValueError(

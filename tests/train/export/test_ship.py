@@ -6,8 +6,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
+from onnx import helper, numpy_helper
 
 from imaging import metrics
 from models.architectures import build
@@ -214,6 +216,19 @@ def test_agreement_is_the_largest_difference_on_the_pictures_given(tmp_path, rng
     assert require_agreement(model, tmp_path / "model.onnx", pictures) < 1e-5
     with pytest.raises(ValueError, match=r"ONNX and Keras must agree to 0\.0001"):
         require_agreement(other, tmp_path / "model.onnx", pictures)
+
+
+def test_an_answer_of_another_shape_does_not_agree(tmp_path, rng):
+    model = build("dense", hidden=4)
+    to_onnx(model, tmp_path / "model.onnx")
+    file = onnx.load(tmp_path / "model.onnx")
+    (answer,) = file.graph.output
+    file.graph.initializer.append(numpy_helper.from_array(np.array([0]), "first"))
+    file.graph.node.append(helper.make_node("Unsqueeze", [answer.name, "first"], ["more"]))
+    answer.CopyFrom(helper.make_empty_tensor_value_info("more"))
+    onnx.save(file, tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match=r"they answer \(1, 20, 28, 28, 1\) and \(20, 28, 28, 1\)"):
+        require_agreement(model, tmp_path / "model.onnx", [rng.random((20, 28, 28, 1), np.float32)])
 
 
 def test_agreement_is_asked_for_where_training_never_was(finished, tmp_path, monkeypatch):
