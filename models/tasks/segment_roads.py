@@ -8,7 +8,7 @@ Source: Mnih, Machine Learning for Aerial Image Labeling, PhD thesis, Toronto 20
 Ronneberger et al., MICCAI 2015, doi:10.1007/978-3-319-24574-4_28, drew the network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from imaging.segmentation import f1, jaccard, overlap, patch_overlap
 from models.tasks import contract, segmentation
 from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 from models.tasks.turned import Turned
+from models.tiles import in_tiles
 
 Count = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -115,27 +116,33 @@ def by_colour_and_texture(
     A logistic regression on 16 filters and their squares, fitted to the training tiles; the course
     begins with one on patches.
     """
-    image = segmentation.as_pixels(picture).astype(np.float32) / 255
-    share = expit(_filters(image) @ np.array(ROAD_LIKE, np.float32) + np.float32(ROAD_OFFSET))
-    road = ndimage.gaussian_filter(share, 4) > (0.25 if hint is None else hint / 2)
+    pixels = segmentation.as_pixels(picture)
+    share = in_tiles(pixels, _share_of_road, watch, dtype=np.float32)
+    road = ndimage.gaussian_filter(share[..., 0], 4) > (0.25 if hint is None else hint / 2)
     return road[..., np.newaxis].astype(np.float32)
 
 
-def _filters(image: np.ndarray) -> np.ndarray:
-    """Blurred colours, roughness, edges and spots around each pixel, and their squares."""
-    grey, maps = image.mean(axis=2), []
+def _share_of_road(image: np.ndarray) -> np.ndarray:
+    sums = np.full(image.shape[:2], ROAD_OFFSET, np.float32)
+    first, squares = np.split(np.array(ROAD_LIKE, np.float32), 2)
+    for each, weight, of_square in zip(_filters(image), first, squares, strict=True):
+        sums += each * (weight + of_square * each)
+    return expit(sums)[..., np.newaxis]
+
+
+def _filters(image: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield blurred colours, roughness, edges and spots around each pixel."""
+    grey = image.mean(axis=2)
     for width in (1, 4, 16):
-        blurred = ndimage.gaussian_filter(image, (width, width, 0))
-        maps += [blurred[..., channel] for channel in range(3)]
+        for channel in range(3):
+            yield ndimage.gaussian_filter(image[..., channel], width)
     for width in (2, 6):
         mean = ndimage.gaussian_filter(grey, width)
         variance = ndimage.gaussian_filter(grey * grey, width) - mean * mean
-        maps.append(np.sqrt(np.maximum(variance, 0)))
-        maps.append(ndimage.gaussian_gradient_magnitude(grey, width))
-        maps.append(ndimage.gaussian_laplace(grey, width) * width)
-    maps.append(ndimage.gaussian_filter(np.ptp(image, axis=2), 2))
-    first = np.stack(maps, axis=-1)
-    return np.concatenate([first, first * first], axis=-1)
+        yield np.sqrt(np.maximum(variance, 0))
+        yield ndimage.gaussian_gradient_magnitude(grey, width)
+        yield ndimage.gaussian_laplace(grey, width) * width
+    yield ndimage.gaussian_filter(np.ptp(image, axis=2), 2)
 
 
 def _drawn_sample() -> tuple[np.ndarray, np.ndarray]:

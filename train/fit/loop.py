@@ -36,7 +36,7 @@ from train.fit.callbacks import (
 from train.fit.data import WATCH, Batches, split
 from train.fit.distributed import StopTogether, Team
 from train.fit.epochs import Material, fit
-from train.fit.losses import LOSSES
+from train.fit.losses import LOSSES, TARGET_CHANNELS
 from train.fit.metrics import METRICS
 from train.memory import VALIDATION_BATCH
 from train.run_folder import ProgressWriter, Run, write_whole
@@ -273,7 +273,9 @@ def require_fit(model: keras.Model, batches: Batches) -> None:
         ) from error
     # A number stands for a class, where the network gives each class a probability; a second one
     # says how much its pixel counts.
-    if target.shape not in (answer, answer[:-1], (*answer[:-1], 2)):
+    own = TARGET_CHANNELS.get(batches.config.loss)
+    shapes = [(*answer[:-1], own)] if own else [answer, answer[:-1], (*answer[:-1], 2)]
+    if target.shape not in shapes:
         raise ValueError(
             f"the target has the shape {target.shape[1:]}, but the network answers {answer[1:]}"
         )

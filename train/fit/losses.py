@@ -212,3 +212,5 @@ LOSSES = {
     "masked_spectrum": masked_spectrum_loss,
     "paint": paint_loss,
 }
+# How many numbers a pixel of their targets has, where that is not as many as the network answers.
+TARGET_CHANNELS = {"masked_spectrum": 3, "paint": 6}
