@@ -19,6 +19,7 @@ WINDOW, HOP = 256, 64
 BINS = WINDOW // 2 + 1
 LONGEST = 60  # Seconds of a recording that are opened.
 LARGEST_FILE = 25_000_000  # In bytes.
+ENDINGS = (".wav", ".mp3", ".flac", ".ogg")
 SHORTEST = 0.05  # In seconds.
 RATES = (4000, 192_000)
 

@@ -4,23 +4,30 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from imaging.audio import ENDINGS as SOUNDS
 from imaging.files.limits import LARGEST_PIXELS
 from imaging.files.reading import ENDINGS, Photo, read_photo
-from imaging.files.writing import FORMATS, USUAL_QUALITY, format_of, write, write_result
+from imaging.files.writing import (
+    FORMATS,
+    USUAL_QUALITY,
+    endings_of,
+    format_of,
+    write,
+    write_result,
+)
 from imaging.pixels import blend, to_image, to_pixels
-from imaging.visible import on_paper
 from models.answers import answer_file
 from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
 from models.live import write_packed
 from models.predictor import Predictor, load_predictor
 from models.tasks import find_task
-from models.tasks.contract import Watch
+from models.tasks.contract import Task, Watch
 from models.tasks.denoise_photos.level import AsFound
 from models.tasks.digits import DIGIT_SETS
 
@@ -61,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--model", required=True, metavar="NAME", help="see: list")
     command.add_argument("--hint", type=float, help="what the task may be told: a threshold, ...")
     command.add_argument("--mask", action="store_true", help="0 and 255 instead of numbered things")
-    command.set_defaults(command=_run)
+    usual = vars(parser.parse_args(["denoise", "IN", "OUT", "--model", "NAME"]))
+    command.set_defaults(**usual | {"command": _run})
 
     command = commands.add_parser("pack", help="pack the digit networks for the live preview")
     command.set_defaults(command=_pack)
@@ -167,7 +175,7 @@ def _pack(options: argparse.Namespace) -> int:
 def _denoise(options: argparse.Namespace) -> int:
     card = find_card(options.model)
     task = find_task(card.task)
-    if not task.degradations or task.target.kind != "image":
+    if not _denoises_pictures(task):
         raise ModelError(f"The model {card.name} does not denoise pictures, its job: {task.title}.")
     if options.sigma is not None and task.hint is None:
         raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")
@@ -183,29 +191,31 @@ def _denoise(options: argparse.Namespace) -> int:
             return _denoise_photo(predictor, photo, target, options, watch), photo.notes
         return _denoise_digit(predictor, card, photo, target, options), photo.notes
 
-    jobs = _jobs(options.input, options.output, options.format)
+    jobs = _jobs(options.input, options.output, endings_of(options.format), ENDINGS)
     return _write_answers(jobs, answer, options, "pictures denoised into")
 
 
+def _denoises_pictures(task: Task) -> bool:
+    return bool(task.degradations) and task.target.kind == "image"
+
+
 def _run(options: argparse.Namespace) -> int:
-    predictor = load_predictor(find_card(options.model))
-    task = predictor.task
+    card = find_card(options.model)
+    task = find_task(card.task)
     if task.target.kind == "label":
         raise ModelError(f"The model {options.model} answers with a label, not with a file.")
     if task.hint is not None and options.hint is not None:
         task.hint.require_in_range(options.hint)
     elif options.hint is not None:
         raise ValueError(f"the model {options.model} takes no --hint")
-    ending = ".wav" if task.target.kind == "audio" else ".png"
-    if options.input.is_dir():
-        files = sorted(each for each in options.input.iterdir() if each.is_file())
-        options.output.mkdir(parents=True, exist_ok=True)
-        jobs = [(each, options.output / f"{each.stem}{ending}") for each in files]
-    else:
-        out = options.output
-        jobs = [(options.input, out / f"{options.input.stem}{ending}" if out.is_dir() else out)]
-        if jobs[0][1].suffix.lower() != ending:
-            raise ValueError(f"OUT must end with {ending}, got {out.name}")
+    if options.mask and task.target.kind not in ("instances", "mask"):
+        raise ValueError(f"--mask is for models that find things, not for {options.model}")
+    if _denoises_pictures(task):
+        options.sigma = options.hint
+        return _denoise(options)
+    predictor = load_predictor(card)
+    written, opened = ([".wav"], SOUNDS) if task.target.kind == "audio" else ([".png"], ENDINGS)
+    jobs = _jobs(options.input, options.output, written, opened)
 
     def predict(given: np.ndarray, watch: Watch | None) -> np.ndarray:
         return predictor.predict(given, options.hint, watch)
@@ -245,40 +255,42 @@ def _write_answers(
     return 1 if failures else 0
 
 
-def _jobs(source: Path, target: Path, kind: str | None) -> list[tuple[Path, Path]]:
-    """Pair each input picture with the file it becomes; names inside a folder are kept.
+def _jobs(
+    source: Path, target: Path, written: Sequence[str], opened: Collection[str]
+) -> list[tuple[Path, Path]]:
+    """Pair each input file with the file it becomes; names inside a folder are kept.
+
+    ``written`` are the endings that a result may have, and has in a folder the first of; with those
+    of ``opened`` in its name a file of a folder is an input.
 
     Raises:
         ValueError: if there is nothing to do, or the output would be unclear.
     """
-    ending = FORMATS[kind or "png"].ending
     if source.is_dir():
         if target.exists() and not target.is_dir():
             raise ValueError(f"{source} is a folder, so {target} must be one")
         if target.resolve() == source.resolve():
-            raise ValueError(f"{target} holds the pictures themselves; give another OUT")
-        found = sorted(path for path in source.rglob("*") if _is_picture(path))
+            raise ValueError(f"{target} holds the files themselves; give another OUT")
+        found = sorted(path for path in source.rglob("*") if _is_input(path, opened))
         if source.resolve() in target.resolve().parents:
-            # Results of an earlier call are not denoised again.
+            # Results of an earlier call are no inputs.
             found = [path for path in found if target.resolve() not in path.resolve().parents]
         if not found:
-            raise ValueError(f"no pictures in {source}")
-        return list(zip(found, _targets(found, source, target, ending), strict=True))
+            what = "pictures" if opened == ENDINGS else "recordings"
+            raise ValueError(f"no {what} in {source}")
+        return list(zip(found, _targets(found, source, target, written[0]), strict=True))
     if not source.exists():
         raise ValueError(f"there is no {source}")
     if target.is_dir():
-        target /= f"{source.stem}{ending}"
-    named = format_of(target.suffix)
-    if named is None or (kind is not None and kind != named):
-        endings = ", ".join(FORMATS[each].ending for each in ([kind] if kind else FORMATS))
-        raise ValueError(f"OUT must end in {endings}, got {target.name}")
+        target /= f"{source.stem}{written[0]}"
+    if target.suffix.lower() not in written:
+        raise ValueError(f"OUT must end in {', '.join(written)}, got {target.name}")
     return [(source, target)]
 
 
-def _is_picture(path: Path) -> bool:
-    """Whether a file of a folder ends as pictures do."""
+def _is_input(path: Path, endings: Collection[str]) -> bool:
     return (
-        not path.name.startswith(LEFT_BY_MACS) and path.suffix.lower() in ENDINGS and path.is_file()
+        not path.name.startswith(LEFT_BY_MACS) and path.suffix.lower() in endings and path.is_file()
     )
 
 
@@ -335,10 +347,7 @@ def _write_whole(target: Path, file: bytes) -> None:
 
 def _image_of(photo: Photo, channels: int) -> np.ndarray:
     """Return a photo as float32 ``(H, W, channels)`` in [0, 1], ink on transparent as on paper."""
-    pixels = on_paper(photo.pixels, photo.alpha)
-    if photo.alpha is None and photo.own is not None and photo.profile is None:
-        pixels = photo.own  # All its bits.
-    image = to_image(pixels)
+    image = to_image(photo.on_paper)
     if image.shape[2] == channels:
         return image
     if channels == 3:

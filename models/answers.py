@@ -29,7 +29,7 @@ def answer_file(
     if task.input.kind == "audio":
         return _answer_recording(task, predict, source, watch)
     photo = read_photo(source, source.name)
-    answer = predict(photo.pixels, watch)
+    answer = predict(photo.on_paper, watch)
     return as_png(task.target, answer > 0 if mask else answer), photo.notes
 
 

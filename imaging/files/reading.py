@@ -35,6 +35,7 @@ from imaging.files.profiles import cmyk_to_rgb, to_srgb
 from imaging.files.stored import Stored
 from imaging.files.value_range import find_range, full_range, in_whole_numbers
 from imaging.pixels import strips, to_8_bits
+from imaging.visible import on_paper
 
 # The endings of all files that are opened; what a file is, its first bytes say.
 ENDINGS = (
@@ -170,6 +171,13 @@ class Photo:
     def best(self) -> np.ndarray:
         """The values to work on: those of the file where they are finer, else ``pixels``."""
         return self.pixels if self.own is None else self.own
+
+    @property
+    def on_paper(self) -> np.ndarray:
+        """The pixels in sRGB, what is transparent on paper; all their bits where there are more."""
+        if self.alpha is None and self.own is not None and self.profile is None:
+            return self.own
+        return on_paper(self.pixels, self.alpha)
 
     @property
     def size(self) -> int:

@@ -52,6 +52,11 @@ def format_of(ending: str) -> str | None:
     return _BY_ENDING.get(ending.lower())
 
 
+def endings_of(kind: str | None = None) -> list[str]:
+    """Return the endings that files of a format, or of any, can have, PNG's first."""
+    return [ending for ending, named in _BY_ENDING.items() if kind in (None, named)]
+
+
 def write_result(
     photo: Photo,
     pixels: np.ndarray,
