@@ -31,6 +31,7 @@ from models.tasks import contract
 from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 from models.tasks.sample_photos import sample_photos
 from models.tasks.turned import Turned
+from models.tasks.whole import seen_size
 
 SPAN = 110  # a and b divided by this lie within [-1, 1] for every colour a screen can show.
 NO_HINT_SHARE = 0.125
@@ -185,7 +186,7 @@ def solve(
     image = as_rgb(image)
     height, width = image.shape[:2]
     share = min(1.0, SIDE / min(height, width))
-    small = [max(1, round(side * share)) for side in (height, width)]
+    small = seen_size(height, width, share, network.multiple)
     lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., :1] / np.float32(100)
     missing = [(0, -side % network.multiple) for side in small]
     tensors = {"image": np.pad(lightness, (*missing, (0, 0)), mode="edge")[None]}
@@ -198,15 +199,25 @@ def solve(
     return with_colour(image, resize(ab, height, width))
 
 
-def _hints(dots: Dots, shown: tuple[int, int], size: tuple[int, int], small: list) -> np.ndarray:
+def _hints(
+    dots: Dots, shown: tuple[int, int], size: tuple[int, int], small: tuple[int, int]
+) -> np.ndarray:
     hints = np.zeros((1, *size, 3), np.float32)
     for row, column, a, b in dots:
-        y, x = (
-            min(int(place * side / whole), side - 1)
-            for place, side, whole in zip((row, column), small, shown, strict=True)
-        )
+        y, x = _place((row, column), shown, small)
         hints[0][_square(y, x, REACH)] = [a / SPAN, b / SPAN, 1]
     return hints
+
+
+def _place(
+    dot: tuple[float, float], shown: tuple[int, int], small: tuple[int, int]
+) -> tuple[int, int]:
+    """Return the pixel of the small picture that a place in the shown one falls into."""
+    row, column = (
+        min(int(place * side / whole), side - 1)
+        for place, side, whole in zip(dot, small, shown, strict=True)
+    )
+    return row, column
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
@@ -264,13 +275,12 @@ def spread_hints(
     if not hint:
         return image
     height, width = image.shape[:2]
-    share = min(1.0, SIDE / min(height, width))
-    small = [max(1, round(side * share)) for side in (height, width)]
+    small = seen_size(height, width, min(1.0, SIDE / min(height, width)))
     lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., 0]
     rows, columns = np.mgrid[: small[0], : small[1]]
     weights, total = np.zeros(small), np.zeros((*small, 2))
     for row, column, a, b in hint:
-        y, x = min(int(row * share), small[0] - 1), min(int(column * share), small[1] - 1)
+        y, x = _place((row, column), (height, width), small)
         far = ((rows - y) ** 2 + (columns - x) ** 2) / (SIDE / 4) ** 2
         far = far + ((lightness - lightness[y, x]) / 12) ** 2
         weight = np.exp(-far) + 1e-9

@@ -28,8 +28,10 @@ from models.tasks import contract
 from models.tasks.colour_photos import load_photos
 from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 from models.tasks.sample_photos import sample_photos
+from models.tasks.whole import seen_size
 
 STRENGTH = 0.8  # Where nothing is said; more shows the weave of the network in flat areas.
+MARGIN = 8  # Pixels beyond each edge that the network paints too.
 PAINTED_PIXELS = 640 * 640  # Larger photos are painted reduced: strokes stay as broad as they are.
 PAINTING_SIDE = 288
 # Mean and deviation of L, a and b over 42 paintings of the training set.
@@ -94,13 +96,15 @@ def soft(network: Network, image: np.ndarray, watch: Watch | None = None) -> np.
     image = as_rgb(image)
     height, width = image.shape[:2]
     share = min(1.0, (PAINTED_PIXELS / (height * width)) ** 0.5)
-    small = [max(1, round(side * share)) for side in (height, width)]
-    given = image if share == 1 else np.clip(resize(image, *small), 0, 1)
+    small = seen_size(height, width, share, network.multiple, MARGIN)
+    given = image if small == (height, width) else np.clip(resize(image, *small), 0, 1)
     # Away from the edges, and wide enough for the strided layers.
-    missing = [(8, 8 + -side % network.multiple) for side in small]
+    missing = [(MARGIN, MARGIN + -side % network.multiple) for side in small]
     padded = np.pad(given, (*missing, (0, 0)), mode="symmetric" if min(small) > 16 else "edge")
-    painted = network(image=padded[None])[0, 8 : 8 + small[0], 8 : 8 + small[1]]
-    painted = np.clip(resize(painted, height, width) if share < 1 else painted, 0, 1)
+    painted = network(image=padded[None])[0, MARGIN : MARGIN + small[0]]
+    painted = painted[:, MARGIN : MARGIN + small[1]]
+    painted = painted if small == (height, width) else resize(painted, height, width)
+    painted = np.clip(painted, 0, 1)
     painted = with_colours_of(painted, _in_colours(image))
     return np.concatenate([image, painted], axis=2)
 
