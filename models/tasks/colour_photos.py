@@ -42,6 +42,7 @@ HINTS_MEASURED = 20
 # Where hints are few, the network goes wrong in a spot near a corner, wherever the picture lies: of
 # upright, mirrored and upside down, quarters of a turn and mirrored, the middle answer counts.
 SEEN = ((0, False), (0, True), (2, False))
+MIRRORED = ((0, False), (0, True))  # Faces stand upright: the mean of two is 0.2 dB better.
 REACH = 2  # pixels to each side of a visitor's hint, at the size of the network
 SIDE = 128  # pixels of the shorter side that the network sees
 
@@ -190,8 +191,8 @@ def solve(
     lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., :1] / np.float32(100)
     missing = [(0, -side % network.multiple) for side in small]
     tensors = {"image": np.pad(lightness, (*missing, (0, 0)), mode="edge")[None]}
+    network = Turned(network, SEEN, np.median) if hints else Turned(network, MIRRORED)
     if hints:
-        network = Turned(network, SEEN, np.median)
         tensors["hints"] = _hints(hint or (), (height, width), tensors["image"].shape[1:3], small)
     ab = network(**tensors)[0, : small[0], : small[1]] * np.float32(SPAN)
     if not hints and hint is not None:
@@ -410,7 +411,7 @@ FACES = _task(
         high=2.0,
         default=1.0,
         step=0.1,
-        description="A guess is paler than the truth. At 1.2 faces are about as colourful as "
+        description="A guess is paler than the truth. At 1.1 faces are about as colourful as "
         "photos are, and a little further from the true colours.",
     ),
     samples=by_name(
