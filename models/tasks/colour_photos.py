@@ -5,7 +5,8 @@
 
 The colours of most things cannot be known from grey: whoever only fears errors paints brown.  Of
 faces a network knows what is where; elsewhere a visitor says with a click what colour a thing has,
-and the network finds out how far it reaches.  Colours are looked for at a reduced size, because
+and the network finds out how far it reaches: it is told them spread to what is near and about as
+light, as was done before networks, and how far that is to be believed.  Colours are looked for at a reduced size, because
 people see little detail in them, and laid over the full lightness.
 
 Source:
@@ -43,12 +44,15 @@ HINTS_MEASURED = 20
 # upright, mirrored and upside down, quarters of a turn and mirrored, the middle answer counts.
 SEEN = ((0, False), (0, True), (2, False))
 MIRRORED = ((0, False), (0, True))  # Faces stand upright: the mean of two is 0.2 dB better.
-REACH = 2  # pixels to each side of a visitor's hint, at the size of the network
+REACH = 2  # pixels to each side of a hint whose true colour is measured
 SIDE = 128  # pixels of the shorter side that the network sees
+REACH_IN_PLACE = np.float32(SIDE / 4)
+REACH_IN_LIGHTNESS = np.float32(0.12)
 
 SOURCE = "Zhang et al., SIGGRAPH 2017, with a small U-Net"
 
-Dots = Sequence[tuple[float, float, float, float]]
+Dot = tuple[float, float, float, float]  # row, column, a, b
+Dots = Sequence[Dot]
 
 
 def load_faces(folder: Path | None, split: str) -> Examples:
@@ -133,7 +137,11 @@ def batch(
     ab = lab[..., 1:] / np.float32(SPAN)
     if not hints:
         return lightness, ab
-    return (lightness, np.stack([random_hints(each, rng) for each in ab])), ab
+    maps = [
+        spread(random_dots(colours, rng), light[..., 0])
+        for light, colours in zip(lightness, ab * SPAN, strict=True)
+    ]
+    return (lightness, np.stack(maps)), ab
 
 
 def validation(
@@ -143,21 +151,44 @@ def validation(
     return batch(examples, np.arange(min(64, len(examples))), settings, rng, hints)
 
 
-def random_hints(ab: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the true colours at a few random places ``(H, W, 3)``: a, b and where they are.
+def random_dots(ab: np.ndarray, rng: np.random.Generator) -> list[Dot]:
+    """Return the true colours at a few random places of ``ab (H, W, 2)``.
 
     Source:
         Zhang et al., 2017: squares of random width, a geometric number of them, often none.
     """
-    height, width = ab.shape[:2]
-    hints = np.zeros((height, width, 3), np.float32)
     if rng.random() < NO_HINT_SHARE:
-        return hints
+        return []
+    dots = []
     for _ in range(min(MOST_HINTS, int(rng.geometric(LAST_SHARE)))):
-        reach = rng.integers(WIDEST + 1)
-        place = _square(rng.integers(height), rng.integers(width), reach)
-        hints[place] = [*ab[place].mean(axis=(0, 1)), 1]
-    return hints
+        y, x = (int(rng.integers(side)) for side in ab.shape[:2])
+        a, b = ab[_square(y, x, rng.integers(WIDEST + 1))].mean(axis=(0, 1))
+        dots.append((y, x, float(a), float(b)))
+    return dots
+
+
+def spread(dots: Dots, lightness: np.ndarray) -> np.ndarray:
+    """Return the colours of hints spread over a picture, and how much they are to be believed.
+
+    ``lightness`` is ``(H, W)`` in [0, 1], dots are in its pixels; the answer is
+    ``float32 (H, W, 3)``: a and b, divided by ``SPAN``, and the third in [0, 1].  A pixel takes the
+    colours of hints that are near in place and in lightness.
+
+    Source:
+        Levin et al., ACM TOG 2004, doi:10.1145/1015706.1015780, but in one step.
+    """
+    rows, columns = (np.arange(side, dtype=np.float32) for side in lightness.shape)
+    sums = np.zeros((3, *lightness.shape), np.float32)  # of a, b and of the weights
+    for row, column, a, b in dots:
+        y, x = int(row), int(column)
+        weight = np.exp(-np.square((lightness - lightness[y, x]) / REACH_IN_LIGHTNESS))
+        weight *= np.exp(-np.square((rows - y) / REACH_IN_PLACE))[:, None]
+        weight *= np.exp(-np.square((columns - x) / REACH_IN_PLACE))
+        for each, value in zip(sums, (a / SPAN, b / SPAN, 1), strict=True):
+            each += np.float32(value) * weight
+    sums[:2] /= sums[2] + np.float32(0.02)
+    np.minimum(sums[2], 1, out=sums[2])
+    return np.moveaxis(sums, 0, 2)
 
 
 def true_dots(target: np.ndarray, count: int, rng: np.random.Generator) -> list[tuple]:
@@ -193,32 +224,25 @@ def solve(
     tensors = {"image": np.pad(lightness, (*missing, (0, 0)), mode="edge")[None]}
     network = Turned(network, SEEN, np.median) if hints else Turned(network, MIRRORED)
     if hints:
-        tensors["hints"] = _hints(hint or (), (height, width), tensors["image"].shape[1:3], small)
+        dots = _placed(hint or (), (height, width), small)
+        tensors["hints"] = spread(dots, tensors["image"][0, ..., 0])[None]
     ab = network(**tensors)[0, : small[0], : small[1]] * np.float32(SPAN)
     if not hints and hint is not None:
         ab = ab * np.float32(hint)
     return with_colour(image, resize(ab, height, width))
 
 
-def _hints(
-    dots: Dots, shown: tuple[int, int], size: tuple[int, int], small: tuple[int, int]
-) -> np.ndarray:
-    hints = np.zeros((1, *size, 3), np.float32)
-    for row, column, a, b in dots:
-        y, x = _place((row, column), shown, small)
-        hints[0][_square(y, x, REACH)] = [a / SPAN, b / SPAN, 1]
-    return hints
-
-
-def _place(
-    dot: tuple[float, float], shown: tuple[int, int], small: tuple[int, int]
-) -> tuple[int, int]:
-    """Return the pixel of the small picture that a place in the shown one falls into."""
-    row, column = (
-        min(int(place * side / whole), side - 1)
-        for place, side, whole in zip(dot, small, shown, strict=True)
-    )
-    return row, column
+def _placed(dots: Dots, shown: tuple[int, int], small: tuple[int, int]) -> list[Dot]:
+    """Return dots of the shown picture in the pixels of the small one."""
+    return [
+        (
+            min(int(row * small[0] / shown[0]), small[0] - 1),
+            min(int(column * small[1] / shown[1]), small[1] - 1),
+            a,
+            b,
+        )
+        for row, column, a, b in dots
+    ]
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
@@ -267,27 +291,14 @@ def one_tint(image: np.ndarray, hint: object = None, watch: Watch | None = None)
 def spread_hints(
     image: np.ndarray, hint: Dots | None = None, watch: Watch | None = None
 ) -> np.ndarray:
-    """Return the picture in the colours of the hints, each where it is nearest.
-
-    Near in place and in lightness, as by Levin et al., ACM TOG 2004, doi:10.1145/1015706.1015780,
-    but in one step.
-    """
+    """Return the picture in the colours of the hints, each where it is nearest."""
     image = as_rgb(image)
     if not hint:
         return image
     height, width = image.shape[:2]
     small = seen_size(height, width, min(1.0, SIDE / min(height, width)))
-    lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., 0]
-    rows, columns = np.mgrid[: small[0], : small[1]]
-    weights, total = np.zeros(small), np.zeros((*small, 2))
-    for row, column, a, b in hint:
-        y, x = _place((row, column), (height, width), small)
-        far = ((rows - y) ** 2 + (columns - x) ** 2) / (SIDE / 4) ** 2
-        far = far + ((lightness - lightness[y, x]) / 12) ** 2
-        weight = np.exp(-far) + 1e-9
-        weights += weight
-        total += weight[..., None] * (a, b)
-    ab = (total / (weights + 0.02)[..., None]).astype(np.float32)
+    lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., 0] / np.float32(100)
+    ab = spread(_placed(hint, (height, width), small), lightness)[..., :2] * np.float32(SPAN)
     return with_colour(image, resize(ab, height, width))
 
 
