@@ -5,9 +5,10 @@
 
 The colours of most things cannot be known from grey: whoever only fears errors paints brown.  Of
 faces a network knows what is where; elsewhere a visitor says with a click what colour a thing has,
-and the network finds out how far it reaches: it is told them spread to what is near and about as
-light, as was done before networks, and how far that is to be believed.  Colours are looked for at a reduced size, because
-people see little detail in them, and laid over the full lightness.
+and the network finds out how far it reaches.  It is told each colour spread to what is near and
+about as light, as was done before networks, and how far that is to be believed.  Colours are
+looked for at a reduced size, because people see little detail in them, and laid over the full
+lightness.
 
 Source:
     Zhang et al., ECCV 2016, arXiv:1603.08511 (the task); Zhang et al., SIGGRAPH 2017,
