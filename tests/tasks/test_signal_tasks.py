@@ -73,11 +73,11 @@ def test_every_sample_names_source_and_licence_and_fits_the_signal(task):
 
 @pytest.mark.parametrize("task", ALL, ids=lambda task: task.name)
 def test_every_baseline_answers_in_the_shape_of_the_target(task):
-    given = photo() if task.input.kind == "image" else audio.wav and tone()
+    given = photo() if task.input.kind == "image" else tone()
     for baseline in task.baselines.values():
         answer = baseline.run(given, None, None)
-        wanted = tuple(side * task.scale for side in given.shape[:2]) if given.ndim == 3 else ()
-        assert answer.shape[: len(wanted)] == wanted
+        # Recordings keep their length, pictures their sides, or have them enlarged.
+        assert answer.shape[:2] == tuple(side * task.scale for side in given.shape[:2])
         assert answer.dtype == np.float32
         assert -1 <= answer.min() <= answer.max() <= 1
 
