@@ -130,8 +130,8 @@ def test_every_sound_is_shown_with_a_skip_connection_off_too():
 def test_what_is_heard_stands_below_each_player():
     app = opened(task="denoise-speech")
     heard = [each.value for each in app.caption if each.value.startswith("Heard: ")]
-    # Five answers and the original, in which the speaker says three, one, four, two.
-    assert len(heard) == 6
+    # Six answers and the original, in which the speaker says three, one, four, two.
+    assert len(heard) == 7
     assert [word[0] for word in heard[-1].removeprefix("Heard: ").split(", ")] == [*"3142"]
 
 
