@@ -186,7 +186,7 @@ _UNET = segmentation.unet(
     data="digits-on-photos",
     loss="pixel_classes",
     crop=SIDE,
-    epochs=10,
+    epochs=20,
 ) | {"batch": 16, "epoch_batches": 100, "average": 0.0}
 RECIPES = by_name(
     [
@@ -196,7 +196,7 @@ RECIPES = by_name(
             "Two minutes: says which pixels are a digit, and which digit.",
             segmentation.OURS,
             _UNET,
-            "A mean IoU of about 0.3, still rising at the end.",
+            "A mean IoU of about 0.45, still rising at the end.",
         ),
         contract.Recipe(
             "segment-digits-small-plain",
@@ -204,7 +204,7 @@ RECIPES = by_name(
             "The same without skip connections: all detail passes the narrow middle.",
             segmentation.OURS,
             contract.with_settings(_UNET, skips=False),
-            "The right digits, with blurred edges: a lower mean IoU.",
+            "Blobs in place of digits, half of them the wrong digit: a mean IoU of about 0.2.",
         ),
     ]
 )
