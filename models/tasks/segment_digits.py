@@ -268,9 +268,9 @@ TASK = contract.Task(
         "tell a 3 from an 8 a network must see all of it; to draw its edge it must know each "
         "pixel. The middle of the network sees far and knows no pixels, the first layers know "
         "pixels and see nothing but edges. Skip connections bring the two together; the plain "
-        "encoder-decoder knows which digit is there and draws a blurred one. The older method "
-        "takes what is brighter or darker than the rest and compares it with ten mean digits: a "
-        "photo behind them is enough to lose it.",
+        "encoder-decoder finds blobs where digits are, and half of them are the wrong digit. The "
+        "older method takes what is brighter or darker than the rest and compares it with ten "
+        "mean digits: a photo behind them is enough to lose it.",
         (
             "a photo with digits on it",
             "one of eleven classes for each pixel",
