@@ -126,13 +126,7 @@ def resume(run: Run, limits: Limits = DEFAULT_LIMITS) -> None:
     before = last_event(run)
     if status(run).active:
         raise Refused("This run is already training.")
-    try:
-        config = run.read_config()
-        require_allowed(config, limits)
-    except ValueError as problem:
-        raise Refused(
-            f"The settings of this run cannot be read: {without_paths(str(problem), run)}"
-        ) from problem
+    config = _allowed_config(run, limits)
     _wait_for_end(run)
     if last_event(run) != before:  # Another tab was faster, and what was waited for is its worker.
         raise Refused("This run is already training.")
@@ -155,17 +149,21 @@ def reset(run: Run, limits: Limits = DEFAULT_LIMITS) -> None:
     """Forget what a run has learned and train it again from the start, with its settings.
 
     Raises:
-        Refused: if a worker is at it, its settings make no sense, or there is no room.
+        Refused: if a worker is at it, its settings make no sense, or there is no room; then
+            nothing is forgotten.
     """
     if status(run).active:
         raise Refused("Stop the run before it is reset.")
+    config = _allowed_config(run, limits)
     _wait_for_end(run)
+    # Whatever may be refused is asked before the first file is deleted.
+    require_room(limits, run.folder.parent, [config], ready_worker.megabytes())
     keep = {"config.json", "owner.json", run.drawing.name, run.own.name, "alive"}
     for path in run.folder.iterdir():
         if path.name not in keep:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     change_owner(run, round=owner(run).get("round", 0) + 1)
-    resume(run, limits)
+    _send_worker(run, limits)
 
 
 def delete(run: Run) -> None:
@@ -194,6 +192,18 @@ def clear_old(limits: Limits = DEFAULT_LIMITS, runs: Path = RUNS) -> None:
             total -= size
     for folder in _left_over(runs):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _allowed_config(run: Run, limits: Limits) -> TrainConfig:
+    """The settings of a run that is to be trained; ``Refused`` where they make no sense."""
+    try:
+        config = run.read_config()
+        require_allowed(config, limits)
+    except ValueError as problem:
+        raise Refused(
+            f"The settings of this run cannot be read: {without_paths(str(problem), run)}"
+        ) from problem
+    return config
 
 
 def _remove(folder: Path) -> None:

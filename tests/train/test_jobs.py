@@ -319,3 +319,22 @@ def test_a_reset_keeps_settings_drawing_and_own_pictures_only(tmp_path, unsent):
     assert [each.folder for each in unsent] == [run.folder]
     assert owners.owner(run)["round"] == 1
     assert owners.controls(MINE, run)
+
+
+@pytest.mark.parametrize("why", ["memory", "queue", "settings"])
+def test_a_reset_that_is_refused_deletes_nothing(tmp_path, unsent, monkeypatch, why):
+    run, limits = finished(tmp_path, "a"), Limits()
+    run.model.write_text("weights")
+    (run.folder / "alive").touch()
+    if why == "memory":
+        monkeypatch.setattr("train.visitor_limits.free_megabytes", lambda: 100)
+    elif why == "queue":
+        limits = Limits(waiting=0)
+    else:
+        (run.folder / "config.json").write_text("{")
+    before = {path.name: path.read_text() for path in run.folder.iterdir()}
+    with pytest.raises(Refused):
+        jobs.reset(run, limits)
+    assert {path.name: path.read_text() for path in run.folder.iterdir()} == before
+    assert run_status.status(run).state == run_status.FINISHED
+    assert unsent == []
