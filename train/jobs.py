@@ -24,6 +24,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
+from imaging.pixels import to_image
 from train import ready_worker
 from train.config import TrainConfig, on_equal_terms
 from train.owners import LONGEST_NAME, all_runs, change_owner, hashed, owner, write_owner
@@ -115,6 +116,25 @@ def _start(
         _send_worker(run, limits)
         started.append(run)
     return started
+
+
+def given_to(run: Run) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return the drawing and the pictures that a run was started with, as ``start`` takes them.
+
+    Raises:
+        Refused: if they cannot be read.
+    """
+    drawing = pictures = None
+    try:
+        if run.drawing.exists():
+            with Image.open(run.drawing, formats=["PNG"]) as file:
+                drawing = to_image(np.asarray(file)[..., np.newaxis])
+        if run.own.exists():
+            with np.load(run.own) as arrays:
+                pictures = arrays["pictures"]
+    except Exception as problem:  # A damaged archive raises one of half a dozen types.
+        raise Refused("The images of this run cannot be read.") from problem
+    return drawing, pictures
 
 
 def resume(run: Run, limits: Limits = DEFAULT_LIMITS) -> None:

@@ -1,5 +1,6 @@
 """The Train page without a browser: what it asks, starts and says."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -274,6 +275,38 @@ def test_a_training_that_diverged_can_be_tried_again_with_smaller_steps(runs):
     press(page, "Try again at 0.0001")
     (again,) = [Run(path) for path in runs.iterdir() if path.is_dir() and path.name != "a"]
     assert again.read_config().learning_rate == pytest.approx(0.0001)
+
+
+@pytest.mark.parametrize("brought_since", [None, 200])
+def test_what_is_tried_again_has_the_images_of_the_run_and_no_others(runs, brought_since):
+    stop = {"event": "stop", "reason": "the loss became NaN", "outcome": "diverged"}
+    config = dataclasses.replace(CONFIG, data="own", learning_rate=100.0)
+    run = make(runs, "a", *TRAINED, stop, config=config)
+    np.savez_compressed(run.own, pictures=np.full((64, 28, 28, 1), 7, np.uint8))
+    Image.fromarray(np.full((28, 28), 51, np.uint8)).save(run.drawing)
+    page = page_of("_train", run="a")
+    page.session_state.visitor_token = TOKEN
+    if brought_since is not None:
+        page.session_state.user_pictures = np.full((64, 28, 28, 1), brought_since, np.uint8)
+        page.session_state.draw_drawing = np.ones((28, 28, 1), np.float32)
+    page.run()
+    press(page, "Try again at 0.001")
+    (again,) = [Run(path) for path in runs.iterdir() if path.is_dir() and path.name != "a"]
+    with np.load(again.own) as kept:
+        assert np.unique(kept["pictures"]).tolist() == [7]
+    with Image.open(again.drawing) as file:
+        assert np.unique(np.asarray(file)).tolist() == [51]
+
+
+def test_what_is_tried_again_on_images_that_cannot_be_read_is_refused(runs):
+    stop = {"event": "stop", "reason": "the loss became NaN", "outcome": "diverged"}
+    config = dataclasses.replace(CONFIG, data="own", learning_rate=100.0)
+    run = make(runs, "a", *TRAINED, stop, config=config)
+    run.own.write_bytes(b"PK")
+    page = visit(run="a")
+    press(page, "Try again at 0.001")
+    assert "The images of this run cannot be read." in said(page)
+    assert [path.name for path in runs.iterdir() if path.is_dir()] == ["a"]
 
 
 def test_a_paused_run_says_how_far_it_got(runs):

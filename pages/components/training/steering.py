@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import streamlit as st
 
 from models.tasks import TASKS
@@ -140,14 +141,18 @@ def steer_button(
 
 def start(request: TrainingRequest, token: str) -> None:
     """Start a run and show it; a callback."""
+    drawing = st.session_state.get("draw_drawing")  # Where somebody drew on that page.
+    _start(request, token, drawing, uploaded_pictures())
+
+
+def _start(
+    request: TrainingRequest,
+    token: str,
+    drawing: np.ndarray | None,
+    pictures: np.ndarray | None,
+) -> None:
     try:
-        run = jobs.start(
-            request.config,
-            token,
-            request.name,
-            drawing=st.session_state.get("draw_drawing"),  # Where somebody drew on that page.
-            pictures=uploaded_pictures(),
-        )
+        run = jobs.start(request.config, token, request.name, drawing=drawing, pictures=pictures)
         run_list.open_run(run)
         st.toast(
             "Training started. Watch it on the right (on a phone, below).",
@@ -167,11 +172,12 @@ def steer(act: Action, run: Run) -> None:
 
 
 def try_again(run: Run) -> None:
-    """Start the same with smaller steps; a callback."""
+    """Start the same with smaller steps, on the run's own images; a callback."""
     config = run.read_config()
     config = dataclasses.replace(config, learning_rate=safer_rate(config))
     name = f"{owners.name_of(run)}, smaller steps"
-    start(TrainingRequest(name, config, problem=""), st.session_state.visitor_token)
+    request = TrainingRequest(name, config, problem="")
+    _start(request, st.session_state.visitor_token, *jobs.given_to(run))
 
 
 def safer_rate(config: TrainConfig) -> float:
