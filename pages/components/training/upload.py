@@ -1,9 +1,10 @@
 """The visitor's pictures: a ZIP of images becomes small grey patches to train on.
 
 Nothing in the archive is trusted: names are never used as paths, nothing is unpacked to disk,
-and sizes, counts and pixels have limits, because a few kilobytes can unpack to gigabytes.
+and sizes, counts, pixels and time have limits, because a few kilobytes can unpack to gigabytes.
 """
 
+import time
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from imaging.files.limits import PhotoError
 from imaging.files.reading import read_photo
 from imaging.pixels import as_picture
 from imaging.visible import on_paper
+from models.host import a_turn
 from pages.components import widgets
 from train.config import FEWEST_USER_PICTURES
 
@@ -28,6 +30,7 @@ MOST_BYTES = 200_000_000  # of all files, unpacked
 MOST_BYTES_A_FILE = 20_000_000
 HIGHEST_RATIO = 200  # Pictures are packed already; what shrinks more than this is a trap.
 MOST_PIXELS = 12_000_000  # of one picture; larger ones are reduced
+MOST_SECONDS = 10.0  # of a processor, for all pictures; fifty JPEGs of 12 megapixels take six
 MOST_PATCHES = 10_000
 MOST_PATCHES_A_PICTURE = 200
 LIGHT = 160  # of 255: an edge that is lighter is paper
@@ -39,12 +42,14 @@ class UserPictures:
     """Patches ``uint8 (N, 28, 28, 1)``, and from how many files they are.
 
     ``dark_on_light`` says that they look like ink on paper, which networks here do not know.
+    The last ``unread`` files were left out, as reading the others had taken so long.
     """
 
     patches: np.ndarray
     used: int
     skipped: int
     dark_on_light: bool = False
+    unread: int = 0
 
 
 def pick_pictures() -> None:
@@ -64,13 +69,10 @@ def pick_pictures() -> None:
         except ValueError as problem:
             st.session_state.own_words = str(problem)
         else:
-            skipped = f" {own.skipped} files were not images." if own.skipped else ""
             st.session_state.user_pictures = own.patches
             st.session_state.own_dark_on_light = own.dark_on_light
             st.session_state.own_turned = False
-            st.session_state.own_words = (
-                f"{len(own.patches):,} patches from {own.used} pictures.{skipped}"
-            )
+            st.session_state.own_words = _what_was_taken(own)
     if words := st.session_state.get("own_words"):
         (st.error if uploaded_pictures() is None else st.success)(words)
     if uploaded_pictures() is not None:
@@ -86,6 +88,18 @@ def pick_pictures() -> None:
         st.image(np.concatenate(list(sheet), axis=1), "Some of them.", width="stretch")
 
 
+def _what_was_taken(own: UserPictures) -> str:
+    skipped = f" {own.skipped} files were not images." if own.skipped else ""
+    unread = (
+        f" The last {own.unread:,} files were left out, as reading all takes too long: make them "
+        "smaller."
+    )
+    return (
+        f"{len(own.patches):,} patches from {own.used} pictures.{skipped}"
+        f"{unread if own.unread else ''}"
+    )
+
+
 def uploaded_pictures() -> np.ndarray | None:
     """Return the visitor's pictures, ``uint8 (N, 28, 28, 1)``, None while there are none."""
     patches = st.session_state.get("user_pictures")
@@ -97,11 +111,12 @@ def read_zip(file: BinaryIO) -> UserPictures:
     """Cut the pictures of a ZIP into patches.
 
     Pictures are made grey; small ones become one patch, large ones are halved and cut into
-    patches side by side.  What is not a picture is skipped.
+    patches side by side.  What is not a picture is skipped, and what is left when the time is
+    over is not read.
 
     Raises:
         ValueError: a sentence for the visitor, if it is not a ZIP, too large, locked, or has
-            too few pictures in it.
+            too few pictures in it, or too few that could be read in time.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -114,9 +129,14 @@ def read_zip(file: BinaryIO) -> UserPictures:
 def _read(archive: zipfile.ZipFile) -> UserPictures:
     entries = [entry for entry in archive.infolist() if _is_its_owners(entry)]
     _require_harmless(entries)
-    patches, total, used, skipped = [], 0, 0, 0
-    for entry in entries:
-        found = _patches_of(archive, entry)
+    patches, total, used, skipped, unread = [], 0, 0, 0, 0
+    began = time.thread_time()
+    for number, entry in enumerate(entries):
+        if time.thread_time() - began > MOST_SECONDS:
+            unread = len(entries) - number
+            break
+        with a_turn():
+            found = _patches_of(archive, entry)
         if len(found):
             used += 1
             patches.append(found[: MOST_PATCHES - total])
@@ -125,13 +145,16 @@ def _read(archive: zipfile.ZipFile) -> UserPictures:
             skipped += 1
         if total >= MOST_PATCHES:
             break
+    if total < FEWEST_USER_PICTURES and unread:
+        raise ValueError("These pictures take too long to read. Make them smaller.")
     if total < FEWEST_USER_PICTURES:
         raise ValueError(
             f"At least {FEWEST_USER_PICTURES} patches of {SIDE} by {SIDE} pixels are needed, and "
             f"the {used} pictures in this archive give {total}. Add more or larger pictures."
         )
     every = np.concatenate(patches)
-    return UserPictures(every, used, skipped, len(every) == used and _is_dark_on_light(every))
+    dark_on_light = len(every) == used and _is_dark_on_light(every)
+    return UserPictures(every, used, skipped, dark_on_light, unread)
 
 
 def _is_its_owners(entry: zipfile.ZipInfo) -> bool:

@@ -1,6 +1,7 @@
 """A ZIP of a visitor's own pictures: what is taken, what is refused, and nothing is trusted."""
 
 import io
+import time
 import zipfile
 
 import numpy as np
@@ -110,6 +111,30 @@ def test_so_many_patches_and_no_more(rng, monkeypatch):
     own = read_zip(packed({f"{n}.png": picture(rng, 600, 600) for n in range(5)}))
     assert len(own.patches) == 150
     assert own.used == 2
+
+
+def test_what_cannot_be_read_in_time_is_left_out_and_counted(rng, monkeypatch):
+    files = {"a.png": picture(rng, 600, 600), "b.png": picture(rng, 600, 600), "c.txt": b"hello"}
+    clock = iter([5.0, 5.0, 6.0, 7.0])  # When it begins, and before each file.
+    monkeypatch.setattr(upload.time, "thread_time", lambda: next(clock))
+    monkeypatch.setattr(upload, "MOST_SECONDS", 1.5)
+    own = read_zip(packed(files))
+    assert (own.used, own.skipped, own.unread) == (2, 0, 1)
+    assert "200 patches from 2 pictures. The last 1 files were left out" in upload._what_was_taken(
+        own
+    )
+
+
+def test_a_small_archive_of_huge_pictures_is_given_up_in_time(monkeypatch):
+    file = io.BytesIO()
+    Image.new("1", (4990, 5000)).save(file, "PNG", compress_level=9)
+    bomb = packed({f"{n}.png": file.getvalue() for n in range(200)})
+    assert len(bomb.getvalue()) < 100_000
+    monkeypatch.setattr(upload, "MOST_SECONDS", 0.2)
+    began = time.thread_time()
+    with pytest.raises(ValueError, match="take too long to read"):
+        read_zip(bomb)
+    assert time.thread_time() - began < 3  # All of them would take about half a minute.
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 torn"])
