@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.tasks.data_folder import data_folder
@@ -19,6 +20,7 @@ FINISHED, PAUSED, STOPPED = "finished", "paused", "stopped"
 DIVERGED, FAILED = "diverged", "failed"
 ACTIVE = (WAITING, STARTING, TRAINING)
 CAN_GO_ON = (PAUSED, STOPPED, FAILED)
+PIECE = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,28 @@ class EventReader:
     def __init__(self, run: Run) -> None:
         self._path, self._read = run.progress, 0
 
-    def read_new(self) -> list[dict]:
-        """Return the events that were written since the last call."""
+    def read_new(self) -> Iterator[dict]:
+        """Yield the events that were written since the last call.
+
+        They are read in pieces: the file of a long run has tens of megabytes, and its events take
+        ten times as much.
+        """
+        while lines := self._next_lines():
+            for line in lines:
+                if (event := _parsed(line)) is not None:
+                    yield event
+
+    def _next_lines(self) -> list[bytes]:
+        """The next lines that are whole, about ``PIECE`` bytes of them; none at the end."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._read)
-                new = file.read()
+                lines = file.readlines(PIECE)
         except OSError:
             return []
-        whole, newline, _ = new.rpartition(b"\n")
-        self._read += len(whole) + len(newline)
-        return [event for line in whole.splitlines() if (event := _parsed(line)) is not None]
+        whole = [line for line in lines if line.endswith(b"\n")]
+        self._read += sum(map(len, whole))
+        return whole
 
 
 def last_event(run: Run) -> dict | None:

@@ -57,7 +57,7 @@ def test_a_run_trains_to_its_end_in_a_process_of_its_own(runs):
     assert find_card(run.folder.name, runs).task == "denoise-digits"  # The screens can use it.
     owners.rename(run, "best")
     assert find_card(run.folder.name, runs).title == "Yours: best"
-    events = run_status.EventReader(run).read_new()
+    events = list(run_status.EventReader(run).read_new())
     assert [e["status"] for e in events if e["event"] == "status"] == [
         "waiting",
         "starting",

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from types import SimpleNamespace
 
 from tests.train.made_runs import finished
@@ -48,11 +49,28 @@ def test_a_stop_is_told_from_a_pause_and_from_a_training_that_diverged(tmp_path)
 def test_events_are_read_once_and_only_when_whole(tmp_path):
     run = finished(tmp_path, "a")
     reader = run_status.EventReader(run)
-    assert len(reader.read_new()) == 1
+    assert len(list(reader.read_new())) == 1
     with run.progress.open("a") as file:
         file.write('{"event": "batch", "step": 1}\n{"event": "ba')
         file.flush()
         assert [event["step"] for event in reader.read_new()] == [1]
         file.write('tch", "step": 2}\n')
     assert [event["step"] for event in reader.read_new()] == [2]
-    assert reader.read_new() == []
+    assert list(reader.read_new()) == []
+
+
+def test_a_long_run_is_read_in_pieces_and_never_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_status, "PIECE", 1_000)
+    run = finished(tmp_path, "a")
+    lines = [json.dumps({"event": "batch", "step": step}) for step in range(5_000)]
+    run.progress.write_text("\n".join(lines) + "\n")
+    reader = run_status.EventReader(run)
+    tracemalloc.start()
+    try:
+        steps = sum(1 for _ in reader.read_new())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert steps == 5_000
+    assert peak < run.progress.stat().st_size / 2
+    assert list(reader.read_new()) == []

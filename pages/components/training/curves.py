@@ -1,7 +1,7 @@
 """The curves of a training: batch by batch faint, epoch by epoch bold."""
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
@@ -58,7 +58,7 @@ class History:
     seconds: float = 0.0
     _last_time: float | None = None
 
-    def add(self, events: Sequence[dict]) -> None:
+    def add(self, events: Iterable[dict]) -> None:
         """Take in new events, in order."""
         for event in events:
             if event["event"] == "batch":
