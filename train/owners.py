@@ -75,10 +75,11 @@ def race_of(run: Run) -> list[Run]:
 
 
 def all_runs(runs: Path) -> list[Run]:
-    """All runs that were started from a page, the oldest first."""
+    """All runs that were started from a page and are not being deleted, the oldest first."""
     if not runs.is_dir():
         return []
-    return [Run(path.parent) for path in sorted(runs.glob("*/owner.json"))]
+    folders = [path.parent for path in sorted(runs.glob("*/owner.json"))]
+    return [Run(folder) for folder in folders if not folder.name.startswith(".")]
 
 
 def write_owner(run: Run, owner: dict) -> None:

@@ -55,10 +55,11 @@ def status(run: Run) -> Status:
 
 
 def is_alive(run: Run) -> bool:
-    """Whether a worker is at the run or waits for its turn."""
+    """Whether a worker is at the run or waits for its turn; looking leaves nothing behind."""
     try:
-        with (run.folder / "alive").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (run.folder / "alive").open() as file:
+            # Shared: whoever else looks at this instant is no worker.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

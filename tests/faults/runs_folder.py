@@ -20,12 +20,16 @@ def problems(runs: Path, tokens: tuple[str, ...]) -> list[str]:
     """What is wrong with the folder, a sentence each.
 
     No run may be lost, half-written, without an owner or unlistable; what is being deleted has a
-    name of its own, and no run says that it is active which no worker is at.
+    name of its own and is in no list, and no run says that it is active which no worker is at.
     """
     found = []
     listed = {run.folder for token in tokens for run in owners.runs_of(token, runs)}
     for folder in runs.iterdir():
-        if not folder.is_dir() or folder.name.startswith(jobs.DELETED):
+        if not folder.is_dir():
+            continue
+        if folder.name.startswith(jobs.DELETED):
+            if folder in listed:
+                found.append(f"{folder.name} is still in its owner's list")
             continue
         run = Run(folder)
         if not (folder / "owner.json").exists():

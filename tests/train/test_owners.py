@@ -37,3 +37,10 @@ def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
     assert not owners.controls(MINE, run)
     assert owners.name_of(run) == "a"
     assert owners.race_of(run) == []
+
+
+def test_a_run_that_is_being_deleted_is_in_no_list(tmp_path):
+    finished(tmp_path, ".deleted-20260101-120000-abcdef")
+    kept = finished(tmp_path, "20260101-130000-abcdef")
+    assert [run.folder for run in owners.all_runs(tmp_path)] == [kept.folder]
+    assert [run.folder for run in owners.runs_of(MINE, tmp_path)] == [kept.folder]

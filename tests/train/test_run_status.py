@@ -1,3 +1,4 @@
+import fcntl
 import json
 import tracemalloc
 from types import SimpleNamespace
@@ -5,6 +6,7 @@ from types import SimpleNamespace
 from tests.train.made_runs import finished
 from train import jobs, run_status
 from train.run_folder import Run
+from train.turns import lock
 
 
 def last_words(run: Run, *, log: str = "", ended: str = "", **event) -> run_status.Status:
@@ -44,6 +46,23 @@ def test_a_stop_is_told_from_a_pause_and_from_a_training_that_diverged(tmp_path)
     assert said == run_status.Status(run_status.DIVERGED, detail="no number")
     early = last_words(run, event="status", status="finished", reason="patience")
     assert early == run_status.Status(run_status.FINISHED, detail="patience")
+
+
+def test_looking_whether_a_run_lives_leaves_nothing_in_its_folder(tmp_path):
+    run = finished(tmp_path, "a")
+    before = set(run.folder.iterdir())
+    assert not run_status.is_alive(run)
+    assert set(run.folder.iterdir()) == before
+
+
+def test_who_looks_at_a_run_is_not_taken_for_its_worker(tmp_path):
+    run = finished(tmp_path, "a")
+    with (run.folder / "alive").open("a+") as worker, (run.folder / "alive").open() as watcher:
+        fcntl.flock(watcher, fcntl.LOCK_SH)
+        assert not run_status.is_alive(run)
+        fcntl.flock(watcher, fcntl.LOCK_UN)
+        lock(worker, run)
+        assert run_status.is_alive(run)
 
 
 def test_events_are_read_once_and_only_when_whole(tmp_path):
