@@ -443,6 +443,18 @@ def test_somebody_else_may_look_and_not_steer(runs):
     assert page.metric[0].value == "15.00 dB"
 
 
+def test_a_strangers_name_for_a_run_is_no_markdown(runs):
+    name = "![x](https://example.org/x.png) | $a$ :red[b]"
+    kept = r"!\[x\](https\://example.org/x.png) | \$a\$ \:red\[b\]"
+    owners.change_owner(make(runs, "a", *TRAINED, FINISHED), name=name)
+    make(runs, "b", *TRAINED, FINISHED)
+    assert [each.value for each in visit("yours", run="a").subheader][-1] == kept
+    shown = [each.value for each in visit("yours", compare="a,b").markdown]
+    assert f"**{kept}**" in shown
+    table = next(each for each in shown if "best validation" in each)
+    assert kept.replace("|", r"\|") in table
+
+
 def test_a_refused_click_is_said(runs, monkeypatch):
     make(runs, "a", *TRAINED, {"event": "stop", "reason": "asked"})
     page = visit(run="a")

@@ -139,7 +139,7 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
     for name, run in named.items():
         with st.container(horizontal=True, vertical_alignment="center"):
             with st.container(width="stretch", gap=None):
-                st.markdown(f"**{name}**")
+                st.markdown(f"**{run_list.plain(name)}**")
                 show_progress(run, configs[name], statuses[name], histories[name])
             st.button("Open", key=f"open-one-{run.folder.name}", on_click=run_list.open_run,
                       args=(run,))  # fmt: skip
@@ -213,7 +213,7 @@ def _show_table(configs: dict[str, TrainConfig], histories: dict[str, History]) 
     rows[f"best validation {measure.title}"] = [_best(h, measure) for h in histories.values()]
     rows["seconds"] = [f"{history.seconds:.0f}" for history in histories.values()]
     lines = [
-        f"| | {' | '.join(_cell(name) for name in configs)} |",
+        f"| | {' | '.join(_cell(run_list.plain(name)) for name in configs)} |",
         f"|---|{'---|' * len(configs)}",
         *(f"| {name} | {' | '.join(map(_cell, values))} |" for name, values in rows.items()),
     ]

@@ -47,7 +47,7 @@ def _show_row(run: Run) -> None:
     state = run_status.status(run).state
     with st.container(horizontal=True, gap="small", wrap=False):
         st.button(
-            f"{':material/keep: ' if said.get('pinned') else ''}{_plain(owners.name_of(run))}",
+            f"{':material/keep: ' if said.get('pinned') else ''}{plain(owners.name_of(run))}",
             icon=ICONS[state],
             key=f"open-{run_id}",
             on_click=open_run,
@@ -88,6 +88,11 @@ def find_run(run_id: str) -> Run | None:
     with suppress(OSError):  # No file has a name that long.
         return owners.find(run_id)
     return None
+
+
+def plain(name: str) -> str:
+    """Return a name, which may be a stranger's, as it was typed and not as Markdown."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#$:~" else c for c in name)
 
 
 def reason(problem: Exception) -> str:
@@ -149,8 +154,3 @@ def _said_if_refused() -> Iterator[None]:
         pass  # Deleted in another window: it is no longer in any list.
     except OSError as problem:
         st.session_state.refused = reason(problem)
-
-
-def _plain(name: str) -> str:
-    """A name as it was typed, not as Markdown."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#$:~" else c for c in name)

@@ -41,7 +41,7 @@ def show_run(run: Run, mine: bool) -> None:
         st.error(f"The settings of this run cannot be read: {why}", icon=":material/error:")
         return _follow_changes(seen)
     history = progress.history_of(run)
-    st.subheader(owners.name_of(run), anchor=False)
+    st.subheader(run_list.plain(owners.name_of(run)), anchor=False)
     progress.show_progress(run, config, status, history)
     progress.show_why(status)
     if not mine:
