@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from pages.components.training import progress, recorded_result, run_list, steering
+from pages.components.training import progress, race, recorded_result, run_list, steering
 from tests.pages import visits
 from tests.pages.visits import page_of
 from train import jobs, owners, run_status
@@ -28,11 +28,11 @@ CONFIG = TrainConfig(architecture="dense", noise=gaussian_only(0.5), epochs=2)
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for the runs of this test; no worker is ever sent."""
-    find, runs_of, start, race = owners.find, owners.runs_of, jobs.start, jobs.start_race
+    find, runs_of, start, start_race = owners.find, owners.runs_of, jobs.start, jobs.start_race
     monkeypatch.setattr(owners, "find", lambda run_id: find(run_id, tmp_path))
     monkeypatch.setattr(owners, "runs_of", lambda token: runs_of(token, tmp_path))
     monkeypatch.setattr(jobs, "start", lambda *a, **k: start(*a, **k, runs=tmp_path))
-    monkeypatch.setattr(jobs, "start_race", lambda *a, **k: race(*a, **k, runs=tmp_path))
+    monkeypatch.setattr(jobs, "start_race", lambda *a, **k: start_race(*a, **k, runs=tmp_path))
     monkeypatch.setattr(jobs, "_send_worker", lambda run, limits: None)
     monkeypatch.setattr("train.visitor_limits.free_megabytes", lambda: 10_000)
     return tmp_path
@@ -575,6 +575,26 @@ def test_probes_of_the_same_noise_stand_side_by_side(runs):
 def test_a_comparison_of_runs_that_are_gone_says_so(runs):
     assert "no longer exists" in said(visit(compare="x,../y"))
     assert "no longer exists" in said(visit(run="../../etc"))
+
+
+@pytest.mark.parametrize(("ids", "left"), [("a,b", []), ("a,b,c", ["open-one-a", "open-one-c"])])
+def test_a_run_that_is_deleted_while_it_is_compared_leaves_the_comparison(
+    runs, monkeypatch, ids, left
+):
+    for name in "abc":
+        make(runs, name, *TRAINED)
+    show_comparison = race.show_comparison
+
+    def delete_first(*given):
+        shutil.rmtree(runs / "b", ignore_errors=True)
+        show_comparison(*given)
+
+    monkeypatch.setattr(race, "show_comparison", delete_first)
+    page = visit(compare=ids)
+    assert not page.error
+    shown = [button.key for button in page.button if (button.key or "").startswith("open-one-")]
+    assert shown == left
+    assert ("no longer exists" in said(page)) == (not left)
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "\0", "..", "a/../a", "%2e%2e", "owner.json"])

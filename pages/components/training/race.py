@@ -129,7 +129,9 @@ def watch(runs: list[Run], token: str | None) -> None:
 def show_comparison(runs: list[Run], token: str | None) -> None:
     """Draw several runs side by side, as they are now."""
     elsewhere = "compare" not in st.query_params
-    if elsewhere or [run_status.is_alive(run) for run in runs] != st.session_state.watching:
+    gone = not all(run.folder.exists() for run in runs)  # Deleted in another window.
+    alive = [run_status.is_alive(run) for run in runs]
+    if elsewhere or gone or alive != st.session_state.watching:
         st.rerun()  # The page around it has to know: it starts and ends the seconds.
     run_list.show_refusal()
     named = _by_name(runs)
