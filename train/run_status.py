@@ -58,7 +58,7 @@ def is_alive(run: Run) -> bool:
     """Whether a worker is at the run or waits for its turn; looking leaves nothing behind."""
     try:
         with (run.folder / "alive").open() as file:
-            # Shared: whoever else looks at this instant is no worker.
+            # Shared, or whoever else looks at this instant would be taken for the worker.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

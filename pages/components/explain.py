@@ -38,3 +38,9 @@ def show_model_card(card: Card | None, title: str = "About this model") -> None:
         path = card.folder / "card.md"
         text = path.read_text() if path.is_file() else card.purpose
         st.markdown(text.replace("# ", "#### ", 1) if text.startswith("# ") else text)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, as "3 min 20 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

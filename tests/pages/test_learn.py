@@ -120,6 +120,18 @@ def test_numbers_are_those_that_were_measured():
         filled("{size conv-32-32}")
 
 
+def test_a_training_of_seconds_does_not_take_0_minutes(monkeypatch):
+    from pages.components.learn import numbers
+    from pages.components.learn.lesson import read_lesson
+
+    monkeypatch.setattr(numbers, "read_record", lambda name: {"epochs": [{"seconds": 0.9}] * 10})
+    assert numbers.filled("It took {time dense-tutorial}.") == "It took 9 s."
+    monkeypatch.undo()
+    for name in NAMES:
+        for step in read_lesson(name).steps:
+            assert not re.search(r"\b0 (min|s)", numbers.filled(step.text))
+
+
 LESSON = """
 title = "T"
 short = "S"

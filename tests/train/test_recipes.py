@@ -1,10 +1,12 @@
 import dataclasses
+import re
 
 import pytest
 
 from models.tasks import TASKS
 from train.config import Noise, TrainConfig, count_parameters
 from train.recipes import EXPECT, LIVE_JOBS, RECIPES, TRAPS, is_live, recipe
+from train.recorded import read_record
 
 # The rows of the table of tutorial systems that are trained on digits or clothes.
 SYSTEMS = [
@@ -106,6 +108,15 @@ def test_an_unknown_recipe_is_refused_with_the_names():
 @pytest.mark.parametrize("name", [*TUTORIALS, *TRAPS, *LIVE_JOBS])
 def test_what_a_visitor_trains_says_what_to_expect(name):
     assert EXPECT[name].endswith(".")
+
+
+@pytest.mark.parametrize("name", [n for n in [*RECIPES, *TRAPS] if " dB" in EXPECT.get(n, "")])
+def test_the_decibels_to_expect_are_those_of_the_record(name):
+    record = read_record(name)
+    measured = [record["test"]["psnr"], *(each["val_psnr"] for each in record["epochs"][9:10])]
+    for number in re.findall(r"\d+\.?\d*(?= dB| after)", EXPECT[name]):
+        last_digit = 0.1 if "." in number else 1
+        assert min(abs(float(number) - each) for each in measured) <= last_digit / 2
 
 
 def test_every_expectation_belongs_to_a_recipe():

@@ -11,6 +11,7 @@ from functools import lru_cache
 from models.catalogue import PRETRAINED, ModelError, find_card
 from models.studies.storage import read_measured
 from models.tasks.digits import REPORTED
+from pages.components.explain import duration
 from train.recorded import minutes_of, read_record
 
 FORMATS = {
@@ -80,8 +81,8 @@ def _recipe(name: str, what: str) -> str:
     return written(what, _record(name)["test"][what])
 
 
-def _minutes(name: str) -> str:
-    return f"{minutes_of(_record(name)):.0f} minutes"
+def _time(name: str) -> str:
+    return duration(60 * minutes_of(_record(name)))
 
 
 def _parameters(name: str) -> str:
@@ -114,7 +115,7 @@ NUMBERS: dict[str, Callable[..., str]] = {
     "psnr": _of_digits("psnr"),
     "read": _of_digits("read"),
     "recipe": _recipe,
-    "minutes": _minutes,
+    "time": _time,
     "parameters": _parameters,
     "kept": _kept,
     "order": _order,

@@ -7,6 +7,7 @@ import streamlit as st
 
 from models.tasks import TASKS
 from pages.components.code_downloads import show_code_downloads
+from pages.components.explain import duration
 from pages.components.training import probes
 from pages.components.training.curves import (
     MEASURES,
@@ -193,9 +194,3 @@ def to_csv(run: Run) -> str:
 
 def _button(label: str, make, name: str) -> None:
     st.download_button(label, make, name, on_click="ignore", key=f"take-{name}", width="stretch")
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words, as "3 min 20 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -4,8 +4,9 @@ from array import array
 
 import streamlit as st
 
+from pages.components.explain import duration
 from pages.components.training.curves import History
-from pages.components.training.progress import duration, show_curves
+from pages.components.training.progress import show_curves
 from train.recorded import minutes_of, read_record
 
 
