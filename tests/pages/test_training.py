@@ -364,6 +364,14 @@ def test_a_network_without_skips_does_not_race_against_itself(runs):
     assert "Race with and without skips" not in labels(visit(recipe="conv-32-32"))
 
 
+def test_a_network_that_begins_with_weights_does_not_race_against_one_that_they_do_not_fit(runs):
+    page = visit(recipe="unet")
+    assert "Race with and without skips" in labels(page)
+    (begin,) = [box for box in page.selectbox if box.label == "Begin with"]
+    begin.select("unet").run()
+    assert "Race with and without skips" not in labels(page)
+
+
 def cells(number: int, iou: float) -> dict:
     values = {"loss": 0.2, "val_loss": 0.1, "mean_iou": iou, "val_mean_iou": iou}
     return {"event": "epoch", "epoch": number, "learning_rate": 0.001} | values

@@ -82,6 +82,8 @@ def _add(request: TrainingRequest) -> None:
 def with_and_without_skips(request: TrainingRequest) -> list[tuple[str, TrainConfig]]:
     """Return a network with skip connections and the same without, by name; else nothing."""
     config = request.config
+    if config.start:
+        return []  # Those weights are of one of the two only.
     if "skips" not in ARCHITECTURE_SETTINGS.get(config.architecture, {}):
         return []
     if not with_defaults(config.architecture, config.settings)["skips"]:
