@@ -15,6 +15,7 @@ from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import task_of
 from models.tasks import TASKS
 from models.tasks.contract import DataSet
+from models.tasks.digits import DIGIT_SETS
 
 FEWEST_USER_PICTURES = 64  # pictures of a visitor's own that are worth a training
 SCHEDULES = ("constant", "cosine")
@@ -351,6 +352,11 @@ class TrainConfig:
         # As they come back from a file, so that a config equals its own copy.
         object.__setattr__(self, "noise", tuple(self.noise))
         object.__setattr__(self, "settings", _as_plain_data(self.settings))
+
+    @property
+    def shows_drawing(self) -> bool:
+        """Whether its probes begin with the visitor's drawing: where noise on digits is removed."""
+        return bool(TASKS[self.task].degradations) and self.data in DIGIT_SETS
 
     @property
     def data_set(self) -> DataSet:

@@ -52,8 +52,8 @@ def start(
 ) -> Run:
     """Make a run that ``token`` controls and send a worker to it.
 
-    ``drawing`` is a picture ``(28, 28, 1)`` in [0, 1] to watch becoming clean; ``pictures`` are
-    the visitor's own, ``uint8 (N, 28, 28, 1)``, where the data is "own".
+    ``drawing`` is a picture ``(28, 28, 1)`` in [0, 1] to watch becoming clean, where the run
+    shows it; ``pictures`` are the visitor's own, ``uint8 (N, 28, 28, 1)``, where the data is "own".
 
     Raises:
         Refused: if the settings ask for too much or the host has no room for another run.
@@ -108,7 +108,7 @@ def _start(
         if group:
             owner["group"] = group
         write_owner(run, owner)
-        if drawing is not None:
+        if drawing is not None and config.shows_drawing:
             pixels = np.rint(drawing[..., 0] * 255).astype(np.uint8)
             write_whole(run.drawing, Image.fromarray(pixels).save)
         if config.data_set.uploaded:

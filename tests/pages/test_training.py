@@ -463,6 +463,25 @@ def test_a_strangers_name_for_a_run_is_no_markdown(runs):
     assert kept.replace("|", r"\|") in table
 
 
+CELLS = LIVE_JOBS["cells-small"].config
+
+
+@pytest.mark.parametrize(
+    ("config", "visitor", "asked"),
+    [(CONFIG, TOKEN, True), (CONFIG, "yours", False), (CELLS, TOKEN, False)],
+)
+def test_a_drawing_is_spoken_of_to_its_owner_and_where_the_network_is_shown_it(
+    runs, config, visitor, asked
+):
+    run = make(runs, "a", *TRAINED[:1], config=config)
+    assert ("Draw a digit on the Draw page first" in said(visit(visitor, run="a"))) == asked
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(run.drawing)
+    probe(run, 1)
+    shown = said(visit(visitor, run="a"))
+    assert ("Your own drawing is on the left." in shown) == asked
+    assert ("The last column is pure noise" in shown) == (config is CONFIG)
+
+
 def test_a_refused_click_is_said(runs, monkeypatch):
     make(runs, "a", *TRAINED, {"event": "stop", "reason": "asked"})
     page = visit(run="a")

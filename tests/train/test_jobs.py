@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from models.catalogue import find_card
@@ -21,6 +22,7 @@ from tests.train.made_runs import CONFIG, LONG, MINE, YOURS, finished
 from tests.train.worker_processes import kill, program, state, wait_for
 from train import jobs, owners, run_status
 from train.config import TrainConfig
+from train.recipes import LIVE_JOBS
 from train.run_folder import Run
 from train.visitor_limits import Limits, Refused
 
@@ -338,3 +340,11 @@ def test_a_reset_that_is_refused_deletes_nothing(tmp_path, unsent, monkeypatch, 
     assert {path.name: path.read_text() for path in run.folder.iterdir()} == before
     assert run_status.status(run).state == run_status.FINISHED
     assert unsent == []
+
+
+def test_a_drawing_is_kept_with_the_runs_that_show_it_only(tmp_path, unsent):
+    drawing = np.ones((28, 28, 1), np.float32)
+    cells = LIVE_JOBS["cells-small"].config
+    for config, kept in ((CONFIG, True), (cells, False)):
+        run = jobs.start(config, MINE, "a", runs=tmp_path, drawing=drawing)
+        assert run.drawing.exists() == kept

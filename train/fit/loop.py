@@ -16,7 +16,7 @@ from models.architectures import build
 from models.catalogue import find_card
 from models.tasks import find_task
 from models.tasks.contract import Tensors
-from models.tasks.digits import DIGIT_SETS, degrade
+from models.tasks.digits import degrade
 from train.config import TrainConfig, gaussian_only
 from train.export.compact import read_kernels, set_kernels
 from train.fit.callbacks import (
@@ -179,11 +179,11 @@ def probe_pictures(
 
     With digits come first the visitor's own one, if any, and last nothing but noise.
     """
-    task, target = find_task(config.task), target[:PROBES]
+    target = target[:PROBES]
     if isinstance(given, tuple):
         return tuple(part[:PROBES] for part in given), target
     given = given[:PROBES]
-    if not (task.degradations and config.data in DIGIT_SETS):
+    if not config.shows_drawing:
         return given, target
     rng = np.random.default_rng((config.seed, WATCH))
     if run.drawing.exists():

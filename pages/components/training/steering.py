@@ -52,7 +52,7 @@ def show_run(run: Run, mine: bool) -> None:
         show_buttons(run, config, mine, status, history, working=seen[0])
     progress.show_numbers(config, status, history)
     progress.show_curves(history, progress.measure_of(config))
-    progress.show_probes(run, config, history)
+    progress.show_probes(run, config, history, mine)
     _follow_changes(seen)
 
 
