@@ -10,6 +10,7 @@ from pages.components.training.ready import show_ready
 from pages.components.training.recorded_result import show_recorded_result
 from pages.components.training.visitor import visitor_token
 from train import owners
+from train.tutorial_code import fits_into_a_file
 
 page_setup(
     "Train a network",
@@ -67,8 +68,12 @@ def show_nothing_yet(request: TrainingRequest) -> None:
         "larger ones a minute or more.",
         icon=":material/school:",
     )
-    with st.container(horizontal=True), st.popover("This training as code", icon=":material/code:"):
-        show_code_downloads(request.config, request.name, "code-of-form")
+    if fits_into_a_file(request.config):
+        with (
+            st.container(horizontal=True),
+            st.popover("This training as code", icon=":material/code:"),
+        ):
+            show_code_downloads(request.config, request.name, "code-of-form")
     show_recorded_result(request.recipe)
 
 

@@ -680,6 +680,13 @@ def test_the_chosen_training_can_be_taken_away_as_code(runs):
     assert labels == ["Code (Python)", "Code (notebook)"]
 
 
+@pytest.mark.parametrize(("recipe", "offered"), [("dense-tutorial", True), ("cells-small", False)])
+def test_code_is_offered_only_where_there_is_some(runs, recipe, offered):
+    page = visit(recipe=recipe)
+    titles = [box.proto.popover.label for box in page.get("popover")]
+    assert ("This training as code" in titles) == offered
+
+
 def test_a_link_opens_a_recipe(runs):
     page = visit(recipe="conv-32-32-adadelta-as-copied")
     assert "conv-32-32-adadelta-as-copied" in [box.value for box in page.selectbox]
