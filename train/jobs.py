@@ -256,6 +256,7 @@ def _send_worker(run: Run, limits: Limits) -> None:
     # takes many seconds until it could lock anything itself.
     with (run.folder / "alive").open("a+") as alive, (run.folder / "worker.log").open("ab") as log:
         lock(alive, run)
+        _clear_unfinished(run)
         get_in_line(run)
         command = ["run", str(run.folder), "--queue", "--minutes", f"{limits.minutes:g}"]
         # Whoever has to wait does that before it loads Keras.
@@ -269,6 +270,13 @@ def _send_worker(run: Run, limits: Limits) -> None:
             watch = (_see_taken, (ready, command, kept, run))
     # Somebody has to take note of its end, or the system keeps its entry forever.
     threading.Thread(target=watch[0], args=watch[1], daemon=True).start()
+
+
+def _clear_unfinished(run: Run) -> None:
+    """Delete what a worker was writing when it was killed: half a network has megabytes."""
+    for path in run.folder.rglob(".*-*.*"):
+        if path.suffix != ".json":  # The server may be writing one, for a name or a pin.
+            path.unlink(missing_ok=True)
 
 
 def _start_worker(command: Sequence[str], alive: int | IO, log: int | IO) -> subprocess.Popen:

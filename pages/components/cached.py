@@ -11,6 +11,12 @@ import atexit
 import functools
 import gc
 import gzip
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +41,7 @@ from pages.components.thumbnails import make_thumbnails
 
 UPLOADS_LIMIT = 150_000_000  # bytes
 BROUGHT_LIMIT = 40_000_000  # Bytes of files; loaded, a network takes a few times as much.
+BROUGHT_NAME = re.compile(r"own-[0-9a-f]{16}")  # Of the folder of each.
 
 _queue = PictureQueue()
 atexit.register(_queue.close)
@@ -69,6 +76,7 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
     cards, problems = get_catalogue()
     own = {}
     get_brought().forget_unused()
+    _clear_left_over()
     _unload_deleted()
     for folder in st.session_state.get("user_models", []):
         is_brought(folder)  # Kept for another hour from now.
@@ -187,7 +195,23 @@ def brought_owner() -> Owner:
 
 def is_brought(folder: Path) -> bool:
     """Whether a folder is that of a network this visitor has brought; asking counts as using it."""
-    return get_brought().get(brought_owner(), folder.name) is not None
+    if get_brought().get(brought_owner(), folder.name) is None:
+        return False
+    with suppress(OSError):
+        os.utime(folder)  # For servers beside this one, which see its age alone.
+    return True
+
+
+@st.cache_resource(ttl=600, max_entries=1, show_spinner=False)
+def _clear_left_over() -> None:
+    """Delete what a server that was killed has left of networks that visitors had brought."""
+    too_old = time.time() - 2 * UPLOADS_KEPT  # One that is in use here is never so old.
+    for folder in Path(tempfile.gettempdir()).glob("own-*"):
+        with suppress(OSError):
+            about = folder.lstat()
+            ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+            if BROUGHT_NAME.fullmatch(folder.name) and ours and about.st_mtime < too_old:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unload_deleted() -> None:

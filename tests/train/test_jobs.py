@@ -348,3 +348,15 @@ def test_a_drawing_is_kept_with_the_runs_that_show_it_only(tmp_path, unsent):
     for config, kept in ((CONFIG, True), (cells, False)):
         run = jobs.start(config, MINE, "a", runs=tmp_path, drawing=drawing)
         assert run.drawing.exists() == kept
+
+
+def test_what_a_killed_worker_was_writing_goes_before_the_next_one_comes(runs, pretending):
+    run = finished(runs, "a")
+    (run.folder / "probes").mkdir()
+    left = [".checkpoint-123.keras", ".model-123.onnx", "probes/.epoch-0001-123.png"]
+    for name in (*left, ".owner-123.json", "probes/epoch-0001.png", "checkpoint.keras"):
+        (run.folder / name).write_text("half")
+    jobs.resume(run)
+    there = {str(path.relative_to(run.folder)) for path in run.folder.rglob("*")}
+    assert not there & set(left)
+    assert {".owner-123.json", "probes/epoch-0001.png", "checkpoint.keras"} <= there

@@ -1,5 +1,6 @@
 """A network that a visitor brings, from the file to the list of methods, and its end."""
 
+import os
 import stat
 import tempfile
 import time
@@ -156,6 +157,32 @@ def test_after_an_hour_without_use_it_is_gone_whoever_comes_next(tmp_path, monke
     visit()
     assert not folders(tmp_path)
     assert not page.run().exception
+
+
+def test_what_a_killed_server_has_left_is_deleted_and_nothing_else(tmp_path):
+    left, young, named = (tmp_path / f"own-{name}" for name in ("0" * 16, "1" * 16, "files"))
+    for folder in (left, young, named):
+        folder.mkdir()
+        (folder / "model.onnx").touch()
+    linked = tmp_path / f"own-{'2' * 16}"
+    linked.symlink_to(named)
+    hours = time.time() - 3 * cached.UPLOADS_KEPT
+    for folder in (left, named, linked):
+        os.utime(folder, (hours, hours), follow_symlinks=False)
+    cached._clear_left_over.clear()
+    visit()
+    assert set(tmp_path.iterdir()) == {young, named, linked}
+    assert (named / "model.onnx").exists()
+
+
+def test_a_network_in_use_is_never_old_for_another_server(tmp_path):
+    page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    (folder,) = folders(tmp_path)
+    os.utime(folder, (1e9, 1e9))
+    page.run()
+    cached._clear_left_over.clear()
+    visit()
+    assert folder.exists()
 
 
 def test_networks_of_one_name_are_told_apart(tmp_path):
