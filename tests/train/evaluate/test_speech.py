@@ -23,4 +23,5 @@ def test_every_method_gets_a_line_after_the_noisy_recordings(capsys):
 def test_a_method_that_there_is_not_is_refused_with_those_there_are(capsys):
     with pytest.raises(SystemExit):
         speech.main(["magic"])
-    assert "magic: there are speech, speech-plain, log-mmse, wiener, gate" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "magic: there are speech, speech-plain, log-mmse, wiener, gate" in said
