@@ -174,10 +174,11 @@ class Photo:
 
     @property
     def on_paper(self) -> np.ndarray:
-        """The pixels in sRGB, what is transparent on paper; all their bits where there are more."""
-        if self.alpha is None and self.own is not None and self.profile is None:
-            return self.own
-        return on_paper(self.pixels, self.alpha)
+        """The pixels in sRGB, what is transparent on paper; with 16 bits where these mean sRGB."""
+        if self.alpha is not None:
+            return on_paper(self.pixels, self.alpha)
+        in_srgb = to_srgb(self.profile, self.pixels.shape[2]) is None
+        return self.best if in_srgb else self.pixels
 
     @property
     def size(self) -> int:
