@@ -904,7 +904,7 @@ def _reduced(before: tuple[int, int], after: tuple[int, int], wanted: int) -> st
     """The note of an image that is opened at a smaller size, (width, height)."""
     sizes = " to ".join(f"{across:,} × {down:,}" for across, down in (before, after))
     return (
-        f"Reduced from {sizes} pixels: more than {millions(wanted)} megapixels take too much "
+        f"Reduced from {sizes} pixels: more than {wanted / 1e6:g} megapixels take too much "
         "memory here."
     )
 

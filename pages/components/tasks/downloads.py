@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from imaging.audio import wav
+from imaging.files.writing import write
 from imaging.pixels import png
 from imaging.segmentation import regions
 from models.answers import classes_png, numbers_png
@@ -64,8 +65,8 @@ def download_classes(given: Given, classes: np.ndarray, colours: Sequence[str]) 
 
 
 def download_picture(given: Given, picture: np.ndarray) -> None:
-    """Offer a picture of 8 bits as PNG."""
-    _button("Picture, PNG", lambda: png(picture), given, "found.png")
+    """Offer a picture of 8 bits as PNG, with the date and camera of the one that was given."""
+    _button("Picture, PNG", lambda: write(picture, exif=given.exif), given, "found.png")
 
 
 def download_sound(given: Given, samples: np.ndarray, rate: int) -> None:

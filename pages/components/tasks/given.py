@@ -15,7 +15,8 @@ from pages.components.tasks.work import owner
 class Given:
     """An input with the name under which all that is made of it is kept, and the truth if known.
 
-    ``note`` is a sentence for the visitor about how it was taken.
+    ``note`` are sentences for the visitor about how it was taken, ``exif`` what a result made of
+    it is to say too.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Given:
     input: np.ndarray
     target: np.ndarray | None = None
     note: str = ""
+    exif: bytes = b""
 
 
 def pick_sample(task: Task) -> Given:

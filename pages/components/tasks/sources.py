@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
+from imaging.files import metadata
 from imaging.files.limits import PhotoError
-from imaging.files.reading import read_photo
-from imaging.pixels import as_picture, to_8_bits
+from imaging.files.profiles import to_srgb
+from imaging.files.reading import Photo, read_photo
+from imaging.visible import on_paper
 from models.tasks.contract import Task
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
@@ -16,7 +17,6 @@ from pages.components.tasks.audio import pick_sound
 from pages.components.tasks.given import Given, pick_sample
 from pages.components.tasks.work import owner
 
-TYPES = ["jpg", "jpeg", "jfif", "png", "webp", "tif", "tiff", "bmp", "gif"]
 MOST_PIXELS = 4_000_000  # A larger picture is worked on at this size.
 SOURCES = {"sample": "Sample", "upload": "Upload"}
 
@@ -30,7 +30,6 @@ def pick_picture(task: Task) -> Given | None:
 def _pick_file() -> Given | None:
     file = st.file_uploader(
         "Your picture",
-        TYPES,
         key="tasks_file",
         help="It stays in the memory of the server while you look at it, and nobody else sees it.",
     )
@@ -38,29 +37,34 @@ def _pick_file() -> Given | None:
         return None
     name = f"file {file.file_id}"
     try:
-        pixels, note = get_picture_cache().get_or_make(
+        return get_picture_cache().get_or_make(
             owner(),
             name,
-            lambda: _fitted(read_photo(file.getvalue(), file.name).best),
-            lambda made: made[0].nbytes,
+            lambda: _opened(name, file.name, file.getvalue()),
+            lambda given: given.input.nbytes,
         )
     except PhotoError as problem:
         st.error(str(problem), icon=":material/broken_image:")
         return None
-    return Given(name, file.name, pixels, note=note)
 
 
-def _fitted(pixels: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return a picture of at most ``MOST_PIXELS``, and a sentence where it was larger."""
-    height, width = pixels.shape[:2]
-    if height * width <= MOST_PIXELS:
-        return pixels, ""
-    factor = (MOST_PIXELS / (height * width)) ** 0.5
-    size = (max(1, int(width * factor)), max(1, int(height * factor)))
-    smaller = as_picture(to_8_bits(pixels)).resize(size, Image.Resampling.BOX)
-    return np.asarray(smaller).reshape(size[1], size[0], -1), (
-        f"It has {width} x {height} pixels and is worked on at {size[0]} x {size[1]}."
-    )
+def _opened(name: str, title: str, content: bytes) -> Given:
+    """Open a picture, at most ``MOST_PIXELS`` of it; errors as those of ``read_photo``."""
+    photo = read_photo(content, title, MOST_PIXELS)
+    # Nobody is asked whether a result may say where the picture was taken: it does not.
+    exif = metadata.kept(metadata.open_exif(photo.exif), location=False)
+    return Given(name, title, _seen(photo), note=" ".join(photo.notes), exif=exif)
+
+
+def _seen(photo: Photo) -> np.ndarray:
+    """Return ``(H, W, C)`` in sRGB, what is transparent on paper; with 16 bits where it has them.
+
+    Where the file's own values mean other colours, or something shines through, it is of 8 bits.
+    """
+    if photo.alpha is not None:
+        return on_paper(photo.pixels, photo.alpha)
+    in_srgb = to_srgb(photo.profile, photo.pixels.shape[2]) is None
+    return photo.best if in_srgb else photo.pixels
 
 
 # By the kind of a task's input.

@@ -593,8 +593,8 @@ def test_a_large_picture_is_reduced_in_strips_as_it_would_be_as_a_whole(
     # Where a result lies half-way between two levels, the last bit of a weight decides.
     np.testing.assert_allclose(opened.pixels, np.asarray(whole).astype(int), atol=1)
     assert opened.notes == (
-        "Reduced from 97 × 120 to 63 × 78 pixels: more than 1 megapixels take too much memory "
-        "here.",
+        "Reduced from 97 × 120 to 63 × 78 pixels: more than 0.005 megapixels take too much "
+        "memory here.",
     )
 
 

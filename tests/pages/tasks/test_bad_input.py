@@ -107,7 +107,8 @@ def test_a_photo_in_place_of_cells_is_answered_beside_what_the_network_knows():
 def test_a_picture_that_is_too_large_is_worked_on_smaller_and_that_is_said(monkeypatch):
     monkeypatch.setattr("pages.components.tasks.sources.MOST_PIXELS", 2000)
     page = picture(GREY, "segment-cells")
-    assert "It has 80 x 60 pixels and is worked on at 51 x 38." in said(page)
+    # The factor is sqrt(2000 / 4800) = 0.6455.
+    assert "Reduced from 80 × 60 to 51 × 38 pixels" in said(page)
 
 
 @pytest.mark.parametrize("name", ["mine.png", "mine.jpg", "mine.tif"])
