@@ -79,7 +79,7 @@ def body() -> None:
 
 body()
 page_footer(
-    "Your pictures are kept in the memory of the server while this session lasts, at most a "
-    "quarter of an hour after they were last used; they are never written to a disk, and nobody "
-    "else sees them."
+    "Your pictures and recordings stay in the server's memory, at most an hour after they were "
+    "last used, or until you remove them. They are never written to a disk, and nobody else can "
+    "see them."
 )

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.chromium import wait_until_idle
@@ -61,6 +62,26 @@ def test_a_text_file_called_wav_is_refused_in_words(visit, tmp_path: Path):
     page.locator("input[type=file]").set_input_files(text)
     refused = page.get_by_text("is not a recording, or it is damaged")
     expect(refused).to_be_visible(timeout=SLOW)
+
+
+def test_a_picture_outlives_another_source_another_job_and_another_page(visit, tmp_path: Path):
+    file = tmp_path / "mine.png"
+    Image.new("RGB", (80, 60), "grey").save(file)
+    page = visit("task=segment-digits&source=upload")
+    kept = page.get_by_text("mine.png")
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text("Outline")).to_be_visible(timeout=SLOW)
+    for away, back in [
+        (page.get_by_role("radio", name="Sample"), page.get_by_role("radio", name="Upload")),
+        (page.get_by_role("radio", name="Clean speech"), page.get_by_role("radio", name="Find d")),
+        (page.get_by_role("link", name="Draw a digit"), page.get_by_role("link", name="More jobs")),
+    ]:
+        away.click()
+        expect(kept).to_be_hidden(timeout=SLOW)
+        wait_until_idle(page)
+        back.click()
+        expect(kept).to_be_visible(timeout=SLOW)
+        expect(page.get_by_text("Outline")).to_be_visible(timeout=SLOW)
 
 
 def test_a_microphone_that_is_refused_is_said_where_one_would_record(visit):

@@ -1,6 +1,7 @@
 """Sound on the page of more jobs: choose or record it, hear it, see it, take it away."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -24,6 +25,7 @@ from pages.components.tasks.downloads import download_sound, pick_answer
 from pages.components.tasks.given import Given, pick_sample
 from pages.components.tasks.hear import hear_digits, heard_text
 from pages.components.tasks.microphone import show_microphone_refused
+from pages.components.tasks.own_file import GAVE_WAY, pick_file
 from pages.components.tasks.texts import score_text
 from pages.components.tasks.work import owner
 
@@ -54,20 +56,18 @@ def pick_sound(task: Task) -> Given | None:
 def _pick_recording(task: Task, source: str) -> Given | None:
     if source == "record":
         show_microphone_refused()
-        file = st.audio_input(
-            f"Speak for a few seconds; the first {LONGEST} are taken",
-            sample_rate=16_000,
-            key="tasks_microphone",
-        )
+        label = f"Speak for a few seconds; the first {LONGEST} are taken"
+        ask = partial(st.audio_input, label, sample_rate=16_000)
+        file = pick_file(ask, "tasks_microphone")
     else:
-        file = st.file_uploader(LIMIT, ENDINGS, key="tasks_sound_file")
+        file = pick_file(partial(st.file_uploader, LIMIT, ENDINGS), "tasks_sound_file")
     if file is None:
         return None
     rate = task.input.rate
-    name = f"sound {rate} {file.file_id}"
+    name = f"sound {rate} {file.digest}"
     try:
         samples, note = get_picture_cache().get_or_make(
-            owner(), name, lambda: _opened(file.getvalue(), rate), lambda made: made[0].nbytes
+            owner(), name, lambda: _opened(file.content(), rate), lambda made: made[0].nbytes
         )
     except SoundError as problem:
         st.error(str(problem), icon=":material/hearing_disabled:")
@@ -75,8 +75,10 @@ def _pick_recording(task: Task, source: str) -> Given | None:
     return Given(name, file.name, samples, note=note)
 
 
-def _opened(data: bytes, rate: int) -> tuple[np.ndarray, str]:
+def _opened(data: bytes | None, rate: int) -> tuple[np.ndarray, str]:
     """Return a recording at this rate, and what a visitor should know of it, in sentences."""
+    if data is None:
+        raise SoundError(GAVE_WAY)
     recording = read_audio(data)
     notes = list(recording.notes)
     if recording.rate != rate:

@@ -37,7 +37,7 @@ def _of_task(name: str, task: Task) -> list[Setting]:
         f"tasks_sample_{name}",
         next(iter(task.samples)),
         link.one_of("sample", task.samples),
-        counts=_shows(name, source="sample"),
+        counts=_shows(name, "tasks_sound" if task.input.kind == "audio" else "tasks_source"),
         name=f"{name}-sample",
     )
     hints = []
@@ -77,8 +77,10 @@ def _of_task(name: str, task: Task) -> list[Setting]:
 
 
 def _shows(name: str, source: str = "") -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a task is shown; with the key of a ``source``, whether it is shown a sample."""
+
     def counts(values: Mapping[str, Any]) -> bool:
-        return values["task"] == name and source in ("", values["tasks_source"])
+        return values["task"] == name and (not source or values[source] == "sample")
 
     return counts
 

@@ -1,6 +1,7 @@
 """Where the input of a task comes from: a sample, or a file of the visitor's own."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -15,6 +16,7 @@ from pages.components import widgets
 from pages.components.cached import get_picture_cache
 from pages.components.tasks.audio import pick_sound
 from pages.components.tasks.given import Given, pick_sample
+from pages.components.tasks.own_file import GAVE_WAY, OwnFile, pick_file
 from pages.components.tasks.work import owner
 
 MOST_PIXELS = 4_000_000  # A larger picture is worked on at this size.
@@ -28,32 +30,33 @@ def pick_picture(task: Task) -> Given | None:
 
 
 def _pick_file() -> Given | None:
-    file = st.file_uploader(
-        "Your picture",
-        key="tasks_file",
-        help="It stays in the memory of the server while you look at it, and nobody else sees it.",
-    )
+    help = "It stays in the memory of the server while you look at it, and nobody else sees it."
+    file = pick_file(partial(st.file_uploader, "Your picture", help=help), "tasks_file")
     if file is None:
         return None
-    name = f"file {file.file_id}"
     try:
         return get_picture_cache().get_or_make(
-            owner(),
-            name,
-            lambda: _opened(name, file.name, file.getvalue()),
-            lambda given: given.input.nbytes,
+            owner(), f"file {file.digest}", lambda: _opened(file), lambda given: given.input.nbytes
         )
     except PhotoError as problem:
         st.error(str(problem), icon=":material/broken_image:")
         return None
 
 
-def _opened(name: str, title: str, content: bytes) -> Given:
-    """Open a picture, at most ``MOST_PIXELS`` of it; errors as those of ``read_photo``."""
-    photo = read_photo(content, title, MOST_PIXELS)
+def _opened(file: OwnFile) -> Given:
+    """Open a picture, made smaller where it has more than ``MOST_PIXELS``.
+
+    Raises:
+        PhotoError: for the visitor to read.
+    """
+    content = file.content()
+    if content is None:
+        raise PhotoError(GAVE_WAY)
+    photo = read_photo(content, file.name, MOST_PIXELS)
     # Nobody is asked whether a result may say where the picture was taken: it does not.
     exif = metadata.kept(metadata.open_exif(photo.exif), location=False)
-    return Given(name, title, _seen(photo), note=" ".join(photo.notes), exif=exif)
+    name = f"file {file.digest}"
+    return Given(name, file.name, _seen(photo), note=" ".join(photo.notes), exif=exif)
 
 
 def _seen(photo: Photo) -> np.ndarray:

@@ -40,9 +40,13 @@ def brought(task: str, name: str, content: bytes, **link: str) -> AppTest:
     """The page with this file, once there is an answer or a refusal."""
     page = page_of("tasks", task=task, **link).run()
     (uploader,) = page.file_uploader
-    page = uploader.set_value((name, content, "application/octet-stream")).run()
+    return answered(uploader.set_value((name, content, "application/octet-stream")).run())
+
+
+def answered(page: AppTest) -> AppTest:
+    """The page once there is an answer, or a sentence in its place."""
     end = time.monotonic() + 60
-    while not (page.table or page.error or page.exception) and time.monotonic() < end:
+    while not (page.table or page.error or page.info or page.exception) and time.monotonic() < end:
         time.sleep(0.2)
         page.run()
     assert not page.exception, page.exception[0].value

@@ -1,6 +1,7 @@
 """What the page of more jobs makes of a file: the colours, opacity and depth that the file has."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,11 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 def opened(image: Image.Image, kind: str = "PNG", **options: object) -> Given:
     file = io.BytesIO()
     image.save(file, kind, **options)
-    return _opened("name", "mine", file.getvalue())
+    return opened_file(file.getvalue())
+
+
+def opened_file(content: bytes) -> Given:
+    return _opened(SimpleNamespace(name="mine", digest="0", content=lambda: content))
 
 
 def test_colours_of_a_profile_are_shown_and_worked_on_as_a_screen_shows_them():
@@ -31,7 +36,7 @@ def test_colours_of_a_profile_are_shown_and_worked_on_as_a_screen_shows_them():
 @pytest.mark.parametrize("profile", [None, SRGB], ids=["none", "sRGB"])
 def test_sixteen_bits_are_kept_where_the_colours_are_those_of_a_screen(profile):
     values = np.arange(192, dtype=np.uint16).reshape(8, 8, 3) * 333
-    given = _opened("name", "mine", write(values, profile=profile))
+    given = opened_file(write(values, profile=profile))
     assert given.input.dtype == np.uint16
     np.testing.assert_array_equal(given.input, values)
 
@@ -49,7 +54,7 @@ def test_what_was_changed_to_open_a_file_is_said():
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(file, "PNG")
     half = file.getvalue()[: len(file.getvalue()) // 2]
-    assert "cut off or damaged" in _opened("name", "mine.png", half).note
+    assert "cut off or damaged" in opened_file(half).note
 
 
 def test_a_large_16_bit_picture_is_made_smaller_with_all_its_bits(monkeypatch):

@@ -1,0 +1,75 @@
+"""The file that a visitor chose last, kept while they see another source, job or page."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from pages.components.cached import get_picture_cache, get_uploads
+from pages.components.link import quoted
+from pages.components.tasks.work import owner
+
+GAVE_WAY = "It had to give way to files of other visitors. Remove it and add it once more."
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A file of the visitor's own: the control that it came from, its name, and what it is.
+
+    ``id`` is Streamlit's word for it, another one each time that it is sent.
+    """
+
+    key: str
+    name: str
+    digest: str
+    id: str
+
+    def content(self) -> bytes | None:
+        """Return its bytes, None where it had to give way."""
+        return get_uploads().get(owner(), self.key)
+
+
+def pick_file(ask: Callable[..., Any], key: str) -> OwnFile | None:
+    """Ask for a file by ``ask``, a control of Streamlit; return the last one, None before.
+
+    A control that was away comes back empty: then the name of the file stands below it.
+    """
+    file = ask(key=key, on_change=_forget, args=(key,))
+    if file is not None:
+        _keep(key, file)
+    chosen: OwnFile | None = st.session_state.get(_kept(key))
+    if chosen is not None and file is None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(quoted(chosen.name), width="content")
+            st.button(
+                "Remove",
+                icon=":material/delete:",
+                on_click=_forget,
+                args=(key,),
+                help="Forgets this file and all that was made of it.",
+                key=f"{key}_remove",
+            )
+    return chosen
+
+
+def _keep(key: str, file: Any) -> None:
+    chosen: OwnFile | None = st.session_state.get(_kept(key))
+    if chosen is not None and chosen.id == file.file_id and chosen.content() is not None:
+        return
+    content = file.getvalue()
+    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    get_uploads().put(owner(), key, content, len(content))
+    st.session_state[_kept(key)] = OwnFile(key, file.name, digest, file.file_id)
+
+
+def _forget(key: str) -> None:
+    """Forget the file, and all that was made on this page; a callback."""
+    st.session_state.pop(_kept(key), None)
+    get_uploads().forget(owner(), key)
+    get_picture_cache().forget(owner(), "")
+
+
+def _kept(key: str) -> str:
+    return f"{key}_kept"

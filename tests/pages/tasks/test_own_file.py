@@ -1,0 +1,91 @@
+"""What a visitor brought to More jobs is still there after a look at something else."""
+
+import io
+
+import numpy as np
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from imaging.audio import wav
+from pages.components import cached
+from pages.components.picture_cache import PictureCache
+from tests.pages.tasks.test_bad_input import answered, brought
+from tests.pages.visits import page_of
+from tests.recordings import beeps
+
+ASKS = "Choose a file above, or one of the samples."
+
+
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.full((60, 80, 3), 120, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def with_picture() -> AppTest:
+    return brought("segment-digits", "mine.png", picture(), source="upload")
+
+
+def choose(page: AppTest, key: str, value: str) -> AppTest:
+    return answered(page.button_group(key=key).set_value(value).run())
+
+
+def names(page: AppTest) -> list[str]:
+    return [each.value for each in page.markdown if each.value.startswith("`mine")]
+
+
+def asks_for_a_file(page: AppTest) -> bool:
+    return any(each.value == ASKS for each in page.info)
+
+
+def test_a_picture_is_still_there_after_a_look_at_a_sample():
+    page = choose(choose(with_picture(), "tasks_source", "sample"), "tasks_source", "upload")
+    assert not asks_for_a_file(page)
+    assert names(page) == ["`mine.png`"]
+
+
+def test_a_picture_is_still_there_after_a_look_at_a_job_with_sound():
+    page = choose(with_picture(), "tasks_family", "Clean speech")
+    assert not names(page)
+    page = choose(page, "tasks_family", "Find digits")
+    assert not asks_for_a_file(page)
+    assert names(page) == ["`mine.png`"]
+
+
+def test_a_recording_is_still_there_after_a_look_at_a_sample():
+    page = brought("denoise-speech", "mine.wav", wav(beeps(2), 16_000), sound="file")
+    page = choose(choose(page, "tasks_sound", "sample"), "tasks_sound", "file")
+    assert not asks_for_a_file(page)
+    assert names(page) == ["`mine.wav`"]
+
+
+def test_a_picture_is_removed_by_its_button_with_all_that_was_made_of_it():
+    page = choose(choose(with_picture(), "tasks_source", "sample"), "tasks_source", "upload")
+    assert cached.get_uploads().size
+    page = page.button(key="tasks_file_remove").click().run()
+    assert asks_for_a_file(page)
+    assert not cached.get_uploads().get(page.session_state.tasks_owner, "tasks_file")
+    assert not names(choose(page, "tasks_source", "sample"))
+
+
+def test_a_picture_that_is_taken_out_of_the_control_is_forgotten():
+    page = with_picture()
+    (uploader,) = page.file_uploader
+    page = uploader.set_value(None).run()
+    assert asks_for_a_file(page)
+
+
+def test_a_picture_that_had_to_give_way_is_asked_for_once_more(monkeypatch):
+    page = choose(with_picture(), "tasks_source", "sample")
+    monkeypatch.setattr(cached, "_uploads", PictureCache())
+    monkeypatch.setattr(cached, "_pictures", PictureCache())
+    page = choose(page, "tasks_source", "upload")
+    assert "had to give way" in page.error[0].value
+
+
+def test_the_sample_of_a_sound_is_in_the_link_while_a_sample_is_heard():
+    link = {"denoise-speech-sample": "bad-microphone", "source": "upload"}
+    page = page_of("tasks", task="denoise-speech", **link).run()
+    assert page.query_params["denoise-speech-sample"] == "bad-microphone"
+    page = page_of("tasks", task="denoise-speech", sound="file", **link).run()
+    assert "denoise-speech-sample" not in page.query_params
