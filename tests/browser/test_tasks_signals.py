@@ -39,6 +39,21 @@ def test_hints_are_put_by_mouse_and_by_keys_and_taken_back(visit):
     expect(page.locator(".viewer")).to_have_attribute("data-version", re.compile("."), timeout=SLOW)
 
 
+def test_hints_are_seen_again_when_their_picture_is(visit):
+    page = visit("task=colour-photos")
+    picture, count = page.locator(".hint-pad .picture"), page.locator(".hint-pad .count")
+    expect(count).to_have_text("No hints yet.", timeout=SLOW)
+    picture.click(position={"x": 100, "y": 380})
+    picture.click(position={"x": 200, "y": 100})
+    expect(count).to_have_text("2 hints")
+    page.get_by_role("radio", name="Coffee").click()
+    expect(count).to_have_text("No hints yet.", timeout=SLOW)
+    wait_until_idle(page, timeout=60)
+    page.get_by_role("radio", name="Astronaut").click()
+    expect(count).to_have_text("2 hints", timeout=SLOW)
+    expect(page.locator(".hint-pad .dots span")).to_have_count(2)
+
+
 def test_an_enlarged_photo_begins_as_a_crop_at_100_percent(visit):
     page = visit("task=upscale-photos-4")
     viewer = page.locator(".viewer")

@@ -37,29 +37,32 @@ _mount = component(__file__)
 
 
 def pick_hints(given: Given, key: str) -> list[tuple[float, float, float, float]]:
-    """Ask for hints on the picture ``(H, W, C)``; return ``(row, column, a, b)`` in its pixels."""
+    """Ask for hints on the picture ``(H, W, C)``; return ``(row, column, a, b)`` in its pixels.
+
+    Each picture keeps its own, for when it is shown again.
+    """
     image, name = given.input, given.name
     shown = get_picture_cache().get_or_make(owner(), ("grey", name), lambda: _shown(image), len)
-    kept = f"{key}_dots"
-    before = st.session_state.get(kept, {})
-    dots = read_dots(before, name)
+    dots: dict[str, list[list[float]]] = st.session_state.setdefault(f"{key}_dots", {})
     said = _mount(
         key=key,
         data={
             "name": name,
             "picture": shown,
             "palette": [{"title": title, "shown": shown} for title, shown in PALETTE.items()],
-            "dots": dots,
+            "dots": dots.get(name, []),
             "most": MOST_HINTS,
         },
         on_dots_change=lambda: None,
     )
-    if said.dots is not None:
-        dots = read_dots(said.dots, name) or ([] if _names(said.dots, name) else dots)
-        st.session_state[kept] = {"name": name, "dots": dots}
+    if _names(said.dots, name):  # It may still speak of the picture before.
+        dots[name] = read_dots(said.dots, name)
     height, width = image.shape[:2]
     colours = palette_ab()
-    return [(row * height, column * width, *colours[colour]) for row, column, colour in dots]
+    return [
+        (row * height, column * width, *colours[colour])
+        for row, column, colour in dots.get(name, [])
+    ]
 
 
 def read_dots(given: object, name: str) -> list[list[float]]:
