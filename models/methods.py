@@ -19,6 +19,7 @@ class Method:
 
     ``family`` is "network", or what the kind of a baseline is called; ``card`` and ``network`` are
     those of a network, and ``careful`` says that it is asked four times, for the mean answer.
+    ``takes_hint`` says whether another hint can change the answer.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Method:
     card: Card | None = None
     network: Network | None = None
     careful: bool = False
+    takes_hint: bool = True
 
 
 def method_names(task: Task, cards: Mapping[str, Card]) -> list[str]:
@@ -66,7 +68,14 @@ def find_method(
     baseline = task.baselines[name]
     run = task.fair(baseline, *condition).run if condition and task.fair else baseline.run
     title = method_title(task, name, cards)
-    return Method(name, title, baseline.family, baseline.description, run)
+    return Method(
+        name,
+        title,
+        baseline.family,
+        baseline.description,
+        run,
+        takes_hint=baseline.takes_hint,
+    )
 
 
 def network_method(card: Card, predictor: Predictor, name: str = "", title: str = "") -> Method:

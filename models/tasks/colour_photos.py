@@ -331,9 +331,13 @@ METRICS = (
 )
 BASELINES = (
     contract.Baseline(
-        "tint", "One tint", "The same colour everywhere, the mean of all photos.", one_tint
+        "tint",
+        "One tint",
+        "The same colour everywhere, the mean of all photos.",
+        one_tint,
+        takes_hint=False,
     ),
-    contract.Baseline("grey", "Grey", "No colour at all.", grey),
+    contract.Baseline("grey", "Grey", "No colour at all.", grey, takes_hint=False),
 )
 
 

@@ -113,7 +113,8 @@ class DataSet:
 class Baseline:
     """A way without learning, called like a network: ``run(input, hint, watch) -> answer``.
 
-    ``family`` is what its kind is called on screen.
+    ``family`` is what its kind is called on screen, ``takes_hint`` whether another hint can change
+    its answer.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Baseline:
     description: str
     run: Callable[..., np.ndarray]
     family: str = "classical"
+    takes_hint: bool = True
 
 
 @dataclass(frozen=True)

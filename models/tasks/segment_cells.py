@@ -346,6 +346,7 @@ TASK = contract.Task(
                 "Threshold and watershed",
                 "Otsu's threshold says what is bright, the watershed cuts at waists.",
                 otsu_and_watershed,
+                takes_hint=False,
             )
         ]
     ),

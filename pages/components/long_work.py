@@ -54,7 +54,7 @@ def result_of(
         return result_of(slot, owner, name, work, doing=doing, failed=failed)
     if job.state == "done":
         del st.session_state[slot]
-        get_picture_cache().put(owner, name, job.result, _size(job.result))
+        get_picture_cache().put(owner, name, job.result, size_of(job.result))
         return job.result
     if job.state == "failed":
         said = str(job.error) if isinstance(job.error, InputError) else failed
@@ -83,10 +83,10 @@ def _stopped(slot: str) -> str:
     return f"{slot} stopped"
 
 
-def _size(result: Any) -> int:
-    """The bytes of pictures and files, in lists and pairs too."""
+def size_of(result: Any) -> int:
+    """Return the bytes of pictures and files, in lists and pairs too."""
     if isinstance(result, list | tuple):
-        return sum(map(_size, result))
+        return sum(map(size_of, result))
     if isinstance(result, np.ndarray):
         return result.nbytes
     return len(result) if isinstance(result, bytes | str) else 8

@@ -6,6 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from models.tasks import TASKS
+from pages.components import cached
+from pages.components.picture_cache import COMFORT, PictureCache
 from pages.components.tasks.job import shown_tasks
 from pages.components.tasks.texts import ROWS
 from tests.pages.visits import page_of
@@ -67,6 +69,46 @@ def test_an_answer_is_kept_so_that_another_threshold_needs_no_network(monkeypatc
     )
     slider = next(each for each in app.slider if each.label == "Threshold")
     finished(slider.set_value(0.3).run())
+
+
+def forbid(monkeypatch, *functions: str) -> None:
+    for name in functions:
+        monkeypatch.setattr(name, lambda *_, **__: pytest.fail("it was worked out again"))
+
+
+DECIDED = ("imaging.segmentation.grow", "pages.components.tasks.downloads.regions")
+
+
+@pytest.mark.parametrize("comfort", [0, COMFORT])
+def test_another_strength_of_the_colours_works_nothing_out_again(monkeypatch, comfort):
+    # Beyond its comfort the cache keeps six values for a visitor.
+    monkeypatch.setattr(cached, "_pictures", PictureCache(comfort=comfort))
+    app = opened()
+    forbid(monkeypatch, "models.predictor.Session.__call__", *DECIDED)
+    finished(app.slider(key="tasks_strength").set_value(80).run())
+
+
+def test_the_length_of_roads_is_measured_once(monkeypatch):
+    app = opened(task="segment-roads")
+    forbid(monkeypatch, "pages.components.tasks.show.centre_line_length")
+    finished(app.slider(key="tasks_strength").set_value(80).run())
+
+
+def test_a_method_that_takes_no_threshold_does_not_work_again_for_another_one(monkeypatch):
+    app = opened()
+    forbid(monkeypatch, "imaging.segmentation.watershed_instances")
+    slider = next(each for each in app.slider if each.label == "Threshold")
+    finished(slider.set_value(0.3).run())
+    assert len(found(app)) >= 3
+
+
+def test_a_touched_picture_is_kept(monkeypatch):
+    app = opened(task="paint")
+    toggle = "tasks_touch_paint_own-colours"
+    finished(app.toggle(key=toggle).set_value(True).run())
+    finished(app.toggle(key=toggle).set_value(False).run())
+    forbid(monkeypatch, "models.tasks.paint.with_colours_of")
+    finished(app.toggle(key=toggle).set_value(True).run())
 
 
 def test_tasks_of_one_family_are_one_job_and_a_link_to_one_of_them_opens_it():

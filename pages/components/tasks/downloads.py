@@ -35,10 +35,16 @@ def pick_answer(answers: Mapping[str, np.ndarray]) -> str:
     return st.selectbox("Take away the answer of", list(answers), key="tasks_take", width=320)
 
 
-def download_instances(given: Given, found: np.ndarray, grey: np.ndarray) -> None:
-    """Offer the numbered things as a 16-bit PNG, and what is measured of each as a table."""
-    table = pd.DataFrame([vars(each) for each in regions(found, grey)], columns=list(COLUMNS))
-    table = table.rename(columns=COLUMNS).round(2)
+def measure(found: np.ndarray, grey: np.ndarray) -> np.ndarray:
+    """Return a row for each numbered thing, ``float64 (N, 6)``, in the order of ``COLUMNS``."""
+    rows = [[getattr(each, name) for name in COLUMNS] for each in regions(found, grey)]
+    return np.array(rows, float).reshape(-1, len(COLUMNS))
+
+
+def download_instances(given: Given, found: np.ndarray, measured: np.ndarray) -> None:
+    """Offer the numbered things as a 16-bit PNG, and what is ``measured`` of them as a table."""
+    whole = {COLUMNS[name]: int for name in ("number", "area")}
+    table = pd.DataFrame(measured, columns=[*COLUMNS.values()]).round(2).astype(whole)
     with st.container(horizontal=True):
         _button(
             "Table of areas, CSV",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from imaging.pixels import to_8_bits
+from imaging.pixels import strips, to_8_bits
 from imaging.segmentation import outlines
 
 # Told apart by the colour-blind (Okabe and Ito, 2008), without black and white.
@@ -28,14 +28,18 @@ def overlay(
     ``numbers (H, W)`` choose a row of ``colours (K, 3)``, which repeat; negative ones stay clear.
     At ``strength`` 1 the colour hides the picture.
     """
-    chosen = colours[numbers % len(colours)]
-    marked = numbers >= 0
-    result = shown.copy()
-    mixed = shown[marked] * (1 - strength) + chosen[marked] * strength
-    result[marked] = np.rint(mixed)
-    if contour:
-        line = outlines(numbers + 1)
-        result[line] = chosen[line]
+    # What each value becomes: as it is, or mixed with one of the colours.
+    values = np.arange(256)[:, np.newaxis]
+    mixed = np.rint(values * (1 - strength) + colours[:, np.newaxis].astype(float) * strength)
+    table = np.stack([np.broadcast_to(values, (256, 3)), *mixed]).astype(np.uint8)
+    line = outlines(numbers + 1) if contour else None
+    result = np.empty_like(shown)
+    for rows in strips(*numbers.shape):
+        chosen = numbers[rows] % len(colours)
+        kind = np.where(numbers[rows] >= 0, chosen + 1, 0)
+        result[rows] = table[kind[..., np.newaxis], shown[rows], np.arange(3)]
+        if line is not None:
+            result[rows][line[rows]] = colours[chosen[line[rows]]]
     return result
 
 

@@ -9,7 +9,8 @@ import streamlit as st
 
 from imaging.pixels import as_image, to_8_bits, to_pixels
 from imaging.segmentation import centre_line_length
-from models.tasks.contract import Task
+from models.host import a_turn
+from models.tasks.contract import Task, Touch
 from pages.components import widgets
 from pages.components.tasks.audio import show_sound
 from pages.components.tasks.downloads import (
@@ -17,6 +18,7 @@ from pages.components.tasks.downloads import (
     download_instances,
     download_mask,
     download_picture,
+    measure,
     pick_answer,
 )
 from pages.components.tasks.given import Given
@@ -28,18 +30,18 @@ from pages.components.tasks.regions import (
     without_void,
 )
 from pages.components.tasks.texts import score_text
+from pages.components.tasks.work import Answers
 from pages.components.viewer import Classes, compare
-
-Answers = Mapping[str, np.ndarray]
 
 SMALL = 256  # pixels of an enlarged picture's longer side: it is seen as large as there is room
 
 
-def show_instances(task: Task, given: Given, answers: Answers) -> None:
+def show_instances(task: Task, given: Given, found: Answers) -> None:
     """Draw numbered things in colours, count them, and offer a table of each."""
-    _show_regions(task, given, answers, lambda found: found - 1, table_of(COLOURS))
+    answers = found.by_title
+    _show_regions(task, given, answers, lambda numbers: numbers - 1, table_of(COLOURS))
     truth = None if given.target is None else len(np.unique(given.target[given.target > 0]))
-    counts = {title: int(found.max(initial=0)) for title, found in answers.items()}
+    counts = {title: int(numbers.max(initial=0)) for title, numbers in answers.items()}
     columns = st.columns(len(counts) + (truth is not None))
     for column, (title, count) in zip(columns, counts.items(), strict=False):
         with column:
@@ -55,38 +57,42 @@ def show_instances(task: Task, given: Given, answers: Answers) -> None:
             st.metric(task.words[0], f"{truth:,}")
     _show_scores(task, given, answers)
     title = pick_answer(answers)
-    download_instances(given, answers[title], as_shown(given.input).mean(axis=2))
-
-
-def show_mask(task: Task, given: Given, answers: Answers) -> None:
-    """Draw a mask in one colour, say how much of the picture it is and how long its lines are."""
-    masks = {title: answer[..., 0] > 0.5 for title, answer in answers.items()}
-    _show_regions(
-        task, given, answers, lambda found: np.where(found[..., 0] > 0.5, 0, -1), table_of(COLOURS)
+    measured = found.one(
+        title, "regions", lambda numbers: measure(numbers, as_shown(given.input).mean(axis=2))
     )
-    for column, (title, mask) in zip(st.columns(len(masks)), masks.items(), strict=True):
-        length = centre_line_length(mask)
+    download_instances(given, answers[title], measured)
+
+
+def show_mask(task: Task, given: Given, found: Answers) -> None:
+    """Draw a mask in one colour, say how much of the picture it is and how long its lines are."""
+    answers = found.by_title
+    _show_regions(
+        task, given, answers, lambda mask: np.where(mask[..., 0] > 0.5, 0, -1), table_of(COLOURS)
+    )
+    lengths = found.each("length", lambda mask: centre_line_length(mask[..., 0]))
+    for column, (title, mask) in zip(st.columns(len(answers)), answers.items(), strict=True):
         with column:
             st.metric(
                 title,
                 f"{mask.mean():.1%} of the picture" if mask.any() else "none found",
-                delta=f"{length:,.0f} pixels long" if mask.any() else None,
+                delta=f"{lengths[title]:,.0f} pixels long" if mask.any() else None,
                 delta_color="off",
                 delta_arrow="off",
             )
     _show_scores(task, given, answers)
     title = pick_answer(answers)
-    download_mask(given, masks[title][..., np.newaxis])
+    download_mask(given, answers[title])
 
 
-def show_classes(task: Task, given: Given, answers: Answers) -> None:
+def show_classes(task: Task, given: Given, found: Answers) -> None:
     """Draw each class in its colour, with a legend that says how much of the picture it is."""
+    answers = found.by_title
     colours, labels = task.target.colours, task.target.labels
     _show_regions(
         task,
         given,
         answers,
-        lambda found: without_void(found, len(labels)),
+        lambda classes: without_void(classes, len(labels)),
         table_of(colours),
         labels,
     )
@@ -95,7 +101,7 @@ def show_classes(task: Task, given: Given, answers: Answers) -> None:
         shown[task.words[0]] = given.target
     rows = []
     for number, (label, colour) in enumerate(zip(labels, colours, strict=True)):
-        shares = "".join(f"<td>{np.mean(found == number):.1%}</td>" for found in shown.values())
+        shares = "".join(f"<td>{np.mean(classes == number):.1%}</td>" for classes in shown.values())
         swatch = f"background:{colour};display:inline-block;width:1.1em;height:1.1em"
         rows.append(
             f'<tr><td><span style="{swatch}"></span></td><td>{escape(label)}</td>{shares}</tr>'
@@ -111,16 +117,19 @@ def show_classes(task: Task, given: Given, answers: Answers) -> None:
     download_classes(given, answers[title], colours)
 
 
-def show_pictures(task: Task, given: Given, answers: Answers) -> None:
+def show_pictures(task: Task, given: Given, found: Answers) -> None:
     """Show pictures beside the input, in its size where they have it."""
-    for touch in task.touches.values():
+    answers = found.by_title
+    touches = [
+        touch
+        for touch in task.touches.values()
         if widgets.toggle(
             touch.title, key=f"tasks_touch_{task.name}_{touch.name}", help=touch.description
-        ):
-            answers = {
-                title: to_pixels(touch.apply(given.input, as_image(each)))
-                for title, each in answers.items()
-            }
+        )
+    ]
+    if touches:
+        what = " ".join(touch.name for touch in touches)
+        answers = found.each(what, lambda answer: _touched(touches, given.input, answer))
     height, width = (side * task.scale for side in given.input.shape[:2])
     at_100_percent = task.scale > 1 and max(height, width) > SMALL
     if task.scale > 1:
@@ -142,18 +151,26 @@ def show_pictures(task: Task, given: Given, answers: Answers) -> None:
     download_picture(given, answers[title])
 
 
+def _touched(touches: Sequence[Touch], input: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """Apply one touch after the other; return 8 bits."""
+    for touch in touches:
+        answer = touch.apply(input, as_image(answer))
+    return to_pixels(answer)
+
+
 def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Repeat the pixels of a smaller picture."""
-    rows = np.arange(size[0]) * image.shape[0] // size[0]
-    columns = np.arange(size[1]) * image.shape[1] // size[1]
-    image = image[rows[:, None], columns]
+    if image.shape[:2] != size:
+        rows = np.arange(size[0]) * image.shape[0] // size[0]
+        columns = np.arange(size[1]) * image.shape[1] // size[1]
+        image = image[rows[:, None], columns]
     return image if image.dtype == np.float32 else to_8_bits(image)
 
 
 def _show_regions(
     task: Task,
     given: Given,
-    answers: Answers,
+    answers: Mapping[str, np.ndarray],
     numbers: Callable[[np.ndarray], np.ndarray],
     colours: np.ndarray,
     labels: Sequence[str] = (),
@@ -173,9 +190,10 @@ def _show_regions(
     regions = dict(answers)
     if given.target is not None:
         regions[task.words[0]] = given.target
-    marks = {title: numbers(found) for title, found in regions.items()}
-    for title, each in marks.items():
-        images[title] = overlay(picture, each, colours, strength / 100, contour)
+    with a_turn():
+        marks = {title: numbers(answer) for title, answer in regions.items()}
+        for title, each in marks.items():
+            images[title] = overlay(picture, each, colours, strength / 100, contour)
     classes = None
     if labels:
         # What has no label is -1, which becomes 255.
@@ -184,7 +202,7 @@ def _show_regions(
         compare(images, key="tasks_viewer", classes=classes)
 
 
-def _show_scores(task: Task, given: Given, answers: Answers) -> None:
+def _show_scores(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> None:
     """Show how good each answer is where the truth is known."""
     if given.target is None:
         return
@@ -205,5 +223,5 @@ SHOW: dict[str, Callable[[Task, Given, Answers], None]] = {
     "mask": show_mask,
     "classes": show_classes,
     "image": show_pictures,
-    "audio": show_sound,
+    "audio": lambda task, given, found: show_sound(task, given, found.by_title),
 }
