@@ -127,6 +127,7 @@ TASK = contract.Task(
     input=contract.Signal("image", channels=1),
     target=contract.Signal("image", channels=3),
     words=("Original", "Grey", "Coloured"),
+    seen=brightness,
     metrics=METRICS,
     losses=("mse", "mae"),
     watch=("psnr",),

@@ -393,6 +393,7 @@ def _task(hints: bool, **fields: object) -> contract.Task:
         solve=partial(solve, hints=hints),
         walk="crops",
         picture=picture,
+        seen=as_rgb,
         **fields,
     )
 

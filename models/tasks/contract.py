@@ -249,7 +249,8 @@ class Task:
     baseline as it does best where the degradation is known.  ``picture(tensor)`` turns input,
     answer and target tensors of a network, ``(N, ...)``, into pictures to watch while it trains,
     ``(N, H, W, C)`` in [0, 1]; None where there is nothing to see.  ``reader`` names the model
-    that reads answers where examples have labels, ``family`` what several tasks are called that a
+    that reads answers where examples have labels, ``seen(input)`` what a network sees of a picture
+    where that is less than there is, ``family`` what several tasks are called that a
     screen shows as one, ``variant`` what tells this one from the others.  ``headline`` is the
     degradation and strength at which models are ranked, ``visitors_choose`` whether visitors may
     choose network, noise, loss and data of a training, not only a recipe.  ``explanation`` is what
@@ -286,6 +287,7 @@ class Task:
     headline: tuple[str, float] = ("", 0.0)
     picture: Callable[[np.ndarray], np.ndarray] | None = None
     reader: str = ""
+    seen: Callable[[np.ndarray], np.ndarray] | None = None
     family: str = ""
     variant: str = ""
     visitors_choose: bool = False

@@ -58,7 +58,7 @@ def show_instances(task: Task, given: Given, found: Answers) -> None:
     _show_scores(task, given, answers)
     title = pick_answer(answers)
     measured = found.one(
-        title, "regions", lambda numbers: measure(numbers, as_shown(given.input).mean(axis=2))
+        title, "regions", lambda numbers: measure(numbers, 255 * as_image(given.input).mean(axis=2))
     )
     download_instances(given, answers[title], measured)
 
@@ -136,7 +136,10 @@ def show_pictures(task: Task, given: Given, found: Answers) -> None:
         before = f"{width // task.scale} x {height // task.scale}"
         part = " Below is a part of them at 100 %: drag it to see another."
         st.caption(f"{before} pixels become {width} x {height}.{part if at_100_percent else ''}")
-    images = {task.words[1]: given.input} | dict(answers)
+    seen = given.input
+    if task.seen is not None:
+        seen = found.of_input("seen", lambda: to_pixels(task.seen(given.input)))
+    images = {task.words[1]: seen} | dict(answers)
     if given.target is not None:
         images[task.words[0]] = given.target
     size = max(image.shape[:2] for image in images.values())

@@ -55,6 +55,10 @@ class Answers:
             lambda title: make(self.by_title[title]),
         )[title]
 
+    def of_input(self, what: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` makes of the input, as above."""
+        return _each_once(what, self.task, self.given, {what: what}, lambda _: make())[what]
+
 
 def answers(
     task: Task, methods: list[Method], given: Hashable, input: np.ndarray, hint: Any
