@@ -172,5 +172,5 @@ def test_a_huge_file_is_refused_before_it_is_opened():
             super().seek(offset, whence)
             return 10**9
 
-    with pytest.raises(audio.SoundError, match="more than 25 MB"):
+    with pytest.raises(audio.SoundError, match="more than 20 MB"):
         audio.read_audio(Huge(b"RIFF"))

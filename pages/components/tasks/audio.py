@@ -1,6 +1,6 @@
 """Sound on the page of more jobs: choose or record it, hear it, see it, take it away."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import numpy as np
@@ -9,6 +9,7 @@ import streamlit as st
 from imaging.audio import (
     LARGEST_FILE,
     LONGEST,
+    SILENT,
     SoundError,
     at_level,
     level,
@@ -80,13 +81,16 @@ def _opened(data: bytes | None, rate: int) -> tuple[np.ndarray, str]:
     if data is None:
         raise SoundError(GAVE_WAY)
     recording = read_audio(data)
+    samples = resampled(recording.samples, recording.rate, rate)
+    if not np.isfinite(level(samples, rate)):  # All of it counts as a pause.
+        raise SoundError(SILENT)
     notes = list(recording.notes)
     if recording.rate != rate:
         notes.append(
             f"It is resampled to {rate:,} samples a second, as on the telephone: tones above "
             f"{rate // 2000} kHz are left out."
         )
-    return resampled(recording.samples, recording.rate, rate), " ".join(notes)
+    return samples, " ".join(notes)
 
 
 def _with_noise(task: Task, given: Given) -> Given:
@@ -133,12 +137,13 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
     All are samples ``(N,)`` in [-1, 1] at the task's rate.
     """
     rate = task.input.rate
-    signals = {task.words[1]: given.input} | dict(answers)
+    signals: dict[str, np.ndarray] = {task.words[1]: given.input} | dict(answers)
     if given.target is not None:
         signals[task.words[0]] = given.target
     peak = max(_loudest(samples) for samples in signals.values())
     metric = task.metrics[0]
     titles = list(signals)
+    loudness = equal_level(signals.values(), rate)
     clearest = next(iter(answers.values())) if given.target is None else given.target
     heard = hear_digits(task, signals, clearest)
     for start in range(0, len(titles), IN_A_ROW):
@@ -150,7 +155,7 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
                 if given.target is not None and title != task.words[0]:
                     score = f" {metric.title} {score_text(metric, given.target, samples)}"
                 st.markdown(f"**{title}**{score}")
-                st.audio(wav(at_level(samples, LOUDNESS, rate), rate), format="audio/wav")
+                st.audio(wav(at_level(samples, loudness, rate), rate), format="audio/wav")
                 st.image(spectrogram(samples, peak), width="stretch")
                 if title in heard:
                     st.caption(f"Heard: {heard_text(heard[title])}")
@@ -173,6 +178,16 @@ def spectrogram(samples: np.ndarray, peak: float) -> np.ndarray:
     picture = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
     # Seen larger than it is, without blur.
     return picture.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def equal_level(signals: Iterable[np.ndarray], rate: int) -> float:
+    """Return the level in dB at which all can be played, at most ``LOUDNESS``, without clipping."""
+    highest = LOUDNESS
+    for samples in signals:
+        now, peak = level(samples, rate), float(np.abs(samples).max(initial=0))
+        if np.isfinite(now):
+            highest = min(highest, now - 20 * np.log10(peak))
+    return highest
 
 
 def _loudest(samples: np.ndarray) -> float:

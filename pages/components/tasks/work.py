@@ -11,6 +11,7 @@ from imaging.pixels import to_pixels
 from models.host import a_turn
 from models.methods import Method
 from models.picture_queue import Watch
+from models.tasks import TASKS
 from models.tasks.contract import Task
 from pages.components.cached import get_picture_cache
 from pages.components.long_work import result_of, size_of
@@ -150,15 +151,26 @@ def _group(task: Task, given: Hashable) -> Hashable:
 
 def too_large(task: Task, height: int, width: int) -> str:
     """Return why the answers to a picture of this size cannot be shown, empty where they can."""
-    height, width = task.scale * height, task.scale * width
-    if height * width <= MOST_SHOWN:
+    if task.scale**2 * height * width <= MOST_SHOWN:
         return ""
-    smaller = "Choose a smaller factor, or cut a part out." if task.scale > 2 else "Cut a part out."
+    smaller = "Choose a smaller factor, or cut a part out."
+    if not any(scale**2 * height * width <= MOST_SHOWN for scale in _smaller_factors(task)):
+        smaller = "Cut a part out."
+    size = f"{task.scale * width} x {task.scale * height}"
     return (
-        f"Enlarged by {task.scale} this picture would have {width} x {height} pixels; at most "
+        f"Enlarged by {task.scale} this picture would have {size} pixels; at most "
         f"{MOST_SHOWN // 1_000_000} million can be shown here, where several methods are compared. "
         f"{smaller} `python -m models run` enlarges more."
     )
+
+
+def _smaller_factors(task: Task) -> list[int]:
+    """The factors of the same job that are below this one."""
+    return [
+        other.scale
+        for other in TASKS.values()
+        if other.family == task.family and other.scale < task.scale
+    ]
 
 
 def _as_kept(task: Task, answer: np.ndarray) -> np.ndarray:

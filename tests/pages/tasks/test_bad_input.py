@@ -130,6 +130,13 @@ def test_what_is_not_a_sound_is_refused_in_a_sentence(content, sentence):
     assert sentence in page.error[0].value
 
 
+def test_what_is_so_quiet_that_all_of_it_is_a_pause_is_refused_as_silent():
+    # A tone of 2e-4 has -77 dB: above what a file may have, below what counts as sound.
+    content = wav((5e-4 * beeps(2)).astype(np.float32), 16_000)
+    page = brought("denoise-speech", "mine.wav", content, sound="file")
+    assert "This recording is silent." in page.error[0].value
+
+
 def test_clipping_is_said_and_answered():
     page = sound(np.clip(6 * beeps(2), -1, 1))
     assert "It is clipped" in said(page)
@@ -156,6 +163,13 @@ def test_what_would_be_too_large_enlarged_is_refused_before_it_is_worked_on(monk
     assert "would have 160 x 120 pixels" in page.error[0].value
     assert "Cut a part out." in page.error[0].value
     assert "smaller factor" not in page.error[0].value  # There is none.
+
+
+@pytest.mark.parametrize(("most", "helps"), [(4 * 60 * 80, True), (4 * 60 * 80 - 1, False)])
+def test_a_smaller_factor_is_recommended_where_one_fits(monkeypatch, most, helps):
+    monkeypatch.setattr("pages.components.tasks.work.MOST_SHOWN", most)
+    page = picture(GREY, "upscale-photos-4")
+    assert ("Choose a smaller factor" in page.error[0].value) == helps
 
 
 @pytest.mark.parametrize("task", ENLARGED.values(), ids=ENLARGED)
