@@ -4,8 +4,8 @@ Inputs and answers are those of the task: images ``(H, W, C)``, ``float32`` in [
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -40,14 +40,30 @@ class Result:
 def load_methods(
     task: Task, cards: Mapping[str, Card], condition: tuple[str, float] | None = None
 ) -> tuple[list[Method], list[str]]:
-    """Return the usable methods of a task, networks first, and a sentence for each broken one."""
-    methods, problems = [], []
+    """Return the usable methods of a task, networks first, and a sentence for each broken one.
+
+    Each has a title of its own: networks that visitors have trained may have one name.
+    """
+    methods: dict[str, Method] = {}
+    problems = []
     for name in method_names(task, cards):
         try:
-            methods.append(find_method(task, name, cards, get_predictor, condition))
+            method = find_method(task, name, cards, get_predictor, condition)
         except ModelError as problem:
             problems.append(f"{problem} It is left out.")
-    return methods, problems
+            continue
+        title = unlike(method.title, methods)
+        methods[title] = replace(method, title=title)
+    return list(methods.values()), problems
+
+
+def unlike(name: str, taken: Collection[str]) -> str:
+    """Return the name, with a number where it is taken."""
+    unique, count = name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{name} ({count})"
+    return unique
 
 
 def run_all(

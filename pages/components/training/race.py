@@ -1,11 +1,11 @@
 """Races and comparisons: several runs in one chart, one table, one film."""
 
 import dataclasses
-from collections.abc import Collection
 
 import streamlit as st
 
 from models.tasks import TASKS
+from pages.components.methods import unlike
 from pages.components.training import run_list
 from pages.components.training.curves import History, Measure, show_overlay
 from pages.components.training.form import TrainingRequest
@@ -76,7 +76,7 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
 
 def _add(request: TrainingRequest) -> None:
     racers = st.session_state.racers
-    racers.append((_unlike(request.name, [name for name, _ in racers]), request.config))
+    racers.append((unlike(request.name, [name for name, _ in racers]), request.config))
 
 
 def with_and_without_skips(request: TrainingRequest) -> list[tuple[str, TrainConfig]]:
@@ -175,17 +175,8 @@ def _by_name(runs: list[Run]) -> dict[str, Run]:
     """The runs by their names, told apart by a number where two are called the same."""
     named: dict[str, Run] = {}
     for run in runs:
-        named[_unlike(owners.name_of(run), named)] = run
+        named[unlike(owners.name_of(run), named)] = run
     return named
-
-
-def _unlike(name: str, taken: Collection[str]) -> str:
-    """Return the name, with a number where it is taken."""
-    unique, count = name, 1
-    while unique in taken:
-        count += 1
-        unique = f"{name} ({count})"
-    return unique
 
 
 def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:
