@@ -193,16 +193,15 @@ def _show_regions(
     regions = dict(answers)
     if given.target is not None:
         regions[task.words[0]] = given.target
+    marked: dict[str, np.ndarray] = {}
     with a_turn():
-        marks = {title: numbers(answer) for title, answer in regions.items()}
-        for title, each in marks.items():
-            images[title] = overlay(picture, each, colours, strength / 100, contour)
-    classes = None
-    if labels:
-        # What has no label is -1, which becomes 255.
-        classes = Classes(labels, {title: each.astype(np.uint8) for title, each in marks.items()})
+        for title, answer in regions.items():
+            marks = numbers(answer)
+            images[title] = overlay(picture, marks, colours, strength / 100, contour)
+            if labels:  # What has no label is -1, which becomes 255.
+                marked[title] = marks.astype(np.uint8)
     with viewer:
-        compare(images, key="tasks_viewer", classes=classes)
+        compare(images, key="tasks_viewer", classes=Classes(labels, marked) if labels else None)
 
 
 def _show_scores(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> None:

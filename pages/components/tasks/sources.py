@@ -19,7 +19,8 @@ from pages.components.tasks.given import Given, pick_sample
 from pages.components.tasks.own_file import GAVE_WAY, OwnFile, pick_file
 from pages.components.tasks.work import owner
 
-MOST_PIXELS = 4_000_000  # A larger picture is worked on at this size.
+# A larger picture is worked on at this size; those of most microscopes have 2048 x 2048.
+MOST_PIXELS = 4_200_000
 SOURCES = {"sample": "Sample", "upload": "Upload"}
 
 

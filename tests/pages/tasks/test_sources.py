@@ -66,6 +66,13 @@ def test_a_large_16_bit_picture_is_made_smaller_with_all_its_bits(monkeypatch):
     np.testing.assert_allclose(given.input, 4001, atol=1)
 
 
+def test_a_picture_of_a_microscope_is_taken_as_it_is():
+    values = np.random.default_rng(0).integers(0, 4096, (2048, 2048), np.uint16)
+    given = opened(Image.fromarray(values), "TIFF")
+    np.testing.assert_array_equal(given.input[..., 0], values)
+    assert "Reduced" not in given.note
+
+
 def test_a_result_keeps_the_date_and_not_the_place(monkeypatch):
     exif = Image.Exif()
     exif[0x0132] = "2026:05:01 12:00:00"
