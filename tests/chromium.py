@@ -59,6 +59,15 @@ def wait_until_idle(page: Page, timeout: float = 30, quiet: float = 0.3) -> None
     page.wait_for_function(IS_IDLE, arg=quiet * 1000, timeout=timeout * 1000)
 
 
+def scrolls_sideways(page: Page) -> bool:
+    """Whether something on the page is wider than it.
+
+    The document never is: Streamlit scrolls what is inside.
+    """
+    wide = "main => main.scrollWidth > main.clientWidth"
+    return page.get_by_test_id("stMain").evaluate(wide)
+
+
 def main() -> int:
     """Print the Chromium that was found; the exit status says whether there was one."""
     with sync_playwright() as playwright:

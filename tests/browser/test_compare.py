@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.chromium import wait_until_idle
+from tests.chromium import scrolls_sideways, wait_until_idle
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_setting_of_the_draw_page_is_measured_judged_and_mapped(stronger, vi
 @pytest.mark.parametrize("view", ["measured", "blind", "trust"])
 def test_a_phone_shows_every_view_without_scrolling_sideways(visit, view):
     page = visit(f"?compare={view}", width=390, height=844, touch=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not scrolls_sideways(page)
     for picture in page.locator("img:visible, canvas:visible").all():
         box = picture.bounding_box()
         if box and not picture.evaluate("it => it.closest('[data-testid=stDataFrame]') !== null"):

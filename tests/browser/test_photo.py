@@ -16,7 +16,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from tests.app_server import ROOT, AppServer
 from tests.browser.pixels import canvas_of, painted
-from tests.chromium import wait_until_idle
+from tests.chromium import scrolls_sideways, wait_until_idle
 
 # The first network that is loaded, on a busy machine, takes its time.
 PATIENCE = 60_000
@@ -346,7 +346,7 @@ def test_a_file_that_is_no_picture_is_refused_and_the_page_goes_on(photo, tmp_pa
 
 def test_on_a_phone_nothing_is_cut_off(photo):
     page = photo(width=390, height=800, touch=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not scrolls_sideways(page)
 
 
 @pytest.mark.parametrize("link", ["", "?photo_task=noisy&photo_own_level=True&photo_level=40"])
