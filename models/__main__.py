@@ -68,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--model", required=True, metavar="NAME", help="see: list")
     command.add_argument("--hint", type=float, help="what the task may be told: a threshold, ...")
     command.add_argument("--mask", action="store_true", help="0 and 255 instead of numbered things")
-    usual = vars(parser.parse_args(["denoise", "IN", "OUT", "--model", "NAME"]))
-    command.set_defaults(**usual | {"command": _run})
+    as_denoise = vars(parser.parse_args(["denoise", "IN", "OUT", "--model", "NAME"]))
+    command.set_defaults(**as_denoise | {"command": _run})
 
     command = commands.add_parser("pack", help="pack the digit networks for the live preview")
     command.set_defaults(command=_pack)

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from imaging.audio import (
+    ENDINGS,
     LARGEST_FILE,
     LONGEST,
     SILENT,
@@ -34,7 +35,6 @@ SOUND_SOURCES = {"sample": "Sample", "record": "Record", "file": "File"}
 NO_NOISE = "none"
 HIGHEST_SEED = 9999
 LOUDNESS = -23.0  # dB at which all are heard
-ENDINGS = ["wav", "mp3", "flac", "ogg"]
 LIMIT = (
     f"WAV, MP3, FLAC or OGG; at most {LARGEST_FILE // 1_000_000} MB, of which the first "
     f"{LONGEST} seconds are taken"

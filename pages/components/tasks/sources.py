@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import streamlit as st
 
 from imaging.files import metadata
 from imaging.files.limits import PhotoError
-from imaging.files.profiles import to_srgb
-from imaging.files.reading import Photo, read_photo
-from imaging.visible import on_paper
+from imaging.files.reading import read_photo
 from models.tasks.contract import Task
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
@@ -57,18 +54,7 @@ def _opened(file: OwnFile) -> Given:
     # Nobody is asked whether a result may say where the picture was taken: it does not.
     exif = metadata.kept(metadata.open_exif(photo.exif), location=False)
     name = f"file {file.digest}"
-    return Given(name, file.name, _seen(photo), note=" ".join(photo.notes), exif=exif)
-
-
-def _seen(photo: Photo) -> np.ndarray:
-    """Return ``(H, W, C)`` in sRGB, what is transparent on paper; with 16 bits where it has them.
-
-    Where the file's own values mean other colours, or something shines through, it is of 8 bits.
-    """
-    if photo.alpha is not None:
-        return on_paper(photo.pixels, photo.alpha)
-    in_srgb = to_srgb(photo.profile, photo.pixels.shape[2]) is None
-    return photo.best if in_srgb else photo.pixels
+    return Given(name, file.name, photo.on_paper, note=" ".join(photo.notes), exif=exif)
 
 
 # By the kind of a task's input.
