@@ -273,7 +273,7 @@ def _jobs(
             raise ValueError(f"{target} holds the files themselves; give another OUT")
         found = sorted(path for path in source.rglob("*") if _is_input(path, opened))
         if source.resolve() in target.resolve().parents:
-            # Results of an earlier call are no inputs.
+            # Results of an earlier call are left out.
             found = [path for path in found if target.resolve() not in path.resolve().parents]
         if not found:
             what = "pictures" if opened == ENDINGS else "recordings"
