@@ -42,23 +42,22 @@ class Answers:
 
     def each(self, what: str, make: Callable[[np.ndarray], Any]) -> dict[str, Any]:
         """Return what ``make`` makes of each answer, in its turn; the second time it is known."""
-        return _each_once(
-            what, self.task, self.given, self.names, lambda title: make(self.by_title[title])
-        )
+        return self._once(what, self.names, make)
 
     def one(self, title: str, what: str, make: Callable[[np.ndarray], Any]) -> Any:
         """Return what ``make`` makes of one answer, as above."""
-        return _each_once(
-            what,
-            self.task,
-            self.given,
-            {title: self.names[title]},
-            lambda title: make(self.by_title[title]),
-        )[title]
+        return self._once(what, {title: self.names[title]}, make)[title]
 
     def of_input(self, what: str, make: Callable[[], Any]) -> Any:
         """Return what ``make`` makes of the input, as above."""
         return _each_once(what, self.task, self.given, {what: what}, lambda _: make())[what]
+
+    def _once(
+        self, what: str, names: Mapping[str, Hashable], make: Callable[[np.ndarray], Any]
+    ) -> dict[str, Any]:
+        return _each_once(
+            what, self.task, self.given, names, lambda title: make(self.by_title[title])
+        )
 
 
 def answers(
