@@ -3,7 +3,8 @@
  *
  * Streamlit's own sliders stay the only truth; they ask the server when they are released, and
  * the server's pictures have the last word.  Each of those is made here as well: where the two are
- * more than one grey level apart, the preview is switched off for this visit.  Whatever is missing
+ * more than one grey level apart, and still are a moment later, the preview is switched off for
+ * this visit.  Whatever is missing
  * (WebAssembly with SIMD, a slider, a file) leaves the page as it is without a preview.
  *
  * What is made is up to one file a kind (`how`): digits.js adds noise and runs a network,
@@ -18,6 +19,7 @@
 const { search } = new URL(import.meta.url); // The version, which all files share.
 
 const TOLERANCE = 1; // Grey levels.
+const AGAIN = 500; // Milliseconds until a preview that seems wrong is looked at again.
 const HEAVY = 8; // Milliseconds; half a frame, the slider itself needs the other half.
 const TIMES = 3; // So often in a row, as the first frames of a page are always slow.
 const SWITCHED = "data-selected"; // What Streamlit's switches mark themselves with when on.
@@ -127,6 +129,7 @@ export class Preview {
     now.shown = key;
     if (key === JSON.stringify(now.before)) {
       this.screen.restore();
+      setBack(false);
       return;
     }
     if (this.aside && !now.onPage) {
@@ -164,24 +167,37 @@ export class Preview {
     });
   }
 
-  /** A browser that makes something else than the server must not show it. */
-  check(now) {
+  /**
+   * A browser that makes something else than the server must not show it.
+   *
+   * One look proves nothing: the page may have begun to show the server's next pictures.
+   */
+  check(now, lastLook = false) {
     if (!now || now !== this.now || now.shown !== JSON.stringify(now.before)) return;
     for (const [title, made] of Object.entries(now.make(now.before))) {
-      const { levels, channels, tolerance = TOLERANCE } = made;
-      const painted = this.screen.painted(title);
-      if (!painted) return;
-      let off = 0;
-      for (let from = 0, at = 0; from < levels.length; from += channels, at += 4) {
-        for (let c = 0; c < Math.min(channels, 3); c += 1) {
-          off = Math.max(off, Math.abs(levels[from + c] - painted[at + c]));
-        }
+      const off = this.difference(title, made);
+      if (off <= (made.tolerance ?? TOLERANCE)) continue;
+      if (!lastLook) {
+        setTimeout(() => this.check(now, true), AGAIN);
+        return;
       }
-      if (off <= tolerance) continue;
       trusted = false;
       this.stop();
       console.info(`Live preview off: ${title} is ${off} grey levels from the server's.`);
       return;
     }
+  }
+
+  /** The largest difference to what the page shows, in grey levels; 0 where that has left it. */
+  difference(title, { levels, channels }) {
+    const painted = this.screen.painted(title);
+    if (!painted) return 0;
+    let off = 0;
+    for (let from = 0, at = 0; from < levels.length; from += channels, at += 4) {
+      for (let c = 0; c < Math.min(channels, 3); c += 1) {
+        off = Math.max(off, Math.abs(levels[from + c] - painted[at + c]));
+      }
+    }
+    return off;
   }
 }

@@ -291,12 +291,15 @@ class Viewer {
   async follow(header) {
     if (!header.preview && !this.preview) return;
     try {
-      const { Preview } = await import(`../live/preview.js${search}`);
-      this.preview ??= new Preview({
-        show: (made, by) => this.showPreview(made, by),
-        restore: () => this.update(this.header),
-        painted: (title) => this.pixelsOf(this.picture(title)).data,
-      });
+      if (!this.preview) {
+        const { Preview } = await import(`../live/preview.js${search}`);
+        this.preview ??= new Preview({
+          show: (made, by) => this.showPreview(made, by),
+          restore: () => this.update(this.header),
+          painted: (title) => this.pixelsOf(this.picture(title)).data,
+        });
+      }
+      // Without a pause in between: else the slider's next frame would be one of the old preview.
       await this.preview.follow(header);
       this.root.dataset.live = this.preview.now ? "ready" : "off";
     } catch (error) {

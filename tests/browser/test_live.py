@@ -356,11 +356,56 @@ def test_the_decoder_follows_the_numbers_of_the_code(app_url, open_page):
     assert item.inner_text() == words
 
 
+def test_keys_pressed_while_answers_arrive_leave_the_preview_on(draw):
+    page = draw()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    rng = np.random.default_rng(5)
+    slider(page).focus()
+    for _ in range(60):
+        page.keyboard.press("ArrowRight" if rng.random() < 0.5 else "ArrowLeft")
+        page.wait_for_timeout(int(rng.integers(20, 120)))
+    wait_until_idle(page)
+    page.wait_for_timeout(1200)  # The last answer is looked at twice.
+    assert not [text for text in said if "Live preview off" in text]
+    expect(page.locator(".viewer")).to_have_attribute("data-live", "ready")
+
+
+def test_new_noise_again_and_again_leaves_the_preview_on(app_url, open_page):
+    page = open_page(f"{app_url}/inside?inside=skips")
+    ready = page.locator("span[data-live=ready]")
+    ready.wait_for(state="attached", timeout=30_000)
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    for pause in (400, 520, 610, 450, 700, 560):
+        page.get_by_role("button", name="New noise").click()
+        page.wait_for_timeout(pause)
+    wait_until_idle(page)
+    page.wait_for_timeout(1700)
+    assert not [text for text in said if "Live preview off" in text]
+    expect(ready).to_have_count(1)
+
+
+def test_a_slider_that_is_dragged_back_leaves_nothing_dim(app_url, open_page):
+    page = open_page(f"{app_url}/inside?inside=skips")
+    page.locator("span[data-live=ready]").wait_for(state="attached", timeout=30_000)
+    box = page.locator(".st-key-inside_strength input[type=range]").bounding_box()
+    x, y = box["x"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y, steps=5)
+    dim = page.locator("html[data-previewing]")
+    expect(dim).to_have_count(1)
+    page.mouse.move(x, y, steps=5)
+    expect(dim).to_have_count(0)
+    page.mouse.up()
+
+
 @pytest.mark.parametrize(
     ("settings", "tolerance"),
     [
         ("inside_model=conv-32-32", 1),
-        ("inside_model=conv-32-32&inside_scale=unit&inside_noise=poisson", 1),
+        ("inside_model=conv-32-32&inside_scale=unit&inside_noise=poisson&inside_strength=0.2", 1),
         ("inside_model=unet&inside_scale=global&inside_noise=block", 3),
     ],
 )

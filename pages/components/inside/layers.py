@@ -140,7 +140,8 @@ def show_answers(card: Card, network: OpenedNetwork, layer: Layer, digit: np.nda
         else:
             show_grid(values, layer, shades, noisy.words)
         low = "0" if shades.low == 0 else f"{shades.low:.3g}, grey is 0"
-        st.caption(SCALE_WORDS[scale].format(low=low, limit=shades.limit))
+        with st.container(key="settled_scale"):
+            st.caption(SCALE_WORDS[scale].format(low=low, limit=shades.limit))
     flush_to_browser()
     write_link()
 
@@ -190,7 +191,7 @@ def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> l
     """
     order = strongest_first(values)
     shown = order
-    if len(order) > FEW and not st.toggle(
+    if len(order) > FEW and not widgets.toggle(
         f"All {len(order)} maps", key="inside_all", help=f"If off, only the {FEW} strongest."
     ):
         shown = order[:FEW]
@@ -208,10 +209,11 @@ def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> l
                 f"digit with {noise}, right; mean strength {means}",
             )
         )
-    st.caption(
-        f"Each picture: the map of the clean digit, left, and of the digit with {noise}, right. "
-        "Strength is the mean absolute value."
-    )
+    with st.container(key="settled_maps"):
+        st.caption(
+            f"Each picture: the map of the clean digit, left, and of the digit with {noise}, "
+            "right. Strength is the mean absolute value."
+        )
     with st.container(key="feature-maps"):
         st.html(WIDE)
         show_gallery(entries)
