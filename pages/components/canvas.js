@@ -1,5 +1,7 @@
 // Keeps the tools of the drawing canvas pinned above it, also when Streamlit mounts a new
-// canvas or the canvas changes its own mind.
+// canvas or the canvas changes its own mind; and says when its bin is pressed.
+
+const BIN = "[title^='Reset canvas']";
 
 /** The toolbar of the canvas below `container`, which is in a shadow root; null if none. */
 function findTools(container) {
@@ -10,7 +12,7 @@ function findTools(container) {
   return null;
 }
 
-export default function ({ data }) {
+export default function ({ data, setTriggerValue }) {
   const container = document.querySelector(data.container);
   if (!container) return;
   let watched = null;
@@ -19,12 +21,17 @@ export default function ({ data }) {
     if (watched.dataset.pinned !== "true") watched.dataset.pinned = "true";
   };
   const unpinned = new MutationObserver(pinWatched);
+  const pressed = ({ target }) => {
+    if (target.closest(BIN)) setTriggerValue("emptied", true);
+  };
 
   const pin = () => {
     const tools = findTools(container);
     if (!tools || tools === watched) return;
     unpinned.disconnect();
+    watched?.removeEventListener("click", pressed);
     watched = tools;
+    tools.addEventListener("click", pressed);
     unpinned.observe(tools, { attributes: true, attributeFilter: ["data-pinned"] });
     pinWatched();
   };
@@ -35,5 +42,6 @@ export default function ({ data }) {
   return () => {
     clearInterval(timer);
     unpinned.disconnect();
+    watched?.removeEventListener("click", pressed);
   };
 }

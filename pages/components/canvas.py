@@ -5,6 +5,8 @@ until a mouse hovers over it.  A finger never hovers: strokes that begin there a
 clear the drawing.  ``canvas.js`` pins the tools above the canvas.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 from PIL import Image
@@ -24,12 +26,17 @@ _pin_tools = component(__file__)
 
 
 def drawing_pad(
-    start: dict | None, background: Image.Image | None, *, key: str
+    start: dict | None,
+    background: Image.Image | None,
+    *,
+    key: str,
+    on_empty: Callable[[], None] | None = None,
 ) -> np.ndarray | None:
     """Draw the canvas; return its pixels ``(280, 280, 4)`` uint8, None while it is untouched.
 
     ``start`` is a Fabric.js drawing to begin with; ``background`` lies behind the strokes and
-    is not part of the answer.  Another ``key`` is another, untouched canvas.
+    is not part of the answer.  Another ``key`` is another, untouched canvas.  ``on_empty`` is
+    called when the bin is pressed, which takes the strokes away but not what lies behind them.
     """
     st.html(STYLE)
     with st.container(key=KEY, gap=None):
@@ -45,5 +52,9 @@ def drawing_pad(
             return_image_data=True,
             key=key,
         )
-        _pin_tools(key=f"{KEY}-tools", data={"container": f".st-key-{KEY}"})
+        _pin_tools(
+            key=f"{KEY}-tools",
+            data={"container": f".st-key-{KEY}"},
+            on_emptied_change=on_empty or (lambda: None),
+        )
     return canvas.image_data

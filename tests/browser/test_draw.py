@@ -115,6 +115,22 @@ def test_a_reload_shows_the_same_pixels_and_strokes_add_to_a_drawing_from_the_li
     assert clean[10:18, 20:].max() > 0.5
 
 
+def test_the_bin_takes_a_drawing_away_that_was_made_before_another_page_was_visited(draw):
+    page = draw()
+    page.get_by_role("radio", name="blank").click()
+    expect(page.get_by_text("The canvas is empty")).to_be_visible()
+    wait_until_idle(page)
+    drag(page, (0.3, 0.25), (0.7, 0.25))
+    page.get_by_role("link", name="Compare").first.click()
+    expect(page.get_by_text("Ranked at strength")).to_be_visible()
+    page.get_by_role("link", name="Draw").first.click()
+    wait_until_painted(page)
+    page.get_by_title("Reset canvas & history").click()
+    expect(page.get_by_text("The canvas is empty")).to_be_visible()
+    wait_until_idle(page)
+    assert "drawing=" not in page.url
+
+
 def test_the_same_seed_scales_the_same_pattern_and_new_noise_draws_another(draw):
     page = draw("?strength=0.1&noise=salt-and-pepper")
     (weak,) = pictures(page, "Noisy")

@@ -57,6 +57,7 @@ def pick_drawing() -> np.ndarray | None:
         None if strokes is None else fabric_drawing(strokes, CANVAS_SIDE, BRUSH),
         None if earlier is None else _as_background(earlier),
         key=canvas,
+        on_empty=None if earlier is None else _start_anew,
     )
     # Until somebody draws, the canvas sends nothing, and the server knows what is on it.
     if pixels is not None:
