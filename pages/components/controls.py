@@ -7,18 +7,20 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from imaging.digit_fit import fit_drawing
 from imaging.noise import NOISE_KINDS, NoiseKind
+from imaging.pixels import to_image, to_pixels
 from imaging.samples.strokes import FIRST, PEN, render
 from models.catalogue import Card
 from models.methods import method_names, method_title
 from models.tasks.denoise_digits import TASK
 from pages.components import link, widgets
-from pages.components.settings import Setting
+from pages.components.settings import Setting, gave_way
 
 HIGHEST_SEED = 9999
 DIGITS = [*"0123456789"]
@@ -47,9 +49,10 @@ def pick_digit(prefix: str) -> np.ndarray:
 def ready_digit(name: str, pen: float = PEN) -> np.ndarray:
     """Return one of our digits, "0" to "9", as ``(28, 28, 1)``; ``pen`` is a share of the side.
 
-    It is drawn once for all visitors: do not write to it.
+    It has 256 greys, as the browser gets it: finer ones would get other noise there.  It is drawn
+    once for all visitors: do not write to it.
     """
-    digit = fit_drawing(render(name, RENDERED, RENDERED * pen))
+    digit = to_image(to_pixels(fit_drawing(render(name, RENDERED, RENDERED * pen))))
     digit.flags.writeable = False
     return digit
 
@@ -157,6 +160,24 @@ def keep_valid(key: str, options: Sequence[object], default: object = None) -> o
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0] if default is None else default
     return st.session_state[key]
+
+
+def keep_valid_for_now(
+    key: str, options: Sequence[Any], nearest: Callable[[Any], Any] | None = None
+) -> Any:
+    """Return a setting as ``keep_valid`` does; what gave way comes back where it is an option.
+
+    ``nearest`` finds the option for one that is none, by default the first.
+    """
+    wanted, instead = st.session_state.get(gave_way(key), (None, None))
+    if wanted is None or st.session_state[key] != instead:
+        wanted = st.session_state[key]  # The visitor's own choice.
+    chosen = wanted
+    if wanted not in options:
+        chosen = options[0] if nearest is None else nearest(wanted)
+    st.session_state[key] = chosen
+    st.session_state[gave_way(key)] = (wanted, chosen) if chosen != wanted else (None, None)
+    return chosen
 
 
 def to_new_seed(prefix: str) -> None:

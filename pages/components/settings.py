@@ -78,6 +78,7 @@ def open_link(
             except ValueError as problem:
                 problems.append(str(problem))
         state[key] = value
+        state.pop(gave_way(key), None)
     return problems
 
 
@@ -118,6 +119,12 @@ def reset(settings: Sequence[Setting]) -> None:
     """Put all settings back to where they were on arrival."""
     for setting in settings:
         st.session_state[setting.key] = setting.on_arrival
+        st.session_state.pop(gave_way(setting.key), None)
+
+
+def gave_way(key: str) -> str:
+    """Return where a choice is kept that is no option just now: see ``keep_valid_for_now``."""
+    return f"{key} gave way"
 
 
 def show_until_answered(page: str, problems: Sequence[str]) -> None:

@@ -165,6 +165,15 @@ def test_the_dot_is_only_where_the_visitor_is(write, shown):
     assert not charts.is_here(chosen, here("block", 0.35, "unet"))
 
 
+def test_a_strength_comes_back_after_a_look_at_photos():
+    page = visit()
+    before = page.select_slider(key="measured_at").value
+    page.segmented_control(key="measured_on").set_value("kodak24").run()
+    assert page.select_slider(key="measured_at").value != before
+    page.segmented_control(key="measured_on").set_value("mnist").run()
+    assert page.select_slider(key="measured_at").value == before
+
+
 def test_the_page_begins_with_the_noise_of_the_draw_page_and_goes_along_with_it():
     page = page_of("compare")
     for name, value in {"noise": "block", "strength": 0.3, "model": "median"}.items():

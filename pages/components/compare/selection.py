@@ -25,7 +25,7 @@ from pages.components.compare.measurements import (
     shown_per_unit,
 )
 from pages.components.compare.settings import VIEWS
-from pages.components.controls import keep_valid
+from pages.components.controls import keep_valid, keep_valid_for_now
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ def _pick_noise(rows: pd.DataFrame, data: str) -> str:
 
 def _pick_strength(rows: pd.DataFrame, per_unit: float, default: float) -> float:
     strengths = sorted(rows["strength"].unique().tolist())
-    _keep_nearest("measured_at", strengths, default)
+    keep_valid_for_now(
+        "measured_at", strengths, lambda wanted: _nearest(wanted, strengths, default)
+    )
     if len(strengths) == 1:
         return strengths[0]
     return widgets.select_slider(
@@ -166,12 +168,11 @@ def measured_name(model: str, measured: list[str]) -> str:
     return model + FAIR if model + FAIR in measured else model
 
 
-def _keep_nearest(key: str, options: list[float], default: float) -> None:
-    """Put a number to the nearest option; one that lies outside of them to the default's."""
-    wanted = st.session_state[key]
+def _nearest(wanted: float, options: list[float], default: float) -> float:
+    """Return the option that is nearest, to the default where it lies outside of them."""
     if not 0 <= wanted <= options[-1]:
         wanted = default
-    st.session_state[key] = min(options, key=lambda option: abs(option - wanted))
+    return min(options, key=lambda option: abs(option - wanted))
 
 
 def _ordered(rows: pd.DataFrame, cards: Mapping[str, Card]) -> list[str]:

@@ -16,6 +16,7 @@ from pages.components.cached import get_cards, get_inside
 from pages.components.controls import DIGITS, digit_settings, noise_settings
 from pages.components.draw_settings import DrawSettings, open_link_and_follow
 from pages.components.inside.shared import (
+    MOST,
     PREFIX,
     SCALES,
     SKIPS,
@@ -70,11 +71,14 @@ def settings() -> list[Setting]:
         Setting("inside_model", next(iter(cards)), link.one_of("network", cards)),
         Setting("inside_layer", "", _parse_layer, counts=_layer_counts),
         Setting("inside_scale", "layer", link.one_of("scale", SCALES)),
+        Setting("inside_all", False, link.truth("all maps")),
         Setting("window_kind", "convolution", link.one_of("kind of window", WINDOWS_OF)),
         Setting("window_layer", "", _parse_layer, counts=_window_counts),
         Setting("window_filter", 8, link.number("filter", 1, 10_000, int)),
         Setting("window_row", 8, link.number("row", 1, SIDE, int)),
         Setting("window_column", 12, link.number("column", 1, SIDE, int)),
+        Setting("window_source", MOST, _parse_source, _source_to_text),
+        Setting("window_noisy", False, link.truth("noise")),
         Setting("skips_on", list(SKIPS), _parse_skips, _skips_to_text),
         *noise_settings(PREFIX, PREFIX, strength),
         *digit_settings(PREFIX),
@@ -96,7 +100,7 @@ def settings() -> list[Setting]:
 def open_link() -> None:
     """Start with what the link says, and go along with what has changed on the Draw page."""
     if link.is_history_navigation():
-        st.session_state.pop("code_of", None)  # The sliders of the code begin with the link too.
+        _begin_anew()
     open_link_and_follow(settings(), PREFIX, get_cards()[0], _follow)
 
 
@@ -147,6 +151,14 @@ def _parse_layer(text: str) -> str:
     return link.one_of("layer", network.layers)(text)
 
 
+def _parse_source(text: str) -> str | int:
+    return MOST if text == MOST else link.number("map that comes in", 1, 10_000, int)(text) - 1
+
+
+def _source_to_text(source: str | int) -> str:
+    return MOST if isinstance(source, str) else str(source + 1)
+
+
 def _parse_skips(text: str) -> list[str]:
     return [] if text == NONE else _parse_some_skips(text)
 
@@ -191,7 +203,14 @@ def _follow(there: DrawSettings) -> dict[str, Any]:
     }
 
 
+def _begin_anew() -> None:
+    """Forget of what digit the code is, and of what size the map with the window: as in a link."""
+    for key in ("code_of", "window_row_of", "window_column_of"):
+        st.session_state.pop(key, None)
+
+
 def _reset() -> None:
     section = st.session_state.inside
+    _begin_anew()
     page_settings.reset(settings())
     st.session_state.inside = section

@@ -14,7 +14,7 @@ from models.inspection.network import OpenedNetwork
 from models.inspection.window import convolution_layers, pooling_layers
 from pages.components import controls, widgets
 from pages.components.cached import get_cards
-from pages.components.controls import Noisy, keep_valid
+from pages.components.controls import Noisy, keep_valid_for_now
 from pages.components.draw_settings import fitting
 
 PREFIX = "inside_"
@@ -22,6 +22,7 @@ PREFIX = "inside_"
 SCALES = {"unit": "Unit", "layer": "Layer", "global": "Global"}
 WINDOWS_OF = {"convolution": convolution_layers, "pooling": pooling_layers}
 SKIPS = ("skip_1", "skip_2", "skip_3")
+MOST = "most"  # Of the maps that come into a window: the one that matters most there.
 
 
 def networks() -> dict[str, Card]:
@@ -57,7 +58,8 @@ def corrupt(clean: np.ndarray, kind: NoiseKind, strength: float, seed: int) -> n
 
 def pick_network(cards: Mapping[str, Card]) -> Card:
     """Ask for a network; return its card."""
-    keep_valid("inside_model", list(cards))  # A filter, or a run that was deleted.
+    # Not a filter, a run that was deleted, or one that the section has nothing to show of.
+    keep_valid_for_now("inside_model", list(cards))
     name = widgets.selectbox(
         "Network",
         list(cards),

@@ -27,7 +27,7 @@ from pages.components.cached import get_inside
 from pages.components.controls import keep_valid
 from pages.components.explain import explain
 from pages.components.gallery import Thumbnail, enlarged, show_gallery
-from pages.components.inside.shared import WINDOWS_OF, corrupt, networks, pick_network
+from pages.components.inside.shared import MOST, WINDOWS_OF, corrupt, networks, pick_network
 from pages.components.layout import flush_to_browser
 
 WORDS = (
@@ -54,7 +54,6 @@ SOURCE = (
     "arXiv:1603.07285"
 )
 IN_THE_MAP = "In the feature map, by onnxruntime"
-MOST = "most"
 KINDS = {"convolution": "Convolution", "pooling": "Max pooling"}
 PIXEL = 8  # Screen pixels of a value in the two maps.
 FRAME = np.array((0.98, 0.45, 0.09), np.float32)  # Orange: seen on black, grey and white.
@@ -188,7 +187,7 @@ def pick_source(worked: Convolution) -> int:
     # Set again: a list shows the old sum of its choice until it is told the choice again.
     keep_valid("window_source", [MOST, *order])
     st.session_state.window_source = st.session_state.window_source
-    chosen = st.selectbox(
+    chosen = widgets.selectbox(
         f"Map that comes in, of {len(order)}",
         [MOST, *order],
         format_func=lambda each: (

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from imaging import metrics
 from imaging.noise import NOISE_KINDS
+from imaging.pixels import to_image, to_pixels
 from imaging.spectrum import period_two_share
 from models.catalogue import load_catalogue
 from models.inspection.window import Place, convolution_at
@@ -87,6 +88,65 @@ def test_a_link_opens_the_same_settings_and_reset_forgets_them():
     page.button(key="inside_reset").click().run()
     assert all(page.toggle(key=f"inside_{name}").value for name in shared.SKIPS)
     assert dict(page.query_params) == {"inside": "skips"}
+
+
+def test_reset_puts_the_code_back_and_the_window_to_where_it_begins():
+    page = visit(inside="code", code_values="_".join(["1.0"] * 10))
+    page.button(key="inside_reset").click().run()
+    own = [page.slider(key=f"code_{index}").value for index in range(10)]
+    assert own == [
+        visit(inside="code").slider(key=f"code_{index}").value for index in range(10)
+    ] != [1.0] * 10  # fmt: skip
+
+    page = visit(
+        inside="window",
+        window_kind="pooling",
+        window_row="4",
+        window_column="6",
+        window_source="2",
+        window_noisy="True",
+    )
+    page.button(key="inside_reset").click().run()
+    assert (page.slider(key="window_row").value, page.slider(key="window_column").value) == (8, 12)
+    assert not page.toggle(key="window_noisy").value
+    assert page.session_state.window_source == "most"
+    assert dict(page.query_params) == {"inside": "window"}
+
+
+def test_the_link_carries_noise_and_incoming_map_of_the_window_and_all_maps_of_a_layer():
+    page = visit(inside="window", inside_model="conv-32-32", window_layer="encoder_conv_2")
+    page.toggle(key="window_noisy").set_value(True).run()
+    page.selectbox(key="window_source").select_index(2).run()
+    elsewhere = visit(**dict(page.query_params.items()))
+    assert elsewhere.toggle(key="window_noisy").value
+    assert elsewhere.selectbox(key="window_source").value == page.session_state.window_source
+    assert page.session_state.window_source != "most"
+    page = visit(inside="layers", inside_model="conv-32-32")
+    page.toggle(key="inside_all").set_value(True).run()
+    assert visit(**dict(page.query_params.items())).toggle(key="inside_all").value
+
+
+def test_a_network_that_a_section_has_nothing_to_show_of_comes_back_after_it():
+    page = visit(inside="layers", inside_model="dense")
+    page.pills(key="inside").set_value("window").run()
+    assert page.selectbox(key="inside_model").value != "dense"
+    page.pills(key="inside").set_value("layers").run()
+    assert page.selectbox(key="inside_model").value == "dense"
+    page.pills(key="inside").set_value("window").run()
+    page.button(key="inside_reset").click().run()
+    page.pills(key="inside").set_value("layers").run()
+    assert page.selectbox(key="inside_model").value == visit().selectbox(key="inside_model").value
+
+
+@pytest.mark.parametrize("strength", [0.12, 0.2, 0.3])
+@pytest.mark.parametrize("digit", controls.DIGITS)
+def test_the_browser_adds_noise_to_the_very_pixels_that_the_server_adds_it_to(digit, strength):
+    clean = controls.ready_digit(digit)
+    sent = to_image(to_pixels(clean))
+    kind = NOISE_KINDS["poisson"]
+    assert np.array_equal(
+        shared.corrupt(sent, kind, strength, 7), shared.corrupt(clean, kind, strength, 7)
+    )
 
 
 @pytest.mark.parametrize(
