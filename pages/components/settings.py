@@ -123,7 +123,7 @@ def reset(settings: Sequence[Setting]) -> None:
 
 
 def gave_way(key: str) -> str:
-    """Return where a choice is kept that is no option just now: see ``keep_valid_for_now``."""
+    """Return where a choice is kept that cannot be made just now: see ``keep_valid_for_now``."""
     return f"{key} gave way"
 
 
