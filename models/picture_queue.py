@@ -36,7 +36,7 @@ class Job:
         self, work: Callable[[Watch], object], bench: "PictureQueue", visitor: object | None = None
     ) -> None:
         self._work, self._bench = work, bench
-        self._visitor = None if visitor is None else weakref.ref(visitor)
+        self._visitors = weakref.WeakSet(() if visitor is None else (visitor,))
         self.state = "waiting"
         self.result: object = None
         self.error: Exception | None = None
@@ -74,6 +74,11 @@ class Job:
             return None
         return (time.monotonic() - self._started) * (total / done - 1)
 
+    def join(self, visitor: object) -> None:
+        """Wait for the job too: it is not given up while one of its visitors exists."""
+        self._asked = time.monotonic()
+        self._visitors.add(visitor)
+
     def cancel(self) -> None:
         """Give the job up: at once where it waits, else after the step in work."""
         self._cancel.set()
@@ -84,7 +89,7 @@ class Job:
         """Whether nobody asks; a visitor who looks at another page comes back."""
         if time.monotonic() - self._asked <= ABANDONED_AFTER_S:
             return False
-        return self._visitor is None or self._visitor() is None
+        return not self._visitors
 
     def _watch(self, done: int, total: int) -> None:
         if self._cancel.is_set() or self._bench.closed or self._forgotten:

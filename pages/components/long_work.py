@@ -33,16 +33,12 @@ def result_of(
     kept = get_picture_cache().get(owner, name)
     if kept is not None:
         return kept
-    asked, job = st.session_state.get(slot, (None, None))
-    if asked != name:
-        _give_up(slot)
-        try:
-            job = get_picture_queue().submit(work, owner)
-        except QueueFull as problem:
-            st.warning(str(problem), icon=":material/hourglass:")
-            st.button("Try again", key=f"{slot}-again")
-            return None
-        st.session_state[slot] = name, job
+    try:
+        job = _find_job(slot, owner, name, work)
+    except QueueFull as problem:
+        st.warning(str(problem), icon=":material/hourglass:")
+        st.button("Try again", key=f"{slot}-again")
+        return None
     if job.pending:
         job.wait(SOON)
     if job.pending:
@@ -63,6 +59,29 @@ def result_of(
         st.info("Cancelled.", icon=":material/cancel:")
     st.button("Start again", key=f"{slot}-restart", on_click=_give_up, args=(slot,))
     return None
+
+
+def _find_job(slot: str, owner: Owner, name: Hashable, work: Callable[[Watch], Any]) -> Job:
+    """Return the slot's job: the one in work, also from before a reload, or a new one.
+
+    Raises:
+        QueueFull: if there is no room for a new one.
+    """
+    asked, job = st.session_state.get(slot, (None, None))
+    known = owner.jobs.get(name)
+    if known is not None and known.state in ("cancelled", "failed"):
+        known = None
+    if asked == name and known in (None, job):
+        return job
+    _give_up(slot)
+    # Not the owner, which may outlive the session: nobody waits for the job then.
+    visitor = st.session_state.setdefault("long_work_visitor", Owner())
+    if known is None:
+        known = owner.jobs[name] = get_picture_queue().submit(work, visitor)
+    else:
+        known.join(visitor)
+    st.session_state[slot] = name, known
+    return known
 
 
 def _give_up(slot: str) -> None:

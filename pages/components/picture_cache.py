@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
+from models.picture_queue import Job
+
 LIMIT = 160_000_000  # bytes: one visitor's photo of 12 megapixels, with noise and without
 # Bytes, beyond which each visitor keeps only the few values that were used last: what the page
 # shows.  Alone on a server one finds everything that was made before.
@@ -22,7 +24,14 @@ KEPT_UNUSED = 900.0  # seconds
 
 
 class Owner:
-    """Stands for a visitor; it lives in the session, and what it owns goes with it."""
+    """Stands for a visitor; it lives in the session, and what it owns goes with it.
+
+    On Photo it outlives the session, for an hour: there a reload finds what was made before.
+    ``jobs`` are the visitor's in the queue, by the name of what they make, while somebody has them.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: weakref.WeakValueDictionary[Hashable, Job] = weakref.WeakValueDictionary()
 
 
 class KeptFolder:

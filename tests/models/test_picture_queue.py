@@ -355,6 +355,18 @@ def test_a_job_ends_when_its_visitor_is_gone_for_good(clock, gates):
     assert ended(job) == "cancelled"
 
 
+def test_a_job_goes_on_for_a_visitor_who_joined_it(clock, gates):
+    first, second, gate = Visitor(), Visitor(), gates(steps=3)
+    job = PictureQueue().submit(gate, first)
+    gate.wait()
+    job.join(second)
+    del first
+    gc.collect()
+    clock.now += 10 * ABANDONED_AFTER_S
+    gate.open()
+    assert ended(job) == "done"
+
+
 def test_whoever_asks_in_time_keeps_the_job_alive(clock, gates):
     bench, first, second = PictureQueue(at_once=1), gates(), gates()
     jobs = bench.submit(first), bench.submit(second)
