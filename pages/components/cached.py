@@ -40,12 +40,14 @@ from pages.components.tabs import Tabs
 from pages.components.thumbnails import make_thumbnails
 
 UPLOADS_LIMIT = 150_000_000  # bytes
+ZIPS_LIMIT = 110_000_000  # bytes: five photos of 12 megapixels
 BROUGHT_LIMIT = 40_000_000  # Bytes of files; loaded, a network takes a few times as much.
 BROUGHT_NAME = re.compile(r"own-[0-9a-f]{16}")  # Of the folder of each.
 
 _queue = PictureQueue()
 atexit.register(_queue.close)
 _pictures = PictureCache(comfort=COMFORT)
+_zips = PictureCache(ZIPS_LIMIT, comfort=0, few=1)
 _uploads = PictureCache(UPLOADS_LIMIT, UPLOADS_KEPT)
 _brought = PictureCache(BROUGHT_LIMIT, UPLOADS_KEPT)
 _tabs = Tabs()
@@ -171,6 +173,11 @@ def get_picture_queue() -> PictureQueue:
 def get_picture_cache() -> PictureCache:
     """Return the pictures in work, within one limit for all visitors."""
     return _pictures
+
+
+def get_zips() -> PictureCache:
+    """Return the ZIPs of pictures, the last of each visitor, within one limit for all of them."""
+    return _zips
 
 
 def get_uploads() -> PictureCache:

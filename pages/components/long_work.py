@@ -9,7 +9,7 @@ import streamlit as st
 from models.picture_queue import Job, QueueFull, Watch
 from models.tasks.contract import InputError
 from pages.components.cached import get_picture_cache, get_picture_queue
-from pages.components.picture_cache import Owner
+from pages.components.picture_cache import Owner, PictureCache
 
 SOON = 0.8  # seconds that a page waits before it shows progress
 REFRESH = 0.5
@@ -23,14 +23,16 @@ def result_of(
     *,
     doing: str,
     failed: str,
+    cache: PictureCache | None = None,
 ) -> Any | None:
     """Return what ``work`` makes; None, and progress on the page, while it is not there yet.
 
     Each ``slot`` has one job at a time: asking for another ``name`` gives the old one up.  The
     page says that it is ``doing`` it, and why it could not be done: a sentence of the task's, or
-    ``failed``.
+    ``failed``.  It is kept with the pictures in work, or in another ``cache``.
     """
-    kept = get_picture_cache().get(owner, name)
+    cache = get_picture_cache() if cache is None else cache
+    kept = cache.get(owner, name)
     if kept is not None:
         return kept
     try:
@@ -47,10 +49,10 @@ def result_of(
     if job.state == "cancelled" and not st.session_state.get(_stopped(slot)):
         # Given up while another page was shown: nobody asked for that.
         _give_up(slot)
-        return result_of(slot, owner, name, work, doing=doing, failed=failed)
+        return result_of(slot, owner, name, work, doing=doing, failed=failed, cache=cache)
     if job.state == "done":
         del st.session_state[slot]
-        get_picture_cache().put(owner, name, job.result, size_of(job.result))
+        cache.put(owner, name, job.result, size_of(job.result))
         return job.result
     if job.state == "failed":
         said = str(job.error) if isinstance(job.error, InputError) else failed

@@ -19,7 +19,9 @@ LIMIT = 160_000_000  # bytes: one visitor's photo of 12 megapixels, with noise a
 # Bytes, beyond which each visitor keeps only the few values that were used last: what the page
 # shows.  Alone on a server one finds everything that was made before.
 COMFORT = 50_000_000
-FEW = 6
+FEW = (
+    6  # Photo: the picture, noisy, denoised, the quality of both, and what all methods make of it.
+)
 KEPT_UNUSED = 900.0  # seconds
 
 
@@ -45,10 +47,14 @@ class PictureCache:
     """Values with their size in bytes, by owner and name."""
 
     def __init__(
-        self, limit: int = LIMIT, kept_unused: float = KEPT_UNUSED, comfort: int | None = None
+        self,
+        limit: int = LIMIT,
+        kept_unused: float = KEPT_UNUSED,
+        comfort: int | None = None,
+        few: int = FEW,
     ) -> None:
         self._limit, self._kept_unused, self._lock = limit, kept_unused, threading.Lock()
-        self._comfort = limit if comfort is None else comfort
+        self._comfort, self._few = limit if comfort is None else comfort, few
         self._entries: OrderedDict[tuple[int, Hashable], tuple[Any, int, float]] = OrderedDict()
         self._owners: set[int] = set()
         self._gone: deque[int] = deque()  # Owners whose values are still to be forgotten.
@@ -114,7 +120,7 @@ class PictureCache:
         too_old = time.monotonic() - self._kept_unused
         size, counts = self._size(), Counter(owner for owner, _ in self._entries)
         for name, (_, bytes_of_it, used) in list(self._entries.items()):
-            more = size > self._comfort and counts[name[0]] > FEW
+            more = size > self._comfort and counts[name[0]] > self._few
             if (used < too_old or size > self._limit or more) and len(self._entries) > 1:
                 del self._entries[name]
                 size, counts[name[0]] = size - bytes_of_it, counts[name[0]] - 1

@@ -1,6 +1,7 @@
 """The Photo page without a browser: every control, every kind of file, what is said of each."""
 
 import io
+import threading
 import zipfile
 
 import numpy as np
@@ -16,9 +17,9 @@ from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import load_catalogue
 from models.methods import find_method, method_names, method_title
-from models.picture_queue import PictureQueue
+from models.picture_queue import PICTURES_AT_ONCE, PictureQueue
 from models.tasks.denoise_photos import TASK
-from pages.components import cached
+from pages.components import cached, long_work
 from pages.components.photo import own, work
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
@@ -32,6 +33,7 @@ QUICK = "median"  # A method that takes a moment; the network's own tests are el
 def own_shelf(monkeypatch):
     """No test sees the pictures that another one has made."""
     monkeypatch.setattr(cached, "_pictures", PictureCache(comfort=COMFORT))
+    monkeypatch.setattr(cached, "_zips", PictureCache(cached.ZIPS_LIMIT, comfort=0, few=1))
     monkeypatch.setattr(cached, "_queue", PictureQueue())
     monkeypatch.setattr(cached, "_uploads", PictureCache(cached.UPLOADS_LIMIT, cached.UPLOADS_KEPT))
 
@@ -44,10 +46,12 @@ def visit(**params: str) -> AppTest:
 
 def finish(page: AppTest) -> AppTest:
     """Run the page again until nothing is in work any more."""
+    slots = "photo_job", "photo_batch_job", "photo_all_job"
     for _ in range(60):
-        if "photo_job" not in page.session_state:
+        pending = [slot for slot in slots if slot in page.session_state]
+        if not pending:
             return page
-        page.session_state["photo_job"][1].wait(1)
+        page.session_state[pending[0]][1].wait(1)
         page.run()
     raise AssertionError("the picture was not finished within a minute")
 
@@ -345,6 +349,57 @@ def test_the_zip_has_the_format_that_was_chosen():
         assert names == [f"a{ending}", f"b{ending}"]
         assert all(Image.open(io.BytesIO(content)).format == form for content in contents)
     assert read_photo(contents[1], "b.tif").own.dtype == np.uint16
+
+
+def labels(page: AppTest) -> list[str]:
+    """The words on the download buttons."""
+    return [button.label for button in page.get("download_button")]
+
+
+def test_what_is_switched_on_stays_on_while_another_picture_is_in_work(monkeypatch):
+    page = upload(("one.png", png(noisy_grey())), ("two.png", png(noisy_grey(30, 50))))
+    page.toggle(key="photo_batch").set_value(True)
+    page.toggle(key="photo_all").set_value(True)
+    finish(page.run())
+    assert "Download 2 pictures (ZIP)" in labels(page)
+    gate = threading.Event()
+    for _ in range(PICTURES_AT_ONCE):
+        cached.get_picture_queue().submit(lambda watch: gate.wait(20))
+    monkeypatch.setattr(long_work, "SOON", 0.01)
+    page.selectbox(key="photo_shown").select_index(1).run()
+    assert "photo_batch" not in {each.key for each in page.toggle}
+    gate.set()
+    finish(page)
+    assert page.toggle(key="photo_batch").value
+    assert page.toggle(key="photo_all").value
+    assert "Download 2 pictures (ZIP)" in labels(page)
+
+
+def test_nothing_that_is_shown_is_made_twice_where_memory_is_short(monkeypatch):
+    monkeypatch.setattr(cached, "_pictures", PictureCache(comfort=0))
+    page = upload(("one.png", png(noisy_grey())), ("two.png", png(noisy_grey(30, 50))))
+    page.segmented_control(key="photo_task").set_value("add").run()
+    page.toggle(key="photo_batch").set_value(True)
+    page.toggle(key="photo_all").set_value(True)
+    finish(page.run())
+    made = []
+    monkeypatch.setattr(PictureCache, "put", lambda cache, owner, name, *_: made.append(name))
+    page.run()
+    assert not page.exception
+    assert made == []
+    assert "Download 2 pictures (ZIP)" in labels(page)
+
+
+def test_each_visitor_has_the_zip_that_was_made_last():
+    page = upload(("one.png", png(noisy_grey())), ("two.png", png(noisy_grey(30, 50))))
+    page.toggle(key="photo_batch").set_value(True)
+    finish(page.run())
+    first = cached.get_zips().size
+    page.selectbox(key="photo_method").set_value("gaussian")
+    finish(page.run())
+    assert 0 < cached.get_zips().size < 1.5 * first
+    page.button(key="photo_remove").click().run()
+    assert cached.get_zips().size == 0
 
 
 def test_a_stack_and_a_dark_picture_have_controls_of_their_own():

@@ -10,7 +10,8 @@ from imaging.pixels import blend
 from models.methods import Method
 from models.picture_queue import Watch
 from models.tasks.contract import Network
-from pages.components.cached import get_level_network
+from pages.components import widgets
+from pages.components.cached import get_level_network, get_zips
 from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.downloads import USUAL_FORM, FileForm
@@ -29,7 +30,7 @@ def show_all_files(
     if len(brought) < 2:
         return
     st.subheader(f"All {len(brought)} files", anchor=False)
-    wanted = st.toggle(
+    wanted = widgets.toggle(
         f"Denoise all with {method.title}",
         key="photo_batch",
         help="Each file is denoised as it is, with its own estimated noise level and the strength "
@@ -45,6 +46,7 @@ def show_all_files(
         "photo_batch_job",
         name,
         lambda watch: denoise_all(files, method, brightness, colour, watch, form, network),
+        get_zips(),
     )
     if made is None:
         return

@@ -15,7 +15,7 @@ import streamlit as st
 
 from imaging.files.limits import EMPTY, PhotoError
 from imaging.files.reading import read_photo, require_known
-from pages.components.cached import get_picture_cache, get_tabs, get_uploads
+from pages.components.cached import get_picture_cache, get_tabs, get_uploads, get_zips
 from pages.components.link import quoted
 from pages.components.picture_cache import Owner
 from pages.components.tabs import Brought, Tab
@@ -106,8 +106,8 @@ def remove(digest: str) -> None:
     mine = tab()
     mine.pictures = [each for each in mine.pictures if each.digest != digest]
     get_uploads().forget(mine.owner, digest)
-    for begins in (made_of(digest), "batch"):
-        get_picture_cache().forget(mine.owner, begins)
+    get_picture_cache().forget(mine.owner, made_of(digest))
+    get_zips().forget(mine.owner, "")
 
 
 def remove_all() -> None:

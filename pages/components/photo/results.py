@@ -27,6 +27,7 @@ from models.catalogue import Card
 from models.methods import Method
 from models.picture_queue import Watch
 from models.tasks.denoise_photos import TASK
+from pages.components import widgets
 from pages.components.gallery import Thumbnail, show_photos
 from pages.components.live import preview_blend
 from pages.components.methods import load_methods
@@ -118,7 +119,7 @@ def show_all_methods(
 ) -> None:
     """On request, draw what every method makes of the middle of the picture, with its time."""
     st.subheader("All methods on this image", anchor=False)
-    if not st.toggle(
+    if not widgets.toggle(
         "Run all of them",
         key="photo_all",
         help=f"On the middle {SAMPLE[1]} × {SAMPLE[0]} pixels. The level is the one set above.",
@@ -191,7 +192,7 @@ def _pick_section(pixels: np.ndarray) -> tuple[slice, slice]:
 
 
 def _pick_place(label: str, key: str) -> int:
-    return st.slider(label, 0, 100, 50, step=5, format="%d %%", key=key)
+    return widgets.slider(label, 0, 100, 50, step=5, format="%d %%", key=key)
 
 
 def _middle(pixels: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:

@@ -28,6 +28,7 @@ from pages.components import long_work
 from pages.components.cached import get_level_network, get_picture_cache
 from pages.components.photo.own import owner
 from pages.components.photo.source import Picture
+from pages.components.picture_cache import PictureCache
 
 Noise = tuple[NoiseKind, float, int]  # kind, strength, seed
 
@@ -146,8 +147,13 @@ def _made_by(noise: Noise | None, method: Method, level: float) -> tuple:
     return added, method.name, version, method.careful, round(level, 6)
 
 
-def result_of(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | None:
-    """Return what ``work`` makes of the visitor's photos; None while the page shows progress."""
+def result_of(
+    slot: str, name: Hashable, work: Callable[[Watch], Any], cache: PictureCache | None = None
+) -> Any | None:
+    """Return what ``work`` makes of the visitor's photos; None while the page shows progress.
+
+    It is kept with the pictures in work, or in another ``cache``.
+    """
     return long_work.result_of(
         slot,
         owner(),
@@ -155,4 +161,5 @@ def result_of(slot: str, name: Hashable, work: Callable[[Watch], Any]) -> Any | 
         work,
         doing="Denoising",
         failed="This image could not be processed. Try another method or a smaller image.",
+        cache=cache,
     )
