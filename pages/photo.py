@@ -77,7 +77,7 @@ def body() -> None:
             results.show_quality(*quality, method)
     with st.container(horizontal=True):
         show_model_card(method.card)
-        form = pick_form(picture.photo)
+        form = pick_form(picture.photo, own_values=clean is None)
         show_downloads(picture, clean, noisy, result, form)
         st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
     show_all_files(files, method, *shares, form)

@@ -20,10 +20,12 @@ from models.methods import find_method, method_names, method_title
 from models.picture_queue import PICTURES_AT_ONCE, PictureQueue
 from models.tasks.denoise_photos import TASK
 from pages.components import cached, long_work
-from pages.components.photo import own, work
+from pages.components.photo import own, source, work
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
+from pages.components.photo.source import ChosenFile
 from pages.components.picture_cache import COMFORT, PictureCache
+from tests.imaging.files.test_reading import SRGB_BLUE, SRGB_GREEN, SRGB_RED, icc_profile
 from tests.pages.visits import page_of, said
 
 QUICK = "median"  # A method that takes a moment; the network's own tests are elsewhere.
@@ -225,11 +227,18 @@ def test_what_a_link_says_wrong_is_said_and_replaced(name, value):
     assert any("link" in box.value for box in page.warning)
 
 
+def chosen(content: bytes, name: str) -> ChosenFile:
+    """A picture that was brought."""
+    return ChosenFile("", name, own.NamedFile(content, name))
+
+
 def test_files_with_the_same_name_both_come_out_with_name_size_and_transparency_kept():
     clear = np.dstack([np.full((9, 12, 3), 200, np.uint8), np.full((9, 12), 50, np.uint8)])
-    files = [io.BytesIO(png(noisy_grey())), io.BytesIO(b"no picture"), io.BytesIO(png(clear))]
-    for file, name in zip(files, ("a.jpg", "b.png", "A.png"), strict=True):
-        file.name = name
+    files = [
+        chosen(png(noisy_grey()), "a.jpg"),
+        chosen(b"no picture", "b.png"),
+        chosen(png(clear), "A.png"),
+    ]
     told = []
     packed, problems = denoise_all(
         files,
@@ -319,7 +328,21 @@ def test_too_many_pictures_are_refused_one_by_one():
     page.file_uploader(key="photo_files").set_value(files)
     finish(page.run())
     assert len(page.session_state["photo_tab"].pictures) == own.MOST_FILES
-    assert [error.value[:8] for error in page.error] == ["`20.png`", "`21.png`"]
+    (box,) = page.error
+    assert [sentence[:8] for sentence in box.value.split("\n\n")] == ["`20.png`", "`21.png`"]
+
+
+def test_of_many_that_are_refused_a_few_are_named_in_one_box():
+    page = visit(source="upload", method=QUICK)
+    page.file_uploader(key="photo_files").set_value(
+        [(f"{n}.txt", b"no picture", "text/plain") for n in range(150)]
+    )
+    finish(page.run())
+    (box,) = page.error
+    assert box.value.startswith("`0.txt`: ")
+    assert "`4.txt`" in box.value
+    assert "`5.txt`" not in box.value
+    assert box.value.endswith("… and 145 more.")
 
 
 def test_a_picture_of_sixteen_bits_is_worked_on_and_written_with_all_of_them():
@@ -336,7 +359,7 @@ def test_a_picture_of_sixteen_bits_is_worked_on_and_written_with_all_of_them():
 
 
 def test_the_zip_has_the_format_that_was_chosen():
-    files = [own.NamedFile(png(noisy_grey()), "a.png"), own.NamedFile(deep_tiff(), "b.tif")]
+    files = [chosen(png(noisy_grey()), "a.png"), chosen(deep_tiff(), "b.tif")]
     for kind, form in (("jpeg", "JPEG"), ("tiff", "TIFF")):
         packed, problems = denoise_all(
             files, find_method(TASK, QUICK, {}), 1.0, 1.0, lambda *_: None, FileForm(kind)
@@ -416,6 +439,70 @@ def test_a_stack_and_a_dark_picture_have_controls_of_their_own():
     assert not page.exception
     assert any("number 2 is shown" in caption.value for caption in page.caption)
     assert any("stretched" in caption.value for caption in page.caption)
+
+
+def two_stacks() -> list[tuple[str, bytes]]:
+    """Two files of two pictures each, all of them very dark."""
+    files = []
+    for name, brightness in (("one.tif", 8), ("two.tif", 6)):
+        stack = io.BytesIO()
+        values = np.stack([noisy_grey(), noisy_grey()[::-1]]).astype(np.uint16) * brightness
+        tifffile.imwrite(stack, values, photometric="minisblack")
+        files.append((name, stack.getvalue()))
+    return files
+
+
+def test_the_zip_has_what_was_chosen_for_each_file(monkeypatch):
+    opened = []
+    read = source.read_photo
+    monkeypatch.setattr(source, "read_photo", lambda *a, **k: opened.append(k) or read(*a, **k))
+    page = upload(*two_stacks())
+    first, _ = (each.digest for each in page.session_state["photo_tab"].pictures)
+    page.toggle(key=f"photo_stretch_{first}").set_value(True)
+    page.slider(key=f"photo_plane_{first}").set_value(2)
+    finish(page.run())
+    page.selectbox(key="photo_shown").select_index(1)
+    finish(page.run())
+    opened.clear()
+    page.toggle(key="photo_batch").set_value(True)
+    finish(page.run())
+    assert opened == [{"plane": 1, "stretch": True}, {"plane": 0, "stretch": False}]
+
+
+def test_what_had_to_give_way_is_said_to_be_missing_from_the_zip():
+    page = upload(("one.png", png(noisy_grey())), ("two.png", png(noisy_grey(30, 50))))
+    tab = page.session_state["photo_tab"]
+    cached.get_uploads().forget(tab.owner, tab.pictures[1].digest)
+    page.toggle(key="photo_batch").set_value(True)
+    finish(page.run())
+    (problem,) = [box.value for box in page.warning]
+    assert problem == f"`two.png`: {source.GAVE_WAY}"
+    assert "Download 1 pictures (ZIP)" in labels(page)
+
+
+def kept_words(page: AppTest) -> str:
+    """What the page says that results have of their file."""
+    return "\n".join(caption.value for caption in page.caption)
+
+
+def test_the_sixteen_bits_of_a_picture_are_not_promised_where_noise_is_added():
+    page = upload(("deep.tif", deep_tiff()))
+    assert "Its 16 bits are kept." in kept_words(page)
+    page.segmented_control(key="photo_task").set_value("add")
+    finish(page.run())
+    assert "16 bits are kept" not in kept_words(page)
+    assert "it has 8 of the 16 bits" in kept_words(page)
+
+
+def test_a_colour_profile_is_not_promised_where_noise_is_added():
+    # Red where sRGB has green: its values mean other colours.
+    profile = icc_profile(SRGB_GREEN, SRGB_RED, SRGB_BLUE)
+    colours = np.dstack([noisy_grey(), noisy_grey() // 2, noisy_grey() // 3])
+    page = upload(("turned.png", png(colours, icc_profile=profile)))
+    assert "colour profile" in kept_words(page).partition("Kept from the file")[2]
+    page.segmented_control(key="photo_task").set_value("add")
+    finish(page.run())
+    assert "colour profile" not in kept_words(page).partition("Kept from the file")[2]
 
 
 def test_care_is_offered_for_a_network_and_makes_its_answer_better():

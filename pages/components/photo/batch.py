@@ -13,9 +13,8 @@ from models.tasks.contract import Network
 from pages.components import widgets
 from pages.components.cached import get_level_network, get_zips
 from pages.components.link import quoted
-from pages.components.photo import own
 from pages.components.photo.downloads import USUAL_FORM, FileForm
-from pages.components.photo.source import open_file
+from pages.components.photo.source import ChosenFile, choose
 from pages.components.photo.work import estimated_level, result_of
 from pages.components.tabs import Brought
 
@@ -39,8 +38,9 @@ def show_all_files(
     if not wanted:
         return
     # The name of its own content, so that it outlives a visit to another page.
-    name = ("batch", tuple(brought), method.name, method.careful, brightness, colour, form)
-    files = [own.open_file(each) or own.NamedFile(b"", each.name) for each in brought]
+    files = [choose(each) for each in brought]
+    contents = tuple((each.made_of, each.name) for each in files)
+    name = ("batch", contents, method.name, method.careful, brightness, colour, form)
     network = get_level_network()
     made = result_of(
         "photo_batch_job",
@@ -66,7 +66,7 @@ def show_all_files(
 
 
 def denoise_all(
-    files: list,
+    files: list[ChosenFile],
     method: Method,
     brightness: float,
     colour: float,
@@ -85,7 +85,7 @@ def denoise_all(
             begun = index * STEPS
             watch(begun, len(files) * STEPS)
             try:
-                photo = open_file(file)
+                photo = file.open()
             except PhotoError as problem:
                 problems.append(f"{quoted(file.name)}: {problem}")
                 continue

@@ -47,8 +47,11 @@ class FileForm:
 USUAL_FORM = FileForm("png")
 
 
-def pick_form(photo: Photo) -> FileForm:
-    """Ask in what format results are to be taken away."""
+def pick_form(photo: Photo, own_values: bool = True) -> FileForm:
+    """Ask in what format results are to be taken away.
+
+    They are values of the photo's own, or without ``own_values`` sRGB of 8 bits.
+    """
     kind = keep_valid("photo_format", list(FORMATS), USUAL_FORM.kind)
     with st.popover(f"Format: {FORMATS[kind].title}"):
         kind = widgets.selectbox(
@@ -74,7 +77,7 @@ def pick_form(photo: Photo) -> FileForm:
             persist_state="session",
             help="Cameras write the place into their files; without a tick no result says it.",
         )
-        st.caption(_what_is_kept(photo, kind))
+        st.caption(_what_is_kept(photo, kind, own_values))
     return FileForm(kind, quality, location)
 
 
@@ -116,15 +119,16 @@ def show_downloads(
             )
 
 
-def _what_is_kept(photo: Photo, kind: str) -> str:
+def _what_is_kept(photo: Photo, kind: str, own_values: bool) -> str:
     """What a result has of the file it is made of."""
     sentences = []
     if photo.best.dtype == np.uint16:
-        sentences.append(
-            "Its 16 bits are kept."
-            if FORMATS[kind].deep
-            else "It holds 8 bits: PNG and TIFF keep all 16 of this picture."
-        )
+        if not own_values:
+            sentences.append("With noise added it has 8 of the 16 bits of this picture.")
+        elif FORMATS[kind].deep:
+            sentences.append("Its 16 bits are kept.")
+        else:
+            sentences.append("It holds 8 bits: PNG and TIFF keep all 16 of this picture.")
     if photo.alpha is not None and not FORMATS[kind].opacity:
         sentences.append("What is transparent becomes white: a JPEG holds no transparency.")
     kept = [
@@ -132,7 +136,7 @@ def _what_is_kept(photo: Photo, kind: str) -> str:
         for word, there in (
             ("date and camera", photo.exif),
             ("resolution", photo.dpi and kind != "webp"),
-            ("colour profile", photo.profile),
+            ("colour profile", photo.profile and (own_values or photo.own is None)),
         )
         if there
     ]

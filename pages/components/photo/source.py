@@ -23,6 +23,8 @@ GONE = (
     "The server was started again in the meantime, and {} with it: pictures are never written "
     "to a disk. Add {} once more."
 )
+GAVE_WAY = "It had to give way to pictures of other visitors. Remove it and add it once more."
+MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of files
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,31 @@ class Picture:
 
     photo: Photo
     name: str
+
+
+@dataclass(frozen=True)
+class ChosenFile:
+    """One of the visitor's pictures, and what they chose for it: which of several, stretched.
+
+    ``file`` is None where it had to give way.
+    """
+
+    digest: str
+    name: str
+    file: own.NamedFile | None
+    plane: int = 0
+    stretch: bool = False
+
+    @property
+    def made_of(self) -> str:
+        """How the names of all begin that is made of it."""
+        return f"{own.made_of(self.digest)} {self.plane} {self.stretch}"
+
+    def open(self) -> Photo:
+        """Open it; raise ``PhotoError`` with a sentence where that cannot be done."""
+        if self.file is None:
+            raise PhotoError(GAVE_WAY)
+        return read_photo(self.file, self.name, plane=self.plane, stretch=self.stretch)
 
 
 @dataclass(frozen=True)
@@ -74,10 +101,15 @@ def pick_photo() -> tuple[Picture | None, list[Brought]]:
     return _open(_pick_own(brought)), brought
 
 
-def open_file(file) -> Photo:
-    """Open an uploaded file; raise ``PhotoError`` with a sentence where that cannot be done."""
-    file.seek(0)
-    return read_photo(file, file.name)
+def choose(picture: Brought) -> ChosenFile:
+    """Return the picture with what the visitor chose for it, shown or not."""
+    return ChosenFile(
+        picture.digest,
+        picture.name,
+        own.open_file(picture),
+        st.session_state.get(_plane_key(picture), 1) - 1,
+        st.session_state.get(_stretch_key(picture), False),
+    )
 
 
 def _draw_uploader(source: str) -> None:
@@ -118,9 +150,11 @@ def _draw_uploader(source: str) -> None:
 
 def _say_what_happened(source: str) -> None:
     """Say what was refused, what is gone, and what is shown now in place of what."""
-    refused = (st.session_state.get(f"photo_{why}", []) for why in ("too_large", "refused"))
-    for sentence in chain(*refused):
-        st.error(sentence, icon=":material/broken_image:")
+    refused = chain(*(st.session_state.get(f"photo_{why}", []) for why in ("too_large", "refused")))
+    if sentences := list(refused):
+        said, more = sentences[:MOST_REFUSALS], len(sentences) - MOST_REFUSALS
+        said += [f"… and {more} more."] if more > 0 else []
+        st.error("\n\n".join(said), icon=":material/broken_image:")
     gone = st.session_state.get("photo_gone", 0)
     if gone and source != "sample":
         words = ("your picture went", "it") if gone == 1 else (f"your {gone} pictures went", "them")
@@ -169,37 +203,35 @@ def _pick_own(brought: list[Brought]) -> Brought:
     return by_digest[shown]
 
 
-def _open(chosen: Brought) -> Picture | None:
-    """Open the picture with what the visitor chose for it: which of several, stretched."""
-    plane_key, stretch_key = (f"photo_{what}_{chosen.digest}" for what in ("plane", "stretch"))
-    plane = st.session_state.get(plane_key, 1) - 1
-    stretch = st.session_state.get(stretch_key, False)
-    name = f"{own.made_of(chosen.digest)} {plane} {stretch}"
-
-    def read() -> Photo:
-        file = own.open_file(chosen)
-        if file is None:
-            raise PhotoError(
-                "It had to give way to pictures of other visitors. Remove it and add it once more."
-            )
-        return read_photo(file, file.name, plane=plane, stretch=stretch)
-
+def _open(shown: Brought) -> Picture | None:
+    """Open the picture, and ask which of several it is to be, and whether it is to be stretched."""
+    chosen = choose(shown)
     try:
-        photo = get_picture_cache().get_or_make(own.owner(), name, read, lambda photo: photo.size)
+        photo = get_picture_cache().get_or_make(
+            own.owner(), chosen.made_of, chosen.open, lambda photo: photo.size
+        )
     except PhotoError as problem:
-        st.error(f"{quoted(chosen.name)}: {problem}", icon=":material/broken_image:")
+        st.error(f"{quoted(shown.name)}: {problem}", icon=":material/broken_image:")
         return None
     if photo.planes > 1:
-        widgets.slider("Image in this file", 1, photo.planes, key=plane_key)
+        widgets.slider("Image in this file", 1, photo.planes, key=_plane_key(shown))
     if photo.faint:
         widgets.toggle(
             "Stretch it to its range",
-            key=stretch_key,
+            key=_stretch_key(shown),
             help="The darkest value becomes black and the brightest white, as ImageJ shows it.",
         )
     for note in photo.notes:
         st.caption(f":material/info: {note}")
-    return Picture(photo, name)
+    return Picture(photo, chosen.made_of)
+
+
+def _plane_key(picture: Brought) -> str:
+    return f"photo_plane_{picture.digest}"
+
+
+def _stretch_key(picture: Brought) -> str:
+    return f"photo_stretch_{picture.digest}"
 
 
 def _take_what_came() -> None:
