@@ -48,7 +48,7 @@ def result_of(
         return None
     if job.state == "cancelled" and not st.session_state.get(_stopped(slot)):
         # Given up while another page was shown: nobody asked for that.
-        _give_up(slot)
+        give_up(slot)
         return result_of(slot, owner, name, work, doing=doing, failed=failed, cache=cache)
     if job.state == "done":
         del st.session_state[slot]
@@ -59,7 +59,7 @@ def result_of(
         st.error(said, icon=":material/error:")
     else:
         st.info("Cancelled.", icon=":material/cancel:")
-    st.button("Start again", key=f"{slot}-restart", on_click=_give_up, args=(slot,))
+    st.button("Start again", key=f"{slot}-restart", on_click=give_up, args=(slot,))
     return None
 
 
@@ -75,7 +75,7 @@ def _find_job(slot: str, owner: Owner, name: Hashable, work: Callable[[Watch], A
         known = None
     if asked == name and known in (None, job):
         return job
-    _give_up(slot)
+    give_up(slot)
     # Not the owner, which may outlive the session: nobody waits for the job then.
     visitor = st.session_state.setdefault("long_work_visitor", Owner())
     if known is None:
@@ -86,7 +86,7 @@ def _find_job(slot: str, owner: Owner, name: Hashable, work: Callable[[Watch], A
     return known
 
 
-def _give_up(slot: str) -> None:
+def give_up(slot: str) -> None:
     """Cancel and forget the slot's job, if there is one; a callback."""
     st.session_state.pop(_stopped(slot), None)
     _, job = st.session_state.pop(slot, (None, None))

@@ -48,9 +48,8 @@ def visit(**params: str) -> AppTest:
 
 def finish(page: AppTest) -> AppTest:
     """Run the page again until nothing is in work any more."""
-    slots = "photo_job", "photo_batch_job", "photo_all_job"
     for _ in range(60):
-        pending = [slot for slot in slots if slot in page.session_state]
+        pending = [slot for slot in own.SLOTS if slot in page.session_state]
         if not pending:
             return page
         page.session_state[pending[0]][1].wait(1)
@@ -289,6 +288,23 @@ def test_a_picture_that_is_removed_is_forgotten():
     page.run()
     assert cached.get_uploads().size == 0
     assert any("Choose a picture" in box.value or "image" in box.value for box in page.info)
+
+
+@pytest.mark.parametrize("button", ["photo_remove", "photo_remove_all", "photo_undo_button"])
+def test_what_is_in_work_is_given_up_with_its_picture(button):
+    page, gate = visit(method=QUICK), threading.Event()
+    for _ in range(PICTURES_AT_ONCE):
+        cached.get_picture_queue().submit(lambda watch: gate.wait(20))
+    page.file_uploader(key="photo_files").set_value(
+        [(name, png(noisy_grey(30 + n)), "image/png") for n, name in enumerate(("a.png", "b.png"))]
+    )
+    page.run()
+    _, job = page.session_state["photo_job"]
+    assert job.state == "waiting"
+    page.button(key=button).click().run()
+    assert job.state == "cancelled"
+    gate.set()
+    assert not finish(page).exception
 
 
 def test_undo_brings_back_what_was_shown_and_forgets_what_came():

@@ -14,6 +14,7 @@ from pages.components import widgets
 from pages.components.cached import get_level_network, get_zips
 from pages.components.link import quoted
 from pages.components.photo.downloads import USUAL_FORM, FileForm
+from pages.components.photo.own import ALL_FILES
 from pages.components.photo.source import ChosenFile, choose
 from pages.components.photo.work import estimated_level, result_of
 from pages.components.tabs import Brought
@@ -43,7 +44,7 @@ def show_all_files(
     name = ("batch", contents, method.name, method.careful, brightness, colour, form)
     network = get_level_network()
     made = result_of(
-        "photo_batch_job",
+        ALL_FILES,
         name,
         lambda watch: denoise_all(files, method, brightness, colour, watch, form, network),
         get_zips(),

@@ -17,6 +17,7 @@ from imaging.files.limits import EMPTY, PhotoError
 from imaging.files.reading import read_photo, require_known
 from pages.components.cached import get_picture_cache, get_tabs, get_uploads, get_zips
 from pages.components.link import quoted
+from pages.components.long_work import give_up
 from pages.components.picture_cache import Owner
 from pages.components.tabs import Brought, Tab
 
@@ -25,6 +26,9 @@ LARGEST_FILE = 20_000_000  # Bytes, as the uploader's.
 MOST_BYTES = 80_000_000  # Of one visitor's pictures.
 # Files up to this size are opened when they come, to refuse them there and then.
 OPENED_AT_ONCE = 500_000
+# What is in work for the page, by its place there.
+DENOISED, ALL_FILES, ALL_METHODS = "photo_job", "photo_batch_job", "photo_all_job"
+SLOTS = DENOISED, ALL_FILES, ALL_METHODS
 
 
 class NamedFile(io.BytesIO):
@@ -102,7 +106,9 @@ def made_of(digest: str) -> str:
 
 
 def remove(digest: str) -> None:
-    """Forget a picture, and all that was made of it; a callback."""
+    """Forget a picture, and all that was made of it or is being made; a callback."""
+    for slot in SLOTS:
+        give_up(slot)
     mine = tab()
     mine.pictures = [each for each in mine.pictures if each.digest != digest]
     get_uploads().forget(mine.owner, digest)

@@ -31,6 +31,7 @@ from pages.components import widgets
 from pages.components.gallery import Thumbnail, show_photos
 from pages.components.live import preview_blend
 from pages.components.methods import load_methods
+from pages.components.photo.own import ALL_METHODS
 from pages.components.photo.source import Picture
 from pages.components.photo.work import result_of
 from pages.components.scores import decibel, show_measured, warn_if_worse
@@ -129,7 +130,7 @@ def show_all_methods(
     noisy = noisy[place]
     methods, _ = load_methods(TASK, cards)  # The picker says what is broken.
     name = (picture.name, "all", hash(noisy.tobytes()), round(level, 6))
-    answers = result_of("photo_all_job", name, lambda watch: _run_all(methods, noisy, level, watch))
+    answers = result_of(ALL_METHODS, name, lambda watch: _run_all(methods, noisy, level, watch))
     if answers is None:
         return
     before = None if clean is None else measure_pixels(clean[place], noisy)

@@ -26,7 +26,7 @@ from models.tasks.denoise_photos.level import AsFound, read_level
 from models.tasks.denoise_photos.solve import level_of
 from pages.components import long_work
 from pages.components.cached import get_level_network, get_picture_cache
-from pages.components.photo.own import owner
+from pages.components.photo.own import DENOISED, owner
 from pages.components.photo.source import Picture
 from pages.components.picture_cache import PictureCache
 
@@ -84,7 +84,7 @@ def denoise(
 ) -> np.ndarray | None:
     """Return the denoised pixels; None while they are worked on, which the page then shows."""
     name = (picture.name, *_made_by(noise, method, level))
-    return result_of("photo_job", name, lambda watch: method.run(noisy, level, watch))
+    return result_of(DENOISED, name, lambda watch: method.run(noisy, level, watch))
 
 
 def qualities(
