@@ -14,6 +14,7 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # From glibc's malloc.h.
 TIDY_AFTER = 60.0  # seconds
 
 _used = threading.Event()
+_each_minute: list[Callable[[], None]] = []
 _turns = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
@@ -65,6 +66,11 @@ def tidy_up_soon() -> None:
     _start_tidying()
 
 
+def each_minute(forget: Callable[[], None]) -> None:
+    """Have ``forget`` called once a minute from the first ``tidy_up_soon`` on, used or not."""
+    _each_minute.append(forget)
+
+
 @functools.cache
 def _start_tidying() -> None:
     # Small blocks from two stores, not from one for each of many threads: each keeps what is freed.
@@ -74,11 +80,13 @@ def _start_tidying() -> None:
 
 def _tidy() -> None:
     while True:
-        _used.wait()
         time.sleep(TIDY_AFTER)
-        _used.clear()
-        gc.collect()
-        give_memory_back()
+        for forget in _each_minute:
+            forget()
+        if _used.is_set():
+            _used.clear()
+            gc.collect()
+            give_memory_back()
 
 
 def give_memory_back() -> None:

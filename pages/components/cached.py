@@ -26,6 +26,7 @@ import streamlit as st
 from onnxruntime import InferenceSession
 
 from models.catalogue import Card, ModelError, read_card, read_catalogue
+from models.host import each_minute
 from models.inspection.network import OpenedNetwork, load_inside
 from models.live import pack_card
 from models.picture_queue import PictureQueue
@@ -47,10 +48,19 @@ BROUGHT_NAME = re.compile(r"own-[0-9a-f]{16}")  # Of the folder of each.
 _queue = PictureQueue()
 atexit.register(_queue.close)
 _pictures = PictureCache(comfort=COMFORT)
-_zips = PictureCache(ZIPS_LIMIT, comfort=0, few=1)
+_zips = PictureCache(ZIPS_LIMIT, UPLOADS_KEPT, comfort=0, few=1)
 _uploads = PictureCache(UPLOADS_LIMIT, UPLOADS_KEPT)
 _brought = PictureCache(BROUGHT_LIMIT, UPLOADS_KEPT)
 _tabs = Tabs()
+
+
+def forget_unused() -> None:
+    """Forget what visitors have brought and what was made of it, where it was not used for long."""
+    for kept in (_tabs, _uploads, _pictures, _zips):
+        kept.forget_unused()
+
+
+each_minute(forget_unused)
 
 # The SHA-256 of networks that visitors had brought and that are deleted, but may be loaded.
 deleted_networks: deque[str] = deque()

@@ -45,7 +45,16 @@ class Tabs:
         with self._lock:
             tab, _ = self._tabs.pop(word[:LONGEST_WORD], (new, now))
             self._tabs[word[:LONGEST_WORD]] = tab, now
-            for other, (_, used) in list(self._tabs.items()):
-                if used < now - KEPT_UNUSED or len(self._tabs) > MOST_TABS:
-                    del self._tabs[other]
+            self._forget()
         return tab
+
+    def forget_unused(self) -> None:
+        """Forget the tabs that nobody has looked at for long."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        too_old = time.monotonic() - KEPT_UNUSED
+        for word, (_, used) in list(self._tabs.items()):
+            if used < too_old or len(self._tabs) > MOST_TABS:
+                del self._tabs[word]

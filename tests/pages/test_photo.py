@@ -3,6 +3,7 @@
 import io
 import threading
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,12 +20,13 @@ from models.catalogue import load_catalogue
 from models.methods import find_method, method_names, method_title
 from models.picture_queue import PICTURES_AT_ONCE, PictureQueue
 from models.tasks.denoise_photos import TASK
-from pages.components import cached, long_work
+from pages.components import cached, long_work, picture_cache, tabs
 from pages.components.photo import own, source, work
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
 from pages.components.photo.source import ChosenFile
 from pages.components.picture_cache import COMFORT, PictureCache
+from pages.components.tabs import Tabs
 from tests.imaging.files.test_reading import SRGB_BLUE, SRGB_GREEN, SRGB_RED, icc_profile
 from tests.pages.visits import page_of, said
 
@@ -36,6 +38,7 @@ def own_shelf(monkeypatch):
     """No test sees the pictures that another one has made."""
     monkeypatch.setattr(cached, "_pictures", PictureCache(comfort=COMFORT))
     monkeypatch.setattr(cached, "_zips", PictureCache(cached.ZIPS_LIMIT, comfort=0, few=1))
+    monkeypatch.setattr(cached, "_tabs", Tabs())
     monkeypatch.setattr(cached, "_queue", PictureQueue())
     monkeypatch.setattr(cached, "_uploads", PictureCache(cached.UPLOADS_LIMIT, cached.UPLOADS_KEPT))
 
@@ -305,6 +308,27 @@ def test_what_is_in_work_is_given_up_with_its_picture(button):
     assert job.state == "cancelled"
     gate.set()
     assert not finish(page).exception
+
+
+def test_pictures_are_kept_for_an_hour_after_they_were_last_used(monkeypatch):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    for module in (tabs, picture_cache):
+        monkeypatch.setattr(module, "time", clock)
+    page = upload(("mine.png", png(noisy_grey())))
+    page.session_state["photo_word"] = "word"
+    for _ in range(3):
+        page.run()
+        clock.now += tabs.KEPT_UNUSED - 1
+        cached.forget_unused()
+    again = visit(source="upload", method=QUICK)
+    again.session_state["photo_word"] = "word"
+    finish(again.run())
+    assert any("mine.png" in each for each in again.selectbox(key="photo_shown").options)
+    assert not again.error
+    clock.now += tabs.KEPT_UNUSED + 1
+    cached.forget_unused()
+    assert cached.get_uploads().size == cached.get_picture_cache().size == 0
+    assert cached.get_tabs().find("word", tabs.Tab()).pictures == []
 
 
 def test_undo_brings_back_what_was_shown_and_forgets_what_came():

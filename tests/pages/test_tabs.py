@@ -1,5 +1,7 @@
 """What a tab of the browser finds again after a reload."""
 
+import weakref
+
 from pages.components import tabs
 from pages.components.tabs import Tab, Tabs
 
@@ -21,6 +23,18 @@ def test_a_tab_that_nobody_looks_at_is_forgotten(monkeypatch):
     now[0] += tabs.KEPT_UNUSED + 1
     known.find("b", Tab())
     assert known.find("a", Tab()) is not mine
+
+
+def test_a_tab_that_nobody_looks_at_is_forgotten_though_no_other_comes(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(tabs.time, "monotonic", lambda: now[0])
+    known, mine = Tabs(), Tab()
+    known.find("a", mine)
+    gone = weakref.ref(mine)
+    del mine
+    now[0] = tabs.KEPT_UNUSED + 1
+    known.forget_unused()
+    assert gone() is None
 
 
 def test_there_are_so_many_tabs_and_no_more(monkeypatch):

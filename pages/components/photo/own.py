@@ -63,6 +63,16 @@ def recognise(word: str) -> bool:
     return bool(found.pictures)
 
 
+def use() -> None:
+    """Note that the tab is looked at, so that what it has is kept for another hour."""
+    word = st.session_state.get("photo_word")
+    if word:
+        recognise(word)
+    mine = tab()
+    for picture in mine.pictures:
+        get_uploads().get(mine.owner, picture.digest)
+
+
 def pictures() -> list[Brought]:
     """Return the visitor's pictures in the order in which they came."""
     return list(tab().pictures)

@@ -23,7 +23,10 @@ GONE = (
     "The server was started again in the meantime, and {} with it: pictures are never written "
     "to a disk. Add {} once more."
 )
-GAVE_WAY = "It had to give way to pictures of other visitors. Remove it and add it once more."
+GAVE_WAY = (
+    "It was not used for an hour, or had to give way to pictures of other visitors. Remove it and "
+    "add it once more."
+)
 MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of files
 
 
@@ -87,6 +90,7 @@ class Taking:
 
 def pick_photo() -> tuple[Picture | None, list[Brought]]:
     """Ask for a picture; return it, None while there is none, and all that were brought."""
+    own.use()
     _take_what_came()
     source = widgets.segments("Picture", SOURCES, "photo_source", on_change=_change_source)
     _draw_uploader(source)

@@ -11,7 +11,10 @@ from pages.components.cached import get_picture_cache, get_uploads
 from pages.components.link import quoted
 from pages.components.tasks.work import owner
 
-GAVE_WAY = "It had to give way to files of other visitors. Remove it and add it once more."
+GAVE_WAY = (
+    "It was not used for an hour, or had to give way to files of other visitors. Remove it and "
+    "add it once more."
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ def pick_file(ask: Callable[..., Any], key: str) -> OwnFile | None:
     if file is not None:
         _keep(key, file)
     chosen: OwnFile | None = st.session_state.get(_kept(key))
+    if chosen is not None:
+        chosen.content()  # Asking counts as using: it is kept for another hour.
     if chosen is not None and file is None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(quoted(chosen.name), width="content")
