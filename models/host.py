@@ -3,12 +3,15 @@
 import ctypes
 import functools
 import gc
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+
+_log = logging.getLogger(__name__)
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # From glibc's malloc.h.
 TIDY_AFTER = 60.0  # seconds
@@ -82,7 +85,10 @@ def _tidy() -> None:
     while True:
         time.sleep(TIDY_AFTER)
         for forget in _each_minute:
-            forget()
+            try:
+                forget()
+            except Exception:  # The next minute must come all the same.
+                _log.exception("what was not used could not be forgotten")
         if _used.is_set():
             _used.clear()
             gc.collect()

@@ -37,11 +37,12 @@ def test_what_refers_to_itself_is_collected_once_somebody_was_there(monkeypatch,
         time.sleep(0.01)
 
 
-def test_what_is_to_be_forgotten_in_time_is_though_nobody_comes(monkeypatch):
+def test_what_is_to_be_forgotten_is_in_time_though_nobody_comes_and_another_fails(monkeypatch):
     monkeypatch.setattr(host, "TIDY_AFTER", 0.02)
     monkeypatch.setattr(host, "_each_minute", [])
     host._start_tidying.cache_clear()
     called = threading.Semaphore(0)
+    host.each_minute(lambda: [].pop())
     host.each_minute(called.release)
     host.tidy_up_soon()
     assert all(called.acquire(timeout=5) for _ in range(3))
