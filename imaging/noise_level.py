@@ -15,6 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import dct
 from scipy.special import ndtr
 
+from imaging.pixels import white
+
 PATCH = 8
 # Patches looked at, spread evenly: enough for a percent, and no more in a large picture.
 _PATCHES = 30_000
@@ -27,8 +29,9 @@ _ALL_CHANNELS = 0.4
 _SPARED = 0.65
 _ROUNDS = 5
 # A drawing has this share of exactly even windows, and among the others seldom one of a contrast
-# as small as noise would make it.
-_MOSTLY_EVEN, _SMALL, _SELDOM = 0.15, 0.1, 0.1
+# as small as weak noise would make it; in so many of them two neighbours are alike, which strong
+# noise, even where much of it is clipped, makes differ.
+_MOSTLY_EVEN, _SMALL, _SELDOM, _ALIKE = 0.15, 0.1, 0.1, 0.4
 # Of a large picture, this many bands of rows are looked at for that.
 _BANDS, _BAND = 16, 64
 # Frequencies of a patch, as a share of its highest, above which there is little but noise.
@@ -123,8 +126,9 @@ def estimate_level(
 def is_drawn(picture: np.ndarray) -> bool:
     """Whether a picture ``(H, W, C)`` is drawn: even areas and hard edges, nothing in between.
 
-    A page of text, a chart or a sprite is.  Noise would leave no area exactly even, and a photo or
-    what a lossy file does to a drawing has small differences too.
+    A page of text, a chart or a sprite is.  A noisy photo may have even areas too, a border or
+    what was clipped, but next to none elsewhere; and a photo, or what a lossy file does to a
+    drawing, has small differences too.
     """
     if min(picture.shape[:2]) < 3:
         return False
@@ -141,9 +145,14 @@ def is_drawn(picture: np.ndarray) -> bool:
         high, low = np.maximum(high, window), np.minimum(low, window)
     contrast = (high - low).max(axis=2)
     uneven = contrast > 0
-    small = uneven & (contrast < _SMALL * (255 if picture.dtype == np.uint8 else 1))
-    even_share = 1 - np.mean(uneven)
-    return bool(even_share > _MOSTLY_EVEN and small.sum() <= _SELDOM * max(uneven.sum(), 1))
+    small = uneven & (contrast < _SMALL * (white(picture) if picture.dtype.kind == "u" else 1))
+    middle, right, below = windows[4], windows[5], windows[7]
+    alike = uneven & (np.all(middle == right, axis=2) | np.all(middle == below, axis=2))
+    return bool(
+        1 - np.mean(uneven) > _MOSTLY_EVEN
+        and small.sum() <= _SELDOM * max(uneven.sum(), 1)
+        and alike.sum() >= _ALIKE * uneven.sum()
+    )
 
 
 def _sample(noisy: np.ndarray) -> np.ndarray:

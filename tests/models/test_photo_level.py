@@ -9,9 +9,10 @@ from PIL import Image
 from imaging import metrics
 from imaging.camera import Camera, degrade, low_light
 from imaging.noise_level import is_drawn
+from imaging.pixels import to_pixels
 from models.catalogue import find_card
 from models.predictor import load_predictor
-from models.tasks.denoise_photos.level import NOTHING, AsFound, enlarged, read_level, spread
+from models.tasks.denoise_photos.level import NOTHING, AsFound, enlarged, inside, read_level, spread
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,69 @@ def test_a_drawing_is_told_from_a_photo_from_noise_and_from_what_a_file_did(phot
     noisy = page / 255 + 0.02 * np.random.default_rng(0).standard_normal(page.shape)
     assert not is_drawn(np.rint(np.clip(noisy, 0, 1) * 255).astype(np.uint8))
     assert not is_drawn(np.zeros((2, 200, 3), np.uint8))
+
+
+def noisy_with_border(photo, sigma, border, dtype=np.uint8) -> np.ndarray:
+    """Noise of ``sigma`` of 255 on the photo, black from the left so far, white from the right."""
+    drawn = np.random.default_rng(1).standard_normal(photo.shape, np.float32)
+    pixels = to_pixels(photo + np.float32(sigma / 255) * drawn, dtype)
+    pixels[:, :border] = 0
+    pixels[:, photo.shape[1] - border :] = np.iinfo(dtype).max
+    return pixels
+
+
+@pytest.mark.parametrize("sigma", [10, 25, 40])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_strong_noise_beside_a_border_is_no_drawing(photo, sigma, channels, dtype):
+    assert not is_drawn(noisy_with_border(photo[..., :channels], sigma, 24, dtype))
+
+
+def test_an_overexposed_photo_is_no_drawing_in_grey_either(photo):
+    noise = np.random.default_rng(1).standard_normal((192, 192, 1), np.float32)
+    noisy = to_pixels(2.2 * photo[..., :1] + np.float32(25 / 255) * noise)
+    assert np.mean(noisy == 255) > 0.3
+    assert not is_drawn(noisy)
+
+
+def test_a_contrast_is_as_small_in_16_bits_as_in_8(photo):
+    coarse = photo[:64, :64].repeat(3, axis=0).repeat(3, axis=1)
+    coarse[:, :48] = 1
+    for dtype in (np.uint8, np.uint16):
+        assert not is_drawn(to_pixels(coarse, dtype))
+        assert is_drawn(to_pixels(page_of_text() / 255, dtype))
+
+
+@pytest.mark.parametrize("sigma", [10, 25, 50])
+@pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (3, np.uint8), (3, np.uint16)])
+@pytest.mark.parametrize("border", [16, 36, 64])
+def test_a_border_does_not_lower_the_level(predictor, photo, sigma, channels, dtype, border):
+    noisy = noisy_with_border(photo[..., :channels], sigma, border, dtype)
+    # In grey there is a third of the pixels to read it from.
+    assert read_level(predictor.network, noisy) * 255 == pytest.approx(sigma, rel=0.07)
+
+
+@pytest.mark.parametrize("sigma", [None, AsFound(25 / 255)])
+def test_a_border_stays_and_the_photo_in_it_is_denoised_as_well_as_without(predictor, photo, sigma):
+    noisy = noisy_with_border(photo, 25, 36)
+    bordered, alone = predictor.predict(noisy, sigma), predictor.predict(noisy[:, 36:-36], sigma)
+    np.testing.assert_array_equal(bordered[:, 36:-36], alone)
+    np.testing.assert_array_equal(bordered[:, :36], 0)
+    np.testing.assert_array_equal(bordered[:, -36:], 255)
+    assert not np.array_equal(alone, noisy[:, 36:-36])
+
+
+def test_a_clipped_corner_does_not_lower_the_level(predictor, photo):
+    """No line is of one value, so nothing is taken for a border."""
+    noisy = noisy_with_border(photo, 25, 0)
+    noisy[:112, :112] = 255
+    assert read_level(predictor.network, noisy) * 255 == pytest.approx(25, rel=0.07)
+
+
+@pytest.mark.parametrize("shape", [(9, 7, 3), (1, 20, 3), (20, 1, 1)])
+def test_a_picture_of_one_value_is_all_inside(shape):
+    even = np.full(shape, 7, np.uint8)
+    assert even[inside(even)].shape == shape
 
 
 @pytest.mark.parametrize("sigma", [10, 25, 50])

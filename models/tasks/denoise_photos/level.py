@@ -30,14 +30,16 @@ class AsFound(float):
 def read_level(network: Network, noisy: np.ndarray) -> float:
     """Return the root mean square of the noise, in units of the full range.
 
-    ``noisy`` is of 8 or 16 bits or ``float32``, ``(H, W, 1 or 3)``.  Of white noise it is the
-    standard deviation before it was clipped.  A network without the small one beside it is told
-    what ``imaging.noise_level`` reads.  In a drawing that has no lost pixels there is none.
+    ``noisy`` is of 8 or 16 bits or ``float32``, ``(H, W, 1 or 3)``.  Areas of a single value, as a
+    border is, do not count.  Of white noise it is the standard deviation before it was clipped.  A
+    network without the small one beside it is told what ``imaging.noise_level`` reads.  In a
+    drawing that has no lost pixels there is none.
     """
-    if is_drawn(noisy) and not impulse_levels(noisy)[0]:
-        return 0.0
     if noisy.dtype == np.uint16:
         noisy = to_image(noisy)
+    if is_drawn(noisy) and not impulse_levels(noisy)[0]:
+        return 0.0
+    noisy = noisy[inside(noisy)]
     white = estimate_level(noisy)
     if PART not in network.parts:
         return white
@@ -47,9 +49,30 @@ def read_level(network: Network, noisy: np.ndarray) -> float:
         for left, right in spans(width, SIDE, SMALLER):
             tile = noisy[top:bottom, left:right]
             cells = read_map(network, to_image(tile) if tile.dtype == np.uint8 else tile)
+            cells = cells[_uneven(tile)]
             squares, count = squares + float(np.square(cells).sum()), count + cells.size
-    read = float(np.sqrt(squares / count))
+    read = float(np.sqrt(squares / max(count, 1)))
     return white if abs(white - read) < _AGREE * read else read
+
+
+def inside(picture: np.ndarray) -> tuple[slice, slice]:
+    """Return the rows and columns of ``(H, W, C)`` within a border of lines of one value each.
+
+    A network that sees noise beside a border reads and removes too little of it.  Of a picture
+    that has nothing else, all are returned.
+    """
+    rows = _uneven_lines(picture)
+    columns = _uneven_lines(picture[rows].swapaxes(0, 1))
+    return rows, columns
+
+
+def _uneven_lines(lines: np.ndarray) -> slice:
+    places = range(len(lines))
+    first, last = (
+        next((place for place in order if np.any(lines[place] != lines[place][0])), None)
+        for order in (places, reversed(places))
+    )
+    return slice(None) if first is None or last is None else slice(first, last + 1)
 
 
 def read_map(network: Network, tile: np.ndarray) -> np.ndarray:
@@ -62,6 +85,20 @@ def read_map(network: Network, tile: np.ndarray) -> np.ndarray:
     cells = ndimage.uniform_filter(np.maximum(cells, 0), 3, mode="nearest")
     edge = MARGIN // SMALLER
     return cells[edge:-edge, edge:-edge]
+
+
+def _uneven(tile: np.ndarray) -> np.ndarray:
+    """Whether a cell ``(h, w)`` of 16x16 pixels, and each next to it, has two values or more.
+
+    The others are of a border or clipped: whatever noise the picture has, there is none in them,
+    and less is read beside them.  Where no cell is far enough from these, all that are not even.
+    """
+    padded = np.pad(tile, (*((0, -side % SMALLER) for side in tile.shape[:2]), (0, 0)), "edge")
+    height, width, channels = padded.shape
+    blocks = padded.reshape(height // SMALLER, SMALLER, width // SMALLER, SMALLER, channels)
+    uneven = (blocks != blocks[:, :1, :, :1]).any(axis=(1, 3, 4))
+    far = ndimage.minimum_filter(uneven, 3, mode="nearest")
+    return far if far.any() else uneven
 
 
 def spread(cells: np.ndarray, found: float, wanted: float) -> np.ndarray:

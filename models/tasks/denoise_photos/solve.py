@@ -13,7 +13,15 @@ from imaging.noise_level import estimate_level, is_drawn
 from imaging.pixels import to_image, to_pixels
 from imaging.strips import rms_pixels
 from models.tasks.contract import Network, Watch
-from models.tasks.denoise_photos.level import PART, AsFound, enlarged, read_level, read_map, spread
+from models.tasks.denoise_photos.level import (
+    PART,
+    AsFound,
+    enlarged,
+    inside,
+    read_level,
+    read_map,
+    spread,
+)
 from models.tiles import TILE_PIXELS, Work, in_tiles
 
 # Lost pixels are filled in where they make this share of the level, and more than other noise
@@ -35,8 +43,9 @@ def solve(
 
     The result has the type and shape of the picture and is clipped to [0, 1].  ``sigma`` is the
     standard deviation of the noise, in units of the full range, alike everywhere unless it is
-    ``AsFound``; at 0 the picture comes back as it is.  Grey stays grey.  ``watch`` is told of
-    progress, as in ``in_tiles``.
+    ``AsFound``; at 0 the picture comes back as it is.  Grey stays grey; where the noise is read
+    from the picture, a border of one value stays too.  ``watch`` is told of progress, as in
+    ``in_tiles``.
 
     Where much of the noise is white and black pixels out of place, as in salt-and-pepper, these are
     filled in and the network is told where; if they are all of it, no other pixel is changed.
@@ -54,9 +63,15 @@ def solve(
     if noisy.shape[2] == 3 and _is_grey(noisy):
         one = solve(network, noisy[..., :1], sigma, watch, tile_pixels)
         return np.repeat(one, 3, axis=2)
-    margin = network.multiple * (FARTHER if min(noisy.shape[:2]) < NARROW else 1)
     work = _work(network, noisy, sigma)
-    return in_tiles(noisy, work, watch, network.multiple, tile_pixels, margin)
+    within = np.s_[:, :] if _is_even(network, sigma) else inside(noisy)
+    margin = network.multiple * (FARTHER if min(noisy[within].shape[:2]) < NARROW else 1)
+    denoised = in_tiles(noisy[within], work, watch, network.multiple, tile_pixels, margin)
+    if denoised.shape == noisy.shape:
+        return denoised
+    bordered = noisy.copy()
+    bordered[within] = denoised
+    return bordered
 
 
 def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
@@ -68,13 +83,18 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
         level = estimate_level(noisy) if sigma is None else sigma
         if impulses >= max(rest, _MADE_BY_IMPULSES * level):
             return _mending(network, level, impulses, rest)
-    if PART not in network.parts or (sigma is not None and not isinstance(sigma, AsFound)):
+    if _is_even(network, sigma):
         even = np.float32(min(estimate_level(noisy) if sigma is None else sigma, STRONGEST))
         return lambda tile: _run(network, tile, np.full((*tile.shape[:2], 1), even))
     if sigma is None and is_drawn(noisy):
         return lambda tile: tile
     found = None if sigma is None else read_level(network, noisy)
     return partial(_as_found, network, found=found, wanted=sigma)
+
+
+def _is_even(network: Network, sigma: float | None) -> bool:
+    """Whether the network is told of one level for all places, not one for each."""
+    return PART not in network.parts or (sigma is not None and not isinstance(sigma, AsFound))
 
 
 def _mending(network: Network, sigma: float, impulses: float, rest: float) -> Work:
