@@ -121,7 +121,13 @@ def write(
     if dpi and kind != "webp":
         options["dpi"] = dpi
     file = io.BytesIO()
-    as_picture(pixels, alpha).save(file, form.title, **options)
+    picture = as_picture(pixels, alpha)
+    try:
+        picture.save(file, form.title, **options)
+    except OSError:
+        # Of noise in colour, Pillow's buffer for an optimized JPEG is too small.
+        file = io.BytesIO()
+        picture.save(file, form.title, **{**options, "optimize": False})
     return file.getvalue()
 
 

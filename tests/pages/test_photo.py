@@ -3,6 +3,7 @@
 import io
 import threading
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +19,7 @@ from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.catalogue import load_catalogue
 from models.methods import find_method, method_names, method_title
-from models.picture_queue import PICTURES_AT_ONCE, PictureQueue
+from models.picture_queue import PICTURES_AT_ONCE, Cancelled, PictureQueue
 from models.tasks.denoise_photos import TASK
 from pages.components import cached, long_work, picture_cache, tabs
 from pages.components.photo import own, source, work
@@ -463,6 +464,34 @@ def test_each_visitor_has_the_zip_that_was_made_last():
     assert 0 < cached.get_zips().size < 1.5 * first
     page.button(key="photo_remove").click().run()
     assert cached.get_zips().size == 0
+
+
+def test_a_picture_that_cannot_be_processed_is_left_out_of_the_zip_alone():
+    files = [chosen(png(noisy_grey()), "a.png"), chosen(deep_tiff(), "b.tif")]
+
+    def broken(picture, level=None, watch=None):
+        if picture.dtype == np.uint16:
+            raise RuntimeError("a network says no")
+        return picture
+
+    method = replace(find_method(TASK, QUICK, {}), run=broken)
+    packed, problems = denoise_all(files, method, 1.0, 1.0, lambda *_: None)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.namelist() == ["a.png"]
+    assert len(problems) == 1
+    assert "b.tif" in problems[0]
+    assert "could not be processed" in problems[0]
+
+
+def test_a_zip_that_is_cancelled_ends_within_a_picture():
+    files = [chosen(png(noisy_grey()), name) for name in ("a.png", "b.png")]
+
+    def cancelled(picture, level=None, watch=None):
+        raise Cancelled
+
+    method = replace(find_method(TASK, QUICK, {}), run=cancelled)
+    with pytest.raises(Cancelled):
+        denoise_all(files, method, 1.0, 1.0, lambda *_: None)
 
 
 def test_a_stack_and_a_dark_picture_have_controls_of_their_own():

@@ -1,6 +1,7 @@
 """Several files at once: each denoised by itself, all taken away as one ZIP."""
 
 import io
+import logging
 import zipfile
 
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from imaging.files.limits import PhotoError
 from imaging.pixels import blend
 from models.methods import Method
-from models.picture_queue import Watch
+from models.picture_queue import Cancelled, Watch
 from models.tasks.contract import Network
 from pages.components import widgets
 from pages.components.cached import get_level_network, get_zips
@@ -102,12 +103,18 @@ def denoise_all(
             def tell(done: int, total: int, begun: int = begun) -> None:
                 watch(begun + STEPS * done // total, len(files) * STEPS)
 
-            level = estimated_level(photo, network)
-            pixels = blend(photo.best, method.run(photo.best, level, tell), brightness, colour)
             try:
+                level = estimated_level(photo, network)
+                pixels = blend(photo.best, method.run(photo.best, level, tell), brightness, colour)
                 content = form.write(photo, pixels)
+            except Cancelled:
+                raise
             except ValueError as problem:
                 problems.append(f"{quoted(file.name)}: {problem}.")
+                continue
+            except Exception:  # One picture that cannot be processed does not cost the others.
+                logging.getLogger(__name__).exception("A picture of several failed.")
+                problems.append(f"{quoted(file.name)} could not be processed: left out.")
                 continue
             archive.writestr(f"{_unlike(photo.name, names)}{form.ending}", content)
     return (packed.getvalue() if len(problems) < len(files) else b""), problems

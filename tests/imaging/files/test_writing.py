@@ -10,7 +10,14 @@ from PIL import Image
 from imaging.files.metadata import has_location, kept, open_exif
 from imaging.files.profiles import profile_of_png
 from imaging.files.reading import Photo, read_photo
-from imaging.files.writing import FORMATS, format_of, write, write_result
+from imaging.files.writing import (
+    BEST_QUALITY,
+    FORMATS,
+    USUAL_QUALITY,
+    format_of,
+    write,
+    write_result,
+)
 
 GPS, EXIF = 0x8825, 0x8769
 WIDE = profile_of_png(1 / 1.8, (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06), 3)
@@ -75,6 +82,21 @@ def test_more_quality_makes_a_larger_file():
         sizes = [len(write(pixels, kind, quality=quality)) for quality in (30, 60, 95)]
         assert sizes == sorted(sizes)
         assert sizes[0] < sizes[2]
+
+
+@pytest.mark.parametrize("sigma", [25, 60])
+@pytest.mark.parametrize("quality", [30, USUAL_QUALITY, 94, BEST_QUALITY])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_can_be_written_as_a_jpeg(sigma, quality, channels):
+    noise = np.random.default_rng(0).normal(128, sigma, (300, 300, channels))
+    pixels = np.clip(np.rint(noise), 0, 255).astype(np.uint8)
+    file = write(pixels, "jpeg", None, quality, WIDE, kept(camera_exif()), (300.0, 300.0))
+    opened = read_photo(file, "x")
+    assert opened.pixels.shape == pixels.shape
+    assert has_location(opened.exif)
+    if quality == BEST_QUALITY:
+        # Rounded once more on the way to brightness and colour, and back.
+        np.testing.assert_allclose(opened.best.astype(int), pixels, atol=4)
 
 
 def test_what_shines_through_is_white_in_a_jpeg():
