@@ -194,6 +194,13 @@ class Classical:
             return noisy
         return np.clip(self.smooth(noisy, sigma), 0, 1).astype(np.float32)
 
+    def fitted_to(self, picture: np.ndarray) -> "Classical":
+        """Return the filter for tiles of a picture ``(H, W, C)`` of 8 bits or ``float32``.
+
+        What it has to know of the whole picture that is told of a noise level, it reads here.
+        """
+        return self
+
 
 CLASSICAL: dict[str, Classical] = {
     each.name: each

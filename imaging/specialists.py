@@ -15,7 +15,7 @@ Pictures are ``(H, W, C)``, ``float32`` in [0, 1], as for the classical filters.
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -28,12 +28,15 @@ from imaging import noise
 from imaging.filters import Classical, _by_opponent_colours, estimate_sigma, wavelet
 from imaging.impulses import without_impulses
 from imaging.noise_level import estimate_level
+from imaging.pixels import as_image, strips
 
 # Strengths and grey levels for which the effect of a noise is worked out, each from equally
 # likely outcomes.
 _STRENGTHS = np.geomspace(0.002, 2, 31)
 _GREYS = np.linspace(0, 1, 129) ** 2
 _OUTCOMES = 256
+# The width in pixels of the blur that leaves the brightness without the noise, and how far it sees.
+_SMOOTHED, _REACH = 2, 8
 
 # Of the 64 ways to place blocks of 8x8 pixels, sixteen that are spread evenly.
 _SHIFTS = [(row, (3 * row + 4 * half) % 8) for row in range(8) for half in range(2)]
@@ -60,16 +63,27 @@ _TO_YCC = np.array(
 
 @dataclass(frozen=True)
 class Specialist(Classical):
-    """A classical filter for the ``kind`` of noise of that name; ``find_sigma`` knows it too."""
+    """A classical filter for the ``kind`` of noise of that name; ``find_sigma`` knows it too.
+
+    ``law`` is that of a noise of one strength, whose level depends on the brightness.
+    """
 
     kind: str
     find_sigma: Callable[[np.ndarray], float] = estimate_sigma
+    law: "_Law | None" = None
 
     def denoise(self, noisy: np.ndarray, sigma: float | None = None) -> np.ndarray:
         """Return ``noisy`` with less of its noise, under the contract of ``Classical``."""
         if sigma is None:
             sigma = self.find_sigma(np.ascontiguousarray(noisy, np.float32))
         return super().denoise(noisy, sigma)
+
+    def fitted_to(self, picture: np.ndarray) -> Classical:
+        """Return the filter for tiles: dark ones have less noise than the level of the whole."""
+        if self.law is None:
+            return self
+        levels = _levels(picture, self.law)
+        return replace(self, smooth=partial(_smooth_evenly, law=self.law, levels=levels))
 
 
 def switching(noisy: np.ndarray, sigma: float) -> np.ndarray:
@@ -201,9 +215,15 @@ _POISSON = _Law(
 _SPECKLE = _Law(noise.speckle, lambda value, sigma: np.arcsinh(value / (0.15 + 0.35 * sigma)))
 
 
-def _smooth_evenly(noisy: np.ndarray, sigma: float, law: _Law) -> np.ndarray:
-    """Smooth behind the curve of ``law``, and undo the curve and what clipping did to the mean."""
-    strength = np.interp(sigma, _levels(noisy, law), np.append(0, _STRENGTHS))
+def _smooth_evenly(
+    noisy: np.ndarray, sigma: float, law: _Law, levels: np.ndarray | None = None
+) -> np.ndarray:
+    """Smooth behind the curve of ``law``, and undo the curve and what clipping did to the mean.
+
+    ``levels`` are those of the picture that has the level ``sigma``, if ``noisy`` is a tile of it.
+    """
+    levels = _levels(noisy, law) if levels is None else levels
+    strength = np.interp(sigma, levels, np.append(0, _STRENGTHS))
     even, level = law.evened(noisy, strength)
     means = law.evened(law.outcomes(strength), strength)[0].mean(axis=1, dtype=np.float64)
     # The smallest slope keeps the means rising where all outcomes are clipped.
@@ -245,9 +265,15 @@ def _planes(picture: np.ndarray) -> np.ndarray:
 
 def _levels(noisy: np.ndarray, law: _Law) -> np.ndarray:
     """The noise level that the picture would have at a strength of 0 and at ``_STRENGTHS``."""
-    smooth = ndimage.gaussian_filter(noisy, 2, axes=(0, 1), mode="mirror")
-    counts, edges = np.histogram(smooth, 256, (0, 1))
-    greys = (edges[1:] + edges[:-1]) / 2
+    counts = np.zeros(256)
+    for rows in strips(*noisy.shape[:2]):
+        # A few rows more on either side, so that all are smoothed as in the whole picture.
+        top = max(rows.start - _REACH, 0)
+        near = as_image(noisy[top : rows.stop + _REACH])
+        smooth = ndimage.gaussian_filter(near, _SMOOTHED, axes=(0, 1), mode="mirror")
+        smooth = smooth[rows.start - top : rows.stop - top]
+        counts += np.histogram(smooth, len(counts), (0, 1))[0]
+    greys = (np.arange(len(counts)) + 0.5) / len(counts)
     errors = [
         np.average(np.interp(np.interp(greys, means, _GREYS), _GREYS, squares), weights=counts)
         for means, squares in zip(*_effects(law), strict=True)
@@ -370,6 +396,7 @@ SPECIALISTS: dict[str, Specialist] = {
             smooth=anscombe,
             kind="poisson",
             find_sigma=partial(_find_sigma, law=_POISSON),
+            law=_POISSON,
         ),
         Specialist(
             name="log-wavelet",
@@ -379,6 +406,7 @@ SPECIALISTS: dict[str, Specialist] = {
             smooth=log_wavelet,
             kind="speckle",
             find_sigma=partial(_find_sigma, law=_SPECKLE),
+            law=_SPECKLE,
         ),
         Specialist(
             name="shifted-blocks",

@@ -6,6 +6,7 @@ from scipy.fft import dctn, idctn
 from imaging import metrics, specialists
 from imaging.filters import CLASSICAL
 from imaging.noise import PHOTO_NOISE_KINDS
+from imaging.pixels import to_pixels
 from imaging.specialists import SPECIALISTS, jpeg_quality
 from tests.imaging.spoiled_photos import PHOTOS, STRENGTHS, clean_photo, corrupt
 
@@ -141,6 +142,32 @@ def test_the_level_of_a_photo_follows_from_the_strength(law, strength):
     levels = specialists._levels(noisy, law)
     predicted = np.interp(strength, np.append(0, specialists._STRENGTHS), levels)
     assert predicted == pytest.approx(metrics.rms(clean, noisy), rel=0.03)
+
+
+@pytest.mark.parametrize("filter", [ANSCOMBE, LOG_WAVELET], ids=lambda filter: filter.name)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_dark_tile_is_told_of_the_noise_of_the_whole_picture(filter, dtype):
+    clean = np.tile(np.linspace(0.05, 0.95, 512, dtype=np.float32)[:, np.newaxis], (256, 1, 1))
+    noisy = corrupt(clean, filter.kind, 0.2)
+    sigma = metrics.rms(clean, noisy)
+    picture = to_pixels(noisy) if dtype == np.uint8 else noisy
+    whole = filter.denoise(noisy, sigma)
+    dark = filter.fitted_to(picture).denoise(noisy[:, :256], sigma)
+    # Away from the cut, beyond the 31 pixels that the wavelet sees; at the other end, a fifth of
+    # what the coefficients there are weakened by lies at the cut too.
+    np.testing.assert_allclose(dark[:, :200], whole[:, :200], atol=1e-4)
+    # Alone, it is taken to have as much noise as the whole, and is smoothed by more.
+    alone = filter.denoise(noisy[:, :256], sigma)
+    assert np.abs(alone[:, :200] - whole[:, :200]).max() > 0.01
+
+
+@every_law
+@pytest.mark.parametrize("shape", [(300, 900, 3), (2000, 60, 1), (5, 7, 3), (1, 1, 1)])
+def test_the_levels_of_a_picture_are_the_same_in_strips(law, shape, rng, monkeypatch):
+    noisy = rng.random(shape, np.float32)
+    levels = specialists._levels(noisy, law)
+    monkeypatch.setattr(specialists, "strips", lambda height, width: [slice(0, height)])
+    np.testing.assert_allclose(specialists._levels(noisy, law), levels, rtol=1e-6)
 
 
 # JPEG

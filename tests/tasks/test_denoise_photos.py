@@ -9,13 +9,18 @@ from onnx import helper
 
 from imaging import metrics
 from imaging.impulses import FILLED_LEVEL
+from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
+from imaging.pixels import to_image, to_pixels
 from imaging.samples.photo_samples import PHOTO_SAMPLES
-from imaging.specialists import switching
+from imaging.specialists import SPECIALISTS, switching
+from imaging.strips import corrupt_pixels
 from models.catalogue import ModelError, find_card, load_catalogue
 from models.predictor import Predictor, load_predictor
 from models.session import open_large
+from models.tasks.denoise_photos import TASK
 from models.tasks.denoise_photos.solve import STRONGEST, level_of, solve
+from models.tiles import TILE_PIXELS
 from tests.models.networks import identity, ship
 from tests.models.photo_networks import average, minus_level, network, smoother, tinted
 
@@ -421,3 +426,18 @@ def test_the_level_told_of_added_noise_is_that_of_the_training(rng):
         assert level_of(noise, 0.05, clean, noisy) == pytest.approx(0.2)
     # Not what clipping left of it.
     assert level_of("gaussian", 0.05, clean, noisy) == 0.05
+
+
+@pytest.mark.parametrize(("name", "kind"), [("anscombe", "poisson"), ("log-wavelet", "speckle")])
+def test_a_specialist_does_as_well_in_tiles_as_on_the_whole_picture(name, kind):
+    """Dark on the left, bright on the right: no tile has the noise level of the picture."""
+    photo = to_image(PHOTO_SAMPLES["astronaut"].load())
+    ramp = np.linspace(0.05, 1, 1600, dtype=np.float32)[:, np.newaxis]
+    clean = np.tile(photo, (1, 4, 1))[:300, :1600] * ramp
+    noisy = corrupt_pixels(PHOTO_NOISE_KINDS[kind], to_pixels(clean), 0.2, 0)
+    assert clean.shape[0] * clean.shape[1] > TILE_PIXELS
+    sigma = metrics.rms(clean, to_image(noisy))
+    tiled = TASK.baselines[name].run(noisy, sigma)
+    whole = SPECIALISTS[name].denoise(to_image(noisy), sigma)
+    # At the seams a tile sees less; elsewhere the two are the same.
+    assert metrics.psnr(clean, to_image(tiled)) > metrics.psnr(clean, whole) - 0.05

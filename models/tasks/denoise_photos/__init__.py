@@ -30,7 +30,9 @@ def _baseline(filter: Classical) -> Baseline:
     ) -> np.ndarray:
         if noisy.dtype == np.uint16:
             return to_pixels(run(to_image(noisy), sigma, watch), np.uint16)
-        return in_tiles(noisy, lambda tile: filter.denoise(tile, sigma), watch, JPEG_BLOCK)
+        # Told of no level, it finds that of each tile.
+        fitted = filter.fitted_to(noisy) if sigma else filter
+        return in_tiles(noisy, lambda tile: fitted.denoise(tile, sigma), watch, JPEG_BLOCK)
 
     family = "specialist" if filter.name in SPECIALISTS else "classical"
     return Baseline(filter.name, filter.title, filter.description, run, family)
