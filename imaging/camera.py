@@ -20,11 +20,14 @@ Source:
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+
+from imaging.pixels import strips
 
 # Electrons of a white pixel at ISO 100, and the noise of reading one out; a small sensor's.
 FULL_WELL, READ_NOISE = 10_000, 3.0
@@ -127,7 +130,8 @@ def degrade(
         truth = np.clip(demosaic(mosaic(clean), camera.demosaicked), 0, 1)
     noisy = sensor(truth, camera, rng)
     if camera.smoothed or camera.colour_smoothed:
-        noisy = truth + _smoothed(noisy - truth, camera)
+        noisy -= truth
+        noisy = truth + _smoothed(noisy, camera)
     truth, noisy = (_processed(picture, camera) for picture in (truth, noisy))
     truth, noisy = np.clip(truth, 0, 1), np.clip(noisy, 0, 1)
     for file in camera.files:
@@ -140,23 +144,33 @@ def sensor(clean: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.nd
 
     The same generator gives the same pattern, whatever the strength.
     """
-    height, width, channels = clean.shape
-    grains = rng.standard_normal((height, width, channels), np.float32)
+    channels = clean.shape[2]
     red, blue = camera.balance
     gains = np.float32([red, 1, blue] if channels == 3 else [1])
-    light = to_linear(clean) if camera.linear else clean
-    raw = light / gains
-    noise = np.sqrt(np.float32(camera.shot) * np.clip(raw, 0, None) + np.float32(camera.read**2))
-    noise *= grains
+    light = _curved(to_linear, clean) if camera.linear else clean
+    # In place: a copy of a large picture is large.
+    noise = np.clip(light / gains, 0, None)
+    noise *= np.float32(camera.shot)
+    noise += np.float32(camera.read**2)
+    np.sqrt(noise, out=noise)
+    noise *= rng.standard_normal(clean.shape, np.float32)
     if camera.demosaicked and channels == 3:
-        noise = demosaic(mosaic(noise), camera.demosaicked)
-    noise = noise * gains
+        noise = mosaic(noise)
+        noise = demosaic(noise, camera.demosaicked)
+    noise *= gains
     if camera.saturation and channels == 3:
         noise += np.float32(camera.saturation) * (noise - noise.mean(axis=2, keepdims=True))
     if not camera.linear:
         return clean + noise
     # So that no noise leaves the picture exactly as it was.
-    return clean + (to_display(np.clip(light + noise, 0, 1)) - to_display(light))
+    noise += light
+    np.clip(noise, 0, 1, out=noise)
+    return clean + (_curved(to_display, noise) - _curved(to_display, light))
+
+
+def _curved(curve: Callable[[np.ndarray], np.ndarray], picture: np.ndarray) -> np.ndarray:
+    """Return ``curve`` of the picture, some rows at a time: it takes the memory of a few copies."""
+    return np.concatenate([curve(picture[rows]) for rows in strips(*picture.shape[:2])])
 
 
 def mosaic(picture: np.ndarray) -> np.ndarray:
@@ -240,8 +254,12 @@ def _smoothed(noise: np.ndarray, camera: Camera) -> np.ndarray:
         left = _blurred(left, camera.smoothed)
     if camera.colour_smoothed and noise.shape[2] == 3:
         grey = left @ _LUMA[:, np.newaxis]
-        left = grey + _blurred(left - grey, camera.colour_smoothed)
-    return left + np.float32(camera.kept) * (noise - left)
+        left = _blurred(left - grey, camera.colour_smoothed)
+        left += grey
+    rest = noise - left
+    rest *= np.float32(camera.kept)
+    rest += left
+    return rest
 
 
 def _processed(picture: np.ndarray, camera: Camera) -> np.ndarray:

@@ -24,7 +24,7 @@ from PIL import Image
 from scipy.special import ndtr
 
 from imaging.camera import low_light
-from imaging.pixels import as_picture, to_image, to_pixels
+from imaging.pixels import as_picture, strips, to_image, to_pixels
 
 Strength = float | np.ndarray
 
@@ -93,9 +93,14 @@ def poisson(image: np.ndarray, grain: Strength, rng: np.random.Generator) -> np.
     _require_not_negative("grain", grain)
     # A grain below this is invisible in 16 bits, and its counts would overflow.
     photons = 1.0 / np.square(np.maximum(np.asarray(grain, np.float64), 1e-4))
-    expected = np.clip(image, 0, None) * photons
-    counts = _poisson_quantile(expected, normal_numbers(image.shape, rng))
-    return np.where(np.asarray(grain) > 0, counts / photons, image).astype(np.float32)
+    photons = np.broadcast_to(photons, image.shape)
+    z = normal_numbers(image.shape, rng)
+    noisy = np.empty(image.shape, np.float32)
+    # Some rows, or pictures, at a time: a count takes ten times the memory of its pixel.
+    for part in strips(len(image), z[:1].size):
+        expected = np.clip(image[part], 0, None) * photons[part]
+        noisy[part] = _poisson_quantile(expected, z[part]) / photons[part]
+    return np.where(np.asarray(grain) > 0, noisy, image).astype(np.float32)
 
 
 def salt_and_pepper(image: np.ndarray, share: Strength, rng: np.random.Generator) -> np.ndarray:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,19 @@ def test_memory_does_not_grow_with_the_picture(monkeypatch):
     # SSIM looks 5 rows further on either side.
     measure_pixels(clean, clean + np.uint8(1))
     assert max(seen) <= 3 * (6400 + 100 * 2 * 5)
+
+
+@every_random_kind
+def test_noise_takes_the_memory_of_a_few_copies_of_a_strip(kind):
+    clean = np.tile(PHOTO_SAMPLES["cat"].load()[:256, :256], (4, 4, 1))
+    one = np.zeros((16, 16, 3), np.uint8)
+    corrupt_pixels(kind, one, kind.default, 1)  # What is loaded once does not count.
+    tracemalloc.start()
+    corrupt_pixels(kind, clean, kind.default, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Copies in single precision: the picture, its random numbers, the noise, and some in between.
+    assert peak < 6.5 * clean.size * 4
 
 
 # Quality
