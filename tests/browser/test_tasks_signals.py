@@ -67,7 +67,7 @@ def test_an_enlarged_photo_begins_as_a_crop_at_100_percent(visit):
 def test_a_sample_of_speech_is_heard_noisy_and_cleaned(visit):
     page = visit("task=denoise-speech")
     expect(page.get_by_text("SI-SDR").first).to_be_visible(timeout=SLOW)
-    expect(page.locator("audio")).to_have_count(6, timeout=SLOW)
+    expect(page.locator("audio")).to_have_count(7, timeout=SLOW)
 
 
 def test_a_text_file_called_wav_is_refused_in_words(visit, tmp_path: Path):
