@@ -86,14 +86,17 @@ def pick_noise(prefix: str) -> tuple[NoiseKind, float]:
             on_change=to_default_strength,
             args=(prefix,),
         )
-    kind = NOISE_KINDS[name]
+    kind, key = NOISE_KINDS[name], f"{prefix}strength"
+    if (said := st.session_state[key]) is not None and not kind.low <= said <= kind.high:
+        # The slider was moved while another noise was on its way, which has less.
+        st.session_state[key] = min(max(said, kind.low), kind.high)
     with strength_box:
         strength = widgets.slider(
             f"Strength ({kind.unit})",
             kind.low,
             kind.high,
             step=FINE,
-            key=f"{prefix}strength",
+            key=key,
             help=kind.description,
         )
     return kind, strength

@@ -138,6 +138,22 @@ def test_a_network_that_a_section_has_nothing_to_show_of_comes_back_after_it():
     assert page.selectbox(key="inside_model").value == visit().selectbox(key="inside_model").value
 
 
+def ask_for_noise() -> None:
+    import streamlit as st
+
+    from pages.components import controls
+
+    for key, value in {"noise": "block", "strength": 1.0}.items():
+        st.session_state.setdefault(f"any_{key}", value)
+    controls.pick_noise("any_")
+
+
+def test_a_slider_that_is_moved_while_another_noise_comes_says_no_more_than_that_noise_has():
+    page = AppTest.from_function(ask_for_noise).run()
+    assert not page.exception
+    assert page.slider(key="any_strength").value == NOISE_KINDS["block"].high
+
+
 @pytest.mark.parametrize("strength", [0.12, 0.2, 0.3])
 @pytest.mark.parametrize("digit", controls.DIGITS)
 def test_the_browser_adds_noise_to_the_very_pixels_that_the_server_adds_it_to(digit, strength):
