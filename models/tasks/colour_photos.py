@@ -44,7 +44,7 @@ HINTS_MEASURED = 20
 # Where hints are few, the network goes wrong in a spot near a corner, wherever the picture lies: of
 # upright, mirrored and upside down, quarters of a turn and mirrored, the middle answer counts.
 SEEN = ((0, False), (0, True), (2, False))
-MIRRORED = ((0, False), (0, True))  # Faces stand upright: the mean of two is 0.2 dB better.
+MIRRORED = ((0, False), (0, True))  # Faces stand upright.
 REACH = 2  # pixels to each side of a hint whose true colour is measured
 SIDE = 128  # pixels of the shorter side that the network sees
 REACH_IN_PLACE = np.float32(SIDE / 4)
@@ -428,8 +428,8 @@ FACES = _task(
         high=2.0,
         default=1.0,
         step=0.1,
-        description="A guess is paler than the truth. At 1.1 faces are about as colourful as "
-        "photos are, and a little further from the true colours.",
+        description="A guess is paler than the truth. Higher is more colourful, and further from "
+        "the true colours.",
     ),
     samples=by_name(
         [

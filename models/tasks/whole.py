@@ -2,7 +2,7 @@
 
 import math
 
-MOST_PIXELS = 800_000  # Of what the network gets: its maps then take some 200 MB.
+MOST_PIXELS = 800_000  # Of what the network gets.
 
 
 def seen_size(
