@@ -8,6 +8,7 @@ Recordings are ``float32 (N,)`` in [-1, 1], spectra ``complex64 (frames, bins)``
 
 import io
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, gcd
 from typing import BinaryIO
@@ -214,6 +215,16 @@ def at_level(samples: np.ndarray, wanted: float, rate: int = RATE) -> np.ndarray
         return samples
     gain = min(10 ** ((wanted - now) / 20), 1 / max(np.abs(samples).max(), 1e-9))
     return (samples * gain).astype(np.float32)
+
+
+def common_level(recordings: Iterable[np.ndarray], wanted: float, rate: int = RATE) -> float:
+    """Return the level in dB, ``wanted`` at most, that all can be brought to without clipping."""
+    highest = wanted
+    for samples in recordings:
+        now, peak = level(samples, rate), float(np.abs(samples).max(initial=0))
+        if np.isfinite(now):
+            highest = min(highest, now - 20 * np.log10(peak))
+    return highest
 
 
 def log_mmse(samples: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import task_of
 from models.tasks import TASKS
 from models.tasks.contract import DataSet
-from models.tasks.digits import DIGIT_SETS
 
 FEWEST_USER_PICTURES = 64  # pictures of a visitor's own that are worth a training
 SCHEDULES = ("constant", "cosine")
@@ -356,7 +355,8 @@ class TrainConfig:
     @property
     def shows_drawing(self) -> bool:
         """Whether its probes begin with the visitor's drawing: where noise on digits is removed."""
-        return bool(TASKS[self.task].degradations) and self.data in DIGIT_SETS
+        task = TASKS[self.task]
+        return bool(task.degradations and task.input.size)
 
     @property
     def data_set(self) -> DataSet:

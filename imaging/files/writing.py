@@ -125,9 +125,11 @@ def write(
     try:
         picture.save(file, form.title, **options)
     except OSError:
+        if not options.pop("optimize", False):
+            raise
         # Of noise in colour, Pillow's buffer for an optimized JPEG is too small.
         file = io.BytesIO()
-        picture.save(file, form.title, **{**options, "optimize": False})
+        picture.save(file, form.title, **options)
     return file.getvalue()
 
 

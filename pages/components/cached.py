@@ -12,11 +12,6 @@ import functools
 import gc
 import gzip
 import os
-import re
-import shutil
-import stat
-import tempfile
-import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +30,12 @@ from models.session import open_session, skips_of
 from models.studies import anomaly, autoencoders, codes, pixel_order, storage
 from models.tasks.contract import Network
 from models.tasks.denoise_photos.level import PART
-from pages.components.picture_cache import COMFORT, Owner, PictureCache
+from pages.components.picture_cache import (
+    COMFORT,
+    Owner,
+    PictureCache,
+    clear_left_over,
+)
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
 from pages.components.tabs import Tabs
 from pages.components.thumbnails import make_thumbnails
@@ -43,7 +43,6 @@ from pages.components.thumbnails import make_thumbnails
 UPLOADS_LIMIT = 150_000_000  # bytes
 ZIPS_LIMIT = 110_000_000  # bytes: five photos of 12 megapixels
 BROUGHT_LIMIT = 40_000_000  # Bytes of files; loaded, a network takes a few times as much.
-BROUGHT_NAME = re.compile(r"own-[0-9a-f]{16}")  # Of the folder of each.
 
 _queue = PictureQueue()
 atexit.register(_queue.close)
@@ -58,6 +57,7 @@ def forget_unused() -> None:
     """Forget what visitors have brought and what was made of it, where it was not used for long."""
     for kept in (_tabs, _uploads, _pictures, _zips):
         kept.forget_unused()
+    clear_left_over(2 * UPLOADS_KEPT)  # One that is in use here is never so old.
 
 
 each_minute(forget_unused)
@@ -88,7 +88,6 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
     cards, problems = get_catalogue()
     own = {}
     get_brought().forget_unused()
-    _clear_left_over()
     _unload_deleted()
     for folder in st.session_state.get("user_models", []):
         is_brought(folder)  # Kept for another hour from now.
@@ -217,18 +216,6 @@ def is_brought(folder: Path) -> bool:
     with suppress(OSError):
         os.utime(folder)  # For servers beside this one, which see its age alone.
     return True
-
-
-@st.cache_resource(ttl=600, max_entries=1, show_spinner=False)
-def _clear_left_over() -> None:
-    """Delete what a server that was killed has left of networks that visitors had brought."""
-    too_old = time.time() - 2 * UPLOADS_KEPT  # One that is in use here is never so old.
-    for folder in Path(tempfile.gettempdir()).glob("own-*"):
-        with suppress(OSError):
-            about = folder.lstat()
-            ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
-            if BROUGHT_NAME.fullmatch(folder.name) and ours and about.st_mtime < too_old:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unload_deleted() -> None:

@@ -86,17 +86,15 @@ def pick_noise(prefix: str) -> tuple[NoiseKind, float]:
             on_change=to_default_strength,
             args=(prefix,),
         )
-    kind, key = NOISE_KINDS[name], f"{prefix}strength"
-    if (said := st.session_state[key]) is not None and not kind.low <= said <= kind.high:
-        # The slider was moved while another noise was on its way, which has less.
-        st.session_state[key] = min(max(said, kind.low), kind.high)
+    kind = NOISE_KINDS[name]
     with strength_box:
         strength = widgets.slider(
             f"Strength ({kind.unit})",
             kind.low,
             kind.high,
             step=FINE,
-            key=key,
+            # It can be moved while another noise is on its way, which has less.
+            key=keep_within(f"{prefix}strength", kind.low, kind.high),
             help=kind.description,
         )
     return kind, strength
@@ -163,6 +161,14 @@ def keep_valid(key: str, options: Sequence[object], default: object = None) -> o
     if st.session_state.get(key) not in options:
         st.session_state[key] = options[0] if default is None else default
     return st.session_state[key]
+
+
+def keep_within(key: str, low: float, high: float) -> str:
+    """Keep a number of the session between two others; return its key."""
+    said = st.session_state[key]
+    if said is not None and not low <= said <= high:
+        st.session_state[key] = min(max(said, low), high)
+    return key
 
 
 def keep_valid_for_now(

@@ -4,12 +4,18 @@ What no longer fits is removed, the longest unused first; it can be made again f
 the visitor uploaded.  What belongs to a visitor is forgotten with the visitor's session.
 """
 
+import os
+import re
+import secrets
 import shutil
+import stat
+import tempfile
 import threading
 import time
 import weakref
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +25,14 @@ LIMIT = 160_000_000  # bytes: one visitor's photo of 12 megapixels, with noise a
 # Bytes, beyond which each visitor keeps only the few values that were used last: what the page
 # shows.  Alone on a server one finds everything that was made before.
 COMFORT = 50_000_000
-FEW = (
-    6  # Photo: the picture, noisy, denoised, the quality of both, and what all methods make of it.
-)
+# On Photo the picture, noisy, denoised, the quality of both, and what all methods make of it.
+FEW = 6
 KEPT_UNUSED = 900.0  # seconds
+GAVE_WAY = (
+    "It was not used for an hour, or had to give way to files of other visitors. Remove it and "
+    "add it once more."
+)
+_NAME = re.compile(r"own-[0-9a-f]{16}")
 
 
 class Owner:
@@ -41,6 +51,22 @@ class KeptFolder:
 
     def __init__(self, path: Path, deleted: Callable[[], None]) -> None:
         weakref.finalize(self, _delete, path, deleted)
+
+    @staticmethod
+    def new_path() -> Path:
+        """Return where one can be made, under a name that nobody can guess."""
+        return Path(tempfile.gettempdir()) / f"own-{secrets.token_hex(8)}"
+
+
+def clear_left_over(unused: float) -> None:
+    """Delete folders of ``KeptFolder`` that a killed server has left, ``unused`` for seconds."""
+    for folder in Path(tempfile.gettempdir()).glob("own-*"):
+        with suppress(OSError):
+            about = folder.lstat()
+            ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+            too_old = about.st_mtime < time.time() - unused
+            if _NAME.fullmatch(folder.name) and ours and too_old:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class PictureCache:

@@ -174,3 +174,16 @@ def test_a_huge_file_is_refused_before_it_is_opened():
 
     with pytest.raises(audio.SoundError, match="more than 20 MB"):
         audio.read_audio(Huge(b"RIFF"))
+
+
+def test_all_can_be_brought_to_the_level_that_the_one_with_the_highest_peaks_can_reach():
+    time = np.arange(16_000) / audio.RATE
+    steady = np.sin(2 * np.pi * 440 * time).astype(np.float32)
+    clicks = 0.05 * steady
+    clicks[::800] = 1
+    wanted = audio.common_level([steady, clicks], -23)
+    # A click of 1 in each tenth of a second, over a tone of 0.05: 1/800 + 0.05 ** 2 / 2.
+    assert wanted == pytest.approx(10 * np.log10(1 / 800 + 0.05**2 / 2), abs=0.05)
+    played = [audio.level(audio.at_level(each, wanted)) for each in (steady, clicks)]
+    assert played == pytest.approx([wanted, wanted], abs=1e-3)
+    assert audio.common_level([steady, np.zeros_like(steady)], -23) == -23

@@ -18,7 +18,6 @@ import numpy as np
 
 from imaging.pixels import to_image
 from models.tasks import TASKS
-from models.tasks.digits import DIGIT_SETS
 from train.config import TrainConfig, differences
 from train.evaluate.chart import Points, loss_chart
 from train.evaluate.measure import ALL_DIGITS, HEADLINE, Method, measure
@@ -132,7 +131,7 @@ def _batches(run: Run) -> list[tuple[float, float]]:
 def _measured(model: keras.Model, config: TrainConfig) -> dict:
     """Quality on test pictures at the tutorials' noise, or how many labels are read."""
     task = TASKS[config.task]
-    if config.data not in DIGIT_SETS:
+    if not task.input.size:
         return {}
     if task.target.kind == "label":
         _, (pictures, labels) = load_pictures(config.data)
@@ -197,4 +196,4 @@ def _compact(record: dict) -> str:
 
 def digit_recipes() -> list[str]:
     """Return the names of the recipes that take minutes and not hours."""
-    return [n for n, r in (RECIPES | TRAPS).items() if r.config.data in DIGIT_SETS]
+    return [n for n, r in (RECIPES | TRAPS).items() if TASKS[r.config.task].input.size]

@@ -28,15 +28,18 @@ def drop_idle_axes(graph: onnx.GraphProto) -> None:
     that depends on the order of a set, which is another one in every process.
     """
     shapes = {each.name: numpy_helper.to_array(each).tolist() for each in graph.initializer}
-    for node in [each for each in graph.node if each.op_type == "Reshape"]:
-        for output in graph.output:
-            shape = shapes.get(node.input[1], [])
-            idle = len(shape) - len(output.type.tensor_type.shape.dim)
-            if output.name == node.output[0] and idle > 0 and shape[:idle] == [1] * idle:
-                whole, axes = f"{output.name}_whole", f"{output.name}_idle_axes"
-                node.output[0] = whole
-                graph.initializer.append(numpy_helper.from_array(np.arange(idle), axes))
-                graph.node.append(helper.make_node("Squeeze", [whole, axes], [output.name]))
+    makers = {node.output[0]: node for node in graph.node if node.op_type == "Reshape"}
+    for output in graph.output:
+        if output.name not in makers:
+            continue
+        maker = makers[output.name]
+        shape = shapes.get(maker.input[1], [])
+        idle = len(shape) - len(output.type.tensor_type.shape.dim)
+        if idle > 0 and shape[:idle] == [1] * idle:
+            maker.output[0] = whole = f"{output.name}_whole"
+            axes = numpy_helper.from_array(np.arange(idle), f"{output.name}_idle_axes")
+            graph.initializer.append(axes)
+            graph.node.append(helper.make_node("Squeeze", [whole, axes.name], [output.name]))
 
 
 def weights_by_contents(graph: onnx.GraphProto) -> dict[Contents, onnx.TensorProto]:

@@ -18,7 +18,7 @@ from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import find_task
 from models.tasks.contract import Examples, Tensors
 from models.tasks.data_folder import data_folder, keras_folder
-from models.tasks.digits import DIGIT_SETS, Pictures, degrade, read_archive, split_digits
+from models.tasks.digits import Pictures, degrade, read_archive, split_digits
 from train.config import FEWEST_USER_PICTURES, TrainConfig
 from train.run_folder import write_whole
 
@@ -128,9 +128,10 @@ def load_examples(config: TrainConfig, split: str, own: Path | None = None) -> E
 
 def _splits(config: TrainConfig, own: Path | None) -> Callable[[str], Examples]:
     """Return what gives the examples of each split; digits are read once for all."""
-    if config.data in DIGIT_SETS:
+    task = find_task(config.task)
+    if task.input.size:
         return partial(split_digits, *load_pictures(config.data, own))
-    return partial(find_task(config.task).data[config.data].load, data_folder())
+    return partial(task.data[config.data].load, data_folder())
 
 
 class Batches(keras.utils.PyDataset):

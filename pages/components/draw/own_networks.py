@@ -6,8 +6,6 @@ when those of all visitors together need more room than there is.
 """
 
 import hashlib
-import secrets
-import tempfile
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -29,7 +27,7 @@ OVERSHOOT = 0.25
 
 def keep(taken: Brought, file_name: str) -> Card:
     """Keep a network for this visitor, first among all networks; return its card."""
-    folder = Path(tempfile.gettempdir()) / f"own-{secrets.token_hex(8)}"
+    folder = KeptFolder.new_path()
     sha256 = hashlib.sha256(taken.content).hexdigest()
     title = _not_taken(_title(file_name))
     card = Card(

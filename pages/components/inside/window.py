@@ -24,7 +24,7 @@ from models.inspection.window import (
 )
 from pages.components import widgets
 from pages.components.cached import get_inside
-from pages.components.controls import keep_valid
+from pages.components.controls import keep_valid, keep_within
 from pages.components.explain import explain
 from pages.components.gallery import Thumbnail, enlarged, show_gallery
 from pages.components.inside.shared import MOST, WINDOWS_OF, corrupt, networks, pick_network
@@ -143,7 +143,7 @@ def pick_place(network: OpenedNetwork, kinds: list[str]) -> Place:
             "Filter",
             1,
             count,
-            key=_within("window_filter", count),
+            key=keep_within("window_filter", 1, count),
             help=f"One of the {count} maps of the layer.",
         )
     row_box, column_box = st.columns(2, gap="medium")
@@ -352,12 +352,6 @@ def _as_grey(values: np.ndarray) -> np.ndarray:
     return ((values - low) / (limit - low)).astype(np.float32)
 
 
-def _within(key: str, highest: int) -> str:
-    """Keep a number of the session between 1 and ``highest``; return its key."""
-    st.session_state[key] = int(np.clip(st.session_state[key], 1, highest))
-    return key
-
-
 def _pick_number(box: DeltaGenerator, title: str, key: str, most: int) -> int:
     with box:
         return widgets.slider(title, 1, most, key=_moved_along(key, most))
@@ -368,7 +362,7 @@ def _moved_along(key: str, highest: int) -> str:
     before = st.session_state.get(f"{key}_of", highest)
     st.session_state[key] = -(-st.session_state[key] * highest // before)
     st.session_state[f"{key}_of"] = highest
-    return _within(key, highest)
+    return keep_within(key, 1, highest)
 
 
 def _size(values: np.ndarray) -> str:

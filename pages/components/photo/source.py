@@ -15,6 +15,7 @@ from pages.components.cached import get_picture_cache
 from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.bring import watch_tab
+from pages.components.picture_cache import GAVE_WAY
 from pages.components.tabs import Brought
 
 SOURCES = {"sample": "Sample", "upload": "Upload", "camera": "Camera"}
@@ -22,10 +23,6 @@ LOST = "A file was lost on its way here: the server was started again. Add it on
 GONE = (
     "The server was started again in the meantime, and {} with it: pictures are never written "
     "to a disk. Add {} once more."
-)
-GAVE_WAY = (
-    "It was not used for an hour, or had to give way to pictures of other visitors. Remove it and "
-    "add it once more."
 )
 MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of files
 

@@ -1,6 +1,6 @@
 """Sound on the page of more jobs: choose or record it, hear it, see it, take it away."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,7 @@ from imaging.audio import (
     SILENT,
     SoundError,
     at_level,
+    common_level,
     level,
     read_audio,
     resampled,
@@ -23,11 +24,12 @@ from models.tasks.contract import Task
 from models.tasks.denoise_speech import ROWS, to_picture
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
+from pages.components.picture_cache import GAVE_WAY
 from pages.components.tasks.downloads import download_sound, pick_answer
 from pages.components.tasks.given import Given, pick_sample
 from pages.components.tasks.hear import hear_digits, heard_text
 from pages.components.tasks.microphone import show_microphone_refused
-from pages.components.tasks.own_file import GAVE_WAY, pick_file
+from pages.components.tasks.own_file import pick_file
 from pages.components.tasks.texts import score_text
 from pages.components.tasks.work import owner
 
@@ -143,7 +145,7 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
     peak = max(_loudest(samples) for samples in signals.values())
     metric = task.metrics[0]
     titles = list(signals)
-    loudness = equal_level(signals.values(), rate)
+    loudness = common_level(signals.values(), LOUDNESS, rate)
     clearest = next(iter(answers.values())) if given.target is None else given.target
     heard = hear_digits(task, signals, clearest)
     for start in range(0, len(titles), IN_A_ROW):
@@ -178,16 +180,6 @@ def spectrogram(samples: np.ndarray, peak: float) -> np.ndarray:
     picture = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
     # Seen larger than it is, without blur.
     return picture.repeat(2, axis=0).repeat(2, axis=1)
-
-
-def equal_level(signals: Iterable[np.ndarray], rate: int) -> float:
-    """Return the level in dB at which all can be played, at most ``LOUDNESS``, without clipping."""
-    highest = LOUDNESS
-    for samples in signals:
-        now, peak = level(samples, rate), float(np.abs(samples).max(initial=0))
-        if np.isfinite(now):
-            highest = min(highest, now - 20 * np.log10(peak))
-    return highest
 
 
 def _loudest(samples: np.ndarray) -> float:

@@ -11,11 +11,6 @@ from pages.components.cached import get_picture_cache, get_uploads
 from pages.components.link import quoted
 from pages.components.tasks.work import owner
 
-GAVE_WAY = (
-    "It was not used for an hour, or had to give way to files of other visitors. Remove it and "
-    "add it once more."
-)
-
 
 @dataclass(frozen=True)
 class OwnFile:

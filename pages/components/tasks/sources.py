@@ -11,9 +11,10 @@ from imaging.files.reading import read_photo
 from models.tasks.contract import Task
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
+from pages.components.picture_cache import GAVE_WAY
 from pages.components.tasks.audio import pick_sound
 from pages.components.tasks.given import Given, pick_sample
-from pages.components.tasks.own_file import GAVE_WAY, OwnFile, pick_file
+from pages.components.tasks.own_file import OwnFile, pick_file
 from pages.components.tasks.work import owner
 
 # A larger picture is worked on at this size; those of most microscopes have 2048 x 2048.

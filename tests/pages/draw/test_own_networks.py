@@ -169,8 +169,7 @@ def test_what_a_killed_server_has_left_is_deleted_and_nothing_else(tmp_path):
     hours = time.time() - 3 * cached.UPLOADS_KEPT
     for folder in (left, named, linked):
         os.utime(folder, (hours, hours), follow_symlinks=False)
-    cached._clear_left_over.clear()
-    visit()
+    cached.forget_unused()
     assert set(tmp_path.iterdir()) == {young, named, linked}
     assert (named / "model.onnx").exists()
 
@@ -180,8 +179,7 @@ def test_a_network_in_use_is_never_old_for_another_server(tmp_path):
     (folder,) = folders(tmp_path)
     os.utime(folder, (1e9, 1e9))
     page.run()
-    cached._clear_left_over.clear()
-    visit()
+    cached.forget_unused()
     assert folder.exists()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imaging.audio import LARGEST_FILE, at_level, level
+from imaging.audio import LARGEST_FILE
 from imaging.cielab import rgb_to_lab
 from models.tasks.denoise_speech import TASK
 from pages.components.tasks import audio, hint_pad
@@ -71,20 +71,6 @@ def test_a_tone_is_a_bright_line_at_its_height():
 def test_a_long_recording_is_a_picture_of_bounded_width():
     minute = np.ones(60 * 8000, np.float32)
     assert audio.spectrogram(minute, 1.0).shape == (256, 2 * audio.WIDEST)
-
-
-def test_all_are_played_at_the_level_that_the_one_with_the_highest_peaks_can_reach():
-    time = np.arange(16_000) / 8000
-    tone = np.sin(2 * np.pi * 440 * time).astype(np.float32)
-    clicks = 0.05 * tone
-    clicks[::800] = 1
-    rate = TASK.input.rate
-    wanted = audio.equal_level([tone, clicks], rate)
-    # A click of 1 in each tenth of a second, over a tone of 0.05: 1/800 + 0.05 ** 2 / 2.
-    assert wanted == pytest.approx(10 * np.log10(1 / 800 + 0.05**2 / 2), abs=0.05)
-    played = [level(at_level(each, wanted, rate), rate) for each in (tone, clicks)]
-    assert played == pytest.approx([wanted, wanted], abs=1e-3)
-    assert audio.equal_level([tone, np.zeros_like(tone)], rate) == audio.LOUDNESS
 
 
 def test_the_largest_file_is_one_number_with_the_uploader():
