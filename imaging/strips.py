@@ -10,10 +10,10 @@ import numpy as np
 from imaging import metrics
 from imaging.metrics import SSIM_RADIUS, Quality
 from imaging.noise import NoiseKind
-from imaging.pixels import to_image, to_pixels
+from imaging.pixels import strips, to_image, to_pixels, white
 
 STRIP_PIXELS = 2**20
-# SSIM holds some twenty values of eight bytes for each pixel and channel: as many as a processor's
+# SSIM holds some ten values of eight bytes for each pixel and channel: as many as a processor's
 # cache has room for, and memory for fifty visitors'.
 SSIM_PIXELS = 2**14
 _SSIM_ROWS = 32
@@ -35,12 +35,13 @@ def corrupt_pixels(kind: NoiseKind, pixels: np.ndarray, strength: float, seed: i
 
 def rms_pixels(clean: np.ndarray, noisy: np.ndarray) -> float:
     """Return the root of the mean squared error, in units of the full range."""
-    height, width = clean.shape[:2]
-    squared = sum(
-        metrics.mse(to_image(clean[rows]), to_image(noisy[rows])) * (rows.stop - rows.start)
-        for rows in _strips(height, width)
-    )
-    return (squared / height) ** 0.5
+    squared = 0.0
+    for rows in strips(*clean.shape[:2]):
+        # Differences of pixels, and the squares of those of 8 bits, are exact in float32.
+        difference = np.subtract(clean[rows], noisy[rows], dtype=np.float32)
+        difference *= difference
+        squared += float(difference.sum(dtype=np.float64))
+    return (squared / clean.size) ** 0.5 / white(clean)
 
 
 def measure_pixels(
@@ -59,16 +60,20 @@ def measure_pixels(
         return Quality(float(metrics.decibel(mse)), 1 - (1 - measured.ssim) / share, mse)
     height, width = clean.shape[:2]
     if min(height, width) <= 2 * SSIM_RADIUS or height * width <= SSIM_PIXELS:
-        return metrics.measure(to_image(clean), to_image(other))
+        return metrics.measure(_doubles(clean), _doubles(other))
     similar, step = 0.0, max(_SSIM_ROWS, SSIM_PIXELS // width)
     for first in range(SSIM_RADIUS, height - SSIM_RADIUS, step):
         last = min(first + step, height - SSIM_RADIUS)
         # The window of SSIM needs some rows above and below those that are counted.
         wide = slice(first - SSIM_RADIUS, last + SSIM_RADIUS)
-        similarity = metrics.ssim(to_image(clean[wide]), to_image(other[wide]))
+        similarity = metrics.ssim(_doubles(clean[wide]), _doubles(other[wide]))
         similar += similarity * (last - first)
     mse = rms_pixels(clean, other) ** 2
     return Quality(float(metrics.decibel(mse)), similar / (height - 2 * SSIM_RADIUS), mse)
+
+
+def _doubles(pixels: np.ndarray) -> np.ndarray:
+    return pixels / white(pixels)
 
 
 def _strips(height: int, width: int) -> Iterator[slice]:
