@@ -18,7 +18,7 @@ from imaging.pixels import to_image
 from imaging.samples.digit_scenes import in_colours, scatter
 from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import contract, segmentation
-from models.tasks.colour_photos import METRICS, grey
+from models.tasks.colour_photos import colouring, grey
 from models.tasks.contract import Examples, Network, Settings, Watch, by_name
 from models.tasks.digits import handwritten
 from models.tasks.upscale_photos import brightness
@@ -80,27 +80,28 @@ def _sample() -> tuple[np.ndarray, np.ndarray]:
     return brightness(scene), scene
 
 
-_UNET = {
-    "data": "coloured-digits",
-    "architecture": "unet",
-    "settings": {
-        "channels": 1,
-        "size": None,
-        "filters": [16, 32, 64, 96],
-        "dropout": 0.05,
-        "outputs": 3,
-        "half": True,
-    },
-    "loss": "mse",
-    "learning_rate": 0.003,
-    "schedule": "cosine",
-    "batch": 16,
-    "crop": SIDE,
-    "epoch_batches": 100,
-    "epochs": 10,
-}
-RECIPES = by_name(
-    [
+_UNET = segmentation.digit_unet(
+    {"filters": [16, 32, 64, 96], "dropout": 0.05, "outputs": 3},
+    data="coloured-digits",
+    batch=16,
+    crop=SIDE,
+)
+
+TASK = colouring(
+    name="colour-digits",
+    title="Colour digits",
+    description="Gives each grey digit the colour that it has by rule: 0 is red, 5 is blue-green.",
+    input=contract.GREY_IMAGE,
+    seen=brightness,
+    losses=("mse", "mae"),
+    watch=("psnr",),
+    data=by_name([contract.DataSet("coloured-digits", "Coloured digits", load, drawn=True)]),
+    batch=batch,
+    validation=validation,
+    solve=solve,
+    baselines=by_name([contract.Baseline("grey", "Grey", "No colour at all.", grey)]),
+    samples=by_name([contract.drawn_sample("drawn-digits", "Drawn digits", _sample)]),
+    recipes=contract.with_and_without_skips(
         contract.Recipe(
             "colour-digits-small",
             "Colour digits",
@@ -109,38 +110,8 @@ RECIPES = by_name(
             _UNET,
             "About 29 dB. Hues appear early; digits that look alike part last.",
         ),
-        contract.Recipe(
-            "colour-digits-small-plain",
-            "Colour digits, no skips",
-            "The same without skip connections: all detail passes the narrow middle.",
-            segmentation.OURS,
-            contract.with_settings(_UNET, skips=False),
-            "About 22 dB, less than grey has: blurred digits in pale hues.",
-        ),
-    ]
-)
-
-TASK = contract.Task(
-    name="colour-digits",
-    title="Colour digits",
-    description="Gives each grey digit the colour that it has by rule: 0 is red, 5 is blue-green.",
-    input=contract.Signal("image", channels=1),
-    target=contract.Signal("image", channels=3),
-    words=("Original", "Grey", "Coloured"),
-    seen=brightness,
-    metrics=METRICS,
-    losses=("mse", "mae"),
-    watch=("psnr",),
-    data=by_name([contract.DataSet("coloured-digits", "Coloured digits", load, drawn=True)]),
-    batch=batch,
-    validation=validation,
-    solve=solve,
-    walk="crops",
-    baselines=by_name([contract.Baseline("grey", "Grey", "No colour at all.", grey)]),
-    samples=by_name(
-        [contract.Sample("drawn-digits", "Drawn digits", _sample, "Denoise Lab", "MIT", drawn=True)]
+        expect="About 22 dB, less than grey has: blurred digits in pale hues.",
     ),
-    recipes=RECIPES,
     picture=contract.as_it_is,
     explanation=contract.Explanation(
         "The colour of a photo has to be guessed; here it can be known. Each digit has a hue, and "

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -366,32 +367,30 @@ def _recipes(
         "average": 0.995,
         "clip": 1.0,
     }
-    return by_name(
-        [
-            contract.Recipe(name, title, purpose, SOURCE, config),
-            contract.Recipe(
-                f"{name}-plain",
-                f"{title}, no skips",
-                "Colours run over edges: where they end was lost on the way down.",
-                SOURCE,
-                contract.with_settings(config, skips=False),
-            ),
-        ]
+    recipe = contract.Recipe(name, title, purpose, SOURCE, config)
+    blurred = "Colours run over edges: where they end was lost on the way down."
+    return contract.with_and_without_skips(recipe, purpose=blurred)
+
+
+def colouring(**fields: Any) -> contract.Task:
+    """Return a task whose answer is its input in colours; ``fields`` are what tells it apart."""
+    return contract.Task(
+        target=contract.COLOUR_IMAGE,
+        words=("Original", "Grey", "Coloured"),
+        metrics=METRICS,
+        walk="crops",
+        **fields,
     )
 
 
-def _task(hints: bool, **fields: object) -> contract.Task:
-    return contract.Task(
-        input=contract.Signal("image", channels=3),
-        target=contract.Signal("image", channels=3),
-        words=("Original", "Grey", "Coloured"),
-        metrics=METRICS,
+def _task(hints: bool, **fields: Any) -> contract.Task:
+    return colouring(
+        input=contract.COLOUR_IMAGE,
         losses=("colour", "mae", "mse"),
         watch=("mse",),
         batch=partial(batch, hints=hints),
         validation=partial(validation, hints=hints),
         solve=partial(solve, hints=hints),
-        walk="crops",
         picture=picture,
         seen=as_rgb,
         **fields,

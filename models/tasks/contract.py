@@ -9,7 +9,7 @@ task for its name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +47,9 @@ class Signal:
         """Raise ``ValueError`` where there is no such kind."""
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+
+
+GREY_IMAGE, COLOUR_IMAGE = Signal("image", channels=1), Signal("image", channels=3)
 
 
 @dataclass(frozen=True)
@@ -302,20 +305,41 @@ def as_it_is(tensor: np.ndarray) -> np.ndarray:
 def decided(
     soft: Callable[[Network, np.ndarray, Watch | None], np.ndarray],
     decide: Callable[[np.ndarray, Any], np.ndarray],
-) -> Callable[[Network, np.ndarray, Any, Watch | None], np.ndarray]:
-    """Return the ``solve`` of a task whose answers are decided from softer numbers."""
+) -> dict[str, Any]:
+    """Return ``solve``, ``soft`` and ``decide`` of a task that decides from softer numbers."""
 
     def solve(
         network: Network, input: np.ndarray, hint: Any = None, watch: Watch | None = None
     ) -> np.ndarray:
         return decide(soft(network, input, watch), hint)
 
-    return solve
+    return {"solve": solve, "soft": soft, "decide": decide}
+
+
+def drawn_sample(
+    name: str, title: str, load: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+) -> Sample:
+    """Return a sample that this program draws, which takes nothing from anybody."""
+    return Sample(name, title, load, "Denoise Lab", "MIT", drawn=True)
 
 
 def with_settings(config: Mapping[str, Any], **settings: object) -> dict[str, Any]:
     """Return the configuration of a recipe with other settings of its network."""
     return {**config, "settings": config["settings"] | settings}
+
+
+def with_and_without_skips(recipe: Recipe, **changes: str) -> dict[str, Recipe]:
+    """Return by name a recipe and that of the same network without skip connections.
+
+    The second is called ``NAME-plain``; ``changes`` are what else it says of itself.
+    """
+    words = {
+        "title": f"{recipe.title}, no skips",
+        "purpose": "The same without skip connections: all detail passes the narrow middle.",
+        "expect": "",
+    }
+    name, config = f"{recipe.name}-plain", with_settings(recipe.config, skips=False)
+    return by_name([recipe, replace(recipe, name=name, config=config, **words | changes)])
 
 
 def by_name(things: Sequence[Any]) -> dict[str, Any]:

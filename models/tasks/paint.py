@@ -164,31 +164,13 @@ _CONFIG = {
     "average": 0.998,
     "clip": 1.0,
 }
-RECIPES = by_name(
-    [
-        contract.Recipe(
-            "monet",
-            "Monet",
-            "Paints strokes, learned from paintings by Claude Monet.",
-            SOURCE,
-            _CONFIG,
-        ),
-        contract.Recipe(
-            "monet-plain",
-            "Monet, no skips",
-            "Each layer repaints what the one before it left.",
-            SOURCE,
-            contract.with_settings(_CONFIG, skips=False),
-        ),
-    ]
-)
 
 TASK = contract.Task(
     name="paint",
     title="Paint like Monet",
     description="Paints a photo with the colours and strokes of Claude Monet.",
-    input=contract.Signal("image", channels=3),
-    target=contract.Signal("image", channels=3),
+    input=contract.COLOUR_IMAGE,
+    target=contract.COLOUR_IMAGE,
     words=("Photo", "Photo", "Painted"),
     metrics=(
         contract.Metric(
@@ -224,9 +206,18 @@ TASK = contract.Task(
     ),
     batch=batch,
     validation=validation,
-    solve=contract.decided(soft, decide),
+    **contract.decided(soft, decide),
     walk="crops",
-    recipes=RECIPES,
+    recipes=contract.with_and_without_skips(
+        contract.Recipe(
+            "monet",
+            "Monet",
+            "Paints strokes, learned from paintings by Claude Monet.",
+            SOURCE,
+            _CONFIG,
+        ),
+        purpose="Each layer repaints what the one before it left.",
+    ),
     baselines=by_name(
         [
             contract.Baseline(
@@ -260,8 +251,6 @@ TASK = contract.Task(
             )
         ]
     ),
-    soft=soft,
-    decide=decide,
     picture=lambda tensor: contract.as_it_is(tensor[..., :3]),
     explanation=contract.Explanation(
         "There are no pairs: nobody has the photo that Monet painted from. So the loss looks at "

@@ -252,42 +252,12 @@ _UNET = segmentation.unet(
     crop=128,
     epochs=15,
 )
-RECIPES = by_name(
-    [
-        contract.Recipe(
-            "cells",
-            "Cells: U-Net",
-            "Finds nuclei of any stain and cuts touching ones apart by a class for borders.",
-            segmentation.RONNEBERGER,
-            _UNET,
-        ),
-        contract.Recipe(
-            "cells-plain",
-            "Cells: plain encoder-decoder",
-            "The same without skip connections: all detail passes the narrow middle.",
-            segmentation.OURS,
-            contract.with_settings(_UNET, skips=False),
-        ),
-        contract.Recipe(
-            "cells-small",
-            "Count drawn cells",
-            "Two minutes on cells that the program draws: inside, border, background.",
-            segmentation.OURS,
-            contract.with_settings(_UNET, channels=1, filters=[8, 16, 32])
-            | segmentation.SHORT
-            | {"data": "drawn-cells", "epochs": 8},
-        ),
-    ]
-)
-
 CONTEST = "Data Science Bowl 2018, stage 1"
-TASK = contract.Task(
-    name="segment-cells",
-    title="Find cells",
-    description="Finds the nuclei in a microscope picture, tells touching ones apart, counts them.",
-    input=segmentation.PICTURE,
-    target=contract.Signal("instances"),
-    words=segmentation.WORDS,
+TASK = segmentation.task(
+    "segment-cells",
+    "Find cells",
+    "Finds the nuclei in a microscope picture, tells touching ones apart, counts them.",
+    contract.Signal("instances"),
     metrics=(
         contract.Metric(
             "ap",
@@ -335,10 +305,7 @@ TASK = contract.Task(
     ),
     batch=batch,
     validation=validation,
-    solve=contract.decided(soft, decide),
-    soft=soft,
-    decide=decide,
-    walk="crops",
+    **contract.decided(soft, decide),
     baselines=by_name(
         [
             contract.Baseline(
@@ -369,18 +336,33 @@ TASK = contract.Task(
                 "scikit-image: colon, stained for FHL2",
                 "CC0",
             ),
-            contract.Sample(
-                "drawn-cells",
-                "Drawn by the program",
-                _drawn_sample,
-                "Denoise Lab",
-                "MIT",
-                drawn=True,
-            ),
+            contract.drawn_sample("drawn-cells", "Drawn by the program", _drawn_sample),
         ]
     ),
     hint=segmentation.threshold(THRESHOLD, "fainter cells, and more that are none"),
-    recipes=RECIPES,
+    recipes=contract.with_and_without_skips(
+        contract.Recipe(
+            "cells",
+            "Cells: U-Net",
+            "Finds nuclei of any stain and cuts touching ones apart by a class for borders.",
+            segmentation.RONNEBERGER,
+            _UNET,
+        ),
+        title="Cells: plain encoder-decoder",
+        source=segmentation.OURS,
+    )
+    | by_name(
+        [
+            segmentation.short(
+                "cells-small",
+                "Count drawn cells",
+                "Two minutes on cells that the program draws: inside, border, background.",
+                contract.with_settings(_UNET, channels=1, filters=[8, 16, 32]),
+                data="drawn-cells",
+                epochs=8,
+            )
+        ]
+    ),
     picture=partial(segmentation.class_picture, colours=CLASS_COLOURS),
     explanation=contract.Explanation(
         "This is the denoiser's network with another input and another target. For each pixel it "

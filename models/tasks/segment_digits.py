@@ -188,34 +188,12 @@ _UNET = segmentation.unet(
     crop=SIDE,
     epochs=20,
 ) | {"batch": 16, "epoch_batches": 100, "average": 0.0}
-RECIPES = by_name(
-    [
-        contract.Recipe(
-            "segment-digits-small",
-            "Digits on a photo",
-            "Two minutes: says which pixels are a digit, and which digit.",
-            segmentation.OURS,
-            _UNET,
-            "A mean IoU of about 0.45, still rising at the end.",
-        ),
-        contract.Recipe(
-            "segment-digits-small-plain",
-            "Digits on a photo, no skips",
-            "The same without skip connections: all detail passes the narrow middle.",
-            segmentation.OURS,
-            contract.with_settings(_UNET, skips=False),
-            "Blobs in place of digits, half of them the wrong digit: a mean IoU of about 0.2.",
-        ),
-    ]
-)
 
-TASK = contract.Task(
-    name="segment-digits",
-    title="Find digits",
-    description="Finds handwritten digits on a photo, and says of each pixel which one it is.",
-    input=segmentation.PICTURE,
-    target=contract.Signal("classes", labels=LABELS, colours=COLOURS),
-    words=segmentation.WORDS,
+TASK = segmentation.task(
+    "segment-digits",
+    "Find digits",
+    "Finds handwritten digits on a photo, and says of each pixel which one it is.",
+    contract.Signal("classes", labels=LABELS, colours=COLOURS),
     metrics=(
         segmentation.of_confusion(
             "miou",
@@ -238,7 +216,6 @@ TASK = contract.Task(
     batch=batch,
     validation=validation,
     solve=solve,
-    walk="crops",
     baselines=by_name(
         [
             contract.Baseline(
@@ -261,7 +238,17 @@ TASK = contract.Task(
             )
         ]
     ),
-    recipes=RECIPES,
+    recipes=contract.with_and_without_skips(
+        contract.Recipe(
+            "segment-digits-small",
+            "Digits on a photo",
+            "Two minutes: says which pixels are a digit, and which digit.",
+            segmentation.OURS,
+            _UNET,
+            "A mean IoU of about 0.45, still rising at the end.",
+        ),
+        expect="Blobs in place of digits, half of them the wrong digit: a mean IoU of about 0.2.",
+    ),
     picture=partial(segmentation.class_picture, colours=COLOURS),
     explanation=contract.Explanation(
         "The streets in small: eleven possible answers for each pixel, ten digits and nothing. To "

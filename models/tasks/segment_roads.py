@@ -160,41 +160,12 @@ _UNET = segmentation.unet(
     crop=256,
     epochs=40,
 )
-RECIPES = by_name(
-    [
-        contract.Recipe(
-            "roads",
-            "Roads: U-Net",
-            "Finds the roads on aerial pictures, under trees and shadows too.",
-            segmentation.RONNEBERGER,
-            _UNET,
-        ),
-        contract.Recipe(
-            "roads-plain",
-            "Roads: plain encoder-decoder",
-            "The same without skip connections: thin lanes have to pass the narrow middle.",
-            segmentation.OURS,
-            contract.with_settings(_UNET, skips=False),
-        ),
-        contract.Recipe(
-            "roads-small",
-            "Roads of drawn towns",
-            "Two minutes on towns that the program draws.",
-            segmentation.OURS,
-            contract.with_settings(_UNET, filters=[8, 16, 24, 32])
-            | segmentation.SHORT
-            | {"data": "drawn-towns", "crop": 128, "epochs": 6},
-        ),
-    ]
-)
 
-TASK = contract.Task(
-    name="segment-roads",
-    title="Find roads",
-    description="Finds the roads on an aerial picture, seen straight from above.",
-    input=segmentation.PICTURE,
-    target=contract.Signal("mask"),
-    words=segmentation.WORDS,
+TASK = segmentation.task(
+    "segment-roads",
+    "Find roads",
+    "Finds the roads on an aerial picture, seen straight from above.",
+    contract.Signal("mask"),
     metrics=(
         _metric(
             "patch-f1",
@@ -223,10 +194,7 @@ TASK = contract.Task(
     ),
     batch=batch,
     validation=validation,
-    solve=contract.decided(soft, decide),
-    soft=soft,
-    decide=decide,
-    walk="crops",
+    **contract.decided(soft, decide),
     baselines=by_name(
         [
             contract.Baseline(
@@ -238,19 +206,34 @@ TASK = contract.Task(
         ]
     ),
     samples=by_name(
+        [contract.drawn_sample("drawn-town", "A town drawn by the program", _drawn_sample)]
+    ),
+    hint=segmentation.threshold(0.5, "more, and more wrongly"),
+    recipes=contract.with_and_without_skips(
+        contract.Recipe(
+            "roads",
+            "Roads: U-Net",
+            "Finds the roads on aerial pictures, under trees and shadows too.",
+            segmentation.RONNEBERGER,
+            _UNET,
+        ),
+        title="Roads: plain encoder-decoder",
+        purpose="The same without skip connections: thin lanes have to pass the narrow middle.",
+        source=segmentation.OURS,
+    )
+    | by_name(
         [
-            contract.Sample(
-                "drawn-town",
-                "A town drawn by the program",
-                _drawn_sample,
-                "Denoise Lab",
-                "MIT",
-                drawn=True,
+            segmentation.short(
+                "roads-small",
+                "Roads of drawn towns",
+                "Two minutes on towns that the program draws.",
+                contract.with_settings(_UNET, filters=[8, 16, 24, 32]),
+                data="drawn-towns",
+                crop=128,
+                epochs=6,
             )
         ]
     ),
-    hint=segmentation.threshold(0.5, "more, and more wrongly"),
-    recipes=RECIPES,
     picture=contract.as_it_is,
     explanation=contract.Explanation(
         "The same network again: for each pixel it says how likely it is road. Roads are thin and "

@@ -206,41 +206,12 @@ _PLAIN = {
         "head": "softmax",
     },
 }
-RECIPES = by_name(
-    [
-        contract.Recipe(
-            "streets",
-            "Streets: U-Net",
-            "Names eleven things in a street, thin ones too.",
-            segmentation.RONNEBERGER,
-            _UNET,
-        ),
-        contract.Recipe(
-            "streets-plain",
-            "Streets: plain encoder-decoder",
-            "The tutorial's network: a whole scene passes through a single pixel.",
-            "The tutorials' segmentation of street scenes",
-            _UNET | _PLAIN | {"batch": 8, "crop": 160, "epochs": 20},
-        ),
-        contract.Recipe(
-            "streets-small",
-            "Drawn streets",
-            "Two minutes on streets that the program draws.",
-            segmentation.OURS,
-            contract.with_settings(_UNET, filters=[12, 24, 32, 48])
-            | segmentation.SHORT
-            | {"data": "drawn-streets", "crop": 160, "epochs": 6},
-        ),
-    ]
-)
 
-TASK = contract.Task(
-    name="segment-scenes",
-    title="Name what is in the street",
-    description="Says for each pixel of a street seen from a car what it belongs to.",
-    input=segmentation.PICTURE,
-    target=contract.Signal("classes", labels=CLASSES, colours=COLOURS),
-    words=segmentation.WORDS,
+TASK = segmentation.task(
+    "segment-scenes",
+    "Name what is in the street",
+    "Says for each pixel of a street seen from a car what it belongs to.",
+    contract.Signal("classes", labels=CLASSES, colours=COLOURS),
     metrics=(
         _metric(
             "miou",
@@ -281,7 +252,6 @@ TASK = contract.Task(
     batch=batch,
     validation=validation,
     solve=solve,
-    walk="crops",
     baselines=by_name(
         [
             contract.Baseline(
@@ -294,17 +264,40 @@ TASK = contract.Task(
     ),
     samples=by_name(
         [
-            contract.Sample(
+            contract.drawn_sample(
                 "drawn-street",
                 "A street drawn by the program",
                 lambda: draw_street(np.random.default_rng(5)),
-                "Denoise Lab",
-                "MIT",
-                drawn=True,
             )
         ]
     ),
-    recipes=RECIPES,
+    recipes=by_name(
+        [
+            contract.Recipe(
+                "streets",
+                "Streets: U-Net",
+                "Names eleven things in a street, thin ones too.",
+                segmentation.RONNEBERGER,
+                _UNET,
+            ),
+            contract.Recipe(
+                "streets-plain",
+                "Streets: plain encoder-decoder",
+                "The tutorial's network: a whole scene passes through a single pixel.",
+                "The tutorials' segmentation of street scenes",
+                _UNET | _PLAIN | {"batch": 8, "crop": 160, "epochs": 20},
+            ),
+            segmentation.short(
+                "streets-small",
+                "Drawn streets",
+                "Two minutes on streets that the program draws.",
+                contract.with_settings(_UNET, filters=[12, 24, 32, 48]),
+                data="drawn-streets",
+                crop=160,
+                epochs=6,
+            ),
+        ]
+    ),
     picture=partial(segmentation.class_picture, colours=COLOURS),
     explanation=contract.Explanation(
         "Now there are eleven possible answers for each pixel, and the likeliest is taken. The "

@@ -4,7 +4,7 @@ Pictures are ``uint8 (H, W, C)``; marks, what a person drew on one, whole number
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,31 @@ from PIL import Image
 
 from imaging import segmentation as measures
 from imaging.pixels import to_8_bits, to_pixels
-from models.tasks.contract import SPLITS, Examples, Hint, Metric, Network, Signal, Watch
+from models.tasks.contract import (
+    COLOUR_IMAGE,
+    SPLITS,
+    Examples,
+    Hint,
+    Metric,
+    Network,
+    Recipe,
+    Signal,
+    Task,
+    Watch,
+)
 from models.tiles import in_tiles
 
 NAMES = {"train": "train", "validation": "val", "test": "test"}
 MOST_VALIDATION = 64  # pictures
-PICTURE = Signal("image", channels=3)
-WORDS = ("Truth", "Picture", "Found")
 RONNEBERGER, OURS = "Ronneberger et al., U-Net, MICCAI 2015", "Denoise Lab"
-# Two minutes on two cores, on scenes that the program draws.
-SHORT: dict[str, Any] = {"batch": 8, "epoch_batches": 50, "average": 0.0}
 
 Pair = tuple[np.ndarray, np.ndarray]  # a picture and its marks
+
+
+def task(name: str, title: str, description: str, target: Signal, **fields: Any) -> Task:
+    """Return a task that says something of each pixel of a picture, learned from crops of them."""
+    words = ("Truth", "Picture", "Found")
+    return Task(name, title, description, COLOUR_IMAGE, target, words, walk="crops", **fields)
 
 
 def read_pairs(folder: Path | None, name: str, marks: str, split: str) -> Examples:
@@ -196,3 +209,24 @@ def unet(filters: list[int], outputs: int, head: str, **training: object) -> dic
         "average": 0.99,
         "clip": 1.0,
     } | training
+
+
+def digit_unet(settings: Mapping[str, Any], **training: object) -> dict[str, Any]:
+    """Return the configuration of a U-Net that repaints grey digits, of two minutes as well."""
+    return {
+        "architecture": "unet",
+        "settings": {"channels": 1, "size": None, "half": True, **settings},
+        "loss": "mse",
+        "learning_rate": 0.003,
+        "schedule": "cosine",
+        "epoch_batches": 100,
+        "epochs": 10,
+    } | training
+
+
+def short(
+    name: str, title: str, purpose: str, config: Mapping[str, Any], **training: object
+) -> Recipe:
+    """Return a recipe of two minutes on two cores, on scenes that the program draws."""
+    two_minutes = {"batch": 8, "epoch_batches": 50, "average": 0.0}
+    return Recipe(name, title, purpose, OURS, {**config, **two_minutes, **training})

@@ -85,26 +85,26 @@ def _sample() -> tuple[np.ndarray, np.ndarray]:
     return degrade(sheet), sheet
 
 
-_UNET = {
-    "data": "small-digits",
-    "architecture": "unet",
-    "settings": {
-        "channels": 1,
-        "size": None,
-        "filters": [24, 48],
-        "dropout": 0.0,
-        "half": True,
-    },
-    "loss": "mse",
-    "learning_rate": 0.003,
-    "schedule": "cosine",
-    "batch": 32,
-    "crop": SIDE,
-    "epoch_batches": 100,
-    "epochs": 10,
-}
-RECIPES = by_name(
-    [
+_UNET = segmentation.digit_unet(
+    {"filters": [24, 48], "dropout": 0.0}, data="small-digits", batch=32, crop=SIDE
+)
+
+TASK = upscale_photos.enlarging(
+    SCALE,
+    name="upscale-digits",
+    title="Enlarge digits",
+    description="Gives a digit of 14 x 14 pixels the 28 x 28 that it once had.",
+    input=contract.GREY_IMAGE,
+    target=contract.GREY_IMAGE,
+    metrics=(PSNR, SSIM),
+    losses=("mse", "mae", "binary_crossentropy"),
+    watch=("psnr",),
+    data=by_name([contract.DataSet("small-digits", "Small digits", load, drawn=True)]),
+    batch=batch,
+    validation=validation,
+    solve=solve,
+    samples=by_name([contract.drawn_sample("drawn-digits", "Drawn digits", _sample)]),
+    recipes=contract.with_and_without_skips(
         contract.Recipe(
             "upscale-digits-small",
             "Enlarge digits, 14 to 28 pixels",
@@ -113,41 +113,10 @@ RECIPES = by_name(
             _UNET,
             "About 28 dB on new digits; the best formula has 21.",
         ),
-        contract.Recipe(
-            "upscale-digits-small-plain",
-            "Enlarge digits, no skips",
-            "The same without skip connections: all detail passes the narrow middle.",
-            segmentation.OURS,
-            contract.with_settings(_UNET, skips=False),
-            "About 26 dB: strokes in the right place, edges a little off.",
-        ),
-    ]
-)
-
-TASK = contract.Task(
-    name="upscale-digits",
-    title="Enlarge digits",
-    description="Gives a digit of 14 x 14 pixels the 28 x 28 that it once had.",
-    input=contract.Signal("image", channels=1),
-    target=contract.Signal("image", channels=1),
-    words=("Original", "Small", "Enlarged"),
-    metrics=(PSNR, SSIM),
-    losses=("mse", "mae", "binary_crossentropy"),
-    watch=("psnr",),
-    data=by_name([contract.DataSet("small-digits", "Small digits", load, drawn=True)]),
-    batch=batch,
-    validation=validation,
-    solve=solve,
-    walk="crops",
-    baselines=upscale_photos.baselines(SCALE),
-    samples=by_name(
-        [contract.Sample("drawn-digits", "Drawn digits", _sample, "Denoise Lab", "MIT", drawn=True)]
+        title="Enlarge digits, no skips",
+        expect="About 26 dB: strokes in the right place, edges a little off.",
     ),
-    recipes=RECIPES,
-    scale=SCALE,
-    family="Enlarge",
     variant="digits, 2 times",
-    picture=contract.as_it_is,
     explanation=contract.Explanation(
         "This is the denoiser itself: what has to go are not random errors but squares of four "
         "equal pixels. A formula puts a smooth surface through the small pixels, whatever "

@@ -13,6 +13,7 @@ Source:
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -294,15 +295,28 @@ EXPLANATION = contract.Explanation(
 )
 
 
+def enlarging(scale: int, **fields: Any) -> contract.Task:
+    """Return a task whose answer is its input, larger; ``fields`` are what tells it apart."""
+    return contract.Task(
+        words=("Original", "Small", "Enlarged"),
+        walk="crops",
+        baselines=baselines(scale),
+        scale=scale,
+        family="Enlarge",
+        picture=contract.as_it_is,
+        **fields,
+    )
+
+
 def _task(scale: int) -> contract.Task:
     """Make the task of one factor."""
-    return contract.Task(
+    return enlarging(
+        scale,
         name=f"upscale-photos-{scale}",
         title=f"Enlarge {scale} times",
         description=f"Gives a photo {scale} times as many pixels to each side, and detail in them.",
-        input=contract.Signal("image", channels=3),
-        target=contract.Signal("image", channels=3),
-        words=("Original", "Small", "Enlarged"),
+        input=contract.COLOUR_IMAGE,
+        target=contract.COLOUR_IMAGE,
         metrics=(
             contract.Metric(
                 "psnr",
@@ -335,14 +349,9 @@ def _task(scale: int) -> contract.Task:
         batch=partial(batch, scale=scale),
         validation=partial(validation, scale=scale),
         solve=partial(solve, scale=scale),
-        walk="crops",
-        baselines=baselines(scale),
         samples=sample_photos(SAMPLES, partial(_pair, scale=scale)),
         recipes=_recipes(scale),
-        scale=scale,
-        family="Enlarge",
         variant=f"{scale} times",
-        picture=contract.as_it_is,
         explanation=EXPLANATION,
     )
 

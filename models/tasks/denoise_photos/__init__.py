@@ -14,7 +14,7 @@ from imaging.filters import CLASSICAL, Classical
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.pixels import to_image, to_pixels
 from imaging.specialists import SPECIALISTS
-from models.tasks.contract import Baseline, Hint, Signal, Task, Watch, as_it_is, by_name
+from models.tasks.contract import COLOUR_IMAGE, Baseline, Hint, Task, Watch, as_it_is, by_name
 from models.tasks.denoise_digits import PSNR, SSIM
 from models.tasks.denoise_photos.data import PHOTO_SETS, batch, validation
 from models.tasks.denoise_photos.solve import solve
@@ -38,14 +38,12 @@ def _baseline(filter: Classical) -> Baseline:
     return Baseline(filter.name, filter.title, filter.description, run, family)
 
 
-PICTURE = Signal("image", channels=3)
-
 TASK = Task(
     name="denoise-photos",
     title="Denoise photos",
     description="Takes noise out of a photo of any size.",
-    input=PICTURE,
-    target=PICTURE,
+    input=COLOUR_IMAGE,
+    target=COLOUR_IMAGE,
     words=("Original", "Noisy", "Denoised"),
     metrics=(PSNR, SSIM),
     losses=("psnr", "mse", "mae", "ssim"),

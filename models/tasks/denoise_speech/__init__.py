@@ -228,24 +228,6 @@ _CONFIG = {
     "average": 0.995,
     "clip": 1.0,
 }
-RECIPES = by_name(
-    [
-        contract.Recipe(
-            "speech",
-            "Clean speech",
-            "Sees the voice in the picture of a sound, and masks all else.",
-            SOURCE,
-            _CONFIG,
-        ),
-        contract.Recipe(
-            "speech-plain",
-            "Clean speech, no skips",
-            "Its mask is blurred: tones run into each other.",
-            SOURCE,
-            contract.with_settings(_CONFIG, skips=False),
-        ),
-    ]
-)
 
 TASK = contract.Task(
     name="denoise-speech",
@@ -270,7 +252,16 @@ TASK = contract.Task(
     validation=validation,
     solve=solve,
     walk="crops",
-    recipes=RECIPES,
+    recipes=contract.with_and_without_skips(
+        contract.Recipe(
+            "speech",
+            "Clean speech",
+            "Sees the voice in the picture of a sound, and masks all else.",
+            SOURCE,
+            _CONFIG,
+        ),
+        purpose="Its mask is blurred: tones run into each other.",
+    ),
     degradations=NOISES,
     baselines=by_name(
         [
