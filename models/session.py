@@ -58,6 +58,16 @@ def run_session(
 
     Inputs and outputs are ``(N, ...)``, of the types and shapes that the network says.
     """
+    if session.get_session_options().intra_op_num_threads == 1:
+        return _run(session, outputs, inputs)
+    # Whoever calls works on a part, and spins until the threads of low priority have done theirs:
+    # with a higher one it would take the processor from the very threads that it waits for.
+    return at_low_priority(lambda: _run(session, outputs, inputs))
+
+
+def _run(
+    session: ort.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
     first = session.get_inputs()[0]
     count = len(inputs[first.name])
     if first.shape[0] != 1 or count == 1:

@@ -1,5 +1,6 @@
 import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -17,7 +18,7 @@ from imaging.specialists import SPECIALISTS, switching
 from imaging.strips import corrupt_pixels
 from models.catalogue import ModelError, find_card, load_catalogue
 from models.predictor import Predictor, load_predictor
-from models.session import open_large
+from models.session import open_large, open_small, run_session
 from models.tasks.denoise_photos import TASK
 from models.tasks.denoise_photos.solve import STRONGEST, level_of, solve
 from models.tiles import TILE_PIXELS
@@ -413,6 +414,40 @@ def test_the_threads_of_a_network_give_way_and_the_one_that_loaded_it_does_not(t
     assert len(threads() - before) >= session.get_session_options().intra_op_num_threads - 1
     assert list(priorities([0])) == [mine]
     assert session.get_session_options().enable_cpu_mem_arena is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of single threads")
+def test_whoever_asks_a_large_network_waits_asleep_while_threads_of_low_priority_work(
+    tmp_path, monkeypatch
+):
+    """A caller of onnxruntime works along, and spins at the end of each layer for the others."""
+
+    class Watched:
+        def __init__(self, session):
+            self._session = session
+            self.priorities = []
+
+        def __getattr__(self, name):
+            return getattr(self._session, name)
+
+        def run(self, *given):
+            self.priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return self._session.run(*given)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    path = tmp_path / "model.onnx"
+    path.write_bytes(minus_level().SerializeToString())
+    inputs = {
+        "image": np.ones((2, 8, 8, 3), np.float32),
+        "level": np.full((2, 1, 1, 1), 0.25, "f4"),
+    }
+    for open_network, priority in ((open_large, max(mine, 10)), (open_small, mine)):
+        session = Watched(open_network(path))
+        (answer,) = run_session(session, ["denoised"], inputs)
+        assert set(session.priorities) == {priority}
+        np.testing.assert_array_equal(answer, np.full((2, 8, 8, 3), 0.75, "f4"))
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine
 
 
 # The level of added noise
