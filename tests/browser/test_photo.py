@@ -227,6 +227,29 @@ def test_no_file_is_lost_that_comes_while_the_page_is_drawn_again_and_again(phot
     expect(page.get_by_test_id("stFileChip")).to_have_count(0, timeout=PATIENCE)
 
 
+def test_a_tab_that_the_server_has_forgotten_is_told_so_after_a_reload(photo, tmp_path):
+    page = photo("?photo_source=upload&photo_method=median")
+    coffee(60).save(tmp_path / "mine.png")
+    upload(page, tmp_path / "mine.png")
+    assert shown(page, coffee(60))
+    # After an hour the server has forgotten the tab's word, as if it had never heard it.
+    page.evaluate("() => sessionStorage.setItem('denoise-lab-tab', 'never heard of')")
+    for _ in range(2):
+        page.reload()
+        expect(page.get_by_text("not used for an hour")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Add it once more")).to_be_visible()
+    upload(page, tmp_path / "mine.png")
+    assert shown(page, coffee(60))
+    expect(page.get_by_text("not used for an hour")).to_have_count(0)
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
+    wait_until_idle(page)
+    page.reload()
+    expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
+    wait_until_idle(page)
+    expect(page.get_by_text("not used for an hour")).to_have_count(0)
+
+
 def test_after_a_restart_of_the_server_the_page_says_that_pictures_are_gone(
     open_page, tmp_path, tmp_path_factory
 ):

@@ -439,6 +439,19 @@ def test_what_is_switched_on_stays_on_while_another_picture_is_in_work(monkeypat
     assert "Download 2 pictures (ZIP)" in labels(page)
 
 
+def test_all_files_are_not_denoised_again_after_all_were_removed():
+    files = [("one.png", png(noisy_grey())), ("two.png", png(noisy_grey(30, 50)))]
+    page = upload(*files)
+    page.toggle(key="photo_batch").set_value(True)
+    finish(page.run())
+    finish(page.button(key="photo_remove").click().run())
+    page.file_uploader(key="photo_files").set_value([(*files[0], "image/png")])
+    assert finish(page.run()).toggle(key="photo_batch").value
+    page.button(key="photo_remove_all").click().run()
+    page.file_uploader(key="photo_files").set_value([(*each, "image/png") for each in files])
+    assert not finish(page.run()).toggle(key="photo_batch").value
+
+
 def test_nothing_that_is_shown_is_made_twice_where_memory_is_short(monkeypatch):
     monkeypatch.setattr(cached, "_pictures", PictureCache(comfort=0))
     page = upload(("one.png", png(noisy_grey())), ("two.png", png(noisy_grey(30, 50))))

@@ -3,6 +3,7 @@
 
 const WORD = "denoise-lab-tab";
 const HELD = "denoise-lab-pictures";
+const FORGETFUL = "forgetful"; // In place of a server's word, of one that forgot the tab.
 const LISTENING = Symbol.for("denoise-lab-bring");
 
 function kept(name) {
@@ -25,6 +26,7 @@ function made() {
 }
 
 let word = null;
+let introduced = false; // The server has answered since the page was loaded or connected again.
 let givings = 0;
 let saidTooLarge = [];
 const takenBefore = new Set();
@@ -64,16 +66,23 @@ function leave(names, refused) {
   toEmpty.push(...names.map((name) => [name, refused]));
 }
 
-// The server knows this tab by a word, and finds its pictures again after a reload.
+// The server knows this tab by a word, and finds its pictures again after a reload.  It says by its
+// own word whether it is the same, and whether it knew the tab.
 function introduce({ setTriggerValue, setStateValue, data }) {
   word ??= kept(WORD) ?? made();
   keep(WORD, word);
   setStateValue("word", word);
+  const first = data.known && !introduced;
+  introduced = data.known;
   if (!data.known) return;
   const held = JSON.parse(kept(HELD) ?? "null");
+  if (first && held?.server === data.server && !data.found) {
+    held.server = FORGETFUL;
+    keep(HELD, JSON.stringify(held));
+  }
   const lost = held?.count && held.server !== data.server;
   // Said again after a reload, until there are pictures again.
-  if (lost && !data.told) setTriggerValue("gone", held.count);
+  if (lost && !data.told) setTriggerValue("gone", [held.count, held.server !== FORGETFUL]);
   if (!lost || (data.count && data.told)) {
     keep(HELD, JSON.stringify({ count: data.count, server: data.server }));
   }

@@ -20,9 +20,13 @@ from pages.components.tabs import Brought
 
 SOURCES = {"sample": "Sample", "upload": "Upload", "camera": "Camera"}
 LOST = "A file was lost on its way here: the server was started again. Add it once more."
-GONE = (
+RESTARTED = (
     "The server was started again in the meantime, and {} with it: pictures are never written "
     "to a disk. Add {} once more."
+)
+FORGOTTEN = (
+    "{} not used for an hour, or had to give way to those of other visitors, and {} gone. "
+    "Add {} once more."
 )
 MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of files
 
@@ -131,12 +135,13 @@ def _draw_uploader(source: str) -> None:
             own.LARGEST_FILE,
             source == "upload",
             "photo_word" in st.session_state,
+            st.session_state.get("photo_found", False),
             len(own.tab().pictures),
             "photo_gone" in st.session_state,
             _taken_in_uploader(),
         )
     if said.word and st.session_state.get("photo_word") != said.word:
-        own.recognise(said.word)
+        st.session_state.photo_found = own.recognise(said.word)
         st.session_state.photo_word = said.word
         st.rerun()  # What it had, or that it has lost it, is to be said above.
     if said.too_large != st.session_state.get("photo_said_too_large", ()):
@@ -146,7 +151,7 @@ def _draw_uploader(source: str) -> None:
         ]
         st.session_state.photo_said_too_large = said.too_large
     if said.gone:
-        st.session_state.photo_gone = said.gone
+        st.session_state.photo_gone = _loss(said.gone, said.restarted)
 
 
 def _say_what_happened(source: str) -> None:
@@ -156,15 +161,24 @@ def _say_what_happened(source: str) -> None:
         said, more = sentences[:MOST_REFUSALS], len(sentences) - MOST_REFUSALS
         said += [f"… and {more} more."] if more > 0 else []
         st.error("\n\n".join(said), icon=":material/broken_image:")
-    gone = st.session_state.get("photo_gone", 0)
+    gone = st.session_state.get("photo_gone")
     if gone and source != "sample":
-        words = ("your picture went", "it") if gone == 1 else (f"your {gone} pictures went", "them")
-        st.warning(GONE.format(*words), icon=":material/restart_alt:")
+        st.warning(gone, icon=":material/restart_alt:")
     undo = st.session_state.get("photo_undo")
     if undo is not None and source != "sample":
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(undo[0])
             st.button("Undo", icon=":material/undo:", on_click=_undo, key="photo_undo_button")
+
+
+def _loss(gone: int, restarted: bool) -> str:
+    """Say how many pictures are gone, and why."""
+    one = gone == 1
+    if restarted:
+        words = ("your picture went", "it") if one else (f"your {gone} pictures went", "them")
+        return RESTARTED.format(*words)
+    mine = "Your picture was" if one else f"Your {gone} pictures were"
+    return FORGOTTEN.format(mine, *(("is", "it") if one else ("are", "them")))
 
 
 def _pick_sample() -> Picture:
@@ -327,6 +341,8 @@ def _undo() -> None:
 def _remove(digest: str | None = None) -> None:
     """Forget a picture, or all; a callback."""
     own.remove_all() if digest is None else own.remove(digest)
+    if not own.pictures():
+        st.session_state.photo_batch = False  # What comes next is another errand.
     st.session_state.photo_refused = st.session_state.photo_too_large = []
     _forget_gone()
     _forget_undo()
@@ -335,7 +351,7 @@ def _remove(digest: str | None = None) -> None:
 def _forget_gone() -> None:
     """Say no more of what is gone; that it was said stays known."""
     if "photo_gone" in st.session_state:
-        st.session_state.photo_gone = 0
+        st.session_state.photo_gone = ""
 
 
 def _forget_undo() -> None:
