@@ -22,6 +22,7 @@ from scipy import ndimage
 from skimage.restoration import denoise_nl_means
 
 from imaging.digit_fit import SIDE
+from imaging.named import by_name, found
 
 CURVES = Path(__file__).with_name("output_curves.json")
 
@@ -202,9 +203,8 @@ class Classical:
         return self
 
 
-CLASSICAL: dict[str, Classical] = {
-    each.name: each
-    for each in (
+CLASSICAL: dict[str, Classical] = by_name(
+    [
         Classical(
             name="median",
             title="Median",
@@ -241,16 +241,13 @@ CLASSICAL: dict[str, Classical] = {
             source="Coifman and Donoho, 1995; Mihcak et al., 1999",
             smooth=wavelet,
         ),
-    )
-}
+    ]
+)
 
 
 def classical(name: str) -> Classical:
     """Return the filter called ``name``; raise ``ValueError`` that lists the known names."""
-    try:
-        return CLASSICAL[name]
-    except KeyError:
-        raise ValueError(f"unknown filter {name!r}; known: {', '.join(CLASSICAL)}") from None
+    return found(CLASSICAL, name, "filter")
 
 
 def with_digit_curve(filter: Classical, kind_name: str, strength: float) -> Classical:

@@ -24,6 +24,7 @@ from PIL import Image
 from scipy.special import ndtr
 
 from imaging.camera import low_light
+from imaging.named import by_name, found
 from imaging.pixels import as_picture, strips, to_image, to_pixels
 
 Strength = float | np.ndarray
@@ -243,9 +244,8 @@ class NoiseKind:
         return f"{float(f'{strength * self.shown_per_unit:.3g}'):g}"
 
 
-NOISE_KINDS: dict[str, NoiseKind] = {
-    kind.name: kind
-    for kind in (
+NOISE_KINDS: dict[str, NoiseKind] = by_name(
+    [
         NoiseKind(
             name="gaussian",
             title="Gaussian",
@@ -317,14 +317,13 @@ NOISE_KINDS: dict[str, NoiseKind] = {
             default=0.4,
             description="A grey square hides a part of the picture.",
         ),
-    )
-}
+    ]
+)
 
 
 # For photos: what a camera, a scanner or a link does to them, in the ranges that matter there.
-PHOTO_NOISE_KINDS: dict[str, NoiseKind] = {
-    kind.name: kind
-    for kind in (
+PHOTO_NOISE_KINDS: dict[str, NoiseKind] = by_name(
+    [
         replace(
             NOISE_KINDS["gaussian"],
             unit="standard deviation, on the scale 0 to 255",
@@ -357,16 +356,13 @@ PHOTO_NOISE_KINDS: dict[str, NoiseKind] = {
             shown_per_unit=100,
             description="A small sensor in dim light: grain, blotches of colour, then a JPEG file.",
         ),
-    )
-}
+    ]
+)
 
 
 def noise_kind(name: str) -> NoiseKind:
     """Return the kind called ``name``; raise ``ValueError`` that lists the known names."""
-    try:
-        return NOISE_KINDS[name]
-    except KeyError:
-        raise ValueError(f"unknown noise {name!r}; known: {', '.join(NOISE_KINDS)}") from None
+    return found(NOISE_KINDS, name, "noise")
 
 
 def _poisson_quantile(expected: np.ndarray, z: np.ndarray) -> np.ndarray:

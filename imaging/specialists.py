@@ -27,6 +27,7 @@ from scipy.special import ndtri
 from imaging import noise
 from imaging.filters import Classical, _by_opponent_colours, estimate_sigma, wavelet
 from imaging.impulses import without_impulses
+from imaging.named import by_name
 from imaging.noise_level import estimate_level
 from imaging.pixels import as_image, strips
 
@@ -377,9 +378,8 @@ def _step_tables() -> np.ndarray:
     return np.array(tables, np.float32).reshape(100, 8, 8)
 
 
-SPECIALISTS: dict[str, Specialist] = {
-    each.name: each
-    for each in (
+SPECIALISTS: dict[str, Specialist] = by_name(
+    [
         Specialist(
             name="switching",
             title="Switching filter",
@@ -417,5 +417,5 @@ SPECIALISTS: dict[str, Specialist] = {
             kind="jpeg",
             find_sigma=_jpeg_sigma,
         ),
-    )
-}
+    ]
+)

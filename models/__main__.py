@@ -24,6 +24,7 @@ from imaging.files.writing import (
 from imaging.pixels import blend, to_image, to_pixels
 from models.answers import answer_file
 from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
+from models.command_line import run_command
 from models.live import write_packed
 from models.predictor import Predictor, load_predictor
 from models.tasks import find_task
@@ -40,15 +41,8 @@ Answer = tuple[bytes, tuple[str, ...]]  # a file, and notes for whoever asked
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0, 1 where some pictures failed, 2 for bad input."""
-    options = _parser().parse_args(arguments)
-    try:
-        return options.command(options)
-    except (ModelError, ValueError, OSError) as error:
-        print(f"models: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("models: interrupted; what was written is complete", file=sys.stderr)
-        return 130
+    kept = "interrupted; what was written is complete"
+    return run_command(_parser(), arguments, at_interrupt=kept)
 
 
 def _parser() -> argparse.ArgumentParser:

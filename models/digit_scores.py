@@ -22,7 +22,6 @@ class Method:
     """A way to denoise a batch: ``run(noisy, clean)``; filters are told the true noise level."""
 
     name: str
-    title: str
     family: str
     run: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -68,9 +67,9 @@ def evenly(count: int, pictures: np.ndarray) -> np.ndarray:
     return pictures[:: max(1, len(pictures) // count)][:count]
 
 
-def network(predictor: Predictor, name: str, title: str) -> Method:
+def network(predictor: Predictor, name: str) -> Method:
     """Return an opened network as a method."""
-    return Method(name, title, "network", lambda noisy, _: predictor.predict_batch(noisy))
+    return Method(name, "network", lambda noisy, _: predictor.predict_batch(noisy))
 
 
 def measure(

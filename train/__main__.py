@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 
 from models.catalogue import ModelError
+from models.command_line import run_command
 from models.tasks import denoise_digits, denoise_photos, find_task, read_digits
 from models.tasks.contract import SPLITS, Task
 from models.tasks.denoise_photos.data import KODAK24, POLYU
@@ -21,16 +22,7 @@ PRINTED = ("camera", "sharp", "grey", "careful")  # What is measured without a t
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0, 1 for a run not finished, 2 for bad input."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        return options.command(options)
-    except (ValueError, OSError, ModelError, ModuleNotFoundError) as error:
-        print(f"train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("train: interrupted", file=sys.stderr)
-        return 130
+    return run_command(_parser(), arguments, expected=(ModuleNotFoundError,))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ do those in ``TRAPS``.
 import dataclasses
 from dataclasses import dataclass
 
+from imaging.named import by_name
 from models.tasks import TASKS
 from train.config import Noise, TrainConfig, every_kind, gaussian_only
 
@@ -104,9 +105,8 @@ _READER = TrainConfig(
     epochs=10,
 )
 
-RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
+RECIPES: dict[str, Recipe] = by_name(
+    [
         Recipe(
             "dense-reconstruct",
             "Dense, clean to clean",
@@ -269,14 +269,13 @@ RECIPES: dict[str, Recipe] = {
             KERAS_EXAMPLE,
             _with(_OURS, **_CONV_32, data="fashion-mnist", epochs=10),
         ),
-    )
-}
+    ]
+)
 
 
 # Trainings that go wrong, so that one has seen it happen.
-TRAPS: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
+TRAPS: dict[str, Recipe] = by_name(
+    [
         Recipe(
             "trap-rate-too-high",
             "Learning rate far too high",
@@ -306,8 +305,8 @@ TRAPS: dict[str, Recipe] = {
             OURS,
             _with(_TUTORIAL, architecture="dense", settings={"hidden": 4}, fresh_noise=True),
         ),
-    )
-}
+    ]
+)
 
 # Those of the jobs beyond noise stand beside their tasks.
 JOBS: dict[str, Recipe] = {

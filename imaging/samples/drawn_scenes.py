@@ -206,12 +206,19 @@ def _draw_road(street: _Street, spread: float) -> None:
         street.fill("rectangle", line, (225, 225, 220), 3)
 
 
+def _beside_road(
+    street: _Street, spread: float, near: tuple[float, float], drop: float
+) -> tuple[float, float, float]:
+    """Draw a place: how near it is, how far aside the kerb is there, and the row of its foot."""
+    deep, side = street.rng.uniform(*near), street.rng.choice([-1, 1])
+    return deep, side * spread * deep, street.horizon + deep * street.depth * drop
+
+
 def _draw_trees(street: _Street, spread: float) -> None:
     rng = street.rng
     for _ in range(rng.integers(2, 5)):
-        deep, side = rng.uniform(0.15, 0.7), rng.choice([-1, 1])
-        foot = street.horizon + deep * street.depth * 0.5
-        x = street.middle + side * spread * deep * rng.uniform(1.05, 1.5)
+        deep, aside, foot = _beside_road(street, spread, (0.15, 0.7), 0.5)
+        x = street.middle + aside * rng.uniform(1.05, 1.5)
         tall = 110 * deep * street.scale
         street.fill("rectangle", [x - 2, foot - tall, x + 2, foot], (70, 58, 45), 5)
         for _ in range(14):
@@ -225,9 +232,8 @@ def _draw_poles(street: _Street, spread: float) -> None:
     """Draw poles, most with a sign."""
     rng = street.rng
     for _ in range(rng.integers(2, 5)):
-        deep, side = rng.uniform(0.2, 0.9), rng.choice([-1, 1])
-        foot = street.horizon + deep * street.depth * 0.6
-        x = street.middle + side * spread * deep * 0.95
+        deep, aside, foot = _beside_road(street, spread, (0.2, 0.9), 0.6)
+        x = street.middle + aside * 0.95
         tall = 150 * deep * street.scale
         pole = [x - 1 - deep, foot - tall, x + 1 + deep, foot]
         street.fill("rectangle", pole, street.vary(85, 85, 88), 2)
@@ -255,9 +261,8 @@ def _draw_cars(street: _Street, spread: float) -> None:
 def _draw_people(street: _Street, spread: float) -> None:
     rng = street.rng
     for _ in range(rng.integers(1, 5)):
-        deep, side = rng.uniform(0.15, 0.6), rng.choice([-1, 1])
-        foot = street.horizon + deep * street.depth * 0.7
-        x = street.middle + side * spread * deep * 1.2
+        deep, aside, foot = _beside_road(street, spread, (0.15, 0.6), 0.7)
+        x = street.middle + aside * 1.2
         tall = 70 * deep * street.scale + 6
         body = [x - tall * 0.13, foot - tall * 0.85, x + tall * 0.13, foot]
         street.fill("rectangle", body, street.vary(60, 55, 75), 9)

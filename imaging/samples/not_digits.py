@@ -13,6 +13,7 @@ from skimage import data
 from skimage.color import rgb2gray
 
 from imaging.digit_fit import SIDE, fit_drawing
+from imaging.named import by_name, found
 from imaging.samples import strokes
 
 # Silhouettes are painted this many times larger, so that their edges come out smooth.
@@ -81,9 +82,8 @@ def checkerboard() -> np.ndarray:
     return ((row + column) % 2).astype(np.float32)[..., np.newaxis]
 
 
-SAMPLES: dict[str, Sample] = {
-    sample.name: sample
-    for sample in (
+SAMPLES: dict[str, Sample] = by_name(
+    [
         Sample(
             "letter-a", "Letter A", "A letter, written as a digit would be.", lambda: letter("A")
         ),
@@ -94,16 +94,13 @@ SAMPLES: dict[str, Sample] = {
         Sample("boot", "Boot", "A boot in several greys.", boot),
         Sample("photo", "Photo", "A piece of a photo: no black background at all.", face),
         Sample("checkerboard", "Checkerboard", "A regular pattern with sharp edges.", checkerboard),
-    )
-}
+    ]
+)
 
 
 def sample(name: str) -> Sample:
     """Return the sample called ``name``; raise ``ValueError`` that lists the known names."""
-    try:
-        return SAMPLES[name]
-    except KeyError:
-        raise ValueError(f"unknown sample {name!r}; known: {', '.join(SAMPLES)}") from None
+    return found(SAMPLES, name, "sample")
 
 
 def _silhouette(polygons: tuple[tuple[float, str], ...]) -> np.ndarray:

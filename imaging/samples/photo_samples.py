@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from skimage import data
 
+from imaging.named import by_name
+
 
 @dataclass(frozen=True)
 class PhotoSample:
@@ -31,9 +33,8 @@ class PhotoSample:
         return pixels.reshape(*pixels.shape[:2], -1)
 
 
-PHOTO_SAMPLES: dict[str, PhotoSample] = {
-    sample.name: sample
-    for sample in (
+PHOTO_SAMPLES: dict[str, PhotoSample] = by_name(
+    [
         PhotoSample(
             "cat",
             "Cat",
@@ -83,6 +84,6 @@ PHOTO_SAMPLES: dict[str, PhotoSample] = {
             "public domain",
             noisy=True,
         ),
-    )
-}
+    ]
+)
 PAGE = PhotoSample("text", "Page", "A printed page.", data.page, "scikit-image", "public domain")

@@ -19,7 +19,7 @@ def convolve(
     As in every network library the kernel is not flipped, so that it is a correlation.
     """
     size = kernel.shape[:2]
-    padded = _padded(maps, size, strides, padding, 0)
+    padded = _padded(maps, paddings(maps.shape[1:3], size, strides, padding))
     rows, columns = (
         (whole - window) // stride + 1
         for whole, window, stride in zip(padded.shape[1:3], size, strides, strict=True)
@@ -54,7 +54,7 @@ def windows_of(
     Raises:
         ValueError: if ``padding`` is neither "same" nor "valid".
     """
-    padded = _padded(maps, size, strides, padding, beyond)
+    padded = _padded(maps, paddings(maps.shape[1:3], size, strides, padding), beyond)
     return sliding_window_view(padded, size, axis=(1, 2))[:, :: strides[0], :: strides[1]]
 
 
@@ -79,12 +79,5 @@ def paddings(
     return [(each // 2, each - each // 2) for each in missing]
 
 
-def _padded(
-    maps: np.ndarray,
-    size: tuple[int, int],
-    strides: tuple[int, int],
-    padding: str,
-    beyond: float,
-) -> np.ndarray:
-    around = paddings(maps.shape[1:3], size, strides, padding)
+def _padded(maps: np.ndarray, around: list[tuple[int, int]], beyond: float = 0) -> np.ndarray:
     return np.pad(maps, ((0, 0), *around, (0, 0)), constant_values=beyond)

@@ -1,5 +1,6 @@
 """The tasks by name: what there is to learn, in the order in which screens list it."""
 
+from imaging.named import by_name, found
 from models.tasks import (
     colour_digits,
     colour_photos,
@@ -16,7 +17,7 @@ from models.tasks import (
     upscale_digits,
     upscale_photos,
 )
-from models.tasks.contract import Task, by_name
+from models.tasks.contract import Task
 
 TASKS: dict[str, Task] = by_name(
     [
@@ -40,7 +41,4 @@ TASKS: dict[str, Task] = by_name(
 
 def find_task(name: str) -> Task:
     """Return the task called ``name``; raise ``ValueError`` that lists the known names."""
-    try:
-        return TASKS[name]
-    except (KeyError, TypeError):
-        raise ValueError(f"unknown task {name!r}; known: {', '.join(TASKS)}") from None
+    return found(TASKS, name, "task")

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from imaging.named import by_name
 from imaging.pixels import to_image
 from imaging.samples.digit_scenes import in_colours, scatter
 from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import contract, segmentation
 from models.tasks.colour_photos import colouring, grey
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.digits import handwritten
 from models.tasks.upscale_photos import brightness
 

@@ -28,10 +28,11 @@ from PIL import Image
 from imaging import pixels
 from imaging.cielab import colourfulness, in_grey, lab_to_rgb, rgb_to_lab, with_colour
 from imaging.metrics import psnr
+from imaging.named import by_name
 from imaging.resize import resize
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.tasks import contract
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.sample_photos import sample_photos
 from models.tasks.turned import Turned
 from models.tasks.whole import seen_size
@@ -91,11 +92,7 @@ def load_photos(folder: Path | None, split: str) -> Examples:
 
 
 def load_hinted_photos(folder: Path | None, split: str) -> Examples:
-    """Return the same; each of the test with 20 true hints at random places.
-
-    Raises:
-        OSError: if there are none.
-    """
+    """Return the same; each of the test with 20 true hints at random places."""
     examples = load_photos(folder, split)
     if split != "test":
         return examples

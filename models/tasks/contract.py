@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from imaging.named import by_name
 from imaging.noise import NoiseKind
 
 KINDS = ("image", "mask", "instances", "classes", "label", "audio")
@@ -340,8 +341,3 @@ def with_and_without_skips(recipe: Recipe, **changes: str) -> dict[str, Recipe]:
     }
     name, config = f"{recipe.name}-plain", with_settings(recipe.config, skips=False)
     return by_name([recipe, replace(recipe, name=name, config=config, **words | changes)])
-
-
-def by_name(things: Sequence[Any]) -> dict[str, Any]:
-    """Return a table of things by their ``name``, in their order."""
-    return {thing.name: thing for thing in things}

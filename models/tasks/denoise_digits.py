@@ -12,8 +12,9 @@ import numpy as np
 from imaging import metrics
 from imaging.digit_fit import SIDE
 from imaging.filters import CLASSICAL, Classical, with_digit_curve
+from imaging.named import by_name
 from imaging.noise import NOISE_KINDS
-from models.tasks.contract import Baseline, Metric, Network, Signal, Task, Watch, as_it_is, by_name
+from models.tasks.contract import Baseline, Metric, Network, Signal, Task, Watch, as_it_is
 from models.tasks.digits import DIGIT_SETS, noisy_and_clean, validation
 from models.tiles import in_tiles
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import affine_transform
 
+from imaging.named import by_name
 from imaging.noise import NOISE_KINDS
 from imaging.pixels import to_image
 from imaging.samples.synthetic_digits import draw_digits
-from models.tasks.contract import SPLITS, DataSet, Examples, Settings, by_name
+from models.tasks.contract import SPLITS, DataSet, Examples, Settings
 from models.tasks.data_folder import keras_folder
 
 MOST_VALIDATION = 2000

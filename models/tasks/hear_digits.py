@@ -18,17 +18,8 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.audio import BINS, HOP, RATE, mixed, samples_of, spectrum
-from models.tasks.contract import (
-    DataSet,
-    Examples,
-    Network,
-    Recipe,
-    Settings,
-    Signal,
-    Task,
-    Watch,
-    by_name,
-)
+from imaging.named import by_name
+from models.tasks.contract import DataSet, Examples, Network, Recipe, Settings, Signal, Task, Watch
 from models.tasks.read_digits import DIGIT, accuracy
 from models.tasks.spoken_digits import (
     NOTICE,

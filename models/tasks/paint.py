@@ -21,12 +21,13 @@ from PIL import Image
 
 from imaging.cielab import rgb_to_lab, statistics, with_colours_of, with_statistics
 from imaging.metrics import ssim
+from imaging.named import by_name
 from imaging.pixels import as_rgb, to_image
 from imaging.resize import resize
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.tasks import contract
 from models.tasks.colour_photos import load_photos
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.sample_photos import sample_photos
 from models.tasks.whole import seen_size
 

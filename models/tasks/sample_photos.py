@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from imaging.named import by_name
 from imaging.pixels import to_image
 from imaging.samples.photo_samples import PhotoSample
-from models.tasks.contract import Sample, by_name
+from models.tasks.contract import Sample
 
 Pair = tuple[np.ndarray, np.ndarray | None]
 

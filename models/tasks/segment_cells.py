@@ -23,10 +23,11 @@ from skimage import data
 
 from imaging import segmentation as regions
 from imaging.crops import Moves, jitter, random_crop
+from imaging.named import by_name
 from imaging.pixels import to_8_bits, to_image, to_pixels
 from imaging.samples.drawn_scenes import draw_cells
 from models.tasks import contract, segmentation
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.turned import Turned
 
 BACKGROUND, INSIDE, BORDER = range(3)
@@ -245,13 +246,12 @@ def _number_of(cells: np.ndarray) -> int:
 _UNET = segmentation.unet(
     [16, 32, 64, 96],
     outputs=3,
-    head="softmax",
     data="cells",
-    loss="pixel_classes",
     batch=16,
     crop=128,
     epochs=15,
 )
+
 CONTEST = "Data Science Bowl 2018, stage 1"
 TASK = segmentation.task(
     "segment-cells",

@@ -10,7 +10,7 @@ Source:
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,13 @@ from scipy import ndimage
 
 from imaging import segmentation as measures
 from imaging.crops import jitter
+from imaging.named import by_name
 from imaging.pixels import to_image
 from imaging.samples.digit_scenes import NOTHING, classes_of, on_photo, scatter
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import contract, segmentation
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.digits import handwritten
 from models.tasks.upscale_photos import brightness
 
@@ -182,9 +183,7 @@ def _sample() -> tuple[np.ndarray, np.ndarray]:
 _UNET = segmentation.unet(
     [16, 32, 64, 96],
     outputs=len(LABELS),
-    head="softmax",
     data="digits-on-photos",
-    loss="pixel_classes",
     crop=SIDE,
     epochs=20,
 ) | {"batch": 16, "epoch_batches": 100, "average": 0.0}
@@ -194,22 +193,7 @@ TASK = segmentation.task(
     "Find digits",
     "Finds handwritten digits on a photo, and says of each pixel which one it is.",
     contract.Signal("classes", labels=LABELS, colours=COLOURS),
-    metrics=(
-        segmentation.of_confusion(
-            "miou",
-            "Mean IoU",
-            measures.mean_iou,
-            "For each class: pixels in both over pixels in either; the mean of the classes.",
-            len(LABELS),
-        ),
-        segmentation.of_confusion(
-            "class",
-            "Class average",
-            measures.class_accuracy,
-            "The share of each class that is found; the mean of the classes.",
-            len(LABELS),
-        ),
-    ),
+    metrics=segmentation.class_metrics(len(LABELS)),
     losses=("pixel_classes",),
     watch=("mean_iou",),
     data=by_name([contract.DataSet("digits-on-photos", "Digits on photos", load, drawn=True)]),
@@ -249,7 +233,6 @@ TASK = segmentation.task(
         ),
         expect="Blobs in place of digits, half of them the wrong digit: a mean IoU of about 0.2.",
     ),
-    picture=partial(segmentation.class_picture, colours=COLOURS),
     explanation=contract.Explanation(
         "The streets in small: eleven possible answers for each pixel, ten digits and nothing. To "
         "tell a 3 from an 8 a network must see all of it; to draw its edge it must know each "

@@ -17,11 +17,12 @@ from scipy import ndimage
 from scipy.special import expit
 
 from imaging.crops import Moves, jitter, random_crop
+from imaging.named import by_name
 from imaging.pixels import to_image
 from imaging.samples.drawn_scenes import draw_aerial
 from imaging.segmentation import f1, jaccard, overlap, patch_overlap
 from models.tasks import contract, segmentation
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.turned import Turned
 from models.tiles import in_tiles
 
@@ -153,9 +154,7 @@ def _drawn_sample() -> tuple[np.ndarray, np.ndarray]:
 _UNET = segmentation.unet(
     [16, 32, 48, 64, 96],
     outputs=1,
-    head="sigmoid",
     data="roads",
-    loss="mask",
     batch=8,
     crop=256,
     epochs=40,
@@ -234,7 +233,6 @@ TASK = segmentation.task(
             )
         ]
     ),
-    picture=contract.as_it_is,
     explanation=contract.Explanation(
         "The same network again: for each pixel it says how likely it is road. Roads are thin and "
         "long. To tell a grey road from a grey roof, a network must see far; to draw its edge, it "

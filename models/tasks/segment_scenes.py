@@ -19,10 +19,11 @@ from PIL import Image
 
 from imaging import segmentation as measures
 from imaging.crops import Moves, jitter, random_crop
+from imaging.named import by_name
 from imaging.pixels import to_image
 from imaging.samples.drawn_scenes import draw_street
 from models.tasks import contract, segmentation
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.turned import Turned, Ways
 
 CLASSES = (
@@ -183,14 +184,13 @@ def most_frequent(picture: np.ndarray, hint: None = None, watch: Watch | None = 
 
 
 _metric = partial(segmentation.of_confusion, classes=len(CLASSES))
+MEAN_IOU, CLASS_AVERAGE = segmentation.class_metrics(len(CLASSES))
 
 # Whole scenes, and a bottom that sees all of one: what is pavement depends on where the road is.
 _UNET = segmentation.unet(
     [16, 40, 80, 128, 160],
     outputs=len(CLASSES),
-    head="softmax",
     data="streets",
-    loss="pixel_classes",
     batch=4,
     crop=320,
     epochs=92,
@@ -213,19 +213,9 @@ TASK = segmentation.task(
     "Says for each pixel of a street seen from a car what it belongs to.",
     contract.Signal("classes", labels=CLASSES, colours=COLOURS),
     metrics=(
-        _metric(
-            "miou",
-            "Mean IoU",
-            measures.mean_iou,
-            "For each class: pixels in both over pixels in either; the mean of the classes.",
-        ),
+        MEAN_IOU,
         _metric("global", "Global", measures.accuracy, "The share of pixels that are right."),
-        _metric(
-            "class",
-            "Class average",
-            measures.class_accuracy,
-            "The share of each class that is found; the mean of the classes.",
-        ),
+        CLASS_AVERAGE,
         *(
             _metric(
                 f"iou-{name}",
@@ -298,7 +288,6 @@ TASK = segmentation.task(
             ),
         ]
     ),
-    picture=partial(segmentation.class_picture, colours=COLOURS),
     explanation=contract.Explanation(
         "Now there are eleven possible answers for each pixel, and the likeliest is taken. The "
         "tutorial's network squeezes the whole street into a single pixel of numbers; what remains "

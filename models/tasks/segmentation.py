@@ -5,6 +5,7 @@ Pictures are ``uint8 (H, W, C)``; marks, what a person drew on one, whole number
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from models.tasks.contract import (
     Signal,
     Task,
     Watch,
+    as_it_is,
 )
 from models.tiles import in_tiles
 
@@ -37,7 +39,9 @@ Pair = tuple[np.ndarray, np.ndarray]  # a picture and its marks
 def task(name: str, title: str, description: str, target: Signal, **fields: Any) -> Task:
     """Return a task that says something of each pixel of a picture, learned from crops of them."""
     words = ("Truth", "Picture", "Found")
-    return Task(name, title, description, COLOUR_IMAGE, target, words, walk="crops", **fields)
+    shown = partial(class_picture, colours=target.colours) if target.colours else as_it_is
+    fields = {"walk": "crops", "picture": shown} | fields
+    return Task(name, title, description, COLOUR_IMAGE, target, words, **fields)
 
 
 def read_pairs(folder: Path | None, name: str, marks: str, split: str) -> Examples:
@@ -157,6 +161,29 @@ def of_confusion(
     return summed(name, title, "%", counts, total, description, decimals=1)
 
 
+def class_metrics(classes: int) -> tuple[Metric, Metric]:
+    """Return the metric that ranks where each pixel is of one of ``classes``, and a milder one.
+
+    The second says how much of each class is found, whatever else is taken for it.
+    """
+    return (
+        of_confusion(
+            "miou",
+            "Mean IoU",
+            measures.mean_iou,
+            "For each class: pixels in both over pixels in either; the mean of the classes.",
+            classes,
+        ),
+        of_confusion(
+            "class",
+            "Class average",
+            measures.class_accuracy,
+            "The share of each class that is found; the mean of the classes.",
+            classes,
+        ),
+    )
+
+
 def class_picture(tensor: np.ndarray, colours: Sequence[str]) -> np.ndarray:
     """Show an input as it is, classes with their weights, or shares, in the colours of classes.
 
@@ -189,8 +216,12 @@ def threshold(default: float, lower: str) -> Hint:
     )
 
 
-def unet(filters: list[int], outputs: int, head: str, **training: object) -> dict[str, Any]:
-    """Return the configuration of a U-Net for colour pictures, as all three tasks train it."""
+def unet(filters: list[int], outputs: int, **training: object) -> dict[str, Any]:
+    """Return the configuration of a U-Net for colour pictures, as all these tasks train it.
+
+    It says how likely each of ``outputs`` classes is, or the one thing that is looked for.
+    """
+    head, loss = ("softmax", "pixel_classes") if outputs > 1 else ("sigmoid", "mask")
     return {
         "architecture": "unet",
         "settings": {
@@ -202,6 +233,7 @@ def unet(filters: list[int], outputs: int, head: str, **training: object) -> dic
             "head": head,
             "half": True,
         },
+        "loss": loss,
         "optimizer": "adamw",
         "learning_rate": 0.003,
         "schedule": "cosine",

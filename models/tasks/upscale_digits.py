@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from imaging.digit_fit import SIDE
+from imaging.named import by_name
 from imaging.pixels import to_image
 from imaging.resize import enlarged, reduced
 from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import contract, segmentation, upscale_photos
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.denoise_digits import PSNR, SSIM
 from models.tasks.digits import handwritten
 
@@ -98,7 +99,6 @@ TASK = upscale_photos.enlarging(
     target=contract.GREY_IMAGE,
     metrics=(PSNR, SSIM),
     losses=("mse", "mae", "binary_crossentropy"),
-    watch=("psnr",),
     data=by_name([contract.DataSet("small-digits", "Small digits", load, drawn=True)]),
     batch=batch,
     validation=validation,

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from imaging.named import by_name
 from imaging.pixels import as_image, strips, to_image
 from imaging.resize import back_projected, cropped_to, enlarged, luma_psnr, luma_ssim, reduced
 from imaging.samples.photo_samples import PAGE, PHOTO_SAMPLES
 from models.tasks import contract
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.sample_photos import sample_photos
 from models.tiles import in_tiles
 
@@ -299,6 +300,7 @@ def enlarging(scale: int, **fields: Any) -> contract.Task:
     """Return a task whose answer is its input, larger; ``fields`` are what tells it apart."""
     return contract.Task(
         words=("Original", "Small", "Enlarged"),
+        watch=("psnr",),
         walk="crops",
         baselines=baselines(scale),
         scale=scale,
@@ -335,7 +337,6 @@ def _task(scale: int) -> contract.Task:
             ),
         ),
         losses=("mae", "mse", "psnr"),
-        watch=("psnr",),
         data=by_name(
             [
                 contract.DataSet(

@@ -32,17 +32,16 @@ HEADLINE = TASK.headline  # The noise factor of the tutorials, on all test digit
 
 def network(card: Card) -> Method:
     """Return a trained model as a method."""
-    return digit_scores.network(load_predictor(card), card.name, card.title)
+    return digit_scores.network(load_predictor(card), card.name)
 
 
 def filters(noise: str, strength: float) -> Iterator[Method]:
     """Yield the classical filters, each as it is and with its clip bias undone."""
     for classical in CLASSICAL.values():
         fair = with_digit_curve(classical, noise, strength)
-        yield Method(classical.name, classical.title, "filter", _one_by_one(classical))
+        yield Method(classical.name, "filter", _one_by_one(classical))
         yield Method(
             f"{classical.name}+curve",
-            f"{classical.title}, bias undone",
             "filter",
             _one_by_one(fair),
         )
@@ -50,7 +49,7 @@ def filters(noise: str, strength: float) -> Iterator[Method]:
 
 def unchanged() -> Method:
     """Return the method that leaves the noise in."""
-    return Method("noisy", "Noisy", "none", lambda noisy, _: noisy)
+    return Method("noisy", "none", lambda noisy, _: noisy)
 
 
 def measure(

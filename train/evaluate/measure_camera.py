@@ -103,28 +103,6 @@ def evaluate_grey(
     return _white(names, "grey", pictures, say)
 
 
-def _white(
-    names: list[str], title: str, pictures: list[np.ndarray], say: Callable[[str], None]
-) -> dict[tuple[str, int], float]:
-    found = {}
-    for name in names:
-        predictor = load_predictor(find_card(name))
-        for sigma in PAPER_SIGMAS:
-            values = []
-            for index, clean in enumerate(pictures):
-                rng = np.random.default_rng((SEED, sigma, index))
-                noisy = clean + np.float32(sigma / 255) * rng.standard_normal(
-                    clean.shape, np.float32
-                )
-                values.append(metrics.psnr(clean, predictor.predict(noisy, sigma / 255)))
-            found[name, sigma] = float(np.mean(values))
-            say(
-                f"{name}, {title}, sigma {sigma}: {found[name, sigma]:.2f} dB, "
-                f"{len(values)} pictures"
-            )
-    return found
-
-
 def evaluate_careful(
     names: list[str], every: int = 1, say: Callable[[str], None] = print
 ) -> dict[tuple[str, int, int], float]:
@@ -148,6 +126,28 @@ def evaluate_careful(
                     f"{name}, sigma {sigma}, {len(ways)} answers: {careful:.2f} dB, "
                     f"{careful - once:+.2f} over one, {len(photos)} photos"
                 )
+    return found
+
+
+def _white(
+    names: list[str], title: str, pictures: list[np.ndarray], say: Callable[[str], None]
+) -> dict[tuple[str, int], float]:
+    found = {}
+    for name in names:
+        predictor = load_predictor(find_card(name))
+        for sigma in PAPER_SIGMAS:
+            values = []
+            for index, clean in enumerate(pictures):
+                rng = np.random.default_rng((SEED, sigma, index))
+                noisy = clean + np.float32(sigma / 255) * rng.standard_normal(
+                    clean.shape, np.float32
+                )
+                values.append(metrics.psnr(clean, predictor.predict(noisy, sigma / 255)))
+            found[name, sigma] = float(np.mean(values))
+            say(
+                f"{name}, {title}, sigma {sigma}: {found[name, sigma]:.2f} dB, "
+                f"{len(values)} pictures"
+            )
     return found
 
 

@@ -141,7 +141,7 @@ def _measured(model: keras.Model, config: TrainConfig) -> dict:
     def denoise(noisy: np.ndarray, _clean: np.ndarray) -> np.ndarray:
         return model.predict(noisy, batch_size=500, verbose=0)
 
-    method = Method(model.name, model.name, "network", denoise)
+    method = Method(model.name, "network", denoise)
     (row,) = measure([method], config.data, *HEADLINE, ALL_DIGITS)
     return {"pictures": row.pictures, "psnr": row.psnr, "ssim": row.ssim, "read": row.read}
 

@@ -41,7 +41,15 @@ def fit(
 ) -> None:
     """Train the epochs from ``first`` up to ``last``, as ``model.fit`` does."""
     if keras.backend.backend() == "tensorflow":
-        return _fit_batches(model, material, first, last, callbacks, verbosity)
+        told = keras.callbacks.CallbackList(
+            callbacks,
+            add_progbar=verbosity != 0,
+            model=model,
+            verbose=verbosity,
+            epochs=last,
+            steps=len(material.batches),
+        )
+        return _fit_batches(model, material, range(first, last), told)
     model.fit(
         SharedBatches(material.batches, team),
         validation_data=team.shard(material.validation),
@@ -55,25 +63,12 @@ def fit(
 
 
 def _fit_batches(
-    model: keras.Model,
-    material: Material,
-    first: int,
-    last: int,
-    callbacks: list[keras.callbacks.Callback],
-    verbosity: int,
+    model: keras.Model, material: Material, epochs: range, told: keras.callbacks.CallbackList
 ) -> None:
-    told = keras.callbacks.CallbackList(
-        callbacks,
-        add_progbar=verbosity != 0,
-        model=model,
-        verbose=verbosity,
-        epochs=last,
-        steps=len(material.batches),
-    )
     model.make_train_function()
     told.on_train_begin()
     logs: dict = {}
-    for epoch in range(first, last):
+    for epoch in epochs:
         model.reset_metrics()
         told.on_epoch_begin(epoch)
         for index, batch in enumerate(made_ahead(material.batches)):

@@ -11,10 +11,11 @@ Source:
 import numpy as np
 
 from imaging.filters import CLASSICAL, Classical
+from imaging.named import by_name
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.pixels import to_image, to_pixels
 from imaging.specialists import SPECIALISTS
-from models.tasks.contract import COLOUR_IMAGE, Baseline, Hint, Task, Watch, as_it_is, by_name
+from models.tasks.contract import COLOUR_IMAGE, Baseline, Hint, Task, Watch, as_it_is
 from models.tasks.denoise_digits import PSNR, SSIM
 from models.tasks.denoise_photos.data import PHOTO_SETS, batch, validation
 from models.tasks.denoise_photos.solve import solve

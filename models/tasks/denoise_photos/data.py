@@ -12,10 +12,11 @@ from PIL import Image
 
 from imaging import metrics
 from imaging.impulses import map_of_levels, without_impulses
+from imaging.named import by_name
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
 from imaging.pixels import to_image
-from models.tasks.contract import DataSet, Examples, Settings, by_name
+from models.tasks.contract import DataSet, Examples, Settings
 
 # What is measured on: photos with noise added, and a camera's own noise.
 KODAK24, POLYU = "kodak24", "polyu"

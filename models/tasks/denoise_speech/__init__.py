@@ -20,9 +20,10 @@ import numpy as np
 
 from imaging import audio
 from imaging.audio import RATE, level, mixed, samples_of, si_sdr, spectrum
+from imaging.named import by_name
 from imaging.noise import NoiseKind
 from models.tasks import contract
-from models.tasks.contract import Examples, Network, Settings, Watch, by_name
+from models.tasks.contract import Examples, Network, Settings, Watch
 from models.tasks.spoken_digits import (
     NOTICE,
     WHOLE,

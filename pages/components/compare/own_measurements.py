@@ -89,7 +89,7 @@ def measure(
     """Return the rows of a network at all strengths of a noise at which others were measured."""
     pictures, labels = read_held_out(data_folder())
     strengths = [strength for kind, strength in digit_scores.conditions() if kind == noise]
-    method = digit_scores.network(predictor, card.name, card.title)
+    method = digit_scores.network(predictor, card.name)
     rows: list[Row] = []
     count = FEWEST
     for done, strength in enumerate([strengths[0], *strengths]):

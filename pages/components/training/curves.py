@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from imaging.named import by_name
 from pages.components import widgets
 
 BATCH, SMOOTHED = "each batch", "each batch, smoothed"
@@ -34,15 +35,14 @@ class Measure:
 
 
 PSNR = Measure("psnr", "PSNR", "dB", 2)
-MEASURES = {
-    each.name: each
-    for each in (
+MEASURES = by_name(
+    [
         PSNR,
         Measure("mean_iou", "Mean IoU"),
         Measure("mask_dice", "Dice"),
         Measure("accuracy", "Accuracy"),
-    )
-}
+    ]
+)
 
 
 @dataclass

@@ -82,7 +82,7 @@ def test_all_methods_see_the_same_noisy_pictures_and_the_clean_ones():
         seen.append((noisy.copy(), clean.copy()))
         return noisy
 
-    methods = [Method(name, name, "test", look) for name in "abc"]
+    methods = [Method(name, "test", look) for name in "abc"]
     measure(methods, CLOTHES, "gaussian", 0.5, 10)
     measure(methods[:1], CLOTHES, "gaussian", 0.5, 10)
     assert len(seen) == 4
@@ -101,7 +101,7 @@ def test_another_noise_or_strength_is_another_draw():
 
 def test_a_part_of_the_pictures_is_spread_over_all_of_them():
     seen = []
-    look = Method("look", "", "test", lambda noisy, clean: seen.append(clean) or noisy)
+    look = Method("look", "test", lambda noisy, clean: seen.append(clean) or noisy)
     for count in (100, TEST, 2 * TEST):
         measure([look], CLOTHES, "gaussian", 0.5, count)
     every = to_image(load_pictures(CLOTHES)[1][0])
@@ -118,8 +118,8 @@ def test_the_first_pictures_have_the_same_noise_however_many_there_are():
 
 def test_a_perfect_method_has_a_similarity_of_one_and_a_spoiler_has_less():
     methods = [
-        Method("oracle", "", "test", lambda noisy, clean: clean * 0.999),
-        Method("spoiler", "", "test", lambda noisy, clean: 1 - clean),
+        Method("oracle", "test", lambda noisy, clean: clean * 0.999),
+        Method("spoiler", "test", lambda noisy, clean: 1 - clean),
     ]
     oracle, spoiler = measure(methods, CLOTHES, "gaussian", 0.5, 10)
     assert oracle.ssim == pytest.approx(1, abs=1e-3)
@@ -131,7 +131,7 @@ def test_a_perfect_method_has_a_similarity_of_one_and_a_spoiler_has_less():
 def test_digits_are_read_and_clothes_are_not(shelf):
     labels = load_pictures("mnist")[1][1][:: TEST // 50]
     levels = np.arange(50, dtype=np.float32).reshape(-1, 1, 1, 1) % 2
-    black_and_white = Method("b", "", "t", lambda noisy, _: np.broadcast_to(levels, noisy.shape))
+    black_and_white = Method("b", "t", lambda noisy, _: np.broadcast_to(levels, noisy.shape))
     (digits,) = measure([black_and_white], "mnist", "gaussian", 0.5, 50)
     # The reader says 1 for white and 0 for black.
     assert digits.read == pytest.approx(np.mean(labels == np.arange(50) % 2), abs=1e-4)

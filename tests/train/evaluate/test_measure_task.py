@@ -3,18 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from imaging.named import by_name
 from models.catalogue import Score, load_catalogue
 from models.methods import Method
 from models.tasks import TASKS
-from models.tasks.contract import (
-    Baseline,
-    DataSet,
-    Examples,
-    Metric,
-    Signal,
-    Task,
-    by_name,
-)
+from models.tasks.contract import Baseline, DataSet, Examples, Metric, Signal, Task
 from tests.models.networks import ship, times
 from train.evaluate import measure_task
 from train.evaluate.measure_task import (
