@@ -4,7 +4,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from models.catalogue import Card, ModelError
-from pages.components import controls, scores
+from pages.components import controls, scores, widgets
 from pages.components.canvas import CANVAS_SIDE
 from pages.components.draw import controls as pickers
 from pages.components.draw import settings
@@ -74,7 +74,7 @@ def body() -> None:
             restored.reference,
             restored.settings,
         )
-        st.button("Reset", icon=":material/restart_alt:", on_click=pickers.reset, args=(table,))
+        widgets.reset_button(pickers.reset, table)
     with st.container(key="settled_methods"):
         show_all_methods(restored, cards)
 

@@ -6,6 +6,7 @@ from imaging.pixels import blend
 from models.catalogue import Card, ModelError
 from models.methods import find_method
 from models.tasks.denoise_photos import TASK
+from pages.components import widgets
 from pages.components.cached import get_predictor
 from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
@@ -79,7 +80,7 @@ def body() -> None:
         show_model_card(method.card)
         form = pick_form(picture.photo, own_values=clean is None)
         show_downloads(picture, clean, noisy, result, form)
-        st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
+        widgets.reset_button(reset, table)
     show_all_files(files, method, *shares, form)
     results.show_all_methods(picture, clean, noisy, level, cards)
 

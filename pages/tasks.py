@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.components import widgets
 from pages.components.explain import show_model_card
 from pages.components.layout import page_footer, page_setup
 from pages.components.methods import load_methods, usable_cards
@@ -73,7 +74,7 @@ def body() -> None:
                 show_model_card(method.card, f"About {method.card.title}")
         if task.reader in cards:
             show_model_card(cards[task.reader], f"About {cards[task.reader].title}")
-        st.button("Reset", icon=":material/restart_alt:", on_click=reset, args=(table,))
+        widgets.reset_button(reset, table)
     show_text(task)
 
 

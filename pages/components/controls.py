@@ -78,10 +78,10 @@ def pick_noise(prefix: str) -> tuple[NoiseKind, float]:
     """Ask for a kind of noise and its strength."""
     kind_box, strength_box = st.columns([2, 3], gap="medium")
     with kind_box:
-        name = widgets.selectbox(
+        name = widgets.by_title(
+            widgets.selectbox,
             "Noise",
-            list(NOISE_KINDS),
-            format_func=lambda name: NOISE_KINDS[name].title,
+            widgets.titles_of(NOISE_KINDS),
             key=f"{prefix}noise",
             on_change=to_default_strength,
             args=(prefix,),

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -96,3 +97,8 @@ def page_footer(text: str) -> None:
     """Write the last line of a page: what happens to what was drawn, made or uploaded."""
     st.divider()
     st.caption(text)
+
+
+def show_chart(chart: Any, key: str, alt: str) -> None:
+    """Draw an Altair chart as wide as there is room; ``alt`` says what it shows."""
+    st.altair_chart(chart, key=key, width="stretch", alt=alt)

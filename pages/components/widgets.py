@@ -34,3 +34,22 @@ def segments(label: str, titles: Mapping[str, str], key: str, **more: Any) -> st
 def chips(label: str, titles: Mapping[str, str], key: str, **more: Any) -> str:
     """Ask for one of several, in as many rows of buttons as they need; as ``segments`` does."""
     return by_title(pills, label, titles, key, wrap=True, label_visibility="collapsed", **more)
+
+
+def titles_of(table: Mapping[str, Any]) -> dict[str, str]:
+    """Return the titles of what stands in a table, by name."""
+    return {name: each.title for name, each in table.items()}
+
+
+def remove_button(
+    remove: Callable[..., None], *args: object, label: str = "Remove", **more: Any
+) -> None:
+    """Draw the button that takes something away."""
+    st.button(label, icon=":material/delete:", on_click=remove, args=args, **more)
+
+
+def reset_button(
+    reset: Callable[..., None], *args: object, label: str = "Reset", **more: Any
+) -> None:
+    """Draw the button that puts something back."""
+    st.button(label, icon=":material/restart_alt:", on_click=reset, args=args, **more)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import altair as alt
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from models.catalogue import Card
 from models.tasks.digits import REPORTED
@@ -21,7 +20,7 @@ from pages.components.compare.measurements import (
 )
 from pages.components.compare.selection import Selection, measured_name
 from pages.components.draw_settings import DrawSettings
-from pages.components.layout import GREY
+from pages.components.layout import GREY, show_chart
 
 SHAPES = (
     "circle",
@@ -66,10 +65,9 @@ def show_curves(chosen: Selection, here: DrawSettings) -> None:
         points.encode(**_mark(chosen, 110, 45)),
         *_here(chosen, here, x),
     ]
-    st.altair_chart(
+    show_chart(
         alt.layer(*layers).properties(height=430),
         key="measured-curves",
-        width="stretch",
         alt=f"{chosen.measure.title} against the strength of {_noise(chosen)} noise, a line for "
         f"each method. {summary(chosen)} The table below has all numbers.",
     )
@@ -89,10 +87,9 @@ def show_ranking(chosen: Selection) -> None:
     x = alt.X("value:Q", axis=None, scale=alt.Scale(zero=False, nice=False, padding=12))
     chart = alt.Chart(rows).mark_point(opacity=1).encode(x=x, y=y, **_mark(chosen, 150, 80))
     listed = "; ".join(f"{row.title} {row.words}" for row in rows.itertuples())
-    st.altair_chart(
+    show_chart(
         chart.properties(height=ROW * len(rows)),
         key="measured-ranking",
-        width="stretch",
         alt=f"The methods by {chosen.measure.title}, the best first: {listed}.",
     )
 
@@ -196,10 +193,9 @@ def _show_price(chosen: Selection, rows: pd.DataFrame, price: str, pattern: str,
         f"{row.title} {chosen.measure.words(row.value)} at {row.price:,.4g} {price}"
         for row in rows.itertuples()
     )
-    st.altair_chart(
+    show_chart(
         points.properties(height=280),
         key=f"measured-{key}",
-        width="stretch",
         alt=f"{chosen.measure.title} against {price}: {listed}.",
     )
 

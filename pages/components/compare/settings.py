@@ -9,7 +9,7 @@ from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import Card
 from models.methods import method_names
 from models.tasks.denoise_digits import TASK
-from pages.components import link
+from pages.components import link, widgets
 from pages.components.compare.measurements import (
     FAMILIES,
     MEASURES,
@@ -54,14 +54,8 @@ def open_link(table: list[Setting], cards: Mapping[str, Card]) -> None:
 
 def show_reset(table: list[Setting]) -> None:
     """Draw the button that puts everything back."""
-    st.button(
-        "Reset",
-        icon=":material/restart_alt:",
-        help="Puts all settings of this page, and the blind test, back.",
-        on_click=_reset,
-        args=(table,),
-        key="compare_reset",
-    )
+    puts_back = "Puts all settings of this page, and the blind test, back."
+    widgets.reset_button(_reset, table, help=puts_back, key="compare_reset")
 
 
 def _follow(there: DrawSettings) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from models.methods import find_method
 from models.tasks.denoise_digits import TASK
 from pages.components.cached import get_predictor
 from pages.components.gallery import Thumbnail, show_gallery
-from pages.components.layout import GREY
+from pages.components.layout import GREY, show_chart
 from pages.components.scores import Reading, as_text, read_digits
 
 WORDS = (
@@ -236,12 +236,13 @@ def show_readings(trust: Trust) -> None:
     )
     listed = ", ".join(f"{digit} in {count}" for digit, count in counts.items() if count)
     chart_box, answers_box = st.columns([3, 2], gap="large")
-    chart_box.altair_chart(
-        chart.properties(height=220),
-        key="trust-readings",
-        width="stretch",
-        alt=f"What the reader reads in {DRAWS} answers: {listed}. The original is read as {own}.",
-    )
+    with chart_box:
+        show_chart(
+            chart.properties(height=220),
+            key="trust-readings",
+            alt=f"What the reader reads in {DRAWS} answers: {listed}. "
+            f"The original is read as {own}.",
+        )
     entries = []
     for digit, count in sorted(counts.items(), key=lambda pair: -pair[1]):
         if count:

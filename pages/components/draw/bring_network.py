@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from models.catalogue import Card
+from pages.components import widgets
 from pages.components.draw import own_networks
 from pages.components.link import quoted
 from train.brought import LARGEST, check
@@ -69,13 +70,7 @@ def _show_answer() -> None:
 def _show_row(folder: Path, card: Card) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{card.title}: {card.parameters:,} parameters")
-        st.button(
-            "Remove",
-            icon=":material/delete:",
-            key=f"remove-{folder.name}",
-            on_click=_remove,
-            args=(folder,),
-        )
+        widgets.remove_button(_remove, folder, key=f"remove-{folder.name}")
 
 
 def _take(key: str) -> None:

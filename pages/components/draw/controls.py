@@ -90,13 +90,8 @@ def _pick_start() -> None:
 
 def pick_sample() -> np.ndarray:
     """Ask for one of the pictures that are not digits; return it as ``(28, 28, 1)``."""
-    name = widgets.pills(
-        "Sample",
-        list(SAMPLES),
-        format_func=lambda name: SAMPLES[name].title,
-        key="draw_sample",
-        wrap=True,
-    )
+    titles = widgets.titles_of(SAMPLES)
+    name = widgets.by_title(widgets.pills, "Sample", titles, "draw_sample", wrap=True)
     st.caption(SAMPLES[name].description)
     return _to_8_bit(SAMPLES[name].load())
 

@@ -30,7 +30,7 @@ from pages.components.cached import (
 from pages.components.explain import explain, measured_on
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.settings import DETECTORS, FALSE_ALARMS, KINDS, PICTURES, write_link
-from pages.components.layout import GREY
+from pages.components.layout import GREY, show_chart
 from pages.components.scores import read_thumbnails
 
 Scores = Mapping[str, Mapping[str, np.ndarray]]
@@ -257,10 +257,9 @@ def _draw_spread(
             "what:N", axis=None, sort=["threshold", title.lower()], scale=alt.Scale(range=[8, 24])
         ),
     )
-    st.altair_chart(
+    show_chart(
         alt.layer(bars, rules, named).resolve_scale(y="independent").properties(height=300),
         key="anomaly-spread",
-        width="stretch",
         alt=f"How the scores of test digits and of {KINDS[kind].lower()} are spread; the threshold "
         f"is {threshold:.4f}, the score of the picture {score:.4f}.",
     )
@@ -285,14 +284,13 @@ def _draw_roc(scores: Mapping[str, np.ndarray], kind: str, allowed: float, found
     here = alt.Chart(pd.DataFrame({"false": [allowed], "found": [found]})).encode(
         x="false:Q", y="found:Q"
     )
-    st.altair_chart(
+    show_chart(
         alt.layer(
             chance.mark_line(color=GREY, strokeDash=[2, 2], strokeWidth=1),
             curves.mark_line(),
             here.mark_point(size=160, strokeWidth=2.5, color=GREY),
         ).properties(height=300),
         key="anomaly-roc",
-        width="stretch",
         alt=f"ROC curves. At {allowed:.1%} false alarms {found:.1%} of {KINDS[kind].lower()} are "
         "found. The dotted diagonal is chance.",
     )

@@ -18,6 +18,8 @@ from pages.components.cached import get_autoencoders, get_measured
 from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.settings import write_link
+from pages.components.inside.shared import PSNR_AND_READ
+from pages.components.layout import show_chart
 from pages.components.scores import read_thumbnails
 
 TITLES = {"pca": "PCA", "dense": "Autoencoder"}
@@ -140,15 +142,13 @@ def _show_lost(measured: dict) -> None:
             alt.Tooltip("width:Q", title="numbers kept"),
             alt.Tooltip("lost:Q", title="information lost", format=".1%"),
             alt.Tooltip("mse:Q", title="MSE", format=".4f"),
-            alt.Tooltip("psnr:Q", title="PSNR (dB)", format=".2f"),
-            alt.Tooltip("read:Q", title="digits read", format=".1%"),
+            *PSNR_AND_READ,
         ],
     )
     listed = "; ".join(f"{row.title} with {row.width}: {row.lost:.1%}" for row in rows.itertuples())
-    st.altair_chart(
+    show_chart(
         (base.mark_line() + points).properties(height=340),
         key="pca-lost",
-        width="stretch",
         alt=f"Information lost against the numbers kept. {listed}.",
     )
     st.dataframe(as_table(rows), hide_index=True, width="stretch")

@@ -103,13 +103,7 @@ def _show_sliders(card: Card, digit: np.ndarray, code_map: CodeMap) -> None:
                     )
                 )
         with st.container(horizontal=True):
-            st.button(
-                "Back to this digit",
-                icon=":material/restart_alt:",
-                key="code_back",
-                on_click=_set_code,
-                args=(own,),
-            )
+            widgets.reset_button(_set_code, own, label="Back to this digit", key="code_back")
             st.button(
                 "Random code",
                 icon=":material/casino:",

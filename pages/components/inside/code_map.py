@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import altair as alt
 import pandas as pd
-import streamlit as st
 
 from models.studies.codes import CodeMap
 from pages.components.inside.settings import MAPS
+from pages.components.layout import show_chart
 from pages.components.thumbnails import spread_over_cells
 
 THUMBNAIL = 26  # pixels on the screen
@@ -38,10 +38,9 @@ def draw_map(
     pictures = pictures.transform_filter(f"datum.few || width > {NARROW}")
     pictures = pictures.encode(x="x:Q", y="y:Q", url="url:N", tooltip=["digit:N"])
     layers = [dots, pictures, *_trail(trail)]
-    st.altair_chart(
+    show_chart(
         alt.layer(*layers).properties(height=620),
         key="code-map",
-        width="stretch",
         alt=f"A {MAPS[method]} map of the codes of 2,000 test digits, and on it the way of this "
         f"digit as noise rises; the ring is where it is with {noise}.",
     )

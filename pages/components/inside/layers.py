@@ -30,7 +30,7 @@ from pages.components.inside.shared import (
     pick_network,
     pick_noisy,
 )
-from pages.components.layout import flush_to_browser
+from pages.components.layout import flush_to_browser, show_chart
 from pages.components.live import follow_layer
 
 WORDS = (
@@ -244,10 +244,9 @@ def show_numbers(values: np.ndarray, layer: Layer, noise: str) -> None:
         f"{name}: {', '.join(f'{value:.2f}' for value in row)}"
         for name, row in zip(names, values, strict=True)
     )
-    st.altair_chart(
+    show_chart(
         chart,
         key="inside-numbers",
-        width="stretch",
         alt=f"The {len(values[0])} numbers of {layer.name}, with {noise} as noise. {listed}.",
     )
 

@@ -17,6 +17,7 @@ from pages.components.explain import PSNR, explain, measured_on
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside import shared
 from pages.components.inside.settings import write_link
+from pages.components.layout import show_chart
 from pages.components.scores import decibel, read_thumbnails
 from train.config import count_parameters
 
@@ -125,17 +126,15 @@ def _show_measured(measured: dict) -> None:
         tooltip=[
             alt.Tooltip("title:N", title="network"),
             alt.Tooltip("pixels:N", title="trained on"),
-            alt.Tooltip("psnr:Q", title="PSNR (dB)", format=".2f"),
-            alt.Tooltip("read:Q", title="digits read", format=".1%"),
+            *shared.PSNR_AND_READ,
         ],
     )
     labels = bars.mark_text(align="left", dx=6, fontSize=13).encode(
         text=alt.Text("gain:Q", format="+.2f")
     )
-    st.altair_chart(
+    show_chart(
         (bars.mark_bar() + labels).properties(height=240),
         key="order-measured",
-        width="stretch",
         alt=summary(rows),
     )
     epochs = {name: training["epochs"] for name, training in measured["training"].items()}

@@ -10,7 +10,7 @@ from imaging.noise import NOISE_KINDS
 from models.catalogue import ModelError
 from models.inspection.network import OpenedNetwork
 from models.studies.autoencoders import WIDTHS
-from pages.components import link
+from pages.components import link, widgets
 from pages.components import settings as page_settings
 from pages.components.cached import get_cards, get_inside
 from pages.components.controls import DIGITS, digit_settings, noise_settings
@@ -111,13 +111,7 @@ def write_link() -> None:
 
 def show_reset() -> None:
     """Draw the button that puts everything back."""
-    st.button(
-        "Reset",
-        icon=":material/restart_alt:",
-        help="Puts all settings of this page back.",
-        on_click=_reset,
-        key="inside_reset",
-    )
+    widgets.reset_button(_reset, help="Puts all settings of this page back.", key="inside_reset")
 
 
 def code_to_text(code: Sequence[float]) -> str:

@@ -5,6 +5,7 @@ Digits are ``(28, 28, 1)``, ``float32`` in [0, 1].
 
 from collections.abc import Mapping
 
+import altair as alt
 import numpy as np
 import streamlit as st
 
@@ -22,6 +23,10 @@ PREFIX = "inside_"
 SCALES = {"unit": "Unit", "layer": "Layer", "global": "Global"}
 WINDOWS_OF = {"convolution": convolution_layers, "pooling": pooling_layers}
 SKIPS = ("skip_1", "skip_2", "skip_3")
+PSNR_AND_READ = (  # Of charts of what was measured.
+    alt.Tooltip("psnr:Q", title="PSNR (dB)", format=".2f"),
+    alt.Tooltip("read:Q", title="digits read", format=".1%"),
+)
 MOST = "most"  # Of the maps that come into a window: the one that matters most there.
 
 
@@ -60,12 +65,8 @@ def pick_network(cards: Mapping[str, Card]) -> Card:
     """Ask for a network; return its card."""
     # Not a filter, a run that was deleted, or one that the section has nothing to show of.
     keep_valid_for_now("inside_model", list(cards))
-    name = widgets.selectbox(
-        "Network",
-        list(cards),
-        format_func=lambda name: cards[name].title,
-        key="inside_model",
-    )
+    titles = widgets.titles_of(cards)
+    name = widgets.by_title(widgets.selectbox, "Network", titles, "inside_model")
     return cards[name]
 
 

@@ -20,7 +20,7 @@ from pages.components.controls import pick_skips
 from pages.components.explain import PSNR, explain
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.inside.shared import SKIPS, pick_noisy
-from pages.components.layout import GREY, flush_to_browser
+from pages.components.layout import GREY, flush_to_browser, show_chart
 from pages.components.live import follow_skips
 from pages.components.scores import decibel
 
@@ -135,13 +135,12 @@ def show_ranking(quality: dict[tuple[bool, ...], float], chosen: tuple[bool, ...
     listed = "; ".join(
         f"{row.switches}: {row.psnr:.1f} dB" for row in table.itertuples(index=False)
     )
-    st.altair_chart(
+    show_chart(
         alt.layer(
             bars.transform_filter(alt.datum.chosen).mark_bar(),
             bars.transform_filter(~alt.datum.chosen).mark_bar(color=GREY),
         ).properties(height=alt.Step(30)),
         key="inside-skips",
-        width="stretch",
         alt=f"PSNR of this picture with each setting of the switches, the best first. {listed}.",
     )
 

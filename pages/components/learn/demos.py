@@ -39,6 +39,7 @@ from pages.components.canvas import BRUSH, CANVAS_SIDE, drawing_pad
 from pages.components.code_downloads import show_code_downloads
 from pages.components.controls import DIGITS, FINE, ready_digit
 from pages.components.gallery import Thumbnail, show_gallery
+from pages.components.layout import show_chart
 from pages.components.learn.numbers import FORMATS, measured, written
 from pages.components.live import preview_noise
 from pages.components.scores import READER, captions, decibel, read_digits, read_thumbnails
@@ -358,10 +359,9 @@ class Bars:
         )
         labels = bars.mark_text(align="left", dx=5, fontSize=13).encode(text="label:N")
         listed = "; ".join(f"{row.title}: {row.label}" for row in table.itertuples())
-        st.altair_chart(
+        show_chart(
             (bars.mark_bar() + labels).properties(height=alt.Step(34)),
             key=f"{key}-bars",
-            width="stretch",
             alt=f"{AXES[self.what]}. {listed}.",
         )
         return Target("compare", "the Compare page", {})
@@ -404,10 +404,9 @@ class Training:
             strokeDash=alt.StrokeDash("recipe:N", title=None, sort=None, legend=LEGEND),
             tooltip=["recipe", "epoch", alt.Tooltip("value", format=".4g")],
         )
-        st.altair_chart(
+        show_chart(
             chart.mark_line(point=True).properties(height=260),
             key=f"{key}-curves",
-            width="stretch",
             alt=f"{CURVES[self.what]} by epoch. "
             + "; ".join(f"{title}: {value}" for title, value in last.items()),
         )

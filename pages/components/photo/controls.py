@@ -21,10 +21,10 @@ def pick_task() -> bool:
 
 def pick_photo_noise() -> tuple[NoiseKind, float, int]:
     """Ask for a kind of noise, its strength and its seed."""
-    name = widgets.selectbox(
+    name = widgets.by_title(
+        widgets.selectbox,
         "Noise",
-        list(PHOTO_NOISE_KINDS),
-        format_func=lambda name: PHOTO_NOISE_KINDS[name].title,
+        widgets.titles_of(PHOTO_NOISE_KINDS),
         key="photo_noise",
         on_change=_to_default_strength,
     )

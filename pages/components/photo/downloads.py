@@ -54,12 +54,8 @@ def pick_form(photo: Photo, own_values: bool = True) -> FileForm:
     """
     kind = keep_valid("photo_format", list(FORMATS), USUAL_FORM.kind)
     with st.popover(f"Format: {FORMATS[kind].title}"):
-        kind = widgets.selectbox(
-            "Format of downloads",
-            list(FORMATS),
-            format_func=lambda kind: FORMATS[kind].title,
-            key="photo_format",
-        )
+        titles = widgets.titles_of(FORMATS)
+        kind = widgets.by_title(widgets.selectbox, "Format of downloads", titles, "photo_format")
         quality = USUAL_QUALITY
         if not FORMATS[kind].lossless:
             quality = widgets.slider(

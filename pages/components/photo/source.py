@@ -205,14 +205,8 @@ def _pick_own(brought: list[Brought]) -> Brought:
             key="photo_shown",
             on_change=_forget_undo,
         )
-        st.button(
-            "Remove",
-            icon=":material/delete:",
-            on_click=_remove,
-            args=(shown,),
-            help="Forgets this picture and all that was made of it.",
-            key="photo_remove",
-        )
+        forgets = "Forgets this picture and all that was made of it."
+        widgets.remove_button(_remove, shown, help=forgets, key="photo_remove")
         if len(brought) > 1:
             st.button("Remove all", on_click=_remove, key="photo_remove_all")
     return by_digest[shown]

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.components import widgets
 from pages.components.cached import get_picture_cache, get_uploads
 from pages.components.link import quoted
 from pages.components.tasks.work import owner
@@ -43,14 +44,8 @@ def pick_file(ask: Callable[..., Any], key: str) -> OwnFile | None:
     if chosen is not None and file is None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(quoted(chosen.name), width="content")
-            st.button(
-                "Remove",
-                icon=":material/delete:",
-                on_click=_forget,
-                args=(key,),
-                help="Forgets this file and all that was made of it.",
-                key=f"{key}_remove",
-            )
+            forgets = "Forgets this file and all that was made of it."
+            widgets.remove_button(_forget, key, help=forgets, key=f"{key}_remove")
     return chosen
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 
 from imaging.named import by_name
 from pages.components import widgets
+from pages.components.layout import show_chart
 
 BATCH, SMOOTHED = "each batch", "each batch, smoothed"
 TRAIN, VALIDATION = "training", "validation"
@@ -210,7 +211,7 @@ def show_loss(history: History, view: View) -> None:
     # After the first epoch there is a point to see, and no line yet.
     epochs = chart.transform_filter(f"datum.curve == '{TRAIN}' || datum.curve == '{VALIDATION}'")
     chart = (chart + epochs.mark_circle(size=30)).properties(height=380)
-    st.altair_chart(chart, key="loss-chart", width="stretch", alt=f"Loss, {_now(history, 'loss')}")
+    show_chart(chart, "loss-chart", alt=f"Loss, {_now(history, 'loss')}")
 
 
 def show_measure(history: History, view: View, measure: Measure) -> None:
@@ -234,7 +235,7 @@ def show_measure(history: History, view: View, measure: Measure) -> None:
         .properties(height=280)
     )
     words = f"{measure.title}, {_now(history, name)}"
-    st.altair_chart(chart, key=f"{name}-chart", width="stretch", alt=words)
+    show_chart(chart, key=f"{name}-chart", alt=words)
 
 
 def show_learning_rate(history: History, view: View) -> None:
@@ -258,7 +259,7 @@ def show_learning_rate(history: History, view: View) -> None:
         .properties(height=200)  # As high as PSNR, which has a legend, without one.
     )
     now = f"now {rates[-1, 1]:g}" if len(rates) else "not known yet"
-    st.altair_chart(chart, key="rate-chart", width="stretch", alt=f"Learning rate, {now}")
+    show_chart(chart, key="rate-chart", alt=f"Learning rate, {now}")
 
 
 def show_overlay(histories: Mapping[str, History], name: str, title: str, log_scale: bool) -> None:
@@ -294,10 +295,9 @@ def show_overlay(histories: Mapping[str, History], name: str, title: str, log_sc
         for run, history in histories.items()
         if history.epochs and history.epochs[-1].get(name) is not None
     ]
-    st.altair_chart(
+    show_chart(
         chart,
         key=f"overlay-{name}",
-        width="stretch",
         alt=f"{title}: {', '.join(last) or 'none yet'}",
     )
 

@@ -113,10 +113,10 @@ def _pick_recipe() -> Recipe:
     group = widgets.chips("Recipes", {group: group for group in groups}, "recipe-group")
     # Of the tutorials' the first is to rebuild, the second to denoise.
     state.setdefault(f"recipe-{group}", list(groups[group])[group == "Tutorials"])
-    name = widgets.selectbox(
+    name = widgets.by_title(
+        widgets.selectbox,
         "Recipe",
-        list(groups[group]),
-        format_func=lambda name: groups[group][name].title,
+        widgets.titles_of(groups[group]),
         key=f"recipe-{group}",
         help=f"Sources: {'; '.join(dict.fromkeys(r.source for r in groups[group].values()))}.",
     )

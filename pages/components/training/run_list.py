@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 
 import streamlit as st
 
+from pages.components import widgets
 from pages.components.training.progress import ICONS, WORDS
 from train import jobs, owners, run_status
 from train.run_folder import Run
@@ -72,12 +73,11 @@ def _show_row(run: Run) -> None:
                 args=(run,),
                 help="A pinned run stays on top and is not deleted after a week.",
             )
-            st.button(
-                "Delete",
-                icon=":material/delete:",
+            widgets.remove_button(
+                delete,
+                run,
+                label="Delete",
                 key=f"delete-{run_id}",
-                on_click=delete,
-                args=(run,),
                 disabled=state in run_status.ACTIVE,
                 width="stretch",
             )

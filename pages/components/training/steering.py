@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from models.tasks import TASKS
+from pages.components import widgets
 from pages.components.training import progress, run_list
 from pages.components.training.curves import History
 from pages.components.training.form import TrainingRequest
@@ -122,7 +123,7 @@ def show_undoing(run: Run) -> None:
     """Draw the buttons that forget what a run has learned."""
     forget = "Discard the weights and train again with the same settings."
     steer_button(run, "Reset", "restart_alt", jobs.reset, forget)
-    st.button("Delete", icon=":material/delete:", on_click=run_list.delete, args=(run,))
+    widgets.remove_button(run_list.delete, run, label="Delete")
 
 
 def steer_button(

@@ -14,6 +14,7 @@ import json
 import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 import streamlit as st
@@ -68,42 +69,36 @@ class Preview:
     parts: Mapping[str, np.ndarray | bytes]
 
 
-def compare(
-    images: Mapping[str, np.ndarray],
-    *,
-    key: str,
-    alt: Mapping[str, str] | None = None,
-    captions: Mapping[str, str] | None = None,
-    height: int | None = None,
-    zoom: float | None = None,
-    classes: Classes | None = None,
-    preview: Preview | None = None,
-) -> None:
+class Details(TypedDict, total=False):
+    """What may be said of pictures besides their titles.
+
+    ``alt`` describes a picture to people who cannot see it, ``captions`` is a small line beside
+    its title; both are keyed by title and may leave titles out.  ``height`` fixes the height of
+    the picture area in CSS pixels; by default it follows from the width and the shape of the
+    pictures.  ``zoom`` is where pictures of a new size begin, in pixels of the screen for each; by
+    default they fit.
+    """
+
+    alt: Mapping[str, str] | None
+    captions: Mapping[str, str] | None
+    height: int | None
+    zoom: float | None
+    classes: Classes | None
+    preview: Preview | None
+
+
+def compare(images: Mapping[str, np.ndarray], *, key: str, **details: Unpack[Details]) -> None:
     """Draw the comparison viewer with these pictures, in this order.
 
     ``images`` maps a title to an array of shape (H, W, C), C 1 or 3, ``float32`` in [0, 1]
     or ``uint8``, H and W the same in all.  A picture called Original is the reference of the
-    difference; without one it is the first.  ``alt`` describes a picture to people who
-    cannot see it, ``captions`` is a small line beside its title; both are keyed by title
-    and may leave titles out.  ``height`` fixes the height of the picture area in CSS
-    pixels; by default it follows from the width and the shape of the pictures.  ``zoom`` is
-    where pictures of a new size begin, in pixels of the screen for each; by default they fit.
+    difference; without one it is the first.
 
     Raises:
         ValueError: if there are no images, or one has another shape, type or range.
     """
     sent = f"{key}_sent"  # The versions that this visitor's browser has by now.
-    data = to_bytes(
-        images,
-        key=key,
-        alt=alt,
-        captions=captions,
-        height=height,
-        zoom=zoom,
-        classes=classes,
-        preview=preview,
-        known=st.session_state.get(sent, ()),
-    )
+    data = to_bytes(images, key=key, known=st.session_state.get(sent, ()), **details)
     inline = is_blocked()
     (_mount_inline if inline else _mount)(
         key=f"{key}_inline" if inline else key,
@@ -118,13 +113,8 @@ def to_bytes(
     images: Mapping[str, np.ndarray],
     *,
     key: str = "",
-    alt: Mapping[str, str] | None = None,
-    captions: Mapping[str, str] | None = None,
-    height: int | None = None,
-    zoom: float | None = None,
-    classes: Classes | None = None,
-    preview: Preview | None = None,
     known: Collection[str] = (),
+    **details: Unpack[Details],
 ) -> bytes:
     """Pack the arguments of `compare` into one value, in the form that viewer.js reads.
 
@@ -138,8 +128,9 @@ def to_bytes(
     Raises:
         ValueError: as in `compare`.
     """
-    pixels, alt, captions = _quantised(images), alt or {}, captions or {}
-    known, content = frozenset(known), []
+    alt, captions = details.get("alt") or {}, details.get("captions") or {}
+    classes, preview = details.get("classes"), details.get("preview")
+    pixels, known, content = _quantised(images), frozenset(known), []
 
     def packed(part: np.ndarray | bytes) -> dict:
         about, file = _part(part, known)
@@ -158,8 +149,8 @@ def to_bytes(
         "version": _hash("".join(versions).encode(), list(pixels)),
         "width": columns,
         "height": rows,
-        "areaHeight": height,
-        "zoom": zoom,
+        "areaHeight": details.get("height"),
+        "zoom": details.get("zoom"),
         "pictures": pictures,
     }
     if classes is not None:
