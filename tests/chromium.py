@@ -78,3 +78,11 @@ def main() -> int:
 
 if __name__ == "__main__":
     raise SystemExit(main())
+
+
+def move_first_slider(page: Page, steps: int = 3) -> None:
+    """Move it to the right with the keyboard, and wait after each step for the page to answer."""
+    page.get_by_role("slider").first.focus()
+    for _ in range(steps):
+        page.keyboard.press("ArrowRight")
+        wait_until_idle(page)

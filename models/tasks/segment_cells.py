@@ -357,9 +357,8 @@ TASK = segmentation.task(
                 "cells-small",
                 "Count drawn cells",
                 "Two minutes on cells that the program draws: inside, border, background.",
-                contract.with_settings(_UNET, channels=1, filters=[8, 16, 32]),
-                data="drawn-cells",
-                epochs=8,
+                contract.with_settings(_UNET, channels=1, filters=[8, 16, 32])
+                | {"data": "drawn-cells", "epochs": 8},
             )
         ]
     ),

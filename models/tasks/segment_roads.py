@@ -226,10 +226,8 @@ TASK = segmentation.task(
                 "roads-small",
                 "Roads of drawn towns",
                 "Two minutes on towns that the program draws.",
-                contract.with_settings(_UNET, filters=[8, 16, 24, 32]),
-                data="drawn-towns",
-                crop=128,
-                epochs=6,
+                contract.with_settings(_UNET, filters=[8, 16, 24, 32])
+                | {"data": "drawn-towns", "crop": 128, "epochs": 6},
             )
         ]
     ),

@@ -281,10 +281,8 @@ TASK = segmentation.task(
                 "streets-small",
                 "Drawn streets",
                 "Two minutes on streets that the program draws.",
-                contract.with_settings(_UNET, filters=[12, 24, 32, 48]),
-                data="drawn-streets",
-                crop=160,
-                epochs=6,
+                contract.with_settings(_UNET, filters=[12, 24, 32, 48])
+                | {"data": "drawn-streets", "crop": 160, "epochs": 6},
             ),
         ]
     ),

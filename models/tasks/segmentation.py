@@ -256,9 +256,7 @@ def digit_unet(settings: Mapping[str, Any], **training: object) -> dict[str, Any
     } | training
 
 
-def short(
-    name: str, title: str, purpose: str, config: Mapping[str, Any], **training: object
-) -> Recipe:
+def short(name: str, title: str, purpose: str, config: Mapping[str, Any]) -> Recipe:
     """Return a recipe of two minutes on two cores, on scenes that the program draws."""
     two_minutes = {"batch": 8, "epoch_batches": 50, "average": 0.0}
-    return Recipe(name, title, purpose, OURS, {**config, **two_minutes, **training})
+    return Recipe(name, title, purpose, OURS, {**config, **two_minutes})

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.pixels import canvas_of, painted
-from tests.chromium import scrolls_sideways, wait_until_idle
+from tests.chromium import move_first_slider, scrolls_sideways, wait_until_idle
 
 TITLES = ("Original", "Noisy", "Denoised")
 
@@ -270,11 +270,7 @@ def test_back_shows_the_digit_that_was_there_and_a_slider_is_not_a_step(draw):
     page.get_by_role("radio", name="8", exact=True).click()
     expect(page).to_have_url(re.compile("start=8"))
     wait_until_idle(page)
-    slider = page.get_by_role("slider").first
-    slider.focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
-        wait_until_idle(page)
+    move_first_slider(page)
     expect(page).to_have_url(re.compile("strength="))
     assert page.evaluate("history.length") == begun + 1
     page.go_back()

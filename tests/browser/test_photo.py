@@ -16,7 +16,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from tests.app_server import ROOT, AppServer
 from tests.browser.pixels import canvas_of, painted
-from tests.chromium import scrolls_sideways, wait_until_idle
+from tests.chromium import move_first_slider, scrolls_sideways, wait_until_idle
 
 # The first network that is loaded, on a busy machine, takes its time.
 PATIENCE = 60_000
@@ -404,11 +404,7 @@ def test_back_shows_the_picture_that_was_there_and_a_slider_is_not_a_step(photo)
     page.get_by_role("radio", name="Cat").click()
     expect(page).to_have_url(re.compile("photo_method=median$"), timeout=PATIENCE)
     wait_until_denoised(page)
-    slider = page.get_by_role("slider").first
-    slider.focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
-        wait_until_idle(page)
+    move_first_slider(page)
     expect(page).to_have_url(re.compile("photo_strength="))
     assert page.evaluate("history.length") == begun + 1
     page.go_back()

@@ -9,16 +9,7 @@ from scipy import ndimage
 from skimage import data
 
 from imaging import noise, residual
-from imaging.residual import (
-    CORRELATED,
-    EXPLAIN,
-    NOTHING,
-    SHIFTED,
-    STRUCTURED,
-    WHITE,
-    check_residual,
-    residual_picture,
-)
+from imaging.residual import check_residual, residual_picture
 
 
 def seeded(seed=1):
@@ -56,7 +47,7 @@ def photo():
 def test_true_noise_is_white(photo, sigma):
     noisy = to_pixels(under_noise(photo, sigma / 255))
     check = check_residual(noisy, to_pixels(photo))
-    assert check.verdict == WHITE
+    assert check.verdict == residual.WHITE
     assert check.structure == 0
     # Four standard errors, and what the local mean of 121 pixels takes out: each of it shares
     # nearly all pixels with its neighbour's.
@@ -67,21 +58,21 @@ def test_true_noise_is_white(photo, sigma):
 
 def test_a_part_of_true_noise_is_white(photo):
     pattern = under_noise(photo) - photo
-    assert check_residual(photo + pattern, photo + pattern / 3).verdict == WHITE
+    assert check_residual(photo + pattern, photo + pattern / 3).verdict == residual.WHITE
 
 
 @pytest.mark.parametrize("grain", [0.05, 0.2])
 def test_noise_that_depends_on_brightness_is_white(photo, grain):
     noisy = noise.poisson(photo, grain, seeded())
     check = check_residual(to_pixels(noisy), to_pixels(photo))
-    assert check.verdict == WHITE
+    assert check.verdict == residual.WHITE
     assert check.structure < 0.1
 
 
 @pytest.mark.parametrize("width", [0.6, 1.0, 1.5])
 def test_noise_that_spreads_over_its_neighbours_is_told_from_structure(photo, width):
     check = check_residual(to_pixels(under_noise(photo, width=width)), to_pixels(photo))
-    assert check.verdict == CORRELATED
+    assert check.verdict == residual.CORRELATED
     assert check.structure < 0.1
     # White noise under a filter has the correlation of the filter with itself.
     bell = ndimage.gaussian_filter1d(np.eye(31)[15], width)
@@ -97,7 +88,7 @@ def test_noise_that_spreads_over_its_neighbours_is_told_from_structure(photo, wi
 def test_what_jpeg_added_is_no_structure_that_was_removed(photo, quality):
     noisy = noise.jpeg(photo, 100 - quality, seeded())
     check = check_residual(to_pixels(noisy), to_pixels(photo))
-    assert check.verdict in (WHITE, CORRELATED)
+    assert check.verdict in (residual.WHITE, residual.CORRELATED)
     assert check.structure < 0.3
 
 
@@ -107,7 +98,7 @@ def test_a_blur_removes_structure_and_its_width_is_read_whatever_the_noise(photo
     noisy = to_pixels(under_noise(photo, sigma / 255))
     denoised = to_pixels(blurred(noisy / np.float32(255), width))
     check = check_residual(noisy, denoised)
-    assert check.verdict == STRUCTURED
+    assert check.verdict == residual.STRUCTURED
     # As wide as it was, less where the photo itself is a little soft.
     assert 0.75 * width < check.structure < 1.1 * width
 
@@ -115,7 +106,7 @@ def test_a_blur_removes_structure_and_its_width_is_read_whatever_the_noise(photo
 @pytest.mark.parametrize("sigma", [15, 50])
 def test_a_picture_that_is_softened_without_a_trace_of_noise_left_is_found_out(photo, sigma):
     noisy = to_pixels(under_noise(photo, sigma / 255))
-    assert check_residual(noisy, to_pixels(blurred(photo, 1.5))).verdict == STRUCTURED
+    assert check_residual(noisy, to_pixels(blurred(photo, 1.5))).verdict == residual.STRUCTURED
 
 
 @pytest.mark.parametrize("darker", [0.4, 0.2, 0.1])
@@ -124,20 +115,20 @@ def test_clipped_noise_of_a_dark_or_light_picture_is_no_structure(photo, darker)
         for sigma in (15, 50, 80):
             noisy = to_pixels(under_noise(clean, sigma / 255))
             check = check_residual(noisy, to_pixels(clean))
-            assert check.verdict == WHITE
+            assert check.verdict == residual.WHITE
             assert check.structure == 0
 
 
 def test_structure_is_found_in_a_dark_picture_whose_noise_is_clipped(photo):
     dark = np.float32(0.6) * photo
     noisy = to_pixels(under_noise(dark, 50 / 255))
-    assert check_residual(noisy, to_pixels(blurred(dark, 1.5))).verdict == STRUCTURED
-    assert check_residual(noisy, to_pixels(dark)).verdict == WHITE
+    assert check_residual(noisy, to_pixels(blurred(dark, 1.5))).verdict == residual.STRUCTURED
+    assert check_residual(noisy, to_pixels(dark)).verdict == residual.WHITE
 
 
 def test_a_blur_of_correlated_noise_removes_structure(photo):
     noisy = under_noise(photo, width=0.8)
-    assert check_residual(noisy, blurred(noisy, 1.5)).verdict == STRUCTURED
+    assert check_residual(noisy, blurred(noisy, 1.5)).verdict == residual.STRUCTURED
 
 
 def test_a_sharpened_picture_has_lost_no_structure(photo):
@@ -152,29 +143,29 @@ def test_a_picture_without_edges_has_no_structure_to_lose():
         noisy = under_noise(flat, seed=seed)
         for width in (0.7, 1.5):
             assert check_residual(noisy, blurred(noisy, width)).structure == 0
-        assert check_residual(noisy, flat).verdict == WHITE
+        assert check_residual(noisy, flat).verdict == residual.WHITE
 
 
 def test_rounding_removes_nothing(photo):
     check = check_residual(photo, to_pixels(photo) / np.float32(255))
-    assert check.verdict == NOTHING
-    assert check_residual(to_pixels(photo), to_pixels(photo)).verdict == NOTHING
+    assert check.verdict == residual.NOTHING
+    assert check_residual(to_pixels(photo), to_pixels(photo)).verdict == residual.NOTHING
     # The standard deviation of what is rounded to whole levels: 1 / sqrt(12) of one.
     grey = seeded().random((500, 500, 1), np.float32)
     rounded = check_residual(grey, to_pixels(grey) / np.float32(255))
     assert rounded.rms == pytest.approx(12**-0.5 / 255, rel=0.01)
-    assert rounded.verdict == NOTHING
+    assert rounded.verdict == residual.NOTHING
 
 
 def test_a_change_of_brightness_is_no_noise(photo):
     noisy = under_noise(photo, 5 / 255)
     check = check_residual(noisy, photo + np.float32(20 / 255))
-    assert check.verdict == SHIFTED
+    assert check.verdict == residual.SHIFTED
     # 20 ** 2 of the energy is shift and 5 ** 2 noise, of which the local mean has 1 in 121.
     assert check.shift == pytest.approx((400 + 25 / 121) / 425, abs=0.01)
-    assert check_residual(photo, photo + np.float32(0.1)).verdict == SHIFTED
+    assert check_residual(photo, photo + np.float32(0.1)).verdict == residual.SHIFTED
     tinted = photo * np.float32([1, 1, 0.8])
-    assert check_residual(under_noise(photo, 2 / 255), tinted).verdict == SHIFTED
+    assert check_residual(under_noise(photo, 2 / 255), tinted).verdict == residual.SHIFTED
 
 
 def test_real_camera_noise_is_correlated_and_no_structure(data_dir):
@@ -184,9 +175,9 @@ def test_real_camera_noise_is_correlated_and_no_structure(data_dir):
     for path in pairs:
         noisy = np.asarray(Image.open(path))
         mean = np.asarray(Image.open(path.with_name(path.name.replace("_real", "_mean"))))
-        assert check_residual(noisy, mean).verdict == CORRELATED, path.name
+        assert check_residual(noisy, mean).verdict == residual.CORRELATED, path.name
         softened = to_pixels(blurred(noisy / np.float32(255), 1.5))
-        assert check_residual(noisy, softened).verdict == STRUCTURED, path.name
+        assert check_residual(noisy, softened).verdict == residual.STRUCTURED, path.name
 
 
 # What it does not depend on
@@ -257,9 +248,9 @@ def test_of_a_large_picture_crops_are_looked_at(photo, monkeypatch):
     assert looked_at == [(9, 150, 150, 3)] * 2 + [(1, 450, 450, 3)] * 2
     # Crops keep what neighbours have in common, which resizing would not.
     assert check.correlation == pytest.approx(part.correlation, abs=0.02)
-    assert check.verdict == part.verdict == CORRELATED
+    assert check.verdict == part.verdict == residual.CORRELATED
     softened = to_pixels(blurred(noisy / np.float32(255), 1.5))
-    assert check_residual(noisy, softened).verdict == STRUCTURED
+    assert check_residual(noisy, softened).verdict == residual.STRUCTURED
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, -1), (-1, 0), (-1, -1), (200, 200)])
@@ -277,7 +268,7 @@ def test_chance_does_not_decide_on_small_pictures(photo, side):
     for seed in range(60):
         top, left = seeded(seed).integers(0, np.array(photo.shape[:2]) - side)
         clean = photo[top : top + side, left : left + side]
-        assert check_residual(under_noise(clean, seed=seed), clean).verdict == WHITE
+        assert check_residual(under_noise(clean, seed=seed), clean).verdict == residual.WHITE
 
 
 # Any picture
@@ -296,7 +287,7 @@ def test_any_two_pictures_get_a_verdict(height, width, channels, whole, seed):
     noisy, denoised = to_pixels(pictures) if whole else pictures
     before = noisy.copy(), denoised.copy()
     check = check_residual(noisy, denoised)
-    assert check.verdict in EXPLAIN
+    assert check.verdict in residual.EXPLAIN
     assert -1.5 <= check.correlation <= 1.5
     assert 0 <= check.shift <= 1
     assert 0 <= check.structure < np.inf
@@ -308,7 +299,7 @@ def test_any_two_pictures_get_a_verdict(height, width, channels, whole, seed):
 @pytest.mark.parametrize("size", [(10_000, 1), (1, 10_000), (2_100_000, 1), (2, 1_100_000)])
 def test_a_long_and_narrow_picture_gets_a_verdict(size):
     noisy = seeded().integers(0, 256, (*size, 1), dtype=np.uint8)
-    assert check_residual(noisy, np.full_like(noisy, 128)).verdict == WHITE
+    assert check_residual(noisy, np.full_like(noisy, 128)).verdict == residual.WHITE
 
 
 @pytest.mark.parametrize("level", [0, 255])
@@ -333,10 +324,13 @@ def test_what_are_not_two_pictures_alike_is_refused(noisy, denoised):
         residual_picture(np.zeros(noisy), np.zeros(denoised), 1)
 
 
-@pytest.mark.parametrize("verdict", [NOTHING, WHITE, CORRELATED, STRUCTURED, SHIFTED])
+@pytest.mark.parametrize(
+    "verdict",
+    [residual.NOTHING, residual.WHITE, residual.CORRELATED, residual.STRUCTURED, residual.SHIFTED],
+)
 def test_what_a_visitor_reads_about_a_verdict_are_sentences(verdict):
-    assert EXPLAIN[verdict].endswith(".")
-    assert EXPLAIN[verdict][0].isupper()
+    assert residual.EXPLAIN[verdict].endswith(".")
+    assert residual.EXPLAIN[verdict][0].isupper()
 
 
 # The picture of it

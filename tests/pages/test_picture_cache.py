@@ -82,13 +82,18 @@ def test_what_does_not_fit_any_more_is_put_away_the_longest_unused_first():
     assert cache.size == 25 + 25 + 30
 
 
-def test_no_more_is_put_away_than_must_be():
+@pytest.mark.parametrize(
+    ("sizes", "two", "three"),
+    [((50, 50, 1), "ab", "bc"), ((10, 500, 10), "b", "c")],
+    ids=["no more than must be", "what is larger than the limit stays alone"],
+)
+def test_the_oldest_are_put_away_when_the_next_does_not_fit(sizes, two, three):
     cache, owner = PictureCache(100), Owner()
-    cache.put(owner, "a", "a", 50)
-    cache.put(owner, "b", "b", 50)
-    assert kept(cache, owner, "ab") == "ab"
-    cache.put(owner, "c", "c", 1)
-    assert kept(cache, owner, "abc") == "bc"
+    cache.put(owner, "a", "a", sizes[0])
+    cache.put(owner, "b", "b", sizes[1])
+    assert kept(cache, owner, "ab") == two
+    cache.put(owner, "c", "c", sizes[2])
+    assert kept(cache, owner, "abc") == three
 
 
 def test_all_visitors_share_one_limit():
@@ -112,15 +117,6 @@ def test_where_many_come_each_keeps_the_few_values_that_were_used_last():
     assert kept(cache, alone, "abcdefgh") == "cdefgh"
     assert [kept(cache, other, "abcdefgh") for other in others] == ["cdefgh"] * 3
     assert cache.size == 240
-
-
-def test_what_is_larger_than_the_limit_is_kept_alone_until_the_next_comes():
-    cache, owner = PictureCache(100), Owner()
-    cache.put(owner, "a", "a", 10)
-    cache.put(owner, "b", "b", 500)
-    assert kept(cache, owner, "ab") == "b"
-    cache.put(owner, "c", "c", 10)
-    assert kept(cache, owner, "abc") == "c"
 
 
 def test_the_limit_holds_a_noisy_and_a_denoised_picture_of_12_megapixels():

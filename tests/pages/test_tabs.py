@@ -2,8 +2,18 @@
 
 import weakref
 
+import pytest
+
 from pages.components import tabs
 from pages.components.tabs import Tab, Tabs
+
+
+@pytest.fixture
+def now(monkeypatch) -> list[float]:
+    """The time in seconds, to be changed."""
+    seconds = [0.0]
+    monkeypatch.setattr(tabs.time, "monotonic", lambda: seconds[0])
+    return seconds
 
 
 def test_a_tab_is_found_by_its_word_and_by_no_other():
@@ -13,9 +23,7 @@ def test_a_tab_is_found_by_its_word_and_by_no_other():
     assert known.find("b", Tab()) is not mine
 
 
-def test_a_tab_that_nobody_looks_at_is_forgotten(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(tabs.time, "monotonic", lambda: now[0])
+def test_a_tab_that_nobody_looks_at_is_forgotten(now):
     known, mine = Tabs(), Tab()
     known.find("a", mine)
     now[0] = tabs.KEPT_UNUSED - 1
@@ -25,9 +33,7 @@ def test_a_tab_that_nobody_looks_at_is_forgotten(monkeypatch):
     assert known.find("a", Tab()) is not mine
 
 
-def test_a_tab_that_nobody_looks_at_is_forgotten_though_no_other_comes(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(tabs.time, "monotonic", lambda: now[0])
+def test_a_tab_that_nobody_looks_at_is_forgotten_though_no_other_comes(now):
     known, mine = Tabs(), Tab()
     known.find("a", mine)
     gone = weakref.ref(mine)

@@ -1,6 +1,6 @@
 """Digits found, enlarged and coloured: the small jobs that everyone can train."""
 
-from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,32 +12,18 @@ from imaging.samples.synthetic_digits import draw_digits
 from models.tasks import TASKS, colour_digits, segment_digits, upscale_digits
 from models.tasks.contract import SPLITS
 from models.tasks.digits import handwritten
+from tests.tasks.known_network import Known
 from tests.tasks.made_pictures import KINDS, random_picture
 from train.recipes import LIVE_JOBS, recipe
 
 JOBS = {name: TASKS[name] for name in ("segment-digits", "upscale-digits", "colour-digits")}
 
 
-@dataclass
-class Known:
-    """A network whose answer is a function of its input."""
-
-    answer: object
-    size: int = 0
-    channels: int = 1
-    multiple: int = 16
-    parts: dict = field(default_factory=dict)
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        assert image.dtype == np.float32
-        assert all(side % self.multiple == 0 for side in image.shape[1:3])
-        return self.answer(image)
-
-
+known = partial(Known, multiple=16)
 NETWORKS = {
-    "segment-digits": Known(lambda image: np.repeat(image[..., :1], 11, axis=-1), channels=3),
-    "upscale-digits": Known(lambda image: image),
-    "colour-digits": Known(lambda image: np.repeat(image, 3, axis=-1)),
+    "segment-digits": known(lambda image: np.repeat(image[..., :1], 11, axis=-1), channels=3),
+    "upscale-digits": known(lambda image: image),
+    "colour-digits": known(lambda image: np.repeat(image, 3, axis=-1)),
 }
 
 

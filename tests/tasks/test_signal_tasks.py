@@ -15,6 +15,7 @@ from models.tasks import colour_photos, denoise_speech, paint, upscale_photos
 from models.tasks.contract import Signal
 from models.tasks.spoken_digits import Voices
 from models.tasks.turned import turned
+from tests.tasks.known_network import Known
 
 ALL = (*upscale_photos.TASKS, *colour_photos.TASKS, paint.TASK, denoise_speech.TASK)
 PICTURES = [task for task in ALL if task.input.kind == "image"]
@@ -26,21 +27,6 @@ class Settings:
 
     crop: int = 32
     settings: dict = field(default_factory=dict)
-
-
-@dataclass
-class Known:
-    """A network whose answer is a function of its inputs."""
-
-    answer: object
-    size: int = 0
-    channels: int = 1
-    multiple: int = 1
-    seen: list = field(default_factory=list)
-
-    def __call__(self, **inputs: np.ndarray) -> np.ndarray:
-        self.seen.append({name: each.shape for name, each in inputs.items()})
-        return self.answer(**inputs)
 
 
 def rng() -> np.random.Generator:

@@ -7,6 +7,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 LAST, FIRST = ("N", 28, 28, 1), ("N", 1, 28, 28)
+NORMALISATION = {  # of four maps
+    "gamma": np.array([1, 2, 0.5, 1], np.float32),
+    "beta": np.array([0, 0.1, -0.1, 0.2], np.float32),
+    "mean": np.array([0.1, 0, 0, -0.1], np.float32),
+    "var": np.array([1, 4, 0.25, 1], np.float32),
+}
 
 
 def network(
@@ -31,6 +37,11 @@ def random(*shape: int) -> np.ndarray:
     rng = np.random.default_rng(sum(shape))
     fan_in = np.prod(shape[1:]) or 1
     return (rng.standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32)
+
+
+def layer(number: int, *shape: int, biases: int | None = None) -> dict[str, np.ndarray]:
+    """Weights of this shape and biases, as many as there are first ones unless it is said."""
+    return {f"w{number}": random(*shape), f"b{number}": random(biases or shape[0])}
 
 
 def node(operator: str, inputs: str, output: str, **attributes) -> onnx.NodeProto:
@@ -60,14 +71,10 @@ def pytorch_autoencoder(batch: object = 1) -> onnx.ModelProto:
         node("Sigmoid", "t2", "y"),
     ]
     weights = {
-        "w1": random(4, 1, 3, 3),
-        "b1": random(4),
-        "w2": random(6, 4, 3, 3),
-        "b2": random(6),
-        "w3": random(6, 4, 2, 2),
-        "b3": random(4),
-        "w4": random(4, 1, 3, 3),
-        "b4": random(1),
+        **layer(1, 4, 1, 3, 3),
+        **layer(2, 6, 4, 3, 3),
+        **layer(3, 6, 4, 2, 2, biases=4),
+        **layer(4, 4, 1, 3, 3, biases=1),
     }
     shape = (batch, 1, 28, 28)
     return network(nodes, weights, shape)
@@ -89,14 +96,12 @@ def pytorch_dense() -> onnx.ModelProto:
         node("Reshape", "s2 square", "y"),
     ]
     weights = {
+        **layer(1, 16, 784),
+        **layer(2, 784, 16),
         "zero": np.array(0),
         "axes": np.array([0]),
         "rest": np.array([-1]),
         "picture": np.array([1, 28, 28]),
-        "w1": random(16, 784),
-        "b1": random(16),
-        "w2": random(784, 16),
-        "b2": random(784),
     }
     return network(nodes, weights)
 
@@ -114,12 +119,10 @@ def keras_dense() -> onnx.ModelProto:
         node("Reshape", "s2 square", "y"),
     ]
     weights = {
+        **layer(1, 784, 12, biases=12),
+        **layer(2, 12, 784, biases=784),
         "flat": np.array([-1, 784]),
         "square": np.array([-1, 28, 28, 1]),
-        "w1": random(784, 12),
-        "b1": random(12),
-        "w2": random(12, 784),
-        "b2": random(784),
     }
     return network(nodes, weights, LAST)
 
@@ -141,11 +144,10 @@ def keras_upsampling() -> onnx.ModelProto:
         node("Transpose", "g", "y", perm=[0, 2, 3, 1]),
     ]
     weights = {
+        **layer(1, 3, 1, 3, 3),
         "split": np.array([-1, 14, 1, 14, 1, 3]),
         "twice": np.array([1, 1, 2, 1, 2, 1]),
         "doubled": np.array([-1, 28, 28, 3]),
-        "w1": random(3, 1, 3, 3),
-        "b1": random(3),
         "w2": random(1, 3, 3, 3),
         "b2": np.full((1, 1, 1, 1), 0.1, np.float32),
     }
@@ -166,10 +168,7 @@ def residual() -> onnx.ModelProto:
     ]
     weights = {
         "w1": random(4, 1, 3, 3),
-        "gamma": np.array([1, 2, 0.5, 1], np.float32),
-        "beta": np.array([0, 0.1, -0.1, 0.2], np.float32),
-        "mean": np.array([0.1, 0, 0, -0.1], np.float32),
-        "var": np.array([1, 4, 0.25, 1], np.float32),
+        **NORMALISATION,
         "w2": random(4, 1, 3, 3),
         "w3": random(1, 4, 3, 3),
     }
@@ -200,12 +199,9 @@ def skips() -> onnx.ModelProto:
         node("Clip", "c3 zero one", "y"),
     ]
     weights = {
-        "w1": random(3, 1, 3, 3),
-        "b1": random(3),
-        "w2": random(5, 3, 3, 3),
-        "b2": random(5),
-        "w3": random(1, 13, 1, 1),
-        "b3": random(1),
+        **layer(1, 3, 1, 3, 3),
+        **layer(2, 5, 3, 3, 3),
+        **layer(3, 1, 13, 1, 1),
         "twice": np.array([1, 1, 2, 2], np.float32),
         "zero": np.array(0, np.float32),
         "one": np.array(1, np.float32),
@@ -228,15 +224,11 @@ def bottleneck() -> onnx.ModelProto:
         node("Sigmoid", "t", "y"),
     ]
     weights = {
+        **layer(1, 2, 1, 3, 3),
+        **layer(2, 8, 98),
+        **layer(3, 98, 8),
+        **layer(4, 2, 1, 4, 4, biases=1),
         "maps": np.array([-1, 2, 7, 7]),
-        "w1": random(2, 1, 3, 3),
-        "b1": random(2),
-        "w2": random(8, 98),
-        "b2": random(8),
-        "w3": random(98, 8),
-        "b3": random(98),
-        "w4": random(2, 1, 4, 4),
-        "b4": random(1),
     }
     return network(nodes, weights)
 
@@ -257,17 +249,11 @@ def pytorch_unet() -> onnx.ModelProto:
         node("Conv", "r4 w5 b5", "y"),
     ]
     weights = {
-        "w1": random(5, 1, 3, 3),
-        "b1": random(5),
+        **layer(1, 5, 1, 3, 3),
+        **layer(3, 4, 3, 2, 2, biases=3),
+        **layer(4, 7, 6, 4, 4, biases=6),
         "w2": random(4, 5, 3, 3),
-        "gamma": np.array([1, 2, 0.5, 1], np.float32),
-        "beta": np.array([0, 0.1, -0.1, 0.2], np.float32),
-        "mean": np.array([0.1, 0, 0, -0.1], np.float32),
-        "var": np.array([1, 4, 0.25, 1], np.float32),
-        "w3": random(4, 3, 2, 2),
-        "b3": random(3),
-        "w4": random(7, 6, 4, 4),
-        "b4": random(6),
+        **NORMALISATION,
         "w5": random(1, 6, 1, 1),
         "b5": np.array([0.2], np.float32),
     }

@@ -15,13 +15,10 @@ from train.recipes import LIVE_JOBS, RECIPES, TRAPS
 from train.visitor_limits import Limits
 
 SMALLEST = Limits().megabytes
+SHIPPED = ("conv-32-32", "conv-code-10", "conv-64-64-32", "conv-64-64-32-transposed", "unet")
 NETWORKS = [
     ("dense", {"hidden": 512}),
-    ("convolutional", {"filters": [32, 32]}),
-    ("convolutional", {"filters": [16, 8, 8], "code": 10}),
-    ("resize-convolution", {"filters": [64, 64, 32], "upsampling": "resize"}),
-    ("resize-convolution", {"filters": [64, 64, 32], "upsampling": "transposed"}),
-    ("unet", {"filters": [16, 32, 64, 128]}),
+    *((RECIPES[name].config.architecture, RECIPES[name].config.settings) for name in SHIPPED),
     ("unet", {"filters": [40, 8], "skips": False}),
 ]
 

@@ -139,18 +139,8 @@ def test_the_first_batch_has_the_loss_that_our_own_loop_sees(loss, made_up_data)
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_optimizer_is_ours(optimizer, made_up_data):
-    config = TrainConfig(
-        "dense",
-        {"hidden": 2},
-        optimizer=optimizer,
-        learning_rate=0.02,
-        schedule="cosine",
-        epochs=1,
-        batch=100,
-        clip=2.0,
-        average=0.9,
-        precision="float32",
-    )
+    rate = {"learning_rate": 0.02, "schedule": "cosine", "epochs": 1, "batch": 100}
+    config = TrainConfig("dense", {"hidden": 2}, optimizer=optimizer, **rate, clip=2.0, average=0.9)
     found = executed(config, "Training")["model"].optimizer.get_config()
     ours = make_optimizer(config, 6).get_config()  # 600 pictures are 6 batches
     assert found | {"name": ""} == ours | {"name": ""}

@@ -204,13 +204,18 @@ def places(network, names, count, rng):
             yield Place(name, *(int(rng.integers(each)) for each in (rows, columns, filters)))
 
 
+def worked_out(network, picture, names, at, rng):
+    """Places in the maps of the named layers, each with what is worked out there and all maps."""
+    maps = network.feature_maps(picture[np.newaxis])
+    for place in places(network, names, 4, rng):
+        yield place, at(network, picture, place), maps
+
+
 @every_model
 def test_a_convolution_worked_out_is_the_value_in_the_feature_map(name, pictures, rng):
     network = NETWORKS[name]
-    picture = pictures[2]
-    maps = network.feature_maps(picture[np.newaxis])
-    for place in places(network, convolution_layers(network), 4, rng):
-        worked = convolution_at(network, picture, place)
+    layers = convolution_layers(network)
+    for place, worked, maps in worked_out(network, pictures[2], layers, convolution_at, rng):
         there = maps[end_of(network, place.layer)][0, place.row, place.column, place.filter]
         assert worked.value == pytest.approx(there, abs=1e-4)
         before = maps[place.layer][0, place.row, place.column, place.filter]
@@ -234,10 +239,8 @@ def test_a_convolution_moved_as_in_the_network_gives_its_map(name, pictures, rng
 @every_model
 def test_a_pooling_worked_out_is_the_value_in_the_feature_map(name, pictures, rng):
     network = NETWORKS[name]
-    picture = pictures[3]
-    maps = network.feature_maps(picture[np.newaxis])
-    for place in places(network, pooling_layers(network), 4, rng):
-        worked = pooling_at(network, picture, place)
+    layers = pooling_layers(network)
+    for place, worked, maps in worked_out(network, pictures[3], layers, pooling_at, rng):
         there = maps[place.layer][0, place.row, place.column, place.filter]
         assert worked.value == pytest.approx(there, abs=1e-5)
 

@@ -298,20 +298,17 @@ def test_the_work_of_a_network_is_that_counted_by_hand(architecture, settings, b
 
 # Networks for photos
 
-PHOTO = TrainConfig(
-    "residual-unet",
-    {"channels": 3, "filters": [4, 6], "blocks": 1},
+PHOTO = dataclasses.replace(
+    CONFIG,
+    architecture="residual-unet",
+    settings={"channels": 3, "filters": [4, 6], "blocks": 1},
     task="denoise-photos",
     data="photos",
     noise=(Noise("gaussian", 0.0, 0.2), Noise("poisson", 0.1, 0.3, 0.5)),
     loss="mae",
-    schedule="cosine",
-    learning_rate=0.01,
     batch=2,
-    epochs=2,
     crop=32,
     epoch_batches=2,
-    seed=5,
 )
 AVERAGED = dataclasses.replace(PHOTO, average=0.9, precision="mixed_bfloat16")
 FOR_PHOTOS = Recipe("tiny-photo", "Tiny photo", "As small as can be.", "nobody", AVERAGED)

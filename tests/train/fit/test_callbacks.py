@@ -6,16 +6,7 @@ import pytest
 
 from models.tasks.contract import Examples
 from train.config import TrainConfig
-from train.fit.callbacks import (
-    EarlyStop,
-    SaveCheckpoint,
-    SetEpoch,
-    StopEarly,
-    StopOnRequest,
-    TrainingDiverged,
-    TrainingStopped,
-    WriteProgress,
-)
+from train.fit import callbacks
 from train.fit.data import Batches
 from train.run_folder import Run
 
@@ -46,7 +37,7 @@ class Model:
 
 
 def stopper_of(run, *weights, **options):
-    stopper = StopOnRequest(run, **options)
+    stopper = callbacks.StopOnRequest(run, **options)
     stopper.set_model(Model(*weights))
     return stopper
 
@@ -64,7 +55,7 @@ class Events(list):
 
 
 def test_each_batch_is_reported_with_its_own_loss(batches):
-    report = WriteProgress(events := Events(), batches)
+    report = callbacks.WriteProgress(events := Events(), batches)
     report.set_model(model_at(7))
     losses, sizes = np.array([0.9, 0.5, 0.1]), np.array([4, 4, 2])
     report.on_epoch_begin(0)
@@ -77,7 +68,7 @@ def test_each_batch_is_reported_with_its_own_loss(batches):
 
 
 def test_a_resumed_epoch_reports_its_own_batches(batches):
-    report = WriteProgress(events := Events(), batches)
+    report = callbacks.WriteProgress(events := Events(), batches)
     batches.first_batch = 1
     report.set_model(model_at(0))
     report.on_epoch_begin(0)
@@ -89,7 +80,7 @@ def test_a_resumed_epoch_reports_its_own_batches(batches):
 def test_the_learning_rate_is_told_some_twenty_times_an_epoch():
     pictures = np.zeros((100, 2, 2, 1), np.uint8)
     batches = Batches(Examples(pictures), TrainConfig("dense", batch=2))
-    report = WriteProgress(events := Events(), batches)
+    report = callbacks.WriteProgress(events := Events(), batches)
     report.set_model(model_at(1, rate=0.25))
     report.on_epoch_begin(0)
     for batch in range(50):
@@ -99,7 +90,7 @@ def test_the_learning_rate_is_told_some_twenty_times_an_epoch():
 
 
 def test_the_batches_are_told_the_epoch_that_keras_counts(batches):
-    SetEpoch(batches).on_epoch_begin(4)
+    callbacks.SetEpoch(batches).on_epoch_begin(4)
     assert batches.epoch == 4
 
 
@@ -110,19 +101,19 @@ def test_nothing_stops_a_training_that_is_left_alone(run):
 
 def test_a_stop_file_stops_after_the_batch_and_keeps_the_weights(run):
     run.stop.touch()
-    with pytest.raises(TrainingStopped, match="asked"):
+    with pytest.raises(callbacks.TrainingStopped, match="asked"):
         stopper_of(run, [1.0]).on_train_batch_end(0, {"loss": 0.5})
     assert run.checkpoint.exists()
 
 
 def test_the_stop_file_may_say_why(run):
     run.stop.write_text("paused\n")
-    with pytest.raises(TrainingStopped, match=r"^paused$"):
+    with pytest.raises(callbacks.TrainingStopped, match=r"^paused$"):
         stopper_of(run, [1.0]).on_train_batch_end(0, {"loss": 0.5})
 
 
 def test_a_limit_in_minutes_stops_when_it_is_over(run):
-    with pytest.raises(TrainingStopped, match="limit of 0 minutes"):
+    with pytest.raises(callbacks.TrainingStopped, match="limit of 0 minutes"):
         stopper_of(run, minutes=0).on_train_batch_end(0, {"loss": 0.5})
 
 
@@ -130,14 +121,14 @@ def test_the_first_reason_to_stop_is_the_one_that_is_given(run):
     stopper = stopper_of(run)
     stopper.ask("interrupted")
     run.stop.touch()
-    with pytest.raises(TrainingStopped, match=r"^interrupted$"):
+    with pytest.raises(callbacks.TrainingStopped, match=r"^interrupted$"):
         stopper.on_train_batch_end(0, {"loss": 0.5})
 
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
 def test_a_loss_that_is_no_number_stops_and_the_weights_are_not_kept(run, loss):
     run.stop.touch()
-    with pytest.raises(TrainingDiverged, match="loss became NaN; try a lower"):
+    with pytest.raises(callbacks.TrainingDiverged, match="loss became NaN; try a lower"):
         stopper_of(run, [1.0]).on_train_batch_end(0, {"loss": loss})
     assert not run.checkpoint.exists()
 
@@ -145,12 +136,12 @@ def test_a_loss_that_is_no_number_stops_and_the_weights_are_not_kept(run, loss):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_weights_that_are_no_numbers_never_replace_a_checkpoint(run, bad):
     run.checkpoint.write_text("good")
-    keep = SaveCheckpoint(run)
+    keep = callbacks.SaveCheckpoint(run)
     keep.set_model(Model([1.0, 2.0], [[bad, 1.0]]))
-    with pytest.raises(TrainingDiverged, match="weights became NaN"):
+    with pytest.raises(callbacks.TrainingDiverged, match="weights became NaN"):
         keep.on_epoch_end(0)
     run.stop.touch()
-    with pytest.raises(TrainingDiverged):
+    with pytest.raises(callbacks.TrainingDiverged):
         stopper_of(run, [bad]).on_train_batch_end(0, {"loss": 0.5})
     assert run.checkpoint.read_text() == "good"
 
@@ -160,13 +151,13 @@ def test_weights_that_are_no_numbers_never_replace_a_checkpoint(run, bad):
 
 def epochs_until_lost(run, losses, patience, first=0) -> int | None:
     """After which epoch a training with these validation losses ends, None if it does not."""
-    stopper = StopEarly(run, patience)
+    stopper = callbacks.StopEarly(run, patience)
     stopper.set_model(Model([1.0]))
     try:
         stopper.on_train_begin()
         for epoch, loss in enumerate(losses[first:], start=first):
             stopper.on_epoch_end(epoch, {"val_loss": loss})
-    except EarlyStop:
+    except callbacks.EarlyStop:
         return max(stopper._losses)
     return None
 
@@ -188,15 +179,17 @@ def test_patience_is_lost_when_the_loss_has_not_fallen_for_so_many_epochs(
 
 
 def test_lost_patience_says_how_long_it_lasted(run):
-    stopper = StopEarly(run, 1)
+    stopper = callbacks.StopEarly(run, 1)
     stopper.set_model(Model([1.0]))
     stopper.on_epoch_end(0, {"val_loss": 1.0})
-    with pytest.raises(EarlyStop, match=r"the validation loss has not fallen for 1 epoch$"):
+    with pytest.raises(
+        callbacks.EarlyStop, match=r"the validation loss has not fallen for 1 epoch$"
+    ):
         stopper.on_epoch_end(1, {"val_loss": 1.0})
 
 
 def test_the_best_epoch_is_kept(run):
-    stopper = StopEarly(run, 5)
+    stopper = callbacks.StopEarly(run, 5)
     for epoch, loss in enumerate([3, 1, 2, 1]):
         model = Model([float(epoch)])
         model.save = lambda path, epoch=epoch: path.write_text(f"epoch {epoch + 1}")
