@@ -1,4 +1,4 @@
-"""Noise kinds: every way in which this app spoils a picture.
+"""Noise kinds: every way in which this app degrades a picture.
 
 All functions share one contract, stated here once.
 

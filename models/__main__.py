@@ -14,8 +14,8 @@ from imaging.audio import ENDINGS as SOUNDS
 from imaging.files.limits import LARGEST_PIXELS
 from imaging.files.reading import ENDINGS, Photo, read_photo
 from imaging.files.writing import (
+    DEFAULT_QUALITY,
     FORMATS,
-    USUAL_QUALITY,
     endings_of,
     format_of,
     write,
@@ -100,9 +100,9 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--quality",
         type=_quality,
-        default=USUAL_QUALITY,
+        default=DEFAULT_QUALITY,
         metavar="1..100",
-        help=f"of JPEG and WebP; a WebP of 100 is lossless (default: {USUAL_QUALITY})",
+        help=f"of JPEG and WebP; a WebP of 100 is lossless (default: {DEFAULT_QUALITY})",
     )
     command.add_argument(
         "--plane",

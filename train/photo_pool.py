@@ -91,7 +91,7 @@ def _open(path: Path, smallest: int) -> np.ndarray:
     return np.pad(picture, (*missing, (0, 0)), mode="symmetric")
 
 
-def spoiled_crop(
+def degraded_crop(
     picture: np.ndarray, side: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, int, float]:
     """Return the planes ``uint8 (side, side, 7)`` of a crop, its kind, and its level elsewhere.
@@ -170,7 +170,7 @@ def fill(
             time.sleep(0.2)
             continue
         made = [
-            spoiled_crop(pictures[rng.choice(len(pictures), p=chances)], side, rng)
+            degraded_crop(pictures[rng.choice(len(pictures), p=chances)], side, rng)
             for _ in range(CROPS_A_FILE)
         ]
         planes, kinds, levels = (np.stack(part) for part in zip(*made, strict=True))

@@ -17,7 +17,7 @@ from imaging.pixels import as_picture, require_pixels, to_8_bits, white
 from imaging.visible import on_ground
 
 _PNG_LEVEL = 1  # Several times as fast as 6, for files a little larger.
-BEST_QUALITY, USUAL_QUALITY = 100, 92
+BEST_QUALITY, DEFAULT_QUALITY = 100, 92
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def write_result(
     photo: Photo,
     pixels: np.ndarray,
     kind: str = "png",
-    quality: int = USUAL_QUALITY,
+    quality: int = DEFAULT_QUALITY,
     location: bool = True,
     own_values: bool = True,
 ) -> bytes:
@@ -80,7 +80,7 @@ def write(
     pixels: np.ndarray,
     kind: str = "png",
     alpha: np.ndarray | None = None,
-    quality: int = USUAL_QUALITY,
+    quality: int = DEFAULT_QUALITY,
     profile: bytes | None = None,
     exif: bytes = b"",
     dpi: tuple[float, float] | None = None,

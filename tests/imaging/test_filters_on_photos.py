@@ -5,7 +5,7 @@ import pytest
 
 from imaging.filters import CLASSICAL
 from imaging.specialists import SPECIALISTS, Specialist
-from tests.imaging.spoiled_photos import STRENGTHS, corrupt
+from tests.imaging.degraded_photos import STRENGTHS, corrupt
 
 FILTERS = [*CLASSICAL.values(), *SPECIALISTS.values()]
 
@@ -24,8 +24,8 @@ def test_no_two_filters_have_the_same_name():
 def test_any_picture_keeps_its_shape_type_and_range(filter, shape, sigma, rng):
     pictures = [rng.random(shape, np.float32)]
     if isinstance(filter, Specialist):
-        spoiled = corrupt(rng.random(shape, np.float32), filter.kind, STRENGTHS[filter.kind][2])
-        pictures.append(spoiled)
+        degraded = corrupt(rng.random(shape, np.float32), filter.kind, STRENGTHS[filter.kind][2])
+        pictures.append(degraded)
     for noisy in pictures:
         before = noisy.copy()
         denoised = filter.denoise(noisy, sigma)

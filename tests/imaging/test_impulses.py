@@ -11,7 +11,7 @@ from imaging.impulses import (
     without_impulses,
     wrong_pixels,
 )
-from tests.imaging.spoiled_photos import clean_photo, corrupt
+from tests.imaging.degraded_photos import clean_photo, corrupt
 
 
 def ramp(height=200, width=200):

@@ -62,10 +62,10 @@ def test_each_photo_of_a_batch_may_have_its_own_strength(kind, photo):
     strengths = np.array([0, kind.high / 2, kind.high])
     noisy = kind.corrupt(np.stack([photo] * 3), strengths.reshape(3, 1, 1, 1), seeded())
     np.testing.assert_array_equal(noisy[0], photo)
-    for spoiled, strength in zip(noisy[1:], strengths[1:], strict=True):
+    for degraded, strength in zip(noisy[1:], strengths[1:], strict=True):
         # Mean squares over 110,592 values, of which the replaced ones come in threes.
         expected = error(kind, photo, strength)
-        assert np.mean((spoiled - photo) ** 2) == pytest.approx(expected, rel=0.06)
+        assert np.mean((degraded - photo) ** 2) == pytest.approx(expected, rel=0.06)
 
 
 def test_what_digits_have_too_is_the_same_noise():

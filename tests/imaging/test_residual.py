@@ -257,9 +257,9 @@ def test_of_a_large_picture_crops_are_looked_at(photo, monkeypatch):
 def test_the_corners_and_the_middle_of_a_large_picture_are_looked_at(monkeypatch, place):
     monkeypatch.setattr(residual, "_CROP", 50)
     flat = np.full((400, 400, 1), 0.5, np.float32)
-    spoiled = flat.copy()
-    spoiled[place] = 1
-    assert check_residual(spoiled, flat).rms > 0
+    degraded = flat.copy()
+    degraded[place] = 1
+    assert check_residual(degraded, flat).rms > 0
 
 
 @pytest.mark.parametrize("side", [16, 28, 64])

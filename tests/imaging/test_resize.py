@@ -71,11 +71,11 @@ def test_luma_of_the_corners_of_the_cube():
 
 def test_a_border_is_left_out_of_the_score():
     target = picture()
-    spoiled = target.copy()
-    spoiled[:2], spoiled[:, -2:] = 0, 1
-    assert resize.luma_psnr(target, spoiled, 2) == np.inf
-    assert resize.luma_psnr(target, spoiled, 1) < 30
-    assert resize.luma_ssim(target, spoiled, 2) == pytest.approx(1)
+    degraded = target.copy()
+    degraded[:2], degraded[:, -2:] = 0, 1
+    assert resize.luma_psnr(target, degraded, 2) == np.inf
+    assert resize.luma_psnr(target, degraded, 1) < 30
+    assert resize.luma_ssim(target, degraded, 2) == pytest.approx(1)
 
 
 def test_sides_that_are_no_multiple_are_cut_or_refused():

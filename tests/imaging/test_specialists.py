@@ -8,7 +8,7 @@ from imaging.filters import CLASSICAL
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.pixels import to_pixels
 from imaging.specialists import SPECIALISTS, jpeg_quality
-from tests.imaging.spoiled_photos import PHOTOS, STRENGTHS, clean_photo, corrupt
+from tests.imaging.degraded_photos import PHOTOS, STRENGTHS, clean_photo, corrupt
 
 FILTERS = list(SPECIALISTS.values())
 SWITCHING, ANSCOMBE, LOG_WAVELET, SHIFTED_BLOCKS = FILTERS

@@ -71,10 +71,10 @@ def test_every_baseline_answers_in_the_shape_of_the_target(task):
 @pytest.mark.parametrize("task", ALL, ids=lambda task: task.name)
 def test_a_perfect_answer_scores_better_than_a_spoiled_one(task):
     target = photo() if task.input.kind == "image" else tone()
-    spoiled = target + 0.1 * rng().standard_normal(target.shape).astype(np.float32)
+    degraded = target + 0.1 * rng().standard_normal(target.shape).astype(np.float32)
     for metric in task.metrics:
         if metric.name != "palette":  # Which knows no single truth.
-            perfect, worse = metric.score(target, target), metric.score(target, spoiled)
+            perfect, worse = metric.score(target, target), metric.score(target, degraded)
             assert metric.better * (perfect - worse) > 0
 
 

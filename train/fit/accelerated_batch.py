@@ -1,7 +1,7 @@
 """What one step of ``train.fit.accelerated`` learns from, made within the compiled step.
 
     pictures --crop, turn, scale--> clean --white noise--> noisy
-    clean pictures as they are; pairs of a camera; crops of the pool, which others have spoiled
+    clean pictures as they are; pairs of a camera; crops of the pool, which others have degraded
 
 Pictures are ``float32 (N, side, side, 3)`` in [0, 1], noisy ones may leave it; maps of levels
 ``(N, h, w, 1)``.  What is random is drawn from a ``key`` of JAX, which must not be loaded before
@@ -79,7 +79,7 @@ def batch_of(key, data, ring, filled, sizes: dict[str, int], shape: tuple[int, i
     keys = jax.random.split(key, 6)
     count = sizes["white"] + sizes["clean"]
     live, is_grey = live_crops(keys[0], data, count, side, region)
-    spoiled, sigma = white(keys[1], live[: sizes["white"]], is_grey[: sizes["white"]])
+    white_noisy, sigma = white(keys[1], live[: sizes["white"]], is_grey[: sizes["white"]])
     nothing = jnp.round(live[sizes["white"] :] * 255) / 255
     pair_clean, pair_noisy = pair_crops(keys[2], data, sizes["pairs"], side)
     clean, noisy, lost, kinds, levels = pool_crops(keys[3], ring, filled, sizes["pool"])
@@ -91,7 +91,7 @@ def batch_of(key, data, ring, filled, sizes: dict[str, int], shape: tuple[int, i
             3 + kinds,
         ]
     )
-    noisy = jnp.concatenate([spoiled, nothing, pair_noisy, noisy])
+    noisy = jnp.concatenate([white_noisy, nothing, pair_noisy, noisy])
     clean = jnp.concatenate([live[: sizes["white"]], nothing, pair_clean, clean])
     error = jnp.square(noisy - clean).mean(axis=3, keepdims=True)
     cells = error.reshape(total, side // SMALLER, SMALLER, side // SMALLER, SMALLER)

@@ -72,7 +72,7 @@ def train_level(
     start = time.monotonic()
     pool = []
     for _ in range(pool_crops):
-        made = photo_pool.spoiled_crop(pictures[rng.choice(len(pictures), p=chances)], CROP, rng)
+        made = photo_pool.degraded_crop(pictures[rng.choice(len(pictures), p=chances)], CROP, rng)
         if photo_pool.KINDS[made[1]] != "salt-and-pepper":  # Filled in before a level is read.
             pool.append(made[0])
     planes = np.stack(pool)

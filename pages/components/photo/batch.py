@@ -14,7 +14,7 @@ from models.tasks.contract import Network
 from pages.components import widgets
 from pages.components.cached import get_level_network, get_zips
 from pages.components.link import quoted
-from pages.components.photo.downloads import USUAL_FORM, FileForm
+from pages.components.photo.downloads import DEFAULT_FORM, FileForm
 from pages.components.photo.own import ALL_FILES
 from pages.components.photo.source import ChosenFile, choose
 from pages.components.photo.work import estimated_level, result_of
@@ -73,7 +73,7 @@ def denoise_all(
     brightness: float,
     colour: float,
     watch: Watch,
-    form: FileForm = USUAL_FORM,
+    form: FileForm = DEFAULT_FORM,
     network: Network | None = None,
 ) -> tuple[bytes, list[str]]:
     """Return a ZIP of denoised pictures, empty if there are none, and a sentence a failure.

@@ -10,7 +10,7 @@ import streamlit as st
 
 from imaging.files.metadata import has_location
 from imaging.files.reading import Photo
-from imaging.files.writing import BEST_QUALITY, FORMATS, USUAL_QUALITY, write_result
+from imaging.files.writing import BEST_QUALITY, DEFAULT_QUALITY, FORMATS, write_result
 from pages.components import widgets
 from pages.components.controls import keep_valid
 from pages.components.photo.source import Picture
@@ -21,7 +21,7 @@ class FileForm:
     """How results are written: the format, its quality, and whether the place is kept."""
 
     kind: str
-    quality: int = USUAL_QUALITY
+    quality: int = DEFAULT_QUALITY
     location: bool = True
 
     @property
@@ -44,7 +44,7 @@ class FileForm:
         return write_result(photo, pixels, self.kind, self.quality, self.location, own_values)
 
 
-USUAL_FORM = FileForm("png")
+DEFAULT_FORM = FileForm("png")
 
 
 def pick_form(photo: Photo, own_values: bool = True) -> FileForm:
@@ -52,17 +52,17 @@ def pick_form(photo: Photo, own_values: bool = True) -> FileForm:
 
     They are values of the photo's own, or without ``own_values`` sRGB of 8 bits.
     """
-    kind = keep_valid("photo_format", list(FORMATS), USUAL_FORM.kind)
+    kind = keep_valid("photo_format", list(FORMATS), DEFAULT_FORM.kind)
     with st.popover(f"Format: {FORMATS[kind].title}"):
         titles = widgets.titles_of(FORMATS)
         kind = widgets.by_title(widgets.selectbox, "Format of downloads", titles, "photo_format")
-        quality = USUAL_QUALITY
+        quality = DEFAULT_QUALITY
         if not FORMATS[kind].lossless:
             quality = widgets.slider(
                 "Quality",
                 10,
                 BEST_QUALITY,
-                USUAL_QUALITY,
+                DEFAULT_QUALITY,
                 key="photo_quality",
                 help="A WebP of 100 is lossless." if kind == "webp" else None,
             )

@@ -12,8 +12,8 @@ from imaging.files.profiles import profile_of_png
 from imaging.files.reading import Photo, read_photo
 from imaging.files.writing import (
     BEST_QUALITY,
+    DEFAULT_QUALITY,
     FORMATS,
-    USUAL_QUALITY,
     format_of,
     write,
     write_result,
@@ -85,7 +85,7 @@ def test_more_quality_makes_a_larger_file():
 
 
 @pytest.mark.parametrize("sigma", [25, 60])
-@pytest.mark.parametrize("quality", [30, USUAL_QUALITY, 94, BEST_QUALITY])
+@pytest.mark.parametrize("quality", [30, DEFAULT_QUALITY, 94, BEST_QUALITY])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_noise_can_be_written_as_a_jpeg(sigma, quality, channels):
     noise = np.random.default_rng(0).normal(128, sigma, (300, 300, channels))
