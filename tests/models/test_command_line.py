@@ -1,3 +1,4 @@
+import argparse
 import json
 import os
 import subprocess
@@ -10,7 +11,8 @@ import tifffile
 from PIL import Image
 
 from models import __main__ as command_line
-from models.catalogue import find_card, load_catalogue, read_card, read_catalogue
+from models.catalogue import ModelError, find_card, load_catalogue, read_card, read_catalogue
+from models.command_line import run_command
 from models.predictor import load_predictor
 from models.tasks.denoise_photos.level import AsFound
 from tests.command_lines import assert_refused
@@ -481,6 +483,34 @@ def test_ctrl_c_ends_it_with_a_sentence(run, tmp_path, grey, monkeypatch):
     status, _, err = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
     assert status == 130
     assert "interrupted" in err
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (ModelError("It is broken."), 2, "lab: It is broken.\n"),
+        (OSError("There is no room."), 2, "lab: There is no room.\n"),
+        (ModuleNotFoundError("No module named 'jax'"), 2, "lab: No module named 'jax'\n"),
+        (KeyboardInterrupt(), 130, "lab: all is kept\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_command_that_ends_early_is_a_line_and_a_status(raised, status, said, capsys):
+    def command(options):
+        raise raised
+
+    parser = argparse.ArgumentParser(prog="python -m lab")
+    parser.set_defaults(command=command)
+    expected = (ModuleNotFoundError,)
+    assert run_command(parser, [], expected, at_interrupt="all is kept") == status
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_fault_in_a_command_is_not_hidden():
+    parser = argparse.ArgumentParser(prog="python -m lab")
+    parser.set_defaults(command=lambda options: options.missing)
+    with pytest.raises(AttributeError):
+        run_command(parser, [])
 
 
 def test_denoising_never_loads_keras_or_tensorflow(tmp_path, grey):

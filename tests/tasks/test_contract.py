@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.tasks import TASKS, find_task
-from models.tasks.contract import KINDS, Signal
+from models.tasks.contract import KINDS, Recipe, Signal, decided, with_and_without_skips
 from models.tasks.data_folder import data_folder
 from train.fit.losses import LOSSES
 from train.fit.metrics import METRICS
@@ -132,3 +132,32 @@ def flat(batch) -> list[np.ndarray]:
 def test_an_unknown_task_is_refused_with_the_names():
     with pytest.raises(ValueError, match="unknown task 'make-coffee'; known: denoise-digits"):
         find_task("make-coffee")
+
+
+# What several tasks take from the contract
+
+
+def test_a_network_without_skips_is_made_as_the_first_but_for_them():
+    config = {"settings": {"filters": [4, 6]}, "epochs": 3}
+    first = Recipe("cells", "Cells", "Finds cells.", "somebody", config, "A Dice of 0.8.")
+    recipes = with_and_without_skips(first, purpose="Finds blobs.", source="us")
+    assert list(recipes) == ["cells", "cells-plain"]
+    assert recipes["cells"] is first
+    assert recipes["cells-plain"] == Recipe(
+        "cells-plain",
+        "Cells, no skips",
+        "Finds blobs.",
+        "us",
+        {"settings": {"filters": [4, 6], "skips": False}, "epochs": 3},
+    )
+
+
+def test_what_is_decided_from_softer_numbers_is_the_same_in_one_step_or_two():
+    fields = decided(
+        lambda network, input, watch: input * network, lambda soft, hint: soft > (hint or 0.5)
+    )
+    picture = np.array([0.1, 0.2, 0.4])
+    soft = fields["soft"](2.0, picture, None)
+    for hint, found in ((None, [False, False, True]), (0.3, [False, True, True])):
+        assert fields["solve"](2.0, picture, hint).tolist() == found
+        assert fields["decide"](soft, hint).tolist() == found
