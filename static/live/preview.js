@@ -4,12 +4,12 @@
  * Streamlit's own sliders stay the only truth; they ask the server when they are released, and
  * the server's pictures have the last word.  Each of those is made here as well: where the two are
  * more than one grey level apart, and still are a moment later, the preview is switched off for
- * this visit.  Whatever is missing
- * (WebAssembly with SIMD, a slider, a file) leaves the page as it is without a preview.
+ * this visit.  Whatever is missing (WebAssembly with SIMD, a slider, a file) leaves the page as it
+ * is without a preview.
  *
- * What is made is up to one file a kind (`how`): digits.js adds noise and runs a network,
- * photos.js blends two photos, code.js runs a decoder alone, layers.js shows a layer's maps and
- * skips.js a U-Net with switches, which are followed like sliders.  Their `prepare` returns
+ * What is made is up to one file a kind (`how`): digits.js adds noise and runs a network, photos.js
+ * blends two photos, code.js runs a decoder, layers.js shows maps of a layer and skips.js a U-Net
+ * with switches, which are followed like sliders.  Their `prepare` returns
  * `make(values of the sliders)`, which returns `{ title: { levels, channels, caption, tolerance } }`:
  * 8-bit values, a function that words them, and how many levels they may be off where that is more
  * than one.  Where that takes too much of a frame, aside.js has it done in a worker from then on; not
@@ -51,20 +51,21 @@ export class Preview {
    */
   constructor(screen) {
     this.screen = screen;
-    this.sliders = {};
     this.heavy = 0; // How many previews in a row took too long.
-    this.held = false; // Whether the visitor moves a slider: the server moves them too.
+    this.held = new Set(); // Fingers and keys that hold a slider: the server moves them too.
     this.observer = new MutationObserver((changes) => {
       // A switch changes once it is let go.
-      if (this.held || changes.some((each) => each.attributeName === SWITCHED)) this.moved();
+      if (this.held.size || changes.some((each) => each.attributeName === SWITCHED)) this.moved();
     });
     this.listeners = new AbortController();
     const options = { capture: true, passive: true, signal: this.listeners.signal };
     const on = (types, act) => {
       for (const type of types) document.addEventListener(type, act, options);
     };
-    on(["pointerdown", "keydown"], ({ target }) => this.take(target));
-    on(["pointerup", "pointercancel", "keyup"], () => { this.held = false; });
+    on(["pointerdown", "keydown"], (event) => this.take(event));
+    on(["pointerup", "pointercancel", "keyup"], ({ pointerId, key }) => {
+      this.held.delete(pointerId ?? key);
+    });
   }
 
   stop() {
@@ -76,10 +77,10 @@ export class Preview {
   }
 
   /** The visitor takes hold of something: is it one of the sliders? */
-  take(target) {
+  take({ target, pointerId, key }) {
     const all = Object.values(this.wanted?.sliders ?? {});
     if (!all.some(({ around }) => target.closest?.(around))) return;
-    this.held = true;
+    this.held.add(pointerId ?? key);
     // Streamlit may have put another slider in its place since.
     this.observer.disconnect();
     for (const { around } of all) {
@@ -106,11 +107,15 @@ export class Preview {
     const { now, screen } = this;
     // Once the server's pictures are on the screen.
     setTimeout(() => this.check(now), screen.settled ?? 0);
-    if (this.held) this.moved(); // On from there already.
+    if (this.held.size) this.moved(); // On from there already.
   }
 
-  /** Draw once for each frame of the screen, with the sliders' values at that time. */
+  /** Draw for the sliders' values: on the page once for each frame of the screen. */
   moved() {
+    if (this.aside && !this.now?.onPage) {
+      this.draw(); // A worker that is asked at once can answer before that frame is painted.
+      return;
+    }
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
       this.draw();

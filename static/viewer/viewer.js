@@ -73,6 +73,12 @@ function element(tag, className, text = "") {
   return made;
 }
 
+/** Write a text into the node that is there: another node would cost more of a frame. */
+function write(target, text) {
+  if (target.firstChild) target.firstChild.data = text;
+  else target.textContent = text;
+}
+
 const padded = (level) => String(level).padStart(3, FIGURE_SPACE);
 
 const touchOnly = () => window.matchMedia("(hover: none)").matches;
@@ -321,7 +327,7 @@ class Viewer {
       if (!levels) continue;
       picture.pixels = toImageData(levels, this.width, this.height, channels);
       picture.context.putImageData(picture.pixels, 0, 0);
-      if (caption) picture.caption.textContent = caption();
+      if (caption) write(picture.caption, caption());
       picture.version = null;
     }
     this.version = `preview ${by}`;
@@ -539,7 +545,7 @@ class Viewer {
       const title = caption.dataset.caption === "shown" && this.held
         ? view.other
         : view[caption.dataset.caption];
-      caption.textContent = this.picture(title).caption.textContent;
+      write(caption, this.picture(title).caption.textContent);
     }
   }
 

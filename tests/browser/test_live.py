@@ -72,7 +72,8 @@ def wait_for_preview(page: Page) -> None:
             const viewer = roots.map((root) => root?.querySelector('.viewer')).find(Boolean);
             const slider = document.querySelector('.st-key-draw_strength input[type=range]');
             return viewer.dataset.preview === slider.value;
-        }"""
+        }""",
+        polling=50,
     )
 
 
@@ -157,24 +158,46 @@ def test_the_slider_moves_in_small_steps_by_keys_too(draw):
     assert page.locator(".viewer").get_attribute("data-preview") is None
 
 
-def test_a_finger_on_a_phone_drags_as_well(draw):
+def test_a_key_that_is_tapped_during_a_drag_does_not_end_its_preview(draw):
+    page = draw()
+    x, y = grab(page)
+    page.mouse.move(x + 20, y, steps=3)
+    page.keyboard.press("Shift")
+    page.mouse.move(x + 60, y, steps=4)
+    wait_for_preview(page)
+    page.mouse.up()
+
+
+def touching(page: Page) -> Callable[..., None]:
+    """``touch(kind, {number: (x, y)})``: what fingers, by number, do on the screen."""
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, fingers: dict[int, tuple[float, float]]) -> None:
+        places = [{"x": x, "y": y, "id": number} for number, (x, y) in fingers.items()]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    return touch
+
+
+def test_a_finger_on_a_phone_drags_as_well_and_a_second_one_does_not_end_its_preview(draw):
     page = draw(width=390, height=844, touch=True)
     slider(page).scroll_into_view_if_needed()
     box = slider(page).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    session = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *points: tuple[float, float]) -> None:
-        places = [{"x": px, "y": py} for px, py in points]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
-
-    touch("touchStart", (x, y))
-    for step in range(1, 8):
-        touch("touchMove", (x + 8 * step, y))
+    touch = touching(page)
+    touch("touchStart", {0: (x, y)})
+    for step in range(1, 5):
+        touch("touchMove", {0: (x + 8 * step, y)})
     page.wait_for_timeout(200)  # The last of them may still be on its way.
     wait_for_preview(page)
+    touch("touchStart", {0: (x + 32, y), 1: (3, y)})
+    touch("touchEnd", {1: (3, y)})
+    for step in range(5, 8):
+        touch("touchMove", {0: (x + 8 * step, y)})
+    page.wait_for_timeout(200)
+    wait_for_preview(page)
     previewed = shown(page)
-    released(page, lambda: touch("touchEnd"))
+    released(page, lambda: touch("touchEnd", {}))
     assert off(shown(page), previewed) <= 1
 
 
@@ -223,6 +246,22 @@ def test_a_slow_processor_has_its_previews_made_in_a_worker_and_they_are_the_sam
     previewed = shown(page)
     released(page, page.mouse.up)
     assert off(shown(page), previewed) <= 1
+
+
+def test_a_worker_is_asked_without_waiting_for_a_frame(draw):
+    page = draw()
+    slow_down(page, 20)
+    x, y = grab(page)
+    for step in range(80):
+        page.mouse.move(x + 60 * (step % 2) + step / 2, y)
+        if page.workers:
+            break
+    slow_down(page, 1)
+    wait_for_preview(page)
+    page.evaluate("window.requestAnimationFrame = () => 0")
+    page.mouse.move(x + 40, y, steps=4)
+    wait_for_preview(page)
+    page.mouse.up()
 
 
 @pytest.mark.parametrize(
