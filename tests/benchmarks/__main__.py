@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 
 from playwright.sync_api import sync_playwright
 
@@ -45,12 +46,21 @@ def main() -> int:
         "--only", action="append", choices=[*IN_A_BROWSER, *PLAIN], help="may be repeated"
     )
     parser.add_argument(
+        "--recipe",
+        action="append",
+        choices=measure_training.MEASURED,
+        help="of the training, measure this one alone; may be repeated",
+    )
+    parser.add_argument(
         "--write",
         action="store_true",
         help="put the table into docs/measurements.md; with --only, its new rows",
     )
     options = parser.parse_args()
+    if options.recipe and options.only != ["training"]:
+        parser.error("--recipe needs --only training")
     wanted = options.only or [*IN_A_BROWSER, *PLAIN]
+    plain = PLAIN | {"training": partial(measure_training.speed, options.recipe or ())}
 
     rows: list[report.Row] = []
     with sync_playwright() as playwright:
@@ -61,9 +71,9 @@ def main() -> int:
             rows += IN_A_BROWSER[name](chromium)
         chromium.close()
     # Afterwards: Playwright has an event loop of its own, beside which no other can be run.
-    for name in [each for each in wanted if each in PLAIN]:
+    for name in [each for each in wanted if each in plain]:
         _say(name)
-        rows += PLAIN[name]()
+        rows += plain[name]()
 
     parts = [where, report.table(rows)]
     if "memory" in wanted:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,12 +48,20 @@ WATCH = """
 """
 
 
-def speed() -> list[Row]:
-    """Our training against a plain ``fit``, recipe by recipe; one and two workers on JAX."""
+# Those that visitors can train; the others take hours.
+MEASURED = [name for name, each in RECIPES.items() if TASKS[each.config.task].visitors_choose]
+
+
+def speed(recipes: Sequence[str] = ()) -> list[Row]:
+    """Our training against a plain ``fit``, recipe by recipe; one and two workers on JAX.
+
+    Where recipes are named, these alone are measured, and no workers.
+    """
     rows = []
-    for each in RECIPES.values():
-        if TASKS[each.config.task].visitors_choose:
-            rows += against_plain(each)
+    for name in recipes or MEASURED:
+        rows += against_plain(RECIPES[name])
+    if recipes:
+        return rows
     with TemporaryDirectory() as folder:
         alone = trained(Path(folder) / "alone", "--workers", "1")
         two = trained(Path(folder) / "two", "--workers", "2")
@@ -62,7 +70,11 @@ def speed() -> list[Row]:
         *rows,
         Row(f"{what}: one worker on JAX", "pictures/s", alone),
         Row(f"{what}: two workers on JAX, on the same cores", "pictures/s", two),
-        Row("time for a picture, two workers against one", "%", [_ratio(alone, two)]),
+        Row(
+            "time for a picture, two workers against one",
+            "%",
+            [100 * float(np.median(alone) / np.median(two))],
+        ),
     ]
 
 
@@ -72,21 +84,28 @@ def against_plain(each: Recipe) -> list[Row]:
         config = Path(folder) / "config.json"
         config.write_text(each.config.to_json())
         said = _run("tests.benchmarks.fit_in_turns", str(config), str(EPOCHS))
-    seconds = json.loads(said.splitlines()[-1])
+    return rows_of(each, json.loads(said.splitlines()[-1]))
+
+
+def rows_of(each: Recipe, seconds: dict[str, list[list[float]]]) -> list[Row]:
+    """Return the rows of what ``fit_in_turns`` printed of a recipe.
+
+    Each epoch is held against the plain one beside it, since a machine may be busy now and idle
+    then.
+    """
     # The first epoch also compiles, and does not count.
-    ours, plain = ([wall for wall, _ in seconds[who][1:]] for who in ("ours", "plain"))
+    ours, plain = (np.array(seconds[who][1:]) for who in ("ours", "plain"))
+    wall, cpu = (100 * ours / plain).T
     once = not (each.config.noise and each.config.fresh_noise)
     allowed = Budget(median=AS_FAST if once else AS_FAST_WITH_FRESH_NOISE)
     what = f"training `{each.name}`, an epoch"
+    drawn = f"noise drawn {'once' if once else 'every epoch'}" if each.config.noise else "no noise"
     return [
-        Row(f"{what}: plain `model.fit`, noise drawn once", "s", plain),
-        Row(f"{what}: ours, noise drawn {'once' if once else 'every epoch'}", "s", ours),
-        Row(f"{what}: ours against the plain", "%", [_ratio(ours, plain)], allowed),
+        Row(f"{what}: plain `model.fit`, noise drawn once", "s", list(plain[:, 0])),
+        Row(f"{what}: ours, {drawn}", "s", list(ours[:, 0])),
+        Row(f"{what}: ours against the plain", "%", list(wall), allowed),
+        Row(f"{what}: ours against the plain, time of processors", "%", list(cpu), allowed),
     ]
-
-
-def _ratio(before: list[float], after: list[float]) -> float:
-    return 100 * float(np.median(before) / np.median(after))
 
 
 def trained(folder: Path, *more: str) -> list[float]:

@@ -20,6 +20,7 @@ from models.tasks.contract import Examples, Tensors
 from models.tasks.data_folder import data_folder, keras_folder
 from models.tasks.digits import Pictures, degrade, read_archive, split_digits
 from train.config import FEWEST_USER_PICTURES, TrainConfig
+from train.fit.quick_noise import quick_generator
 from train.run_folder import write_whole
 
 PART = 2000  # Pictures that are degraded at once where all are degraded beforehand.
@@ -166,7 +167,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Tensors, np.ndarray]:
         config, batch = self.config, index + self.first_batch
-        rng = np.random.default_rng((config.seed, DEGRADE, self.epoch, batch))
+        rng = quick_generator(config.seed, DEGRADE, self.epoch, batch)
         if self.task.walk == "crops":
             chosen = rng.integers(len(self.examples), size=config.batch)
         else:

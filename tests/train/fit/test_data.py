@@ -92,6 +92,14 @@ def test_noise_drawn_once_stays_with_its_picture_in_every_epoch(make):
     assert not np.array_equal(pairs[0][0], pairs[1][0])
 
 
+def test_noise_drawn_once_comes_with_the_very_values_it_is_kept_with(make):
+    batches = make(fresh_noise=False)
+    kept = np.sort(batches.examples.inputs.astype(np.float32), axis=None)
+    given = np.concatenate([noisy for noisy, _ in all_of(batches)])
+    assert given.dtype == np.float32
+    assert np.array_equal(np.sort(given, axis=None), kept)
+
+
 def test_noise_drawn_once_is_drawn_in_parts_each_with_noise_of_its_own(monkeypatch):
     sizes = []
 

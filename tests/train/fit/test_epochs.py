@@ -83,7 +83,7 @@ def test_it_calls_tells_and_learns_what_fit_does():
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("batch", [1, 3, 4, 1000])
+@pytest.mark.parametrize("batch", [1, 3, 4, 5, 8, 9, 1000])
 def test_batches_that_are_made_ahead_are_all_there_in_their_order(batch):
     config = dataclasses.replace(CONFIG, batch=TRAINING if batch == 1000 else TRAINING // batch)
     batches, _ = split(config)
