@@ -353,13 +353,14 @@ def test_no_folder_is_an_attic():
 
 
 def comparisons_with_names(source: str, names: frozenset[str]) -> list[int]:
-    """The lines that compare something with one of the names, written out."""
+    """The lines that compare something with one of the names, written out or that of a TASK."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Compare | ast.match_case):
-            parts = ast.walk(node.pattern if isinstance(node, ast.match_case) else node)
+            parts = list(ast.walk(node.pattern if isinstance(node, ast.match_case) else node))
             written = {part.value for part in parts if isinstance(part, ast.Constant)}
-            if written & names:
+            of_a_task = {ast.unparse(part) for part in parts if isinstance(part, ast.Attribute)}
+            if written & names or any(part.endswith("TASK.name") for part in of_a_task):
                 found.append(getattr(node, "lineno", 0))
     return found
 
@@ -382,6 +383,8 @@ def test_no_program_asks_a_task_or_a_data_set_for_its_name():
         "x = [row for row in rows if row.task != 'mnist']",
         "y = data in ('mnist', 'own')",
         "match data:\n    case 'mnist': ...",
+        "cards = [card for card in cards if card.task == TASK.name]",
+        "if task.name in (read_digits.TASK.name, 'x'): ...",
     ],
 )
 def test_asking_for_a_name_would_be_noticed(source: str):

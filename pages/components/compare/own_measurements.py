@@ -11,6 +11,7 @@ from imaging.pixels import to_image
 from models import digit_scores
 from models.catalogue import PRETRAINED, Card, ModelError
 from models.digit_scores import Row
+from models.methods import method_names
 from models.picture_queue import Watch
 from models.predictor import Predictor
 from models.tasks.data_folder import data_folder
@@ -28,10 +29,11 @@ SECONDS = 60.0  # A network that would take longer for a noise is measured on fe
 
 def own_cards(cards: Mapping[str, Card]) -> dict[str, Card]:
     """Return the cards of the visitor's own networks that denoise digits."""
+    denoisers = method_names(TASK, cards)
     return {
         name: card
         for name, card in fitting(cards).items()
-        if card.folder.parent != PRETRAINED and card.task == TASK.name
+        if card.folder.parent != PRETRAINED and name in denoisers
     }
 
 
