@@ -19,7 +19,7 @@ class Method:
 
     ``family`` is "network", or what the kind of a baseline is called; ``card`` and ``network`` are
     those of a network, and ``careful`` says that it is asked four times, for the mean answer.
-    ``takes_hint`` says whether another hint can change the answer.
+    ``takes_hint`` says whether another hint can change the answer, ``source`` who found a baseline.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Method:
     network: Network | None = None
     careful: bool = False
     takes_hint: bool = True
+    source: str = ""
 
 
 def method_names(task: Task, cards: Mapping[str, Card]) -> list[str]:
@@ -75,6 +76,7 @@ def find_method(
         baseline.description,
         run,
         takes_hint=baseline.takes_hint,
+        source=baseline.source,
     )
 
 

@@ -12,7 +12,7 @@ from pages.components.draw.bring_network import show_bring
 from pages.components.draw.downloads import show_downloads
 from pages.components.draw.restored import Restored, restore
 from pages.components.draw.seen import seen
-from pages.components.explain import show_model_card
+from pages.components.explain import show_about
 from pages.components.layout import flush_to_browser, page_footer, page_setup
 from pages.components.live import preview_noise
 from pages.components.methods import usable_cards
@@ -67,7 +67,7 @@ def body() -> None:
     with view_box.container(key="settled_quality"):
         show_verdict(restored, readings)
     with view_box, st.container(horizontal=True):
-        show_model_card(restored.method.card)
+        show_about(restored.method)
         show_downloads(
             restored.pictures,
             lambda: restored.by_every_method(cards),

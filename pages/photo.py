@@ -8,7 +8,7 @@ from models.methods import find_method
 from models.tasks.denoise_photos import TASK
 from pages.components import widgets
 from pages.components.cached import get_predictor
-from pages.components.explain import show_model_card
+from pages.components.explain import show_about
 from pages.components.layout import page_footer, page_setup
 from pages.components.methods import usable_cards
 from pages.components.photo import controls, results, settings
@@ -77,7 +77,7 @@ def body() -> None:
             quality = qualities(picture, noise, method, level, shares, place, noisy, result)
             results.show_quality(*quality, method)
     with st.container(horizontal=True):
-        show_model_card(method.card)
+        show_about(method)
         form = pick_form(picture.photo, own_values=clean is None)
         show_downloads(picture, clean, noisy, result, form)
         widgets.reset_button(reset, table)

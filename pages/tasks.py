@@ -19,7 +19,7 @@ from pages.components.tasks.settings import settings
 from pages.components.tasks.show import SHOW
 from pages.components.tasks.skips import with_cut
 from pages.components.tasks.sources import PICK
-from pages.components.tasks.texts import limits_of, show_text
+from pages.components.tasks.texts import limits_of, show_older_methods, show_text
 from pages.components.tasks.work import answers
 
 page_setup(
@@ -74,6 +74,7 @@ def body() -> None:
                 show_model_card(method.card, f"About {method.card.title}")
         if task.reader in cards:
             show_model_card(cards[task.reader], f"About {cards[task.reader].title}")
+        show_older_methods(task)
         widgets.reset_button(reset, table)
     show_text(task)
 

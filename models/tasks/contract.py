@@ -118,7 +118,7 @@ class Baseline:
     """A way without learning, called like a network: ``run(input, hint, watch) -> answer``.
 
     ``family`` is what its kind is called on screen, ``takes_hint`` whether another hint can change
-    its answer.
+    its answer, ``source`` who found it and when, empty where its description says so.
     """
 
     name: str
@@ -127,6 +127,7 @@ class Baseline:
     run: Callable[..., np.ndarray]
     family: str = "classical"
     takes_hint: bool = True
+    source: str = ""
 
 
 @dataclass(frozen=True)

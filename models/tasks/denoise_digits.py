@@ -50,7 +50,7 @@ def _baseline(filter: Classical) -> Baseline:
     ) -> np.ndarray:
         return filter.denoise(noisy, sigma)
 
-    return Baseline(filter.name, filter.title, filter.description, run)
+    return Baseline(filter.name, filter.title, filter.description, run, source=filter.source)
 
 
 def fair(baseline: Baseline, degradation: str, strength: float) -> Baseline:

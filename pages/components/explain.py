@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from models.catalogue import Card
+from models.methods import Method
 
 PSNR = (
     "Peak signal-to-noise ratio against the original, in decibels (dB): higher is better, and 3 "
@@ -30,10 +31,18 @@ def measured_on(measured: Mapping) -> str:
     )
 
 
-def show_model_card(card: Card | None, title: str = "About this model") -> None:
-    """Draw the card of a model behind a button; a filter has none."""
-    if card is None:
+def show_about(method: Method) -> None:
+    """Draw behind a button what a method is: the card of a network, what a filter does."""
+    if method.card is not None:
+        show_model_card(method.card)
         return
+    with st.popover("About this filter", icon=":material/badge:"):
+        st.markdown(method.description)
+        st.caption(f"Source: {method.source}.")
+
+
+def show_model_card(card: Card, title: str = "About this model") -> None:
+    """Draw the card of a model behind a button."""
     with st.popover(title, icon=":material/badge:"):
         path = card.folder / "card.md"
         text = path.read_text() if path.is_file() else card.purpose

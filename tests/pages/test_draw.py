@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from imaging.filters import CLASSICAL
 from imaging.noise import NOISE_KINDS
 from models.catalogue import PRETRAINED, load_catalogue, read_catalogue
 from models.methods import method_names
@@ -63,9 +64,13 @@ def test_every_method_can_be_chosen_by_its_name(name):
     assert not page.exception
     assert page.selectbox(key="draw_model").value == name
     assert "does not exist" not in said(page)
+    if name in CLASSICAL:
+        text = said(page, "markdown", "caption")
+        assert CLASSICAL[name].description in text
+        assert f"Source: {CLASSICAL[name].source}." in text
 
 
-def test_another_noise_starts_at_its_own_usual_strength():
+def test_another_noise_starts_at_its_own_default_strength():
     page = visit(strength="0.95")
     page.selectbox(key="draw_noise").select("block").run()
     assert page.slider(key="draw_strength").value == NOISE_KINDS["block"].default

@@ -104,6 +104,11 @@ def test_every_method_can_be_chosen_by_its_name(name):
     assert not page.exception
     assert page.selectbox(key="photo_method").value == name
     assert float(page.metric[0].delta.removesuffix(" dB")) > 0
+    if name in TASK.baselines:
+        filter = TASK.baselines[name]
+        text = said(page, "markdown", "caption")
+        assert filter.description in text
+        assert f"Source: {filter.source}." in text
 
 
 @pytest.mark.parametrize("name", PHOTO_SAMPLES)

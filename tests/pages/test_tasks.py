@@ -42,6 +42,8 @@ def test_a_job_shows_a_result_on_arrival_and_what_changed_against_the_denoiser(n
     assert not app.warning
     text = " ".join(each.value for each in app.markdown)
     assert TASKS[name].description in text
+    for baseline in TASKS[name].baselines.values():
+        assert f"**{baseline.title}:** {baseline.description}" in text
     assert len(app.table) == 1
 
 

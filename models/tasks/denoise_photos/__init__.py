@@ -36,7 +36,9 @@ def _baseline(filter: Classical) -> Baseline:
         return in_tiles(noisy, lambda tile: fitted.denoise(tile, sigma), watch, JPEG_BLOCK)
 
     family = "specialist" if filter.name in SPECIALISTS else "classical"
-    return Baseline(filter.name, filter.title, filter.description, run, family)
+    return Baseline(
+        filter.name, filter.title, filter.description, run, family, source=filter.source
+    )
 
 
 TASK = Task(

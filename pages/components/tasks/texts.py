@@ -21,6 +21,15 @@ def show_text(task: Task) -> None:
     st.table(pd.DataFrame({"The denoiser": DENOISER, task.title: text.rows}, index=list(ROWS)))
 
 
+def show_older_methods(task: Task) -> None:
+    """Say behind a button what the methods without learning do."""
+    if not task.baselines:
+        return
+    with st.popover("About the older methods", icon=":material/badge:"):
+        for baseline in task.baselines.values():
+            st.markdown(f"**{baseline.title}:** {baseline.description}")
+
+
 def limits_of(task: Task) -> str:
     """Return what a visitor should not expect, a sentence or two; empty where none is written."""
     return task.explanation.limits if task.explanation else ""
