@@ -24,6 +24,9 @@ HAS_TENSORFLOW := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14)
 # A .venv whose Python was moved or removed is made again, not stumbled over.
 VENV_WORKS := $(shell $(PY) -c '$(NEW_ENOUGH)' 2>/dev/null && echo yes)
 
+# Where images set it, each of the tests' hundreds of processes would compile our code anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv run dev check test format bench licences clean chromium FORCE
 

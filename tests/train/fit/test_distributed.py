@@ -236,7 +236,7 @@ def test_the_others_do_not_go_on_long_when_one_has_failed(pretend, monkeypatch, 
 
 SMALL = ("recipe", "dense", "--seed", "5", "--out")
 EPOCHS, STEPS = 3, 3 * 5  # 600 pictures in batches of 128
-TWO = ("--workers", "2")
+ONE, TWO = ("--workers", "1"), ("--workers", "2")
 
 
 def command(folder: Path, *more: str, epochs: int = EPOCHS) -> list[str]:
@@ -290,9 +290,14 @@ def together(untrained) -> Path:
 
 @needs_jax
 @pytest.mark.slow
-def test_two_workers_learn_what_one_learns(together, untrained):
+def test_two_workers_learn_what_one_learns_and_load_no_other_engine(
+    together, untrained, monkeypatch
+):
     alone = untrained("alone")
-    trained(alone, "--workers", "1")
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    loaded = {line.rpartition("|")[2].strip() for line in trained(alone, *ONE).stderr.splitlines()}
+    assert "jax" in loaded
+    assert "tensorflow" not in loaded
     for name in ("loss", "val_loss", "psnr", "val_psnr"):
         # The same sums in another order, in float32, over fifteen steps.
         np.testing.assert_allclose(epochs_of(together, name), epochs_of(alone, name), rtol=1e-4)

@@ -310,9 +310,16 @@ BY_HEART = dataclasses.replace(
 )
 
 
-def test_a_training_that_does_not_get_better_ends_early_with_its_best_weights(tmp_path):
-    run, outcome = train(tmp_path / "run", BY_HEART)
+@pytest.fixture(scope="module")
+def by_heart(strokes, tmp_path_factory) -> Run:
+    """An unbroken run that ended early; tests look, and leave it as it is."""
+    run, outcome = train(tmp_path_factory.mktemp("runs") / "by-heart", BY_HEART)
     assert outcome == "finished"
+    return run
+
+
+def test_a_training_that_does_not_get_better_ends_early_with_its_best_weights(by_heart):
+    run = by_heart
     losses = [event["val_loss"] for event in events_of(run, "epoch")]
     best = int(np.argmin(losses)) + 1
     assert len(losses) == best + 2 < 60
@@ -330,11 +337,10 @@ def test_patience_that_lasts_still_keeps_the_best_weights(tmp_path):
     assert same(weights_of(run.model), weights_of(run.best))
 
 
-def test_early_stopping_is_the_same_after_a_stop(tmp_path, monkeypatch):
-    unbroken, _ = train(tmp_path / "unbroken", BY_HEART)
+def test_early_stopping_is_the_same_after_a_stop(by_heart, tmp_path, monkeypatch):
     run = train_with_stops(monkeypatch, tmp_path / "run", BY_HEART, (3 * BATCHES - 1,))
-    assert len(events_of(run, "epoch")) == len(events_of(unbroken, "epoch"))
-    assert same(weights_of(run.model), weights_of(unbroken.model))
+    assert len(events_of(run, "epoch")) == len(events_of(by_heart, "epoch"))
+    assert same(weights_of(run.model), weights_of(by_heart.model))
 
 
 # Stopping and going on
