@@ -36,12 +36,16 @@ export function mount({ parentElement, data }) {
 /** Base64 -> bytes. */
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
+/** What draws on a canvas that is not on the page. */
+function drawing(width, height, options) {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  return canvas.getContext("2d", options);
+}
+
 /** The gallery as `Preview` sees it; `places` are the CSS selectors of its items by title. */
 function screen({ places, width, height }) {
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  const shown = document.createElement("canvas");
-  Object.assign(shown, { width, height });
+  const context = drawing(width, height, { willReadFrequently: true });
+  const shown = drawing(width, height);
   const find = (title) => {
     const item = document.querySelector(places[title]);
     return { image: item?.querySelector("img"), lines: [...(item?.querySelectorAll("span") ?? [])] };
@@ -54,8 +58,8 @@ function screen({ places, width, height }) {
         if (!image) continue;
         const texts = lines.map((line) => line.textContent);
         if (!servers.has(image)) servers.set(image, { src: image.src, texts });
-        shown.getContext("2d").putImageData(toImageData(levels, width, height, channels), 0, 0);
-        image.src = shown.toDataURL();
+        shown.putImageData(toImageData(levels, width, height, channels), 0, 0);
+        image.src = shown.canvas.toDataURL();
         write(lines, [caption()].flat());
       }
     },

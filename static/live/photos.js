@@ -11,7 +11,7 @@ async function pixelsOf({ encoding, content, channels }, width, height) {
   }
   const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
   const bitmap = await createImageBitmap(new Blob([content], { type: encoding }), options);
-  const canvas = new OffscreenCanvas(width, height);
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { alpha: false });
   context.drawImage(bitmap, 0, 0);
   bitmap.close();

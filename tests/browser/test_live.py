@@ -323,8 +323,20 @@ def nonsense(page: Page) -> None:
     page.route("**/network.js*", spoil)
 
 
+def no_slider(page: Page) -> None:
+    """As if Streamlit built its slider otherwise."""
+
+    def rename(route: Route) -> None:
+        answer = route.fetch()
+        script = answer.text()
+        assert "input[type=range]" in script
+        route.fulfill(response=answer, body=script.replace("input[type=range]", "input.none"))
+
+    page.route("**/preview.js*", rename)
+
+
 @pytest.mark.parametrize(
-    "before", [no_webassembly, no_simd, no_kernel, no_weights, no_files, nonsense]
+    "before", [no_webassembly, no_simd, no_kernel, no_weights, no_files, no_slider, nonsense]
 )
 def test_where_something_is_missing_the_page_works_without_a_preview(draw, before):
     page = draw(before=before, ready=False)
@@ -374,7 +386,9 @@ def test_streamlits_slider_is_still_built_as_the_preview_expects(draw):
 
 
 def test_the_decoder_follows_the_numbers_of_the_code(app_url, open_page):
-    page = open_page(f"{app_url}/inside?inside=code")
+    page = open_page()
+    page.add_init_script("delete globalThis.OffscreenCanvas")  # Older browsers have none.
+    page.goto(f"{app_url}/inside?inside=code")
     page.locator("span[data-live=ready]").wait_for(state="attached", timeout=30_000)
     item = page.locator(".st-key-code-decoded .lab-gallery > div").last
     item.scroll_into_view_if_needed()
@@ -393,6 +407,31 @@ def test_the_decoder_follows_the_numbers_of_the_code(app_url, open_page):
     wait_until_idle(page)
     assert np.abs(decoded(item) - previewed).max() <= 1
     assert item.inner_text() == words
+
+
+@pytest.mark.parametrize("before", [no_simd, no_files, nonsense])
+def test_where_something_is_missing_the_decoder_waits_for_the_server(app_url, open_page, before):
+    page = open_page()
+    before(page)
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{app_url}/inside?inside=code")
+    picture = page.locator(".st-key-code-decoded .lab-gallery > :last-child img")
+    picture.wait_for(timeout=30_000)
+    wait_until_idle(page)
+    page.wait_for_timeout(500)
+    while before is nonsense and not any("Live preview off" in text for text in said):
+        page.wait_for_timeout(200)  # It is looked at twice.
+    shown = picture.get_attribute("src")
+    box = page.locator(".st-key-code_0 input[type=range]").bounding_box()
+    x, y = box["x"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 70, y, steps=6)
+    page.wait_for_timeout(300)
+    assert picture.get_attribute("src") == shown
+    page.mouse.up()
+    expect(picture).not_to_have_attribute("src", shown, timeout=20_000)
 
 
 def test_keys_pressed_while_answers_arrive_leave_the_preview_on(draw):
