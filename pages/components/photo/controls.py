@@ -111,6 +111,9 @@ def pick_shares(channels: int) -> tuple[float, float]:
 
 
 def _pick_share(label: str, key: str) -> int:
+    # The browser blends while it is dragged; once it is let go the server is asked all the same.
+    # With ``on_change="ignore"`` a download would be of the last run's strength: the button names a
+    # file of that run, and sends no slider.  So would be the scores and the verdict.
     return widgets.slider(
         label,
         0,
