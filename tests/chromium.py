@@ -5,6 +5,7 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
@@ -44,9 +45,9 @@ def find_chromium(playwright: Playwright) -> str | None:
     return own if Path(own).exists() else None
 
 
-def launch(playwright: Playwright, executable: str) -> Browser:
-    """Start a Chromium without a window."""
-    return playwright.chromium.launch(executable_path=executable, args=FLAGS)
+def launch(playwright: Playwright, executable: str, flags: Sequence[str] = ()) -> Browser:
+    """Start a Chromium without a window, with these flags besides ``FLAGS``."""
+    return playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
 
 
 def wait_until_idle(page: Page, timeout: float = 30, quiet: float = 0.3) -> None:

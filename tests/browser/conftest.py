@@ -37,7 +37,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def flags() -> tuple[str, ...]:
+    """What the Chromium of a file of tests is started with besides the usual."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def browser(flags: tuple[str, ...]) -> Iterator[Browser]:
     """A Chromium for one file of tests: Playwright keeps an event loop running in this thread.
 
     Tests of another file that follow in the same process may want a loop of their own.
@@ -48,7 +54,7 @@ def browser() -> Iterator[Browser]:
             reason = "no Chromium found; `make test` installs one, or put chromium on the PATH"
             # Where nobody watches, a skipped half of the tests would pass for green.
             (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-        chromium = launch(playwright, executable)
+        chromium = launch(playwright, executable, flags)
         yield chromium
         chromium.close()
 
