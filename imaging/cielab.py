@@ -1,12 +1,14 @@
 """Lightness and colour apart from each other, and how colourful a picture is.
 
-Pictures are sRGB ``(H, W, 3)`` in [0, 1].  Lab is CIE L*a*b* under daylight (D65): L from 0 (black)
-to 100 (white), a from green to red, b from blue to yellow, both within about 110 of 0.
+Pictures are sRGB ``(H, W, 3)`` in [0, 1]; those of whole photos may have 8 or 16 bits instead, or
+one channel, and are worked on a strip at a time: Lab takes several times their memory.  Lab is CIE
+L*a*b* under daylight (D65): L from 0 (black) to 100 (white), a from green to red, b from blue to
+yellow, both within about 110 of 0.
 """
 
 import numpy as np
 
-from imaging.pixels import strips
+from imaging.pixels import as_rgb, strips
 
 # IEC 61966-2-1: what the three primaries add up to; the rows are X, Y, Z.
 _TO_XYZ = np.array(
@@ -55,19 +57,36 @@ def in_grey(image: np.ndarray) -> np.ndarray:
     return with_colour(image, np.zeros((*image.shape[:2], 2), np.float32))
 
 
+def as_grey(image: np.ndarray) -> np.ndarray:
+    """Return one channel of ``in_grey``, which are all alike, ``float32 (H, W, 1)``."""
+    grey = np.empty((*image.shape[:2], 1), np.float32)
+    for rows in strips(*image.shape[:2]):
+        grey[rows] = in_grey(image[rows])[..., :1]
+    return grey
+
+
 def with_colour(image: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """Return the lightness of ``image`` in the colours ``ab (H, W, 2)``."""
-    joined = np.empty(image.shape, np.float32)
+    joined = np.empty((*image.shape[:2], 3), np.float32)
     for rows in strips(*image.shape[:2]):
-        lab = rgb_to_lab(image[rows])
+        lab = rgb_to_lab(as_rgb(image[rows]))
         lab[..., 1:] = ab[rows]
         joined[rows] = lab_to_rgb(lab)
     return joined
 
 
-def with_colours_of(image: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the lightness of ``image`` in the colours of ``other``, of the same shape."""
-    return with_colour(image, _lab_of(other)[..., 1:])
+def with_colours_of(
+    image: np.ndarray, other: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the lightness of ``image`` in the colours of ``other``, of the same size.
+
+    It is written to ``out`` where that is given, which may be either of the two.
+    """
+    joined = np.empty((*image.shape[:2], 3), np.float32) if out is None else out
+    for rows in strips(*image.shape[:2]):
+        ab = rgb_to_lab(as_rgb(other[rows]))[..., 1:]
+        joined[rows] = with_colour(image[rows], ab)
+    return joined
 
 
 def colourfulness(image: np.ndarray) -> float:
@@ -84,8 +103,7 @@ def colourfulness(image: np.ndarray) -> float:
 
 def statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of L, a and b."""
-    lab = _lab_of(image).reshape(-1, 3)
-    return lab.mean(axis=0), lab.std(axis=0)
+    return _statistics(_lab_of(image))
 
 
 def with_statistics(image: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
@@ -97,7 +115,7 @@ def with_statistics(image: np.ndarray, mean: np.ndarray, deviation: np.ndarray) 
         Reinhard et al., IEEE CG&A 2001, doi:10.1109/38.946629; they use another colour space.
     """
     lab = _lab_of(image)
-    own_mean, own_deviation = (each(lab.reshape(-1, 3), axis=0) for each in (np.mean, np.std))
+    own_mean, own_deviation = _statistics(lab)
     factor = deviation / np.maximum(own_deviation, LEAST_DEVIATION)
     for rows in strips(*lab.shape[:2]):
         lab[rows] = lab_to_rgb((lab[rows] - own_mean) * factor + mean)  # In place: it is large.
@@ -105,8 +123,16 @@ def with_statistics(image: np.ndarray, mean: np.ndarray, deviation: np.ndarray) 
 
 
 def _lab_of(image: np.ndarray) -> np.ndarray:
-    """Lab of a large picture, a strip at a time: in between it takes several times as much."""
-    lab = np.empty(image.shape, np.float32)
+    lab = np.empty((*image.shape[:2], 3), np.float32)
     for rows in strips(*image.shape[:2]):
-        lab[rows] = rgb_to_lab(image[rows])
+        lab[rows] = rgb_to_lab(as_rgb(image[rows]))
     return lab
+
+
+def _statistics(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each channel, ``float64``."""
+    pixels = lab.shape[0] * lab.shape[1]
+    every = list(strips(*lab.shape[:2]))
+    mean = sum(lab[rows].sum((0, 1), np.float64) for rows in every) / pixels
+    variance = sum(np.square(lab[rows] - mean).sum((0, 1)) for rows in every) / pixels
+    return mean, np.sqrt(variance)

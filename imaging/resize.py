@@ -31,13 +31,11 @@ def resize(image: np.ndarray, height: int, width: int, kernel: str = "bicubic") 
         raise ValueError(f"sides must be positive, got {height} x {width}")
     if kernel not in KERNELS:
         raise ValueError(f"unknown kernel {kernel!r}; known: {', '.join(KERNELS)}")
-    channels = [
-        Image.fromarray(np.ascontiguousarray(channel, np.float32)).resize(
-            (width, height), KERNELS[kernel]
-        )
-        for channel in np.moveaxis(image, 2, 0)
-    ]
-    return np.stack([np.asarray(channel) for channel in channels], axis=2)
+    resized = np.empty((height, width, image.shape[2]), np.float32)
+    for index, channel in enumerate(np.moveaxis(image, 2, 0)):
+        picture = Image.fromarray(np.ascontiguousarray(channel, np.float32))
+        resized[..., index] = np.asarray(picture.resize((width, height), KERNELS[kernel]))
+    return resized
 
 
 def reduced(image: np.ndarray, scale: int) -> np.ndarray:

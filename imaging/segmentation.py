@@ -186,14 +186,42 @@ def grow(seeds: np.ndarray, relief: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     Pieces of the mask without a seed become instances of their own.
     """
+    numbered, count = ndimage.label(mask, np.ones((3, 3)))
+    numbers = np.arange(count + 1, dtype=np.int32) + np.int32(seeds.max(initial=0))
+    numbers[0] = 0
+    numbers[numbered[seeds > 0]] = 0
+    seeds = np.add(seeds, np.take(numbers, numbered, out=numbered, mode="clip"), out=numbered)
+
+    pieces, count = ndimage.label(mask)
+    there = seeds > 0
+    own, theirs = pieces[there], seeds[there]
+    only = np.zeros(count + 1, np.int32)
+    only[own] = theirs
+    shared = np.unique(own[only[own] != theirs])
+    only[shared] = 0
+    grown = only[pieces]
+    _part(grown, shared, pieces, seeds, relief)
+    return grown
+
+
+def _part(
+    grown: np.ndarray,
+    shared: np.ndarray,
+    pieces: np.ndarray,
+    seeds: np.ndarray,
+    relief: np.ndarray,
+) -> None:
+    """Part in ``grown`` the pieces of these numbers, each of several seeds, by a watershed.
+
+    Each by itself: of a whole photo it would take hundreds of megabytes.
+    """
     from skimage.segmentation import watershed
 
-    numbered, count = ndimage.label(mask, np.ones((3, 3)))
-    seeded = np.zeros(count + 1, bool)
-    seeded[np.unique(numbered[seeds > 0])] = True
-    alone = np.where(seeded[numbered], 0, numbered)
-    seeds = np.where(alone > 0, alone + seeds.max(initial=0), seeds)
-    return watershed(relief, seeds.astype(np.int32), mask=mask).astype(np.int32)
+    boxes = ndimage.find_objects(pieces) if len(shared) else []
+    for number in shared:
+        box = boxes[number - 1]
+        inside = pieces[box] == number
+        grown[box][inside] = watershed(relief[box], seeds[box] * inside, mask=inside)[inside]
 
 
 def borders(instances: np.ndarray, reach: int = 2) -> np.ndarray:

@@ -44,7 +44,7 @@ def as_png(signal: Signal, answer: np.ndarray) -> bytes:
         return numbers_png(answer)
     if signal.kind == "classes":
         return classes_png(answer, signal.colours)
-    return png(to_pixels(np.clip(answer, 0, 1)))
+    return png(to_pixels(answer))
 
 
 def numbers_png(found: np.ndarray) -> bytes:

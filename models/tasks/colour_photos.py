@@ -26,7 +26,14 @@ import numpy as np
 from PIL import Image
 
 from imaging import pixels
-from imaging.cielab import colourfulness, in_grey, lab_to_rgb, rgb_to_lab, with_colour
+from imaging.cielab import (
+    as_grey,
+    colourfulness,
+    in_grey,
+    lab_to_rgb,
+    rgb_to_lab,
+    with_colour,
+)
 from imaging.metrics import psnr
 from imaging.named import by_name
 from imaging.resize import resize
@@ -214,11 +221,11 @@ def solve(
     ``hint`` are dots ``(row, column, a, b)`` in the picture's own pixels; for networks without
     ``hints`` it says how vivid the colours are to be, 1 for as they were guessed.
     """
-    image = as_rgb(image)
-    height, width = image.shape[:2]
+    grey = as_grey(image)
+    height, width = grey.shape[:2]
     share = min(1.0, SIDE / min(height, width))
     small = seen_size(height, width, share, network.multiple)
-    lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., :1] / np.float32(100)
+    lightness = _lightness(grey, small)
     missing = [(0, -side % network.multiple) for side in small]
     tensors = {"image": np.pad(lightness, (*missing, (0, 0)), mode="edge")[None]}
     network = Turned(network, SEEN, np.median) if hints else Turned(network, MIRRORED)
@@ -228,7 +235,13 @@ def solve(
     ab = network(**tensors)[0, : small[0], : small[1]] * np.float32(SPAN)
     if not hints and hint is not None:
         ab = ab * np.float32(hint)
-    return with_colour(image, resize(ab, height, width))
+    return with_colour(grey, resize(ab, height, width))
+
+
+def _lightness(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return how light a grey picture is in another size, ``float32 (*size, 1)`` in [0, 1]."""
+    seen = pixels.as_rgb(np.clip(resize(grey, *size), 0, 1))
+    return rgb_to_lab(seen)[..., :1] / np.float32(100)
 
 
 def _placed(dots: Dots, shown: tuple[int, int], small: tuple[int, int]) -> list[Dot]:
@@ -246,7 +259,7 @@ def _placed(dots: Dots, shown: tuple[int, int], small: tuple[int, int]) -> list[
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """Return the picture as ``float32 (H, W, 3)``, grey."""
-    return in_grey(pixels.as_rgb(image))
+    return in_grey(image)
 
 
 def colour_missed(target: np.ndarray, answer: np.ndarray) -> float:
@@ -283,7 +296,6 @@ def grey(image: np.ndarray, hint: object = None, watch: Watch | None = None) -> 
 
 def one_tint(image: np.ndarray, hint: object = None, watch: Watch | None = None) -> np.ndarray:
     """Return the picture in the mean colour of the photos and faces of the training, a sepia."""
-    image = as_rgb(image)
     return with_colour(image, np.broadcast_to(np.float32(TINT), (*image.shape[:2], 2)))
 
 
@@ -291,14 +303,14 @@ def spread_hints(
     image: np.ndarray, hint: Dots | None = None, watch: Watch | None = None
 ) -> np.ndarray:
     """Return the picture in the colours of the hints, each where it is nearest."""
-    image = as_rgb(image)
     if not hint:
-        return image
-    height, width = image.shape[:2]
+        return as_rgb(image)
+    grey = as_grey(image)
+    height, width = grey.shape[:2]
     small = seen_size(height, width, min(1.0, SIDE / min(height, width)))
-    lightness = rgb_to_lab(np.clip(resize(image, *small), 0, 1))[..., 0] / np.float32(100)
+    lightness = _lightness(grey, small)[..., 0]
     ab = spread(_placed(hint, (height, width), small), lightness)[..., :2] * np.float32(SPAN)
-    return with_colour(image, resize(ab, height, width))
+    return with_colour(grey, resize(ab, height, width))
 
 
 def _face_sample() -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ from PIL import Image
 from imaging.cielab import rgb_to_lab, statistics, with_colours_of, with_statistics
 from imaging.metrics import ssim
 from imaging.named import by_name
-from imaging.pixels import as_rgb, to_image
+from imaging.pixels import as_rgb, strips, to_image
 from imaging.resize import resize
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.tasks import contract
@@ -87,41 +87,59 @@ def validation(
     return batch(examples, np.arange(min(16, len(examples))), settings, rng)
 
 
+def solve(
+    network: Network, image: np.ndarray, hint: float | None = None, watch: Watch | None = None
+) -> np.ndarray:
+    """Return the photo ``(H, W, 3)`` with the painting of it laid over."""
+    return _laid_over(image, _painted(network, image), hint)
+
+
 def soft(network: Network, image: np.ndarray, watch: Watch | None = None) -> np.ndarray:
-    """Return photo and painting side by side, ``(H, W, 6)``.
+    """Return photo and painting side by side, ``(H, W, 6)``."""
+    return np.concatenate([as_rgb(image), _painted(network, image)], axis=2)
+
+
+def decide(both: np.ndarray, hint: float | None = None) -> np.ndarray:
+    """Return the painting laid over the photo with the strength ``hint``, 1 for it alone."""
+    return _laid_over(both[..., :3], both[..., 3:].copy(), hint)
+
+
+def _painted(network: Network, image: np.ndarray) -> np.ndarray:
+    """Return the painting ``(H, W, 3)`` of a photo.
 
     Strokes are the network's, colours those of the mean Monet: the network's own run into
     rainbows.  It is painted as a whole: in tiles each would get the contrast of a picture of its
     own.
     """
-    image = as_rgb(image)
     height, width = image.shape[:2]
     share = min(1.0, (PAINTED_PIXELS / (height * width)) ** 0.5)
     small = seen_size(height, width, share, network.multiple, MARGIN)
-    given = image if small == (height, width) else np.clip(resize(image, *small), 0, 1)
+    given = as_rgb(image)
+    given = given if small == (height, width) else np.clip(resize(given, *small), 0, 1)
     # Away from the edges, and wide enough for the strided layers.
     missing = [(MARGIN, MARGIN + -side % network.multiple) for side in small]
     padded = np.pad(given, (*missing, (0, 0)), mode="symmetric" if min(small) > 16 else "edge")
     painted = network(image=padded[None])[0, MARGIN : MARGIN + small[0]]
     painted = painted[:, MARGIN : MARGIN + small[1]]
-    painted = painted if small == (height, width) else resize(painted, height, width)
-    painted = np.clip(painted, 0, 1)
-    painted = with_colours_of(painted, _in_colours(image))
-    return np.concatenate([image, painted], axis=2)
+    large = painted.copy() if small == (height, width) else resize(painted, height, width)
+    np.clip(large, 0, 1, out=large)
+    return with_colours_of(large, _in_colours(image), out=large)
 
 
-def decide(both: np.ndarray, hint: float | None = None) -> np.ndarray:
-    """Return the painting laid over the photo with the strength ``hint``, 1 for it alone."""
-    photo, painted = both[..., :3], both[..., 3:]
-    return photo + np.float32(STRENGTH if hint is None else hint) * (painted - photo)
+def _laid_over(photo: np.ndarray, painted: np.ndarray, strength: float | None) -> np.ndarray:
+    """Return ``painted`` laid over the photo, in its place: large photos are large."""
+    for rows in strips(*painted.shape[:2]):
+        below = as_rgb(photo[rows])
+        share = np.float32(STRENGTH if strength is None else strength)
+        painted[rows] = below + share * (painted[rows] - below)
+    return painted
 
 
 def reinhard(
     image: np.ndarray, hint: float | None = None, watch: Watch | None = None
 ) -> np.ndarray:
     """Return the photo in the colours and contrast of the mean Monet, as it was done in 2001."""
-    image = as_rgb(image)
-    return decide(np.concatenate([image, _in_colours(image)], axis=2), hint)
+    return _laid_over(image, _in_colours(image), hint)
 
 
 def _in_colours(image: np.ndarray) -> np.ndarray:
@@ -207,7 +225,9 @@ TASK = contract.Task(
     ),
     batch=batch,
     validation=validation,
-    **contract.decided(soft, decide),
+    solve=solve,
+    soft=soft,
+    decide=decide,
     walk="crops",
     recipes=contract.with_and_without_skips(
         contract.Recipe(
@@ -248,7 +268,7 @@ TASK = contract.Task(
                 "own-colours",
                 "Keep my colours",
                 "The strokes alone: each place keeps the colour that it has in the photo.",
-                lambda image, answer: with_colours_of(answer, as_rgb(image)),
+                lambda image, answer: with_colours_of(answer, image),
             )
         ]
     ),

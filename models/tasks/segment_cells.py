@@ -138,13 +138,14 @@ def soft(network: Network, picture: np.ndarray, watch: Watch | None = None) -> n
     sizes = [((round(width * f), round(height * f)), way) for f, way in LOOKS]
     looks = [(size, way) for size, way in sizes
              if size == (width, height) or size[0] * size[1] <= MOST_ENLARGED]  # fmt: skip
-    found = []
+    found = None
     for index, (size, way) in enumerate(looks):
         seen = pixels if size == (width, height) else _resized(pixels, size)
         part = watch and partial(_watch_part, watch, index, len(looks))
         said = segmentation.shares(Turned(network, (way,)), seen, part)
-        found.append(said if size == (width, height) else _resized(said, (width, height)))
-    return np.mean(found, axis=0)
+        said = said if size == (width, height) else _resized(said, (width, height))
+        found = said if found is None else np.add(found, said, out=found)
+    return np.divide(found, np.float32(len(looks)), out=found)
 
 
 def _watch_part(watch: Watch, index: int, parts: int, done: int, total: int) -> None:

@@ -20,7 +20,7 @@ from scipy import ndimage
 from imaging import segmentation as measures
 from imaging.crops import jitter
 from imaging.named import by_name
-from imaging.pixels import to_image
+from imaging.pixels import strips, to_image
 from imaging.samples.digit_scenes import NOTHING, classes_of, on_photo, scatter
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from imaging.samples.synthetic_digits import draw_digits
@@ -122,8 +122,12 @@ def solve(
     network: Network, picture: np.ndarray, hint: None = None, watch: Watch | None = None
 ) -> np.ndarray:
     """Return the likeliest class ``int32 (H, W)`` of each pixel of a picture of any size."""
-    shares = segmentation.shares(network, segmentation.as_pixels(picture), watch)
-    return shares.argmax(axis=-1).astype(np.int32)
+    shares = segmentation.shares(network, segmentation.as_pixels(picture), watch, np.uint8)
+    height, width = shares.shape[:2]
+    classes = np.empty((height, width), np.int32)
+    for rows in strips(height, width):
+        classes[rows] = shares[rows].argmax(axis=-1)
+    return classes
 
 
 def otsu_and_templates(

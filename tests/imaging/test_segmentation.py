@@ -203,3 +203,18 @@ def test_specks_go():
     mask = squares((10, 10)) > 0
     mask[0, :19] = True
     assert segmentation.without_specks(mask, 20).sum() == 100
+
+
+def test_seeds_grow_as_in_a_watershed_of_the_whole_picture(rng):
+    relief = ndimage.gaussian_filter(rng.random((90, 120)), 2).astype(np.float32)
+    mask = ndimage.gaussian_filter(rng.random((90, 120)), 3) > 0.5
+    seeds, count = ndimage.label(mask & (relief < np.quantile(relief, 0.1)))
+    numbered, _ = ndimage.label(mask, np.ones((3, 3)))
+    seeded = np.isin(numbered, numbered[seeds > 0])
+    assert len(np.unique(numbered[seeded])) < count  # So some share a piece,
+    assert (mask & ~seeded).any()  # and some pieces have none.
+    grown = segmentation.grow(seeds, relief, mask)
+    whole = skimage_segmentation.watershed(relief, seeds, mask=mask)
+    np.testing.assert_array_equal(grown[seeded], whole[seeded])
+    assert grown[mask & ~seeded].min() > count
+    assert not grown[~mask].any()

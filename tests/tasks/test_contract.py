@@ -1,8 +1,14 @@
 """What holds for every task: whoever adds one is tested by these without a new line here."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from imaging.samples.photo_samples import PHOTO_SAMPLES
+from models.catalogue import load_catalogue
+from models.predictor import load_predictor
 from models.tasks import TASKS, find_task
 from models.tasks.contract import KINDS, Recipe, Signal, decided, with_and_without_skips
 from models.tasks.data_folder import data_folder
@@ -20,6 +26,15 @@ KNOWN_TO_KERAS = {
 every_task = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 BASELINES = [(task, baseline) for task in TASKS.values() for baseline in task.baselines.values()]
 SAMPLES = [(task, sample) for task in TASKS.values() for sample in task.samples.values()]
+
+# One network of each task that answers a picture with one of its size.
+LARGE_WORK = {
+    card.task: card
+    for card in load_catalogue().values()
+    if TASKS[card.task].samples
+    and TASKS[card.task].input.kind == "image"
+    and TASKS[card.task].scale == 1
+}
 
 
 def is_one_sentence(text: str) -> bool:
@@ -132,6 +147,19 @@ def flat(batch) -> list[np.ndarray]:
 def test_an_unknown_task_is_refused_with_the_names():
     with pytest.raises(ValueError, match="unknown task 'make-coffee'; known: denoise-digits"):
         find_task("make-coffee")
+
+
+@pytest.mark.parametrize("card", LARGE_WORK.values(), ids=lambda card: card.name)
+def test_a_large_picture_takes_no_more_than_its_share_of_400_megabytes(card):
+    """What the networks themselves take is not counted: their tiles are bounded."""
+    photo = Image.fromarray(PHOTO_SAMPLES["astronaut"].load()).resize((2500, 2000))
+    predictor, picture = load_predictor(card), np.asarray(photo)
+    tracemalloc.start()
+    answer = predictor.predict(picture)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer.shape[:2] == picture.shape[:2]
+    assert peak < 400e6 * 5 / 12  # That is of a picture of 12 megapixels; this one has 5.
 
 
 # What several tasks take from the contract

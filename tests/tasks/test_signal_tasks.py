@@ -290,6 +290,16 @@ def test_a_painting_has_the_size_of_the_photo(shape: tuple[int, int]):
     assert height * width < 700 * 700
 
 
+def test_a_painting_is_the_same_in_one_step_or_two():
+    network = Known(lambda image: image[:, ::-1], channels=3, multiple=4)
+    both = paint.soft(network, photo())
+    kept = both.copy()
+    for hint in (None, 0.0, 0.4, 1.0):
+        whole = paint.solve(network, photo(), hint)
+        np.testing.assert_allclose(paint.decide(both, hint), whole, atol=1e-6)
+    np.testing.assert_array_equal(both, kept)
+
+
 def test_reinhard_brings_the_mean_of_monet():
     mean, _ = cielab.statistics(paint.reinhard(photo(100, 100) * 0.5 + 0.25, 1.0))
     # Colours that no screen can show are clipped.
