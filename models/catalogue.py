@@ -163,7 +163,7 @@ _TRAINING = (
     "epoch_batches",
     "start",
 )
-UNCLIPPED = ", unclipped"
+UNCLIPPED = ", unclipped"  # The end of the name of a noise that is measured so.
 
 
 def task_of(target: str, data: str) -> str:

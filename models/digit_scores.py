@@ -15,6 +15,7 @@ from imaging.noise import NOISE_KINDS
 from models.predictor import Predictor
 
 SEED = 20_261_121
+FAIR = "+curve"  # The end of the name of a filter whose clip bias is undone.
 
 
 @dataclass(frozen=True)

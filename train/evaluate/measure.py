@@ -16,7 +16,7 @@ from imaging.filters import CLASSICAL, with_digit_curve
 from imaging.pixels import to_image
 from models import digit_scores
 from models.catalogue import UNCLIPPED, Card, Score, find_card
-from models.digit_scores import Method, Row, conditions, evenly
+from models.digit_scores import FAIR, Method, Row, conditions, evenly
 from models.predictor import load_predictor
 from models.tasks import find_task
 from models.tasks.data_folder import data_folder
@@ -41,7 +41,7 @@ def filters(noise: str, strength: float) -> Iterator[Method]:
         fair = with_digit_curve(classical, noise, strength)
         yield Method(classical.name, "filter", _one_by_one(classical))
         yield Method(
-            f"{classical.name}+curve",
+            f"{classical.name}{FAIR}",
             "filter",
             _one_by_one(fair),
         )

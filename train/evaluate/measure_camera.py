@@ -18,7 +18,7 @@ from models.tasks.denoise_photos.level import read_level
 from models.tasks.turned import WAYS, Ways
 from train.evaluate.measure_photos import degrade as add_noise
 from train.evaluate.measure_photos import kodak24, open_photo
-from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
+from train.evaluate.tables import PAPER_NOISE, PAPER_SIGMAS
 
 SEED = 2_026_11
 SHARP_EVERY = 10
@@ -117,7 +117,7 @@ def evaluate_careful(
         predictor = load_predictor(find_card(name))
         for sigma in PAPER_SIGMAS:
             level = sigma / 255
-            noisy = [add_noise(each, UNCLIPPED, level, i) for i, each in enumerate(photos)]
+            noisy = [add_noise(each, PAPER_NOISE, level, i) for i, each in enumerate(photos)]
             once = _psnr(predictor, photos, noisy, level)
             for ways in ANSWERS:
                 careful = _psnr(predictor.careful(ways), photos, noisy, level)

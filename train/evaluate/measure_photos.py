@@ -30,7 +30,7 @@ from models.tasks.denoise_photos.solve import level_of
 from train.evaluate.cards import write_card
 from train.evaluate.measure import scores_of
 from train.evaluate.measure_task import measure_method
-from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
+from train.evaluate.tables import PAPER_NOISE, PAPER_SIGMAS
 
 ALL, SOME = 24, 8  # pictures; every third where a whole slider is measured
 # Of each slider, where all pictures are measured.
@@ -54,7 +54,7 @@ REST = {
 def conditions() -> Iterator[tuple[str, float, int]]:
     """Yield noise, strength and how many pictures are measured there."""
     for sigma in PAPER_SIGMAS:
-        yield UNCLIPPED, round(sigma / 255, 6), ALL
+        yield PAPER_NOISE, round(sigma / 255, 6), ALL
     for table, count in ((HEADLINES, ALL), (REST, SOME)):
         for noise, strengths in table.items():
             for strength in strengths:
@@ -77,7 +77,7 @@ def kodak24() -> list[np.ndarray]:
 def degrade(clean: np.ndarray, noise: str, strength: float, index: int) -> np.ndarray:
     """Return picture number ``index`` with the noise that every method is measured on."""
     seed = (SEED, round(strength * 1e6), index)
-    if noise == UNCLIPPED:
+    if noise == PAPER_NOISE:
         return clean + np.float32(strength) * np.random.default_rng(seed).standard_normal(
             clean.shape, np.float32
         )
@@ -98,7 +98,7 @@ def evaluate_kodak24(
         noisy = [degrade(clean, noise, strength, i) for i, clean in enumerate(chosen)]
         levels = [
             strength
-            if noise == UNCLIPPED
+            if noise == PAPER_NOISE
             else level_of(noise, strength, to_pixels(before), to_pixels(after))
             for before, after in zip(chosen, noisy, strict=True)
         ]

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
-from models.catalogue import load_catalogue
+from models.catalogue import UNCLIPPED, load_catalogue
 from models.tasks.denoise_photos.data import KODAK24, POLYU
 from models.tasks.digits import REPORTED
 from train.run_folder import write_whole
@@ -126,7 +126,7 @@ PUBLISHED = (
     ("FFDNet colour", (34.63, 32.13, 28.98), "the same"),
     ("DRUNet colour", (35.31, 32.89, 29.86), "Zhang et al., TPAMI 2021"),
 )
-UNCLIPPED, PAPER_SIGMAS = "gaussian, unclipped", (15, 25, 50)
+PAPER_NOISE, PAPER_SIGMAS = f"gaussian{UNCLIPPED}", (15, 25, 50)
 
 
 def write_photo_tables(page: Path = PAGE, measurements: Path = MEASUREMENTS) -> None:
@@ -152,7 +152,7 @@ def as_in_papers(rows: list[dict]) -> str:
     """Return PSNR and SSIM on unclipped Gaussian noise beside published numbers, as Markdown."""
     by_method: dict[str, list[dict]] = {}
     for sigma in PAPER_SIGMAS:
-        for row in _at(rows, UNCLIPPED, round(sigma / 255, 6)):
+        for row in _at(rows, PAPER_NOISE, round(sigma / 255, 6)):
             by_method.setdefault(row["method"], []).append(row)
     lines = [
         (

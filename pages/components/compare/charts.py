@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from models.catalogue import Card
+from models.digit_scores import FAIR
 from models.tasks.digits import REPORTED
 from pages.components.compare.measurements import (
-    FAIR,
     FILTER,
     NETWORK,
     NOISY,

@@ -12,7 +12,8 @@ import pandas as pd
 from imaging.filters import CLASSICAL
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS, NoiseKind
 from imaging.specialists import SPECIALISTS
-from models.catalogue import PRETRAINED, Card
+from models.catalogue import PRETRAINED, UNCLIPPED, Card
+from models.digit_scores import FAIR
 from models.tasks import TASKS
 from models.tasks.denoise_photos.data import PHOTO_SETS
 from models.tasks.digits import DIGIT_SETS
@@ -20,7 +21,6 @@ from models.tasks.digits import DIGIT_SETS
 MEASUREMENTS = PRETRAINED.parent / "measurements.json"
 NETWORK, FILTER, NOISY = "network", "filter", "none"
 FAMILIES = {NETWORK: "Networks", FILTER: "Filters", NOISY: "Noisy input"}
-FAIR = "+curve"  # The end of the name of a filter whose clip bias is undone.
 
 IN_BATCHES = "networks took the pictures in batches, filters one by one"
 ONE_BY_ONE = "all methods took the pictures one by one"
@@ -169,14 +169,13 @@ def method_title(name: str, cards: Mapping[str, Card]) -> str:
 
 def noise_kind(noise: str) -> str:
     """Return the name of the kind of a noise: "gaussian" of "gaussian, unclipped"."""
-    return noise.partition(",")[0]
+    return noise.removesuffix(UNCLIPPED)
 
 
 def noise_title(noise: str, data: str) -> str:
     """Return what a noise is called on screen."""
-    name, comma, rest = noise.partition(",")
-    kinds = pictures_of(data).kinds
-    return f"{kinds[name].title}{comma}{rest}" if name in kinds else noise.capitalize()
+    name, kinds = noise_kind(noise), pictures_of(data).kinds
+    return kinds[name].title + noise.removeprefix(name) if name in kinds else noise.capitalize()
 
 
 def shown_per_unit(noise: str, data: str) -> float:

@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from models.catalogue import Card
+from models.digit_scores import FAIR
 from pages.components import widgets
 from pages.components.compare.measurements import (
-    FAIR,
     FAMILIES,
     MEASURES,
     NETWORK,

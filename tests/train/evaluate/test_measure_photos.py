@@ -23,7 +23,7 @@ from train.evaluate.measure_photos import (
     evaluate_polyu,
     kodak24,
 )
-from train.evaluate.tables import PAPER_SIGMAS, UNCLIPPED
+from train.evaluate.tables import PAPER_NOISE, PAPER_SIGMAS
 
 FOR_PHOTOS = {
     "task": "denoise-photos",
@@ -67,7 +67,7 @@ def shelf(tmp_path, monkeypatch):
 def two(monkeypatch):
     """Measure two conditions."""
     monkeypatch.setattr(
-        measure_photos, "conditions", lambda: [(UNCLIPPED, 0.098039, 24), ("poisson", 0.3, 8)]
+        measure_photos, "conditions", lambda: [(PAPER_NOISE, 0.098039, 24), ("poisson", 0.3, 8)]
     )
 
 
@@ -97,7 +97,7 @@ def test_every_kind_is_measured_over_its_slider_and_gaussian_noise_as_in_papers_
     at = list(conditions())
     assert len({(noise, strength) for noise, strength, _ in at}) == len(at)
     assert {count for *_, count in at} == {ALL, SOME}
-    papers = [strength for noise, strength, count in at if noise == UNCLIPPED and count == ALL]
+    papers = [strength for noise, strength, count in at if noise == PAPER_NOISE and count == ALL]
     assert papers == pytest.approx([sigma / 255 for sigma in PAPER_SIGMAS], abs=1e-6)
     for kind in PHOTO_NOISE_KINDS.values():
         strengths = [strength for noise, strength, _ in at if noise == kind.name]
@@ -130,7 +130,7 @@ def test_where_the_photos_are_missing_it_says_where_they_are_looked_for(tmp_path
 
 def test_noise_of_papers_is_not_clipped_and_as_strong_as_it_says():
     grey = np.full((100, 100, 3), 0.5, np.float32)
-    noisy = degrade(grey, UNCLIPPED, 0.3, 0)
+    noisy = degrade(grey, PAPER_NOISE, 0.3, 0)
     assert noisy.dtype == np.float32
     # Standard error sigma / sqrt(2 n) = 0.0012; allow four.
     assert (noisy - grey).std() == pytest.approx(0.3, abs=0.005)
@@ -146,7 +146,7 @@ def test_noise_of_the_screen_is_clipped_and_has_8_bits(kind, rng):
     np.testing.assert_allclose(noisy * 255, np.rint(noisy * 255), atol=1e-4)
 
 
-@pytest.mark.parametrize("noise", [UNCLIPPED, *PHOTO_NOISE_KINDS])
+@pytest.mark.parametrize("noise", [PAPER_NOISE, *PHOTO_NOISE_KINDS])
 def test_a_photo_always_has_the_same_noise(noise, rng):
     clean = np.float32(0.3) + np.float32(0.4) * rng.random((40, 40, 3), np.float32)
     first = degrade(clean, noise, 0.3, 5)
@@ -163,7 +163,7 @@ def test_a_photo_always_has_the_same_noise(noise, rng):
 def test_every_method_sees_the_same_photos_and_is_told_the_level_that_the_page_tells(
     shelf, told, monkeypatch
 ):
-    at = [(UNCLIPPED, 0.1, 24), ("gaussian", 0.2, 8), ("poisson", 0.3, 8), ("jpeg", 80, 8)]
+    at = [(PAPER_NOISE, 0.1, 24), ("gaussian", 0.2, 8), ("poisson", 0.3, 8), ("jpeg", 80, 8)]
     monkeypatch.setattr(measure_photos, "conditions", lambda: at)
     rows = evaluate_kodak24([], filters=True, say=silent)
     assert [row.method for row in rows] == ["noisy", "listens"] * 4
@@ -171,7 +171,7 @@ def test_every_method_sees_the_same_photos_and_is_told_the_level_that_the_page_t
     for noise, strength, count in at:
         for index, clean in enumerate(photos[:: 24 // count]):
             noisy = degrade(clean, noise, strength, index)
-            gaussian = noise in (UNCLIPPED, "gaussian")
+            gaussian = noise in (PAPER_NOISE, "gaussian")
             # The spread of the noise that was asked for, or what any other noise did.
             expected.append((noisy, strength if gaussian else metrics.rms(clean, noisy)))
     assert len(told) == len(expected) == 24 + 3 * 8
