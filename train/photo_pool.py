@@ -18,6 +18,13 @@ from imaging.camera import degrade, draw_camera
 from imaging.impulses import without_impulses
 from imaging.noise import PHOTO_NOISE_KINDS
 from models.tasks.data_folder import data_folder
+from models.tasks.denoise_photos.data import (
+    MARKED_SHARE,
+    MIXED_LEVEL,
+    MIXED_SHARE,
+    SHARP_EVERY,
+    VALIDATION_EVERY,
+)
 from train.run_folder import write_whole
 
 # How often each kind is drawn, and between which strengths.
@@ -33,10 +40,11 @@ GREY_SHARE = 0.22
 RESCALED_SHARE, MOST_REDUCED = 0.5, 2.0
 # The folders of pictures, how often a crop is from one, and every how manieth, by name, is kept
 # back: for watching a training, for measuring at the end, none.
-SOURCES = {"photos/train": (0.57, 25), "photos/sharp": (0.36, 10), "photos/drawn": (0.07, 0)}
-# How often lost pixels are filled and marked on the map of levels, and how often such a picture
-# has Gaussian noise besides, up to which level.
-MARKED_SHARE, MIXED_SHARE, MIXED_LEVEL = 0.85, 0.3, 0.2
+SOURCES = {
+    "photos/train": (0.57, VALIDATION_EVERY),
+    "photos/sharp": (0.36, SHARP_EVERY),
+    "photos/drawn": (0.07, 0),
+}
 WATCHED = "photos/train"
 CROPS_A_FILE, MOST_WAITING = 256, 60
 PATTERN = "crops-*.npz"

@@ -24,6 +24,7 @@ from imaging.resize import back_projected, cropped_to, enlarged, luma_psnr, luma
 from imaging.samples.photo_samples import PAGE, PHOTO_SAMPLES
 from models.tasks import contract
 from models.tasks.contract import Examples, Network, Settings, Watch
+from models.tasks.denoise_photos.data import SHARP_EVERY, VALIDATION_EVERY
 from models.tasks.sample_photos import sample_photos
 from models.tiles import in_tiles
 
@@ -31,7 +32,6 @@ SCALES = (2, 3, 4)
 MARGIN = 4  # Small pixels around a crop, so that the cubic sees beyond its edge.
 SEEN = 16  # Small pixels of mirror image around a picture: networks see no further.
 ROUNDED_SHARE = 0.5  # Files hold 8 bits, the pictures of papers do not.
-HELD_OUT_EVERY, SHARP_EVERY = 25, 10
 SOURCE = "Shi et al., CVPR 2016, and Lim et al., CVPRW 2017, narrower"
 MOST_PIXELS = 16_000_000  # of an enlarged picture
 _BRIGHTNESS = np.array([0.299, 0.587, 0.114])
@@ -59,7 +59,7 @@ def load(folder: Path | None, split: str, scale: int) -> Examples:
         )
         files = [
             path
-            for every, names in ((HELD_OUT_EVERY, photos), (SHARP_EVERY, sharp))
+            for every, names in ((VALIDATION_EVERY, photos), (SHARP_EVERY, sharp))
             for index, path in enumerate(names)
             if (index % every == 0) == (split == "validation")
         ]

@@ -14,6 +14,7 @@ from imaging.camera import Camera, SavedAs, degrade
 from models.catalogue import find_card
 from models.predictor import Predictor, load_predictor
 from models.tasks.data_folder import data_folder
+from models.tasks.denoise_photos.data import SHARP_EVERY
 from models.tasks.denoise_photos.level import read_level
 from models.tasks.turned import WAYS, Ways
 from train.evaluate.measure_photos import degrade as add_noise
@@ -21,7 +22,6 @@ from train.evaluate.measure_photos import kodak24, open_photo
 from train.evaluate.tables import PAPER_NOISE, PAPER_SIGMAS
 
 SEED = 2_026_11
-SHARP_EVERY = 10
 # Some of the ways to look at a picture: turned by quarters, mirrored before.
 ANSWERS: tuple[Ways, ...] = (WAYS[:2], WAYS, [(q, m) for m in (False, True) for q in range(4)])
 CAMERAS: dict[str, Camera] = {

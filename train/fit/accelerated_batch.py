@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imaging.impulses import FILLED_LEVEL
 from models.architectures.level_estimator import SMALLER
 from train import photo_pool
 
@@ -20,7 +21,6 @@ from train import photo_pool
 WHITE, NOTHING, PAIRS = 0.5, 0.05, 0.05
 GREY_SHARE, CLIPPED_SHARE, DOTS_SHARE = 0.22, 0.5, 0.06
 PERMUTED_SHARE, SATURATED_SHARE, MOST_SATURATED = 0.15, 0.25, 1.2
-FILLED_LEVEL = 0.1  # As in imaging.impulses.
 # Told less than this share of the noise, the network is to leave the rest of it in.
 ALL_OF_IT = 0.8
 GROUPS = ("white", "clean", "pairs", *photo_pool.KINDS)

@@ -20,7 +20,7 @@ from models.tasks.contract import DataSet, Examples, Settings
 
 # What is measured on: photos with noise added, and a camera's own noise.
 KODAK24, POLYU = "kodak24", "polyu"
-VALIDATION_EVERY = 25  # Every 25th photo is kept back.
+VALIDATION_EVERY, SHARP_EVERY = 25, 10  # Every 25th photo, and every 10th sharp one, is kept back.
 CAMERA_EVERY = 4  # Every 4th scene is kept back.
 CAMERA_SHARE = 0.8
 # How often lost pixels are filled and marked on the map of levels, and how often such a picture

@@ -24,6 +24,7 @@ from models.tasks.contract import Task
 from models.tasks.denoise_speech import ROWS, to_picture
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
+from pages.components.controls import HIGHEST_SEED
 from pages.components.picture_cache import GAVE_WAY
 from pages.components.tasks.downloads import download_sound, pick_answer
 from pages.components.tasks.given import Given, pick_sample
@@ -35,7 +36,6 @@ from pages.components.tasks.work import owner
 
 SOUND_SOURCES = {"sample": "Sample", "record": "Record", "file": "File"}
 NO_NOISE = "none"
-HIGHEST_SEED = 9999
 LOUDNESS = -23.0  # dB at which all are heard
 LIMIT = (
     f"WAV, MP3, FLAC or OGG; at most {LARGEST_FILE // 1_000_000} MB, of which the first "

@@ -5,8 +5,9 @@ from typing import Any
 
 from models.tasks.contract import Task
 from pages.components import link
+from pages.components.controls import HIGHEST_SEED
 from pages.components.settings import Setting
-from pages.components.tasks.audio import HIGHEST_SEED, NO_NOISE, SOUND_SOURCES
+from pages.components.tasks.audio import NO_NOISE, SOUND_SOURCES
 from pages.components.tasks.job import shown_tasks
 from pages.components.tasks.skips import MOST
 from pages.components.tasks.sources import SOURCES
