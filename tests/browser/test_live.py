@@ -385,6 +385,15 @@ def test_streamlits_slider_is_still_built_as_the_preview_expects(draw):
     page.mouse.up()
 
 
+def drag_first_number(page: Page) -> None:
+    """Drag the slider of the code's first number to the right, and hold it there."""
+    box = page.locator(".st-key-code_0 input[type=range]").bounding_box()
+    x, y = box["x"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 70, y, steps=6)
+
+
 def test_the_decoder_follows_the_numbers_of_the_code(app_url, open_page):
     page = open_page()
     page.add_init_script("delete globalThis.OffscreenCanvas")  # Older browsers have none.
@@ -393,11 +402,7 @@ def test_the_decoder_follows_the_numbers_of_the_code(app_url, open_page):
     item = page.locator(".st-key-code-decoded .lab-gallery > div").last
     item.scroll_into_view_if_needed()
     before = item.locator("img").get_attribute("src")
-    box = page.locator(".st-key-code_0 input[type=range]").bounding_box()
-    x, y = box["x"], box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 70, y, steps=6)
+    drag_first_number(page)
     page.wait_for_timeout(500)
     previewed, words = decoded(item), item.inner_text()
     assert item.locator("img").get_attribute("src") not in (None, before)
@@ -423,11 +428,7 @@ def test_where_something_is_missing_the_decoder_waits_for_the_server(app_url, op
     while before is nonsense and not any("Live preview off" in text for text in said):
         page.wait_for_timeout(200)  # It is looked at twice.
     shown = picture.get_attribute("src")
-    box = page.locator(".st-key-code_0 input[type=range]").bounding_box()
-    x, y = box["x"], box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 70, y, steps=6)
+    drag_first_number(page)
     page.wait_for_timeout(300)
     assert picture.get_attribute("src") == shown
     page.mouse.up()
