@@ -8,12 +8,15 @@ Recordings are ``float32 (N,)`` in [-1, 1], spectra ``complex64 (frames, bins)``
 
 import io
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, gcd
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import soundfile
 
 RATE = 8000
 WINDOW, HOP = 256, 64
@@ -22,12 +25,19 @@ LONGEST = 60  # Seconds of a recording that are opened.
 LARGEST_FILE = 20_000_000  # In bytes, as the uploader's.
 ENDINGS = (".wav", ".mp3", ".flac", ".ogg")
 SHORTEST = 0.05  # In seconds.
-RATES = (4000, 192_000)
+RATES, MOST_CHANNELS = (4000, 192_000), 8
+KNOWN_RATES = (1000, 800_000)  # A file that says another one is damaged.
+CANCELLED = 0.01  # The share of one channel's power below which a mix has lost the sound.
 
 EMPTY = "This recording is empty. Choose another one."
 NO_SOUND = (
     "This file is not a recording, or it is damaged. "
     "Open it in a sound program and save it again as WAV."
+)
+UNUSUAL = (
+    f"Recordings of {RATES[0]:,} to {RATES[1]:,} samples a second and at most {MOST_CHANNELS} "
+    "channels can be opened; this one has {rate:,} and {channels}. Open it in a sound program and "
+    "save it at 44,100 in stereo."
 )
 TOO_LARGE = f"This recording has more than {LARGEST_FILE // 1_000_000} MB. Cut a shorter part out."
 SILENT = "This recording is silent. Choose another one, or check the microphone."
@@ -76,21 +86,35 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
     try:
         with _one_at_a_time, soundfile.SoundFile(file) as sound:
             rate, channels, frames = sound.samplerate, sound.channels, sound.frames
-            if not (RATES[0] <= rate <= RATES[1] and 1 <= channels <= 8):
+            if not KNOWN_RATES[0] <= rate <= KNOWN_RATES[1]:
                 raise SoundError(NO_SOUND)
+            if not (RATES[0] <= rate <= RATES[1] and channels <= MOST_CHANNELS):
+                raise SoundError(UNUSUAL.format(rate=rate, channels=channels))
             # Mixed a second at a time: eight channels as a whole would take half a gigabyte.
-            pieces = sound.blocks(rate, 0, min(frames, LONGEST * rate), "float32", True)
-            mixed = [piece.mean(axis=1) for piece in pieces]
+            powers, mixed = np.zeros(channels), []
+            for piece in _seconds(sound):
+                powers += np.square(piece, dtype=np.float64).sum(axis=0)
+                mixed.append(piece.mean(axis=1, dtype=np.float64).astype(np.float32))
+            left = sum(np.square(piece, dtype=np.float64).sum() for piece in mixed)
+            loudest = int(powers.argmax())
+            cancelled = left < CANCELLED * powers[loudest]
+            if cancelled:
+                sound.seek(0)
+                mixed = [piece[:, loudest].copy() for piece in _seconds(sound)]
     except SoundError:
         raise
     except Exception as error:  # libsndfile's and Python's own, without a common base class.
         raise SoundError(NO_SOUND) from error
     if frames > LONGEST * rate:
         notes.append(f"Only its first {LONGEST} seconds were opened.")
-    if channels > 1:
+    if cancelled and channels > 1:
+        notes.append(
+            f"Mixed to one, its {channels} channels cancel each other: number {loudest + 1} alone "
+            "was taken."
+        )
+    elif channels > 1:
         notes.append(f"Its {channels} channels were mixed to one.")
     samples = np.concatenate(mixed) if mixed else np.empty(0, np.float32)
-    np.nan_to_num(samples, copy=False, nan=0, posinf=0, neginf=0)
     if len(samples) < SHORTEST * rate:
         raise SoundError(EMPTY)
     peak = np.abs(samples).max()
@@ -102,6 +126,13 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
     elif np.mean(np.abs(samples) > 0.999) > 0.001:
         notes.append("It is clipped: its loudest parts were cut off when it was recorded.")
     return Recording(samples, rate, tuple(notes))
+
+
+def _seconds(sound: "soundfile.SoundFile") -> Iterator[np.ndarray]:
+    """Yield ``float32 (N, channels)``, a second each, what is not finite as silence."""
+    rate = sound.samplerate
+    for piece in sound.blocks(rate, 0, min(sound.frames, LONGEST * rate), "float32", True):
+        yield np.nan_to_num(piece, nan=0, posinf=0, neginf=0)
 
 
 def wav(samples: np.ndarray, rate: int) -> bytes:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from imaging.audio import LARGEST_FILE, TOO_LARGE, Recording, SoundError, read_audio, resampled, wav
 from imaging.files.reading import read_photo
+from imaging.files.writing import write
 from imaging.pixels import png, to_pixels
 from models.tasks.contract import Signal, Task, Watch
 
@@ -20,7 +21,8 @@ def answer_file(
 ) -> tuple[bytes, tuple[str, ...]]:
     """Return the file that answers the file ``source``, and notes on what was changed to open it.
 
-    It is a PNG, or for sound a WAV.  ``mask`` asks for 0 and 255 where the answer would be numbers
+    It is a PNG, a picture with the date, camera and place of the one that was given, or for sound a
+    WAV.  ``mask`` asks for 0 and 255 where the answer would be numbers
     of things.
 
     Raises:
@@ -30,13 +32,14 @@ def answer_file(
         return _answer_recording(task, predict, source, watch)
     photo = read_photo(source, source.name)
     answer = predict(photo.on_paper, watch)
-    return as_png(task.target, answer > 0 if mask else answer), photo.notes
+    return as_png(task.target, answer > 0 if mask else answer, photo.exif), photo.notes
 
 
-def as_png(signal: Signal, answer: np.ndarray) -> bytes:
+def as_png(signal: Signal, answer: np.ndarray, exif: bytes = b"") -> bytes:
     """Return a picture ``(H, W, C)`` in [0, 1], mask, things or classes ``(H, W)`` as a PNG.
 
     Masks and truths are 0 and 255, things 16 bits with 0 for none, classes numbers with a palette.
+    ``exif`` is what a picture says besides.
     """
     if answer.dtype == bool or signal.kind == "mask":
         return png((answer.reshape(*answer.shape[:2], 1) > 0.5) * np.uint8(255))
@@ -44,7 +47,7 @@ def as_png(signal: Signal, answer: np.ndarray) -> bytes:
         return numbers_png(answer)
     if signal.kind == "classes":
         return classes_png(answer, signal.colours)
-    return png(to_pixels(answer))
+    return write(to_pixels(answer), exif=exif)
 
 
 def numbers_png(found: np.ndarray) -> bytes:

@@ -131,6 +131,40 @@ def test_stereo_of_any_kind_becomes_one_channel(kind: str):
     assert np.abs(recording.samples).max() == pytest.approx(0.25, abs=0.01)
 
 
+def test_of_channels_that_cancel_each_other_the_loudest_is_taken():
+    sound = tone(rate=44_100)
+    opposite = np.stack([sound * 0.9, -sound], axis=1)
+    recording = audio.read_audio(file(opposite.astype("<f4"), 44_100))
+    assert "number 2 alone was taken" in recording.notes[0]
+    np.testing.assert_allclose(recording.samples, -sound, atol=1e-6)
+    # One microphone of eight: the mix has a sixty-fourth of its power, and is kept.
+    one = np.zeros((44_100, 8), "<f4")
+    one[:, 3] = sound
+    recording = audio.read_audio(file(one, 44_100))
+    assert recording.notes == ("Its 8 channels were mixed to one.",)
+    np.testing.assert_allclose(recording.samples, sound / 8, atol=1e-6)
+
+
+def test_what_is_not_finite_is_silence_in_its_own_channel_alone():
+    sound = tone()
+    stereo = np.stack([sound, sound], axis=1)
+    stereo[100:200, 0] = np.nan
+    recording = audio.read_audio(file(stereo.astype("<f4")))
+    np.testing.assert_allclose(recording.samples[100:200], sound[100:200] / 2, atol=1e-6)
+    np.testing.assert_allclose(recording.samples[200:], sound[200:], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "said"),
+    [(384_000, 1, "384,000 and 1."), (3000, 1, "3,000 and 1."), (48_000, 9, "48,000 and 9.")],
+)
+def test_an_unusual_recording_is_refused_with_what_can_be_opened(rate, channels, said):
+    content = file(np.full((rate, channels), 0.1, "<f4"), rate)
+    with pytest.raises(audio.SoundError, match="4,000 to 192,000 samples a second") as refused:
+        audio.read_audio(content)
+    assert said in str(refused.value)
+
+
 def test_only_the_first_minute_of_a_long_recording_is_opened():
     ten_minutes = rng().integers(-9000, 9000, 600 * 4000).astype("<i2")
     recording = audio.read_audio(file(ten_minutes, 4000))

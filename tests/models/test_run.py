@@ -116,6 +116,18 @@ def test_ink_on_transparent_is_drawn_on_paper(run, tmp_path):
     assert answer[:10].mean() > 240 > 60 > answer[24:56, 38:42].mean()
 
 
+def test_a_picture_keeps_date_and_camera_and_stands_upright(run, tmp_path):
+    exif = Image.Exif()
+    exif[0x0110], exif[0x0132], exif[0x0112] = "A camera", "2026:01:02 03:04:05", 6
+    Image.new("RGB", (40, 30), (200, 90, 40)).save(tmp_path / "in.jpg", exif=exif)
+    assert run(tmp_path / "in.jpg", tmp_path / "out.png", "--model", "upscale-2")[0] == 0
+    with Image.open(tmp_path / "out.png") as out:
+        assert out.size == (60, 80)  # It was taken upright.
+        kept = out.getexif()
+    assert (kept[0x0110], kept[0x0132]) == ("A camera", "2026:01:02 03:04:05")
+    assert kept[0x0112] == 1
+
+
 @pytest.mark.parametrize("model", ["cells", "roads"])
 def test_where_there_is_nothing_the_mask_is_empty(run, tmp_path, model):
     Image.new("RGB", (120, 90)).save(tmp_path / "in.png")
