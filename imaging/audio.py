@@ -11,12 +11,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil, gcd
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import soundfile
 
 RATE = 8000
 WINDOW, HOP = 256, 64
@@ -128,8 +125,11 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
     return Recording(samples, rate, tuple(notes))
 
 
-def _seconds(sound: "soundfile.SoundFile") -> Iterator[np.ndarray]:
-    """Yield ``float32 (N, channels)``, a second each, what is not finite as silence."""
+def _seconds(sound: Any) -> Iterator[np.ndarray]:
+    """Yield what is opened of a ``soundfile.SoundFile``, ``float32 (N, channels)``.
+
+    A second each; what is not finite is silence.
+    """
     rate = sound.samplerate
     for piece in sound.blocks(rate, 0, min(sound.frames, LONGEST * rate), "float32", True):
         yield np.nan_to_num(piece, nan=0, posinf=0, neginf=0)

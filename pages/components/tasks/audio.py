@@ -87,7 +87,12 @@ def _opened(data: bytes | None, rate: int) -> tuple[np.ndarray, str]:
     if not np.isfinite(level(samples, rate)):  # All of it counts as a pause.
         raise SoundError(SILENT)
     notes = list(recording.notes)
-    if recording.rate != rate:
+    if recording.rate < rate:
+        notes.append(
+            f"It has only {recording.rate:,} samples a second: tones above "
+            f"{recording.rate / 2000:.1f} kHz are missing, and words are harder to hear."
+        )
+    if recording.rate > rate:
         notes.append(
             f"It is resampled to {rate:,} samples a second, as on the telephone: tones above "
             f"{rate // 2000} kHz are left out."

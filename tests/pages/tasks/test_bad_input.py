@@ -150,6 +150,12 @@ def test_stereo_at_44_100_hertz_is_mixed_resampled_and_answered():
     assert "It is resampled to 8,000 samples a second" in said(page)
 
 
+def test_of_a_low_rate_it_is_said_what_is_missing():
+    text = said(sound(beeps(2, 6000), 6000))
+    assert "It has only 6,000 samples a second: tones above 3.0 kHz are missing" in text
+    assert "left out" not in text
+
+
 def test_of_ten_minutes_the_first_is_taken_which_is_said_before():
     page = page_of("tasks", task="denoise-speech", sound="file").run()
     (uploader,) = page.file_uploader
