@@ -111,11 +111,6 @@ def pooling_layers(network: OpenedNetwork) -> list[str]:
     ]
 
 
-def end_of(network: OpenedNetwork, layer: str) -> str:
-    """Return the layer that holds what a convolution comes to after norm and activation."""
-    return _activation(network, layer)[0]
-
-
 def convolution_at(network: OpenedNetwork, picture: np.ndarray, place: Place) -> Convolution:
     """Work out the value that a convolution has at a place for one picture ``(H, W, 1)``."""
     kernel = network.weights(place.layer)["kernel"][..., place.filter]

@@ -12,7 +12,7 @@ from imaging.noise import NOISE_KINDS
 from models.architectures import build
 from train.__main__ import main
 from train.config import OPTIMIZERS, Noise, TrainConfig
-from train.fit.data import Batches, load_examples
+from train.fit.data import split
 from train.fit.loop import make_optimizer
 from train.fit.losses import LOSSES
 from train.recipes import RECIPES, TRAPS
@@ -129,7 +129,7 @@ def test_the_first_batch_has_the_loss_that_our_own_loop_sees(loss, made_up_data)
     ours = build(config.architecture, **config.settings)
     ours.set_weights(untrained.get_weights())
     ours.compile(optimizer=make_optimizer(config, 10), loss=LOSSES.get(loss, loss))
-    noisy, clean = Batches(load_examples(config, "train"), config)[0]
+    noisy, clean = split(config)[0][0]
     scope["model"].set_weights(untrained.get_weights())
     # The same sums in float32, in another order.
     assert scope["model"].test_on_batch(noisy, clean) == pytest.approx(

@@ -118,17 +118,12 @@ LOADERS: dict[str, Callable[[Path | None], tuple[Pictures, Pictures]]] = {
 }
 
 
-def load_examples(config: TrainConfig, split: str, own: Path | None = None) -> Examples:
-    """Return the examples of a split, "train", "validation" or "test", of the config's data set.
+def _splits(config: TrainConfig, own: Path | None) -> Callable[[str], Examples]:
+    """Return what gives the examples of each split; digits are read once for all.
 
     Raises:
         OSError: if they cannot be had.
     """
-    return _splits(config, own)(split)
-
-
-def _splits(config: TrainConfig, own: Path | None) -> Callable[[str], Examples]:
-    """Return what gives the examples of each split; digits are read once for all."""
     task = find_task(config.task)
     if task.input.size:
         return partial(split_digits, *load_pictures(config.data, own))

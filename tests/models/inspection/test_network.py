@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from models.catalogue import ModelError, find_card, load_catalogue
+from models.inspection import window
 from models.inspection.arithmetic import convolve, pool
 from models.inspection.network import load_inside
 from models.inspection.window import (
     Place,
     convolution_at,
     convolution_layers,
-    end_of,
     moved_convolution,
     pooling_at,
     pooling_layers,
@@ -202,6 +202,11 @@ def places(network, names, count, rng):
         yield Place(name, rows - 1, columns - 1, filters - 1)
         for _ in range(count):
             yield Place(name, *(int(rng.integers(each)) for each in (rows, columns, filters)))
+
+
+def end_of(network, layer):
+    """The layer that holds what a convolution comes to after norm and activation."""
+    return window._activation(network, layer)[0]
 
 
 def worked_out(network, picture, names, at, rng):
