@@ -65,7 +65,7 @@ def live_preview(browser: Browser) -> list[Row]:
                 Row(f"slider dragged, pointer to pixels{speed}", "ms", delays, Budget(delay))
             )
             page.close()
-        with _counted(server.url) as (url, received):
+        with counted(server.url) as (url, received):
             page = browser.new_page()
             page.goto(url)
             denoised(page).wait_for()
@@ -76,7 +76,7 @@ def live_preview(browser: Browser) -> list[Row]:
 
 
 @contextmanager
-def _counted(url: str) -> Iterator[tuple[str, list[int]]]:
+def counted(url: str) -> Iterator[tuple[str, list[int]]]:
     """Stand between a server and its browser; yield another address, and what passes to it."""
     host, _, port = url.removeprefix("http://").partition(":")
     received: list[int] = []

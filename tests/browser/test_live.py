@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
+from pages.components.controls import ready_digit
+from pages.components.link import drawing_to_text
 from tests.app_server import ROOT, AppServer
+from tests.benchmarks.measure_live import counted
 from tests.browser.pixels import painted
 from tests.chromium import wait_until_idle
 
@@ -369,6 +372,22 @@ def test_what_the_browser_lost_is_sent_again(draw):
     assert not np.array_equal(painted(page, "Noisy"), noisy)
     released(page, lambda: slider(page).press("ArrowLeft"))
     assert np.array_equal(painted(page, "Noisy"), noisy)
+
+
+def test_a_move_is_sent_in_less_than_twenty_kilobytes_with_a_drawing_and_all_methods_too(
+    app_url, open_page
+):
+    with counted(app_url) as (url, received):
+        page = open_page(f"{url}/?drawing={drawing_to_text(ready_digit('8'))}&strength=0.7")
+        wait_for_pictures(page)
+        page.locator(".st-key-settled_methods").evaluate("it => it.scrollIntoView()")
+        expect(page.locator(".st-key-settled_methods img").last).to_be_visible(timeout=20_000)
+        wait_until_idle(page)
+        released(page, lambda: slider(page).press("ArrowRight"))
+        received.clear()
+        released(page, lambda: slider(page).press("ArrowRight"))
+        wait_until_idle(page, quiet=0.5)
+        assert 5_000 < sum(received) < 20_000
 
 
 def test_streamlits_slider_is_still_built_as_the_preview_expects(draw):
