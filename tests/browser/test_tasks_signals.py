@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from imaging.audio import wav
+from imaging.samples.photo_samples import PHOTO_SAMPLES
+from models.catalogue import load_catalogue
+from models.tasks.contract import Task
+from pages.components.tasks.job import shown_tasks
 from tests.chromium import scrolls_sideways, wait_until_idle
+from tests.recordings import beeps
 
 SLOW = 60_000
 
@@ -127,3 +133,38 @@ def test_a_phone_shows_every_job_without_scrolling_sideways(visit, job: str):
     page = visit(f"task={job}", width=390, height=844, touch=True)
     expect(page.get_by_text("What changed against the denoiser")).to_be_visible(timeout=SLOW)
     assert not scrolls_sideways(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["sample", "upload"])
+def test_every_job_answers_its_sample_and_a_picture_of_ones_own(visit, tmp_path: Path, source: str):
+    page = visit(f"task=segment-cells&source={source}")
+    jobs: dict[str, Task] = {}
+    for task in shown_tasks().values():
+        jobs.setdefault(task.family or task.title, task)  # Of a family the first is shown.
+    if source == "upload":
+        file = tmp_path / "mine.png"
+        Image.fromarray(PHOTO_SAMPLES["coffee"].load()).resize((90, 60)).save(file)
+        page.locator("input[type=file]").set_input_files(file)
+    for title, task in jobs.items():
+        if task.input.kind == "audio":
+            continue
+        page.get_by_role("radio", name=title, exact=True).click()
+        expect(page.get_by_text(task.description)).to_be_visible(timeout=SLOW)
+        networks = [card.title for card in load_catalogue().values() if card.task == task.name]
+        for method in networks + [each.title for each in task.baselines.values()]:
+            shown = page.locator(f'canvas[data-title^="{method}"]').first
+            expect(shown).to_be_attached(timeout=SLOW)
+        wait_until_idle(page)
+        assert (page.get_by_text("mine.png").count() > 0) == (source == "upload")
+
+
+def test_a_recording_of_ones_own_is_cleaned(visit, tmp_path: Path):
+    file = tmp_path / "mine.wav"
+    file.write_bytes(wav(beeps(2, 44_100), 44_100))
+    page = visit("task=denoise-speech&sound=file")
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text("It is resampled to 8,000 samples a second")).to_be_visible(
+        timeout=SLOW
+    )
+    expect(page.get_by_test_id("stAudio")).to_have_count(6, timeout=SLOW)
