@@ -18,6 +18,13 @@ ICON = str(Path(__file__).parents[2] / "static" / "icon.png")
 
 # Of charts: a contrast of 3.7 to white and of 4.8 to the dark theme's background.
 GREY = "#7b8683"
+# In a legend: on a phone a long name is cut off, and two that differ at their ends look alike.
+NAME_IN_LINES = (
+    "width < 360 && length(datum.label) > 32"
+    " ? split(replace(datum.label, /, (?=[^,]*$)/, '\\n'), '\\n') : datum.label"
+)
+# The text colours of both themes; what is drawn knows which background it stands on.
+TEXT_COLOUR = "luminance(background) < 0.5 ? '#e8eeec' : '#1b2322'"
 # Streamlit leaves six empty lines above a page; on a phone that is a quarter of the screen.
 STYLE = """
 <style>
@@ -101,4 +108,6 @@ def page_footer(text: str) -> None:
 
 def show_chart(chart: Any, key: str, alt: str) -> None:
     """Draw an Altair chart as wide as there is room; ``alt`` says what it shows."""
+    # Streamlit's theme leaves what is written beside bars and points black, in the dark too.
+    chart = chart.configure_text(color={"expr": TEXT_COLOUR})
     st.altair_chart(chart, key=key, width="stretch", alt=alt)

@@ -23,7 +23,7 @@ from train.recipes import RECIPES, Recipe
 from train.run_folder import Run
 from train.visitor_limits import Limits
 
-RECIPE, EPOCHS = "conv-32-32", 4  # The first epoch also compiles, and does not count.
+RECIPE, EPOCHS = "conv-32-32", 6  # The first epoch also compiles, and does not count.
 STARTS, STOPS, EPOCHS_WATCHED = 3, 5, 20
 PATIENCE = 120_000  # ms
 AS_FAST, AS_FAST_WITH_FRESH_NOISE = 100, 110  # % of the plain time

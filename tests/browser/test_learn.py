@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.chromium import scrolls_sideways, wait_until_idle
+from tests.test_theme import contrast
 
 
 @pytest.fixture
@@ -97,3 +98,32 @@ def test_a_lesson_alone_on_a_phone_shows_no_navigation_and_fits(visit):
     next_step.click()
     step(page, 2)
     expect(page.get_by_role("heading", name=re.compile(r"^2\. "))).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_numbers_beside_bars_can_be_read_in_both_themes(visit, dark):
+    page = visit("?lesson=convolution&step=5", dark=dark)
+    step(page, 5)
+    number = page.locator("svg.marks text", has_text=re.compile(r"^\d+\.\d\d dB$")).first
+    expect(number).to_be_visible()
+    page_colour = page.get_by_test_id("stApp").evaluate(
+        "app => getComputedStyle(app).backgroundColor"
+    )
+    assert contrast(hexadecimal(number.get_attribute("fill")), hexadecimal(page_colour)) > 4.5
+
+
+def hexadecimal(colour: str) -> str:
+    """``rgb(1, 2, 3)`` as ``#010203``."""
+    if colour.startswith("#"):
+        return colour
+    return "#" + "".join(f"{int(each):02x}" for each in re.findall(r"\d+", colour)[:3])
+
+
+def test_on_a_phone_the_ends_of_long_names_are_in_the_legend(visit):
+    page = visit("?lesson=training&step=2", width=390, height=844, touch=True)
+    step(page, 2)
+    for end in ("as copied", "as meant"):
+        name = page.locator("svg.marks .role-legend-label").get_by_text(end)
+        expect(name).to_be_visible()
+        box = name.bounding_box()
+        assert box["x"] + box["width"] < 390

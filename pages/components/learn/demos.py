@@ -39,7 +39,7 @@ from pages.components.canvas import BRUSH, CANVAS_SIDE, drawing_pad
 from pages.components.code_downloads import show_code_downloads
 from pages.components.controls import DIGITS, FINE, ready_digit
 from pages.components.gallery import Thumbnail, show_gallery
-from pages.components.layout import show_chart
+from pages.components.layout import NAME_IN_LINES, show_chart
 from pages.components.learn.numbers import FORMATS, measured, written
 from pages.components.live import preview_noise
 from pages.components.scores import READER, captions, decibel, read_digits, read_thumbnails
@@ -405,7 +405,7 @@ class Training:
             tooltip=["recipe", "epoch", alt.Tooltip("value", format=".4g")],
         )
         show_chart(
-            chart.mark_line(point=True).properties(height=260),
+            chart.mark_line(point=True).properties(height=240 + 60 * len(self.recipes)),
             key=f"{key}-curves",
             alt=f"{CURVES[self.what]} by epoch. "
             + "; ".join(f"{title}: {value}" for title, value in last.items()),
@@ -417,7 +417,7 @@ class Training:
 
 
 CURVES = {"val_psnr": "PSNR on held-out digits, dB", "val_loss": "Loss on held-out digits"}
-LEGEND = alt.Legend(orient="top", columns=1, labelLimit=400)
+LEGEND = alt.Legend(orient="top", columns=1, labelLimit=400, labelExpr=NAME_IN_LINES)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import streamlit as st
 
 from imaging.named import by_name
 from pages.components import widgets
-from pages.components.layout import show_chart
+from pages.components.layout import NAME_IN_LINES, show_chart
 
 BATCH, SMOOTHED = "each batch", "each batch, smoothed"
 TRAIN, VALIDATION = "training", "validation"
@@ -282,7 +282,13 @@ def show_overlay(histories: Mapping[str, History], name: str, title: str, log_sc
             color=alt.Color(
                 "curve:N",
                 scale=alt.Scale(domain=list(histories)),
-                legend=alt.Legend(orient="bottom", title=None, columns=1, labelLimit=400),
+                legend=alt.Legend(
+                    orient="bottom",
+                    title=None,
+                    columns=1,
+                    labelLimit=400,
+                    labelExpr=NAME_IN_LINES,
+                ),
             ),
             # Not by colour alone.
             shape=alt.Shape("curve:N", scale=alt.Scale(domain=list(histories)), legend=None),
