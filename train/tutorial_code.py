@@ -443,18 +443,23 @@ OPTIMIZER_CLASSES = {
 }
 
 
+def _float(value: float) -> str:
+    """A number with its point: Keras refuses 1 as a learning rate."""
+    return repr(float(f"{value:.12g}"))
+
+
 def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
     afresh = config.augment or (bool(config.noise) and config.fresh_noise)
     code = LOSS_CODE.get(config.loss, "").strip()
     code += "\n\n\n" if code else ""
     code += f"{_batches(config, reads)}\n\n\n" if afresh else ""
-    rate = f"{config.learning_rate:g}"
+    rate = _float(config.learning_rate)
     if config.schedule == "cosine":
         code += (
             "steps = EPOCHS * -(-len(train) // BATCH)\n"
             "warm_up = max(1, steps * 3 // 100)\n"
             "rate = keras.optimizers.schedules.CosineDecay(\n"
-            f"    {config.learning_rate / 10:g},\n"
+            f"    {_float(config.learning_rate / 10)},\n"
             "    max(1, steps - warm_up),\n"
             f"    warmup_target={rate},\n"
             "    warmup_steps=warm_up,\n"
@@ -463,9 +468,9 @@ def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
         rate = "rate"
     options = [rate]
     if config.clip:
-        options.append(f"global_clipnorm={config.clip:g}")
+        options.append(f"global_clipnorm={_float(config.clip)}")
     if config.average:
-        options.append(f"use_ema=True, ema_momentum={config.average:g}")
+        options.append(f"use_ema=True, ema_momentum={_float(config.average)}")
     loss = f"{config.loss}_loss" if config.loss in LOSS_CODE else f'"{config.loss}"'
     optimizer = f"keras.optimizers.{OPTIMIZER_CLASSES[config.optimizer]}({', '.join(options)})"
     code += f"model.compile(\n    optimizer={optimizer},\n    loss={loss},\n"
