@@ -24,15 +24,18 @@ def result_of(
     doing: str,
     failed: str,
     cache: PictureCache | None = None,
+    keeper: Owner | None = None,
 ) -> Any | None:
     """Return what ``work`` makes; None, and progress on the page, while it is not there yet.
 
     Each ``slot`` has one job at a time: asking for another ``name`` gives the old one up.  The
     page says that it is ``doing`` it, and why it could not be done: a sentence of the task's, or
-    ``failed``.  It is kept with the pictures in work, or in another ``cache``.
+    ``failed``.  It is kept with the pictures in work, or in another ``cache``, for its ``owner`` or
+    for a ``keeper`` who stands for more visitors than this one.
     """
     cache = get_picture_cache() if cache is None else cache
-    kept = cache.get(owner, name)
+    keeper = owner if keeper is None else keeper
+    kept = cache.get(keeper, name)
     if kept is not None:
         return kept
     try:
@@ -49,10 +52,12 @@ def result_of(
     if job.state == "cancelled" and not st.session_state.get(_stopped(slot)):
         # Given up while another page was shown: nobody asked for that.
         give_up(slot)
-        return result_of(slot, owner, name, work, doing=doing, failed=failed, cache=cache)
+        return result_of(
+            slot, owner, name, work, doing=doing, failed=failed, cache=cache, keeper=keeper
+        )
     if job.state == "done":
         del st.session_state[slot]
-        cache.put(owner, name, job.result, size_of(job.result))
+        cache.put(keeper, name, job.result, size_of(job.result))
         return job.result
     if job.state == "failed":
         said = str(job.error) if isinstance(job.error, InputError) else failed

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -215,6 +216,49 @@ def test_what_is_shown_is_measured_once(monkeypatch):
     assert {metric.label: metric.value for metric in page.metric} != half
 
 
+def test_what_one_visitor_had_made_of_a_sample_is_there_for_the_next(monkeypatch):
+    made = []
+    for name in ("corrupt_pixels", "measure_pixels"):
+        real = getattr(work, name)
+        monkeypatch.setattr(
+            work, name, lambda *given, name=name, real=real: made.append(name) or real(*given)
+        )
+    queue = PictureQueue()
+    monkeypatch.setattr(cached, "_queue", queue)
+    asked, submit = [], queue.submit
+    monkeypatch.setattr(queue, "submit", lambda *job: asked.append(job) or submit(*job))
+    first, second = visit(method=QUICK), visit(method=QUICK)
+    assert made == ["corrupt_pixels", "measure_pixels", "measure_pixels"]
+    assert len(asked) == 1
+    values = [[metric.value for metric in page.metric] for page in (first, second)]
+    assert values[0] == values[1]
+    # Another seed is other noise, for whoever sets it.
+    visit(method=QUICK, seed="7")
+    assert made.count("corrupt_pixels") == len(asked) == 2
+
+
+def test_the_same_file_of_two_visitors_is_worked_on_for_each(monkeypatch):
+    looked, real = [], work.estimated_level
+    monkeypatch.setattr(work, "estimated_level", lambda *photo: looked.append(1) or real(*photo))
+    for _ in range(2):
+        page = upload(("mine.png", png(noisy_grey())))
+        assert not page.exception
+        page.run()
+    assert len(looked) == 2
+
+
+def test_what_is_made_of_samples_has_one_limit_for_all_visitors():
+    for seed in range(3):
+        visit(method=QUICK, seed=str(seed))
+    pictures = cached.get_picture_cache()
+    before, kept = pictures.size, pictures.get(source.EVERYBODY, ("sample", "cat"))
+    for _ in range(3):
+        visit(method=QUICK, seed="2")
+    assert pictures.size == before
+    # The sample, and with each seed the noisy picture, the denoised one and what is known of both.
+    assert before < (1 + 2 * 3) * kept.nbytes + 6 * 1000
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -317,7 +361,8 @@ def test_what_is_in_work_is_given_up_with_its_picture(button):
 
 
 def test_pictures_are_kept_for_an_hour_after_they_were_last_used(monkeypatch):
-    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    # The day is asked for where another server has left a folder.
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now, time=time.time)
     for module in (tabs, picture_cache):
         monkeypatch.setattr(module, "time", clock)
     page = upload(("mine.png", png(noisy_grey())))

@@ -15,9 +15,11 @@ from pages.components.cached import get_picture_cache
 from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.bring import watch_tab
-from pages.components.picture_cache import GAVE_WAY
+from pages.components.picture_cache import GAVE_WAY, Owner
 from pages.components.tabs import Brought
 
+# What is made of a sample is the same for all who set the same: it is made and kept once.
+EVERYBODY = Owner()
 SOURCES = {"sample": "Sample", "upload": "Upload", "camera": "Camera"}
 LOST = "A file was lost on its way here: the server was started again. Add it once more."
 RESTARTED = (
@@ -33,10 +35,11 @@ MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of f
 
 @dataclass(frozen=True)
 class Picture:
-    """An opened photo and the name under which all that is made of it is kept."""
+    """An opened photo, and the name and the owner under which all that is made of it is kept."""
 
     photo: Photo
     name: str
+    owner: Owner
 
 
 @dataclass(frozen=True)
@@ -186,9 +189,9 @@ def _pick_sample() -> Picture:
     name = widgets.chips("Sample", titles, "photo_sample", on_change=_change_sample)
     st.caption(PHOTO_SAMPLES[name].description)
     pixels = get_picture_cache().get_or_make(
-        own.owner(), ("sample", name), PHOTO_SAMPLES[name].load, lambda pixels: pixels.nbytes
+        EVERYBODY, ("sample", name), PHOTO_SAMPLES[name].load, lambda pixels: pixels.nbytes
     )
-    return Picture(Photo(pixels, name), f"sample {name}")
+    return Picture(Photo(pixels, name), f"sample {name}", EVERYBODY)
 
 
 def _pick_own(brought: list[Brought]) -> Brought:
@@ -232,7 +235,7 @@ def _open(shown: Brought) -> Picture | None:
         )
     for note in photo.notes:
         st.caption(f":material/info: {note}")
-    return Picture(photo, chosen.made_of)
+    return Picture(photo, chosen.made_of, own.owner())
 
 
 def _plane_key(picture: Brought) -> str:

@@ -28,7 +28,7 @@ from pages.components import long_work
 from pages.components.cached import get_level_network, get_picture_cache
 from pages.components.photo.own import DENOISED, owner
 from pages.components.photo.source import Picture
-from pages.components.picture_cache import PictureCache
+from pages.components.picture_cache import Owner, PictureCache
 
 Noise = tuple[NoiseKind, float, int]  # kind, strength, seed
 
@@ -51,7 +51,7 @@ def with_noise(
 
     with st.spinner("Adding noise …") if clean.size > SLOW else nullcontext():
         return get_picture_cache().get_or_make(
-            owner(),
+            picture.owner,
             (picture.name, kind.name, strength, seed),
             make,
             lambda made: made[0].nbytes,
@@ -84,7 +84,9 @@ def denoise(
 ) -> np.ndarray | None:
     """Return the denoised pixels; None while they are worked on, which the page then shows."""
     name = (picture.name, *_made_by(noise, method, level))
-    return result_of(DENOISED, name, lambda watch: method.run(noisy, level, watch))
+    return result_of(
+        DENOISED, name, lambda watch: method.run(noisy, level, watch), keeper=picture.owner
+    )
 
 
 def qualities(
@@ -137,7 +139,7 @@ def _once(picture: Picture, what: tuple, work: Callable[[], Any]) -> Any:
             return work()
 
     name = (picture.name, *what)
-    return get_picture_cache().get_or_make(owner(), name, in_turn, lambda found: 100)
+    return get_picture_cache().get_or_make(picture.owner, name, in_turn, lambda found: 100)
 
 
 def _made_by(noise: Noise | None, method: Method, level: float) -> tuple:
@@ -148,11 +150,15 @@ def _made_by(noise: Noise | None, method: Method, level: float) -> tuple:
 
 
 def result_of(
-    slot: str, name: Hashable, work: Callable[[Watch], Any], cache: PictureCache | None = None
+    slot: str,
+    name: Hashable,
+    work: Callable[[Watch], Any],
+    cache: PictureCache | None = None,
+    keeper: Owner | None = None,
 ) -> Any | None:
     """Return what ``work`` makes of the visitor's photos; None while the page shows progress.
 
-    It is kept with the pictures in work, or in another ``cache``.
+    It is kept with the pictures in work, or in another ``cache``, for the visitor or a ``keeper``.
     """
     return long_work.result_of(
         slot,
@@ -162,4 +168,5 @@ def result_of(
         doing="Denoising",
         failed="This image could not be processed. Try another method or a smaller image.",
         cache=cache,
+        keeper=keeper,
     )
