@@ -12,12 +12,33 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 ON_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+# A window loads the pages that would be lists below its address bar: half the work of opening one.
+# Of two lists the last counts, so this one has all that Playwright turns off, too.
+NOT_SEEN = ["WebUIOmniboxPopup", "WebUIOmniboxAimPopup"]
+OFF_IN_PLAYWRIGHT = [
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "TcpPortRandomizationWin",
+    "ThirdPartyStoragePartitioning",
+]
+
 # Containers have no user namespaces, no GPU, and a /dev/shm too small for a page of pictures.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
+    "--disable-features=" + ",".join(NOT_SEEN + OFF_IN_PLAYWRIGHT),
 ]
 
 # Streamlit writes its state on the app's root element.  A widget waits a moment before it

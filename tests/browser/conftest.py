@@ -7,10 +7,12 @@ A test asks for ``page`` (or ``open_page`` for more than one, a phone or the dar
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.app_server import ROOT, AppServer
 from tests.chromium import find_chromium, launch, wait_until_idle
@@ -18,6 +20,7 @@ from tests.chromium import find_chromium, launch, wait_until_idle
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
 FAILED = pytest.StashKey[bool]()
+STORED = "local_storage,indexeddb,websql,file_systems,service_workers,cache_storage"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -87,15 +90,34 @@ def app_url(serve: Callable[..., str]) -> str:
     return serve("app.py")
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Callable[[bool, int], BrowserContext]:
+    """``contexts(touch, number)`` returns one of a file's browser contexts, each made once.
+
+    What one keeps in its cache, Streamlit's scripts ready to run, is a quarter of opening a page.
+    """
+
+    @cache
+    def context(touch: bool, _number: int) -> BrowserContext:
+        return browser.new_context(has_touch=touch, is_mobile=touch, accept_downloads=True)
+
+    return context
+
+
 @pytest.fixture
-def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+def open_page(
+    contexts: Callable[[bool, int], BrowserContext], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
     """``open_page(url, width=, height=, dark=, touch=)`` opens a new visitor's page.
 
-    After the test, an uncaught error in the browser or an exception box on the screen fails
-    it, and a failed test leaves a screenshot of each page in ``tests/browser/artifacts``.
+    Each has a context that no other page of the test is in, and that has forgotten all but
+    the cached files of the servers.  After the test, an uncaught error in the browser or an
+    exception box on the screen fails it, and a failed test leaves a screenshot of each page in
+    ``tests/browser/artifacts``.
     """
     pages: list[Page] = []
     errors: list[str] = []
+    origins: set[str] = set()
 
     def open_new(
         url: str | None = None,
@@ -105,15 +127,11 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
         dark: bool = False,
         touch: bool = False,
     ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            has_touch=touch,
-            is_mobile=touch,
-            accept_downloads=True,
-        )
-        page = context.new_page()
+        page = contexts(touch, len(pages)).new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if dark else "light")
         page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
+        page.on("framenavigated", lambda frame: origins.add(urljoin(frame.url, "/")))
         pages.append(page)
         if url is not None:
             page.goto(url)
@@ -130,10 +148,24 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Call
         name = re.sub(r"\W+", "-", request.node.name).strip("-")
         for number, page in enumerate(pages, start=1):
             page.screenshot(path=ARTIFACTS / f"{name}-{number}.png", full_page=True)
-    for page in pages:
-        page.context.close()
+    for context in [page.context for page in pages]:
+        forget(context, origins)
     if errors:
         pytest.fail("the page showed errors:\n" + "\n".join(errors), pytrace=False)
+
+
+def forget(context: BrowserContext, origins: set[str]) -> None:
+    """Close all pages of a context, and have it forget who the visitor was."""
+    last, *others = context.pages or [context.new_page()]
+    for page in others:
+        page.close()
+    session = context.new_cdp_session(last)
+    last.goto("about:blank")  # A page would say on its way out who its visitor is.
+    for origin in origins:
+        session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": STORED})
+    last.close()
+    context.clear_cookies()
+    context.clear_permissions()
 
 
 @pytest.fixture
