@@ -29,25 +29,34 @@ from streamlit import config  # noqa: E402
 config.set_option("client.showErrorDetails", "full")
 
 ROOT = Path(__file__).parent
-# `make test` keeps each file in one process, which makes its fixtures once.  Files that take half
-# a minute or more start first, so that no process is left alone with one at the end.
+# `make test` keeps each file in one process, which makes its fixtures once.  Files that take a
+# quarter of a minute or more of a processor start first, the longest before the others, so that no
+# process is left alone with one at the end.
 LONG_FIRST = (
-    "train/fit/test_distributed.py",
-    "browser/test_viewer.py",
-    "browser/test_inside.py",
     "browser/test_train.py",
-    "browser/test_live.py",
-    "faults/test_fuzz.py",
-    "train/test_jobs.py",
+    "train/fit/test_distributed.py",
     "train/fit/test_loop.py",
-    "browser/test_draw.py",
     "browser/test_photo.py",
-    "browser/test_compare.py",
     "pages/test_photo.py",
-    "tasks/test_denoise_photos.py",
+    "browser/test_live.py",
+    "browser/test_inside.py",
+    "browser/test_viewer.py",
+    "pages/test_learn.py",
+    "train/test_jobs.py",
+    "browser/test_draw.py",
+    "pages/draw/test_own_networks.py",
     "train/export/test_ship.py",
     "pages/test_compare.py",
+    "browser/test_tasks_signals.py",
+    "pages/inside/test_inside.py",
+    "faults/test_strangers.py",
+    "tasks/test_denoise_photos.py",
+    "models/test_pretrained.py",
+    "faults/test_fuzz.py",
     "train/studies/test_studies.py",
+    "models/test_architectures.py",
+    "pages/test_golden_links.py",
+    "browser/test_compare.py",
 )
 # CPU seconds that a test may take which is not marked as slow; CI allows more.
 MOST_SECONDS = float(os.environ.get("TEST_SECONDS", "20"))

@@ -377,7 +377,7 @@ def cells(number: int, iou: float) -> dict:
     return {"event": "epoch", "epoch": number, "learning_rate": 0.001} | values
 
 
-def test_a_run_of_another_job_shows_its_own_metric_and_leads_to_more_jobs(runs):
+def test_a_run_of_another_job_shows_its_own_metric_and_leads_to_more_jobs(runs, monkeypatch):
     config = LIVE_JOBS["cells-small"].config
     run = make(runs, "a", *TRAINED[:2], cells(1, 0.7124), FINISHED, config=config)
     (run.folder / "card.json").touch()
@@ -386,6 +386,15 @@ def test_a_run_of_another_job_shows_its_own_metric_and_leads_to_more_jobs(runs):
     assert "Use on More jobs" in labels(page)
     assert "Use on the Draw page" not in labels(page)
     assert "0.7124" in progress.to_csv(run)
+    went = []
+    monkeypatch.setattr("streamlit.switch_page", went.append)
+    press(page, "Use on More jobs")
+    assert went == ["pages/tasks.py"]
+    # On a picture of the kind that it was trained on.
+    state = page.session_state
+    assert (state.task, state.tasks_source) == ("segment-cells", "sample")
+    assert state["tasks_sample_segment-cells"] == "drawn-cells"
+    assert state.user_models == [run.folder]
 
 
 def test_nothing_is_taken_away_before_the_worker_has_written_it(runs, monkeypatch):
