@@ -99,7 +99,10 @@ def contexts(browser: Browser) -> Callable[[bool, int], BrowserContext]:
 
     @cache
     def context(touch: bool, _number: int) -> BrowserContext:
-        return browser.new_context(has_touch=touch, is_mobile=touch, accept_downloads=True)
+        viewport = {"width": 1280, "height": 900}  # Of pages that a page opens.
+        return browser.new_context(
+            viewport=viewport, has_touch=touch, is_mobile=touch, accept_downloads=True
+        )
 
     return context
 
