@@ -20,13 +20,13 @@ const { search } = new URL(import.meta.url); // The version, which all files sha
 
 const TOLERANCE = 1; // Grey levels.
 const AGAIN = 500; // Milliseconds until a preview that seems wrong is looked at again.
-const HEAVY = 8; // Milliseconds; half a frame, the slider itself needs the other half.
-const TIMES = 3; // So often in a row, as the first frames of a page are always slow.
+const HEAVY = 8; // Milliseconds: half a frame; the slider needs the other half.
+const TIMES = 3; // In a row: the first frames of a page are always slow.
 const SWITCHED = "data-selected"; // What Streamlit's switches mark themselves with when on.
 
 let trusted = true; // Until a picture differs from the server's.
 
-/** The page greys out what is still the server's, and older than the preview. */
+/** The page greys out what is older than the preview. */
 function setBack(on) {
   document.documentElement.toggleAttribute("data-previewing", on);
 }
@@ -104,9 +104,9 @@ export class Preview {
       Object.entries(preview.sliders).map(([name, { value }]) => [name, value]),
     );
     this.now = { header, preview, make, onPage, before, shown: JSON.stringify(before) };
-    const { now, screen } = this;
+    const { now } = this;
     // Once the server's pictures are on the screen.
-    setTimeout(() => this.check(now), screen.settled ?? 0);
+    setTimeout(() => this.check(now), this.screen.settled);
     if (this.held.size) this.moved(); // On from there already.
   }
 
@@ -124,7 +124,7 @@ export class Preview {
 
   draw() {
     const { now } = this;
-    if (!now) return;
+    if (!now || now.doubted) return;
     const sliders = Object.entries(now.preview.sliders);
     const values = Object.fromEntries(
       sliders.map(([name, { around }]) => [name, valueOf(around)]),
@@ -153,7 +153,7 @@ export class Preview {
     setBack(true);
   }
 
-  /** From now on a worker makes the pictures; where it cannot, the page goes on, however slow. */
+  /** From now on a worker makes the pictures; where it cannot, the page goes on. */
   async employ() {
     const { Aside } = await import(`./aside.js${search}`);
     if (this.listeners.signal.aborted) return; // Stopped meanwhile.
@@ -183,6 +183,7 @@ export class Preview {
       const off = this.difference(title, made);
       if (off <= (made.tolerance ?? TOLERANCE)) continue;
       if (!lastLook) {
+        now.doubted = true; // Until then it shows nothing.
         setTimeout(() => this.check(now, true), AGAIN);
         return;
       }
@@ -191,6 +192,8 @@ export class Preview {
       console.info(`Live preview off: ${title} is ${off} grey levels from the server's.`);
       return;
     }
+    now.doubted = false;
+    if (this.held.size) this.moved();
   }
 
   /** The largest difference to what the page shows, in grey levels; 0 where that has left it. */

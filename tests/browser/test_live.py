@@ -348,6 +348,22 @@ def test_where_something_is_missing_the_page_works_without_a_preview(draw, befor
     expect(page.get_by_role("button", name="Wipe")).to_be_visible()
 
 
+def test_a_preview_that_seems_wrong_is_not_shown_until_it_is_looked_at_again(draw):
+    def look_again_late(route: Route) -> None:
+        answer = route.fetch()
+        script = answer.text()
+        assert "const AGAIN = 500;" in script
+        route.fulfill(response=answer, body=script.replace("AGAIN = 500;", "AGAIN = 60_000;"))
+
+    def before(page: Page) -> None:
+        nonsense(page)
+        page.route("**/preview.js*", look_again_late)
+
+    page = draw(before=before)
+    page.wait_for_timeout(300)  # It is looked at once.
+    drag_without_a_preview(page)
+
+
 FORGET = """
 async () => {
     const loaded = performance.getEntriesByType('resource').map(({name}) => name);
