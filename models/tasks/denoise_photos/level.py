@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.impulses import impulse_levels
-from imaging.noise_level import estimate_level, is_drawn
+from imaging.noise_level import estimate_level, is_drawn, variance_kept
 from imaging.pixels import to_image
 from models.tasks.contract import Network
 from models.tiles import spans
@@ -21,6 +21,12 @@ MARGIN = 32  # Mirrored pixels around a picture: the network sees where it ends.
 NOTHING = 1.5 / 255
 # Where both readings agree as well as this, the noise is white, and the other one is the surer.
 _AGREE = 0.25
+# Places whose levels are read within this factor of each other may well have the same.
+_APART = 1.15
+# Too little is read in a square of cells of this side around an even one.
+_BESIDE = 5
+# Fine detail that is this many times as strong as the noise's is the picture's.
+_DRAWN_DETAIL = 2
 
 
 class AsFound(float):
@@ -43,16 +49,18 @@ def read_level(network: Network, noisy: np.ndarray) -> float:
     white = estimate_level(noisy)
     if PART not in network.parts:
         return white
-    squares, count = 0.0, 0
+    squares, expected, count = 0.0, 0.0, 0
     height, width = noisy.shape[:2]
     for top, bottom in spans(height, SIDE, SMALLER):
         for left, right in spans(width, SIDE, SMALLER):
             tile = noisy[top:bottom, left:right]
             cells = read_map(network, to_image(tile) if tile.dtype == np.uint8 else tile)
-            cells = cells[_uneven(tile)]
+            uneven = _uneven(tile)
+            cells = cells[uneven]
             squares, count = squares + float(np.square(cells).sum()), count + cells.size
-    read = float(np.sqrt(squares / max(count, 1)))
-    return white if abs(white - read) < _AGREE * read else read
+            expected += float(_white_after_clipping(tile, white)[uneven].sum())
+    read, expected = (float(np.sqrt(each / max(count, 1))) for each in (squares, expected))
+    return white if abs(expected - read) < _AGREE * read else read
 
 
 def inside(picture: np.ndarray) -> tuple[slice, slice]:
@@ -87,18 +95,86 @@ def read_map(network: Network, tile: np.ndarray) -> np.ndarray:
     return cells[edge:-edge, edge:-edge]
 
 
+def _white_after_clipping(tile: np.ndarray, level: float) -> np.ndarray:
+    """Return the variance ``(h, w)`` that white noise of ``level`` has in 16x16 pixels of a tile.
+
+    It has less where some of it was clipped; in a picture that leaves [0, 1] none was.
+    """
+    means = _blocks(tile).mean(axis=(1, 3), dtype=np.float32)
+    if tile.dtype == np.uint8:
+        means /= 255
+    elif tile.min() < 0 or tile.max() > 1:
+        return np.full(means.shape[:2], level**2)
+    kept = variance_kept(means, level) if level else 1
+    return level**2 * np.broadcast_to(kept, means.shape).mean(axis=2)
+
+
+def _blocks(tile: np.ndarray) -> np.ndarray:
+    """A tile as ``(h, 16, w, 16, C)``, its last rows and columns repeated where needed."""
+    padded = np.pad(tile, (*((0, -side % SMALLER) for side in tile.shape[:2]), (0, 0)), "edge")
+    height, width, channels = padded.shape
+    return padded.reshape(height // SMALLER, SMALLER, width // SMALLER, SMALLER, channels)
+
+
 def _uneven(tile: np.ndarray) -> np.ndarray:
     """Whether a cell ``(h, w)`` of 16x16 pixels, and each next to it, has two values or more.
 
     The others are of a border or clipped: whatever noise the picture has, there is none in them,
     and less is read beside them.  Where no cell is far enough from these, all that are not even.
     """
-    padded = np.pad(tile, (*((0, -side % SMALLER) for side in tile.shape[:2]), (0, 0)), "edge")
-    height, width, channels = padded.shape
-    blocks = padded.reshape(height // SMALLER, SMALLER, width // SMALLER, SMALLER, channels)
-    uneven = (blocks != blocks[:, :1, :, :1]).any(axis=(1, 3, 4))
+    uneven = _has_values(tile)
     far = ndimage.minimum_filter(uneven, 3, mode="nearest")
     return far if far.any() else uneven
+
+
+def _has_values(tile: np.ndarray) -> np.ndarray:
+    blocks = _blocks(tile)
+    return (blocks != blocks[:, :1, :, :1]).any(axis=(1, 3, 4))
+
+
+def beside_even(cells: np.ndarray, tile: np.ndarray, level: float) -> np.ndarray:
+    """Return a map ``(h, w)`` with more beside areas of one value, where too little is read.
+
+    How much of ``level`` there is follows from the fine detail there and far from these areas.
+    Detail that is much stronger is of the picture, such as text on even paper.
+    """
+    uneven = _has_values(tile)
+    far = ndimage.minimum_filter(uneven, _BESIDE, mode="nearest")
+    near = uneven & ~far
+    if not near.any() or not far.any():
+        return cells
+    detail = np.moveaxis(_blocks(np.abs(_fine(tile))), 2, 1)
+    elsewhere = _typical(detail[far].reshape(1, -1))
+    share = _typical(detail[near].reshape(np.count_nonzero(near), -1)) / np.maximum(elsewhere, 1e-9)
+    lifted = cells.copy()
+    there = level * np.where(share < _DRAWN_DETAIL, np.minimum(share, 1), 0)
+    lifted[near] = np.maximum(cells[near], there)
+    return lifted
+
+
+def _fine(tile: np.ndarray) -> np.ndarray:
+    """How each pixel ``(H, W, C)`` differs from a saddle through those around it."""
+    bends = ndimage.convolve1d(tile, [1, -2, 1], axis=0, mode="reflect")
+    return ndimage.convolve1d(bends, [1, -2, 1], axis=1, mode="reflect")
+
+
+def _typical(detail: np.ndarray) -> np.ndarray:
+    """The median ``(N,)`` of those among ``(N, D)`` that are not 0; 0 where all are."""
+    places = np.sort(detail, axis=1)
+    there = np.count_nonzero(detail, axis=1)
+    middle = np.minimum(detail.shape[1] - there + there // 2, detail.shape[1] - 1)
+    return np.take_along_axis(places, middle[:, np.newaxis], axis=1)[:, 0]
+
+
+def evened(cells: np.ndarray, level: float) -> np.ndarray:
+    """Return a map ``(h, w)`` that has ``level`` where what was read may be meant to be it.
+
+    What was read as far above it or below comes nearer.  Of a picture of ``level`` 0, what was
+    read anywhere is an error.
+    """
+    if level == 0:
+        return np.zeros_like(cells)
+    return np.minimum(np.maximum(cells / _APART, np.float32(level)), cells * _APART)
 
 
 def spread(cells: np.ndarray, found: float, wanted: float) -> np.ndarray:

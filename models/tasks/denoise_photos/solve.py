@@ -16,7 +16,9 @@ from models.tasks.contract import Network, Watch
 from models.tasks.denoise_photos.level import (
     PART,
     AsFound,
+    beside_even,
     enlarged,
+    evened,
     inside,
     read_level,
     read_map,
@@ -88,8 +90,8 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
         return lambda tile: _run(network, tile, np.full((*tile.shape[:2], 1), even))
     if sigma is None and is_drawn(noisy):
         return lambda tile: tile
-    found = None if sigma is None else read_level(network, noisy)
-    return partial(_as_found, network, found=found, wanted=sigma)
+    found = read_level(network, noisy)
+    return partial(_as_found, network, found=found, wanted=found if sigma is None else sigma)
 
 
 def _is_even(network: Network, sigma: float | None) -> bool:
@@ -104,13 +106,10 @@ def _mending(network: Network, sigma: float, impulses: float, rest: float) -> Wo
     return partial(_mend, network, level=rest)
 
 
-def _as_found(
-    network: Network, tile: np.ndarray, found: float | None, wanted: float | None
-) -> np.ndarray:
+def _as_found(network: Network, tile: np.ndarray, found: float, wanted: float) -> np.ndarray:
     """Denoise with the levels that are read from the tile, made to fit the level ``wanted``."""
-    cells = read_map(network, tile)
-    if found is not None and wanted is not None:
-        cells = spread(cells, found, wanted)
+    cells = evened(beside_even(read_map(network, tile), tile, found), found)
+    cells = spread(cells, found, wanted)
     return _run(network, tile, enlarged(np.minimum(cells, STRONGEST), *tile.shape[:2]))
 
 
