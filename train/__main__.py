@@ -136,7 +136,9 @@ def _add_measuring(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--every", type=int, default=1, help="picture of those")
     command.add_argument("--filters", action="store_true", help="measure the filters too")
-    command.add_argument("--task", help="measure a task of the page More jobs, baselines too")
+    command.add_argument(
+        "--task", help="measure a task of the page More jobs, baselines too; or one's network"
+    )
     command.add_argument(
         "--split",
         default="",
@@ -362,6 +364,14 @@ def _networks(*tasks: Task) -> list[str]:
     return [name for name, card in load_catalogue().items() if card.task in names]
 
 
+def _task_of(name: str) -> Task:
+    """Return the task called ``name``, or that of the network called so."""
+    from models.catalogue import load_catalogue
+
+    cards = load_catalogue()
+    return find_task(cards[name].task if name in cards else name)
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from train.evaluate.measure import evaluate_filters, evaluate_models, write_measurements
     from train.evaluate.tables import write_digit_tables
@@ -399,7 +409,7 @@ def _evaluate_photos(options: argparse.Namespace) -> int:
 def _evaluate_task(options: argparse.Namespace) -> int:
     from train.evaluate.measure_task import evaluate_task, write_measurements, write_table
 
-    task = find_task(options.task)
+    task = _task_of(options.task)
     write_measurements(evaluate_task(task, options.data, options.split))
     write_table(task)
     return 0

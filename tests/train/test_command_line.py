@@ -159,6 +159,17 @@ def test_results_are_those_of_known_recipes_only(run):
     assert_refused(run("results", "soup"), "unknown recipe 'soup'")
 
 
+@pytest.mark.parametrize("name", ["segment-cells", "cells", "cells-plain"])
+def test_a_task_is_measured_by_its_name_or_that_of_a_network_of_it(run, monkeypatch, name):
+    measured = []
+    where = "train.evaluate.measure_task"
+    monkeypatch.setattr(f"{where}.evaluate_task", lambda task, *_: measured.append(task.name) or [])
+    monkeypatch.setattr(f"{where}.write_measurements", lambda rows: None)
+    monkeypatch.setattr(f"{where}.write_table", lambda task: measured.append(task.name))
+    assert run("evaluate", "--task", name)[0] == 0
+    assert measured == ["segment-cells", "segment-cells"]
+
+
 def test_an_unknown_model_cannot_be_evaluated(run):
     assert_refused(run("evaluate", "nope"), "no model 'nope'", "dense")
 
