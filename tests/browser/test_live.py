@@ -342,10 +342,18 @@ def no_slider(page: Page) -> None:
     "before", [no_webassembly, no_simd, no_kernel, no_weights, no_files, no_slider, nonsense]
 )
 def test_where_something_is_missing_the_page_works_without_a_preview(draw, before):
-    page = draw(before=before, ready=False)
+    said = []
+
+    def listen(page: Page) -> None:
+        page.on("console", lambda message: said.append(message.text))
+        before(page)
+
+    page = draw(before=listen, ready=False)
     page.wait_for_timeout(500)
     drag_without_a_preview(page)
     expect(page.get_by_role("button", name="Wipe")).to_be_visible()
+    # Where no script can be had, none is begun with.
+    assert before is not no_files or not [text for text in said if "No live preview" in text]
 
 
 def test_a_preview_that_seems_wrong_is_not_shown_until_it_is_looked_at_again(draw):

@@ -98,8 +98,10 @@ def compare(images: Mapping[str, np.ndarray], *, key: str, **details: Unpack[Det
         ValueError: if there are no images, or one has another shape, type or range.
     """
     sent = f"{key}_sent"  # The versions that this visitor's browser has by now.
-    data = to_bytes(images, key=key, known=st.session_state.get(sent, ()), **details)
     inline = is_blocked()
+    if inline:
+        details["preview"] = None  # Its scripts are files too.
+    data = to_bytes(images, key=key, known=st.session_state.get(sent, ()), **details)
     (_mount_inline if inline else _mount)(
         key=f"{key}_inline" if inline else key,
         data=data,
