@@ -1,6 +1,7 @@
 """The level of a photo's noise, and what the shipped photo network makes of hard cases."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from models.catalogue import find_card
 from models.predictor import load_predictor
 from models.tasks.denoise_photos.level import (
     NOTHING,
+    PART,
     AsFound,
     beside_even,
     enlarged,
@@ -175,6 +177,16 @@ def test_the_noise_of_an_overexposed_photo_is_read_as_it_was_before_clipping(
     noisy = to_pixels(clean + np.float32(sigma / 255) * noise)
     assert np.mean(noisy == 255) > 0.2
     assert read_level(predictor.network, noisy) * 255 == pytest.approx(sigma, rel=0.1)
+
+
+@pytest.mark.parametrize(("read", "used"), [(25, 25), (35, 50), (50, 50), (62, 50), (75, 75)])
+def test_noise_is_white_where_the_network_reads_it_as_before_or_after_clipping(photo, read, used):
+    noise = np.random.default_rng(1).standard_normal((192, 192, 1), np.float32)
+    noisy = to_pixels(np.clip(2.2 * photo[..., :1], 0, 1) + np.float32(50 / 255) * noise)
+    # Of 50 about 40 are left; a quarter less or more is close enough.
+    cells = np.full((1, 16, 16, 1), read / 255, np.float32)
+    network = SimpleNamespace(parts={PART: lambda image: cells})
+    assert read_level(network, noisy) * 255 == pytest.approx(used, rel=0.1)
 
 
 @pytest.mark.parametrize("shape", [(9, 7, 3), (1, 20, 3), (20, 1, 1)])

@@ -60,7 +60,9 @@ def read_level(network: Network, noisy: np.ndarray) -> float:
             squares, count = squares + float(np.square(cells).sum()), count + cells.size
             expected += float(_white_after_clipping(tile, white)[uneven].sum())
     read, expected = (float(np.sqrt(each / max(count, 1))) for each in (squares, expected))
-    return white if abs(expected - read) < _AGREE * read else read
+    # What is read lies anywhere between the level before clipping and what is left after it.
+    agrees = white > (1 - _AGREE) * read and expected < (1 + _AGREE) * read
+    return white if agrees else read
 
 
 def inside(picture: np.ndarray) -> tuple[slice, slice]:
