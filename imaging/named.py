@@ -1,15 +1,27 @@
 """Things that have a name, in tables: kinds of noise, filters, samples, tasks, recipes."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Protocol, TypeVar
 
 
-def by_name(things: Iterable[Any]) -> dict[str, Any]:
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str:
+        """What it is listed under."""
+
+
+HasName = TypeVar("HasName", bound=Named)
+Thing = TypeVar("Thing")
+
+
+def by_name(things: Iterable[HasName]) -> dict[str, HasName]:
     """Return a table of things by their ``name``, in their order."""
     return {thing.name: thing for thing in things}
 
 
-def found(table: Mapping[str, Any], name: str, what: str) -> Any:
+def found(table: Mapping[str, Thing], name: str, what: str) -> Thing:
     """Return the entry of that name; raise ``ValueError`` that lists the known names.
 
     ``what`` is what the entries are, as in "unknown noise".
