@@ -102,16 +102,15 @@ def test_work_goes_on_for_whoever_loaded_the_page_again(gate, monkeypatch):
 
 
 def test_work_that_was_given_up_begins_again_where_it_is_asked_for_again(gate):
-    gate.set()
-
     def work(watch):
-        threading.Event().wait(1)
+        assert gate.wait(LONG)
         watch(1, 2)
         return "done"
 
     visit = load(work)
     visit.session_state["job"][1].cancel()
     again = load(work)
+    gate.set()
     again.session_state["job"][1].wait(LONG)
     again.run()
     if "job" in again.session_state:  # It had found the work that was just ending.
