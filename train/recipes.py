@@ -366,7 +366,7 @@ EXPECT: dict[str, str] = {
 
 def is_live(config: TrainConfig) -> bool:
     """Say whether it is a network for digits, or a small recipe of another job, changed little."""
-    if TASKS[config.task].visitors_choose:
+    if TASKS[config.task].networks:
         return True
     return any(
         _in_common(config) == _in_common(each.config)

@@ -50,7 +50,7 @@ def require_allowed(config: TrainConfig, limits: Limits) -> None:
             "Only networks for 28 × 28 greyscale images, and the small recipes of other jobs, can "
             "be trained here."
         )
-    if not TASKS[config.task].visitors_choose:
+    if not TASKS[config.task].networks:
         return  # Its network is that of a recipe.
     try:
         parameters = count_parameters(config.architecture, config.settings)

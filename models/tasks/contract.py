@@ -257,9 +257,9 @@ class Task:
     that reads answers where examples have labels, ``seen(input)`` what a network sees of a picture
     where that is less than there is, ``family`` what several tasks are called that a
     screen shows as one, ``variant`` what tells this one from the others.  ``headline`` is the
-    degradation and strength at which models are ranked, ``visitors_choose`` whether visitors may
-    choose network, noise, loss and data of a training, not only a recipe.  ``explanation`` is what
-    a screen tells of it.
+    degradation and strength at which models are ranked, ``networks`` the architectures of which
+    visitors may make their own, and choose its noise, loss and data; without any they train what is
+    in the recipes.  ``explanation`` is what a screen tells of it.
     """
 
     name: str
@@ -295,7 +295,7 @@ class Task:
     seen: Callable[[np.ndarray], np.ndarray] | None = None
     family: str = ""
     variant: str = ""
-    visitors_choose: bool = False
+    networks: tuple[str, ...] = ()
     explanation: Explanation | None = None
 
 

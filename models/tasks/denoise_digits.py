@@ -95,5 +95,5 @@ TASK = Task(
     headline=("gaussian", 0.5),
     picture=as_it_is,
     reader="digit-reader",
-    visitors_choose=True,
+    networks=("dense", "convolutional", "resize-convolution", "unet"),
 )

@@ -49,7 +49,7 @@ WATCH = """
 
 
 # Those that visitors can train; the others take hours.
-MEASURED = [name for name, each in RECIPES.items() if TASKS[each.config.task].visitors_choose]
+MEASURED = [name for name, each in RECIPES.items() if TASKS[each.config.task].networks]
 
 
 def speed(recipes: Sequence[str] = ()) -> list[Row]:

@@ -63,9 +63,7 @@ class TrainingRequest:
 def _recipes() -> dict[str, dict[str, Recipe]]:
     """The recipes that this page can train, in groups."""
     digits = {
-        name: recipe
-        for name, recipe in RECIPES.items()
-        if TASKS[recipe.config.task].visitors_choose
+        name: recipe for name, recipe in RECIPES.items() if TASKS[recipe.config.task].networks
     }
     trap = "conv-32-32-adadelta-as-copied"
     tutorials = ("-tutorial", "-adadelta")
@@ -92,7 +90,7 @@ def pick_training() -> tuple[TrainingRequest, DeltaGenerator]:
     )
     config = dataclasses.replace(config, epochs=epochs)
     show_start = st.container()  # Above what is folded away, which decides what is started.
-    if TASKS[config.task].visitors_choose:
+    if TASKS[config.task].networks:
         with st.expander("Network", icon=":material/account_tree:"):
             config = pick_network(config, key)
         with st.expander("Data and noise", icon=":material/grain:"):
@@ -222,9 +220,9 @@ def _pick_noise(config: TrainConfig, key: Key) -> tuple[Noise, ...]:
 
 
 def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
-    own = TASKS[config.task].visitors_choose
-    if own:
-        losses = [loss for loss in TASKS[config.task].losses if loss in LOSS_TITLES]
+    task = TASKS[config.task]
+    if task.networks:
+        losses = [loss for loss in task.losses if loss in LOSS_TITLES]
         loss = pick_one("Loss", losses, config.loss, LOSS_TITLES, key("loss"))
         config = dataclasses.replace(config, loss=loss)
     optimizer, rate = _pick_optimizer(config, key)
@@ -244,7 +242,7 @@ def _pick_learning(config: TrainConfig, key: Key) -> TrainConfig:
         help="Stop after this many epochs without a lower validation loss, and keep the best "
         "weights. 0 turns it off.",
     )
-    if own:
+    if task.networks:
         batch = widgets.select_slider("Batch", BATCHES, config.batch, key=key("b"))
         config = dataclasses.replace(config, batch=batch)
     seed = widgets.number_input("Seed", 0, 9999, config.seed, key=key("seed"))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import streamlit as st
 
+from models.tasks import TASKS
 from pages.components import widgets
 from pages.components.cached import get_catalogue
 from train.config import (
@@ -33,7 +34,7 @@ def pick_network(config: TrainConfig, key: Key) -> TrainConfig:
     """Ask for an architecture, its settings and the weights to begin with."""
     architecture = pick_one(
         "Architecture",
-        ARCHITECTURE_SETTINGS,
+        TASKS[config.task].networks,
         config.architecture,
         ARCHITECTURE_TITLES,
         key("architecture"),

@@ -86,11 +86,11 @@ def show_buttons(
     if mine and not status.active and not working:
         progress.show_downloads(run, config, history)
         usable = (run.folder / "card.json").exists()
-        if usable and TASKS[config.task].visitors_choose:
-            if st.button("Use on the Draw page", icon=":material/draw:"):
-                use(run)
-        elif usable and st.button("Use on More jobs", icon=":material/category:"):
-            use_for_job(run, config)
+        if usable and TASKS[config.task].explanation:
+            if st.button("Use on More jobs", icon=":material/category:"):
+                use_for_job(run, config)
+        elif usable and st.button("Use on the Draw page", icon=":material/draw:"):
+            use(run)
     if racers := owners.race_of(run):
         st.button(
             "See the race",
