@@ -20,8 +20,7 @@ ENV PATH=/venv/bin:$PATH \
     KERAS_HOME=/runs/.keras \
     DENOISE_RUNS_DIR=/runs \
     MALLOC_ARENA_MAX=2
-# Nothing can be written here later: each start and each training would compile all again, which
-# is two thirds of the time that TensorFlow takes to load.
+# Nothing can be written here later: each start and each training would compile all again.
 RUN python -m compileall -q app.py imaging models pages train
 USER lab
 VOLUME /runs
