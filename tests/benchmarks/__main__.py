@@ -52,6 +52,12 @@ def main() -> int:
         help="of the training, measure this one alone; may be repeated",
     )
     parser.add_argument(
+        "--task",
+        action="append",
+        choices=measure_jobs.MEASURED,
+        help="of the jobs, measure this one alone; may be repeated",
+    )
+    parser.add_argument(
         "--write",
         action="store_true",
         help="put the table into docs/measurements.md; with --only, its new rows",
@@ -59,8 +65,13 @@ def main() -> int:
     options = parser.parse_args()
     if options.recipe and options.only != ["training"]:
         parser.error("--recipe needs --only training")
+    if options.task and options.only != ["jobs"]:
+        parser.error("--task needs --only jobs")
     wanted = options.only or [*IN_A_BROWSER, *PLAIN]
-    plain = PLAIN | {"training": partial(measure_training.speed, options.recipe or ())}
+    plain = PLAIN | {
+        "jobs": partial(measure_jobs.jobs, options.task or ()),
+        "training": partial(measure_training.speed, options.recipe or ()),
+    }
 
     rows: list[report.Row] = []
     with sync_playwright() as playwright:

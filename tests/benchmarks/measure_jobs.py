@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -31,16 +32,21 @@ WARM = 96  # pixels to a side, or tenths of a second, before the memory is looke
 SPEED, MEMORY = Budget(median=1.5), Budget(median=400)
 
 
-def jobs() -> list[Row]:
+# Those that the page More jobs shows.
+MEASURED = [name for name, each in TASKS.items() if each.samples]
+
+
+def jobs(tasks: Sequence[str] = ()) -> list[Row]:
     """Seconds of every network on 1 and 12 megapixels, and megabytes of every job on the larger.
 
     Where the answer to 12 megapixels would be too large and is refused, the largest that is not.
-    A job with sound has the longest recording instead.
+    A job with sound has the longest recording instead.  Where tasks are named, these alone are
+    measured.
     """
     rows, above = [], {}
     for card in load_catalogue().values():
         task = TASKS[card.task]
-        if not task.samples:
+        if task.name not in (tasks or MEASURED):
             continue
         for size, runs in _sizes(task):
             measured = _measured_alone(card.name, size, runs)
