@@ -18,6 +18,7 @@ that others read as a whole is written under a temporary name and renamed.
 import json
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,7 +130,9 @@ def _finite(value: object) -> object:
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path`` and rename it when it is complete."""
-    unfinished = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    # Two threads of a server may write the same file, as two tabs of a visitor do.
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    unfinished = path.with_name(f".{path.stem}-{writer}{path.suffix}")
     try:
         write(unfinished)
         os.replace(unfinished, path)

@@ -1,7 +1,10 @@
 import json
 import math
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -129,6 +132,24 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 
     write_whole(path, lambda unfinished: unfinished.write_text("new"))
     assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_two_threads_may_write_the_same_file(tmp_path):
+    path = tmp_path / "file.txt"
+    both_write = threading.Barrier(2, timeout=10)
+
+    def write(unfinished, text):
+        unfinished.write_text(text)
+        both_write.wait()
+
+    with ThreadPoolExecutor(2) as threads:
+        done = [
+            threads.submit(write_whole, path, partial(write, text=text)) for text in ("one", "two")
+        ]
+        for each in done:
+            each.result()
+    assert path.read_text() in ("one", "two")
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
