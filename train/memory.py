@@ -8,6 +8,8 @@ layers answer for one picture are counted here; the factors were measured.
 
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import accumulate, repeat
 from pathlib import Path
 
@@ -18,10 +20,7 @@ SIDE = 28
 PICTURES = 60_000  # as many as any data set of ours has
 VALIDATION_BATCH = 500  # pictures at once
 VALIDATION_CROPS = 64  # as the tasks have it that learn from crops
-# From the peaks of real trainings, TensorFlow 2.21, which tests/train/test_memory.py names.  While
-# it validates, only few maps are there at a time.
-KEPT = {"dense": 2.0, "convolutional": 2.0, "resize-convolution": 2.0, "unet": 1.4}
-PASSING = 0.5
+PASSING = 0.5  # While it validates, only few maps are there at a time.
 NOT_NEEDED = ("jax", "sklearn", "pandas")
 CONVOLUTIONS = 80e6  # bytes: what the library for them keeps beside the maps
 # The files of a control group, of version 2 and of version 1: the limit, what is used, and what
@@ -40,13 +39,13 @@ GROUPS = (
 def needed_megabytes(config: TrainConfig, to_start: float) -> float:
     """Return what a training needs, in 10^6 bytes; ``to_start`` is what the smallest needs."""
     settings = with_defaults(config.architecture, config.settings)
+    footprint = FOOTPRINTS[config.architecture]
     crops = TASKS[config.task].walk == "crops"
-    values = _of_a_crop(config, settings) if crops else _COUNTS[config.architecture](**settings)
+    values = _of_a_crop(config, settings) if crops else footprint.values(**settings)
     validated = VALIDATION_CROPS if crops else VALIDATION_BATCH
-    pictures = max(KEPT[config.architecture] * config.batch, PASSING * validated)
+    pictures = max(footprint.kept * config.batch, PASSING * validated)
     noisy = 2 * SIDE**2 * PICTURES if config.noise and not config.fresh_noise else 0
-    library = 0 if config.architecture == "dense" else CONVOLUTIONS
-    return to_start + (4 * values * pictures + noisy + library) / 1e6
+    return to_start + (4 * values * pictures + noisy + footprint.library) / 1e6
 
 
 def load_less(*more: str) -> None:
@@ -147,9 +146,23 @@ def _unet(filters: list[int], dropout: float, skips: bool) -> int:
     return total + SIDE**2
 
 
-_COUNTS = {
-    "dense": _dense,
-    "convolutional": _convolutional,
-    "resize-convolution": _resize_convolution,
-    "unet": _unet,
+@dataclass(frozen=True)
+class Footprint:
+    """What an architecture keeps in memory while it is trained.
+
+    ``values`` counts what all layers answer for one picture, by the settings; ``kept`` says how
+    many times of that a picture of the batch takes; ``library`` is in bytes.
+    """
+
+    values: Callable[..., int]
+    kept: float
+    library: float = CONVOLUTIONS
+
+
+# From the peaks of real trainings, TensorFlow 2.21, which tests/train/test_memory.py names.
+FOOTPRINTS = {
+    "dense": Footprint(_dense, 2.0, library=0),
+    "convolutional": Footprint(_convolutional, 2.0),
+    "resize-convolution": Footprint(_resize_convolution, 2.0),
+    "unet": Footprint(_unet, 1.4),
 }

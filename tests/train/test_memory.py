@@ -10,7 +10,7 @@ import pytest
 from models.architectures import build
 from train import memory
 from train.config import TrainConfig, gaussian_only
-from train.memory import CONVOLUTIONS, KEPT, free_megabytes, needed_megabytes, sides
+from train.memory import FOOTPRINTS, free_megabytes, needed_megabytes, sides
 from train.recipes import LIVE_JOBS, RECIPES, TRAPS
 from train.visitor_limits import Limits
 
@@ -32,8 +32,8 @@ def test_the_maps_of_all_layers_are_counted(architecture, settings):
     ]
     # A tenth either way: what is reshaped or cropped is counted roughly.
     config = TrainConfig(architecture, settings, batch=1000)
-    library = 0 if architecture == "dense" else CONVOLUTIONS
-    values = (needed_megabytes(config, 0) * 1e6 - library) / 4 / (KEPT[architecture] * 1000)
+    footprint = FOOTPRINTS[architecture]
+    values = (needed_megabytes(config, 0) * 1e6 - footprint.library) / 4 / (footprint.kept * 1000)
     assert values == pytest.approx(sum(answers), rel=0.1)
 
 
