@@ -10,6 +10,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from models import host
 from pages.components import cached, gallery
 from pages.components.browser import rule_browser
+from pages.components.sending.in_memory import keep_uploads_in_memory
 from pages.components.sending.known import name_only_what_is_known
 from pages.components.sending.unsent import keep_what_is_unsent
 
@@ -82,6 +83,7 @@ def page_setup(title: str, lead: str) -> None:
     )
     cached.spare_what_is_loaded()
     host.tidy_up_soon()
+    keep_uploads_in_memory()
     keep_what_is_unsent()
     name_only_what_is_known()
     st.html(STYLE + gallery.STYLE)

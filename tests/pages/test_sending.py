@@ -1,12 +1,16 @@
 """What is sent to a browser: all of it, and by name only what the browser still has."""
 
+import asyncio
 import tomllib
 
 import pytest
+from starlette.formparsers import MultiPartParser
+from starlette.requests import Request
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
 from pages.components.sending import unsent
+from pages.components.sending.in_memory import keep_uploads_in_memory
 from pages.components.sending.known import Sent
 from tests.app_server import ROOT
 
@@ -122,3 +126,41 @@ def named(name: str) -> ForwardMsg:
     message = ForwardMsg()
     message.ref_hash = name
     return message
+
+
+# What comes in
+
+
+def test_the_largest_file_that_may_be_sent_is_never_written_to_a_disk(monkeypatch):
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", MultiPartParser.spool_max_size)
+    keep_uploads_in_memory()
+    assert not reaches_a_disk(20 * 2**20)
+
+
+def test_starlette_still_writes_a_photo_of_two_megabytes_to_a_disk(monkeypatch):
+    """Once this fails, ``keep_uploads_in_memory`` can go."""
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", 2**20)
+    assert reaches_a_disk(2_000_000)
+
+
+def reaches_a_disk(size: int) -> bool:
+    """Whether a file of so many bytes is one of the system's once it has been sent."""
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    pieces = [
+        head,
+        *(bytes(2**20) for _ in range(size // 2**20)),
+        bytes(size % 2**20),
+        b"\r\n--x--",
+    ]
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    async def taken() -> bool:
+        headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+        async with Request({"type": "http", "headers": headers}, receive).form() as form:
+            file = form["file"].file
+            assert len(file.read()) == size
+            return file._rolled
+
+    return asyncio.run(taken())
