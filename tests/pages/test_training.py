@@ -259,6 +259,27 @@ def test_a_finished_run_shows_its_numbers_and_no_continue(runs):
     assert "Continue" not in labels(page)
 
 
+def test_a_finished_run_whose_worker_was_killed_at_the_export_can_be_completed(runs, monkeypatch):
+    loading = {"event": "status", "status": "loading", "backend": "tensorflow"}
+    run = make(runs, "a", loading, *TRAINED, FINISHED)
+    page = visit(run="a")
+    assert "before it had prepared the network" in said(page)
+    sent = []
+    monkeypatch.setattr(jobs, "_send_worker", lambda run, limits: sent.append(run.folder))
+    press(page, "Continue")
+    assert sent == [run.folder]
+    (run.folder / "card.json").touch()
+    page = visit(run="a")
+    assert "before it had prepared the network" not in said(page)
+    assert "Continue" not in labels(page)
+
+
+def test_another_backend_prepares_no_network_and_nobody_waits_for_it(runs):
+    loading = {"event": "status", "status": "loading", "backend": "jax"}
+    make(runs, "a", loading, *TRAINED, FINISHED)
+    assert "Continue" not in labels(visit(run="a"))
+
+
 def test_an_early_stop_says_why(runs):
     reason = "the validation loss has not fallen for 3 epochs; the weights of epoch 1 are kept"
     make(runs, "a", *TRAINED, FINISHED | {"reason": reason})

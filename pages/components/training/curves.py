@@ -57,6 +57,7 @@ class History:
     epochs: list[dict] = field(default_factory=list)
     probes: list[dict] = field(default_factory=list)
     seconds: float = 0.0
+    backend: str = ""  # of Keras, as the last worker said
     _last_time: float | None = None
 
     def add(self, events: Iterable[dict]) -> None:
@@ -70,6 +71,7 @@ class History:
                 _put(self.probes, event)
             elif event["event"] == "status":
                 self.batches_an_epoch = event.get("batches_an_epoch", self.batches_an_epoch)
+                self.backend = event.get("backend", self.backend)
                 self._last_time = None  # A pause does not count as training.
 
     def _add_batch(self, event: dict) -> None:

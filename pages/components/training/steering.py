@@ -19,6 +19,13 @@ from train.visitor_limits import Refused
 
 Action = Callable[[Run], None]
 
+# The backend of Keras whose networks can be written as ONNX.
+EXPORTS = "tensorflow"
+UNUSABLE = (
+    ":material/link_off: Training is finished, but its worker was ended before it had prepared the "
+    "network for the other pages. Continue does that."
+)
+
 
 def watch(run: Run, mine: bool) -> None:
     """Draw one run, and again every half second while it is active."""
@@ -86,6 +93,10 @@ def show_buttons(
     if mine and not status.active and not working:
         progress.show_downloads(run, config, history)
         usable = (run.folder / "card.json").exists()
+        if status.state == run_status.FINISHED and not usable and history.backend == EXPORTS:
+            st.caption(UNUSABLE)
+            on = "Only what is missing is made."
+            steer_button(run, "Continue", "play_arrow", jobs.resume, on, primary=True)
         if usable and TASKS[config.task].explanation:
             if st.button("Use on More jobs", icon=":material/category:"):
                 use_for_job(run, config)
