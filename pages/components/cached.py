@@ -11,7 +11,6 @@ import atexit
 import functools
 import gc
 import gzip
-import os
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -57,7 +56,7 @@ def forget_unused() -> None:
     """Forget what visitors have brought and what was made of it, where it was not used for long."""
     for kept in (_tabs, _uploads, _pictures, _zips):
         kept.forget_unused()
-    clear_left_over(2 * UPLOADS_KEPT)  # One that is in use here is never so old.
+    clear_left_over()
 
 
 each_minute(forget_unused)
@@ -211,11 +210,7 @@ def brought_owner() -> Owner:
 
 def is_brought(folder: Path) -> bool:
     """Whether a folder is that of a network this visitor has brought; asking counts as using it."""
-    if get_brought().get(brought_owner(), folder.name) is None:
-        return False
-    with suppress(OSError):
-        os.utime(folder)  # For servers beside this one, which see its age alone.
-    return True
+    return get_brought().get(brought_owner(), folder.name) is not None
 
 
 def _unload_deleted() -> None:

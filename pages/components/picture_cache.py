@@ -4,6 +4,7 @@ What no longer fits is removed, the longest unused first; it can be made again f
 the visitor uploaded.  What belongs to a visitor is forgotten with the visitor's session.
 """
 
+import fcntl
 import os
 import re
 import secrets
@@ -28,6 +29,7 @@ COMFORT = 50_000_000
 # On Photo the picture, noisy, denoised, the quality of both, and what all methods make of it.
 FEW = 6
 KEPT_UNUSED = 900.0  # seconds
+TO_BE_LOCKED = 30.0  # seconds from when a folder is made
 GAVE_WAY = (
     "It was not used for an hour, or had to give way to files of other visitors. Remove it and "
     "add it once more."
@@ -47,10 +49,16 @@ class Owner:
 
 
 class KeptFolder:
-    """A folder that is deleted with this object; then ``deleted`` is called."""
+    """A folder that is deleted with this object; then ``deleted`` is called.
+
+    It is locked as long as the object lives, and the system takes the lock back when the server is
+    killed: so other servers know which folders are in use.
+    """
 
     def __init__(self, path: Path, deleted: Callable[[], None]) -> None:
-        weakref.finalize(self, _delete, path, deleted)
+        lock = os.open(path, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        weakref.finalize(self, _delete, path, lock, deleted)
 
     @staticmethod
     def new_path() -> Path:
@@ -58,14 +66,13 @@ class KeptFolder:
         return Path(tempfile.gettempdir()) / f"own-{secrets.token_hex(8)}"
 
 
-def clear_left_over(unused: float) -> None:
-    """Delete folders of ``KeptFolder`` that a killed server has left, ``unused`` for seconds."""
+def clear_left_over() -> None:
+    """Delete the folders of ``KeptFolder`` that killed servers have left."""
     for folder in Path(tempfile.gettempdir()).glob("own-*"):
         with suppress(OSError):
             about = folder.lstat()
             ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
-            too_old = about.st_mtime < time.time() - unused
-            if _NAME.fullmatch(folder.name) and ours and too_old:
+            if _NAME.fullmatch(folder.name) and ours and not _is_in_use(folder, about.st_mtime):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -172,9 +179,24 @@ class PictureCache:
                 del self._entries[name]
 
 
-def _delete(path: Path, deleted: Callable[[], None]) -> None:
+def _delete(path: Path, lock: int, deleted: Callable[[], None]) -> None:
     shutil.rmtree(path, ignore_errors=True)
+    os.close(lock)
     deleted()
+
+
+def _is_in_use(folder: Path, made: float) -> bool:
+    """Whether a server has locked a folder, or may be about to."""
+    if made > time.time() - TO_BE_LOCKED:
+        return True
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _first(name: Hashable) -> str:

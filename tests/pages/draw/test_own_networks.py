@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from pages.components import cached, link
 from pages.components.draw import bring_network, own_networks
 from pages.components.picture_cache import PictureCache
+from tests.app_server import ROOT
 from tests.pages import visits
 from tests.pages.visits import page_of
 from tests.train.foreign_networks import NETWORKS, network, node, random
@@ -166,21 +169,33 @@ def test_what_a_killed_server_has_left_is_deleted_and_nothing_else(tmp_path):
         (folder / "model.onnx").touch()
     linked = tmp_path / f"own-{'2' * 16}"
     linked.symlink_to(named)
-    hours = time.time() - 3 * cached.UPLOADS_KEPT
+    a_minute_ago = time.time() - 60
     for folder in (left, named, linked):
-        os.utime(folder, (hours, hours), follow_symlinks=False)
+        os.utime(folder, (a_minute_ago, a_minute_ago), follow_symlinks=False)
     cached.forget_unused()
     assert set(tmp_path.iterdir()) == {young, named, linked}
     assert (named / "model.onnx").exists()
 
 
-def test_a_network_in_use_is_never_old_for_another_server(tmp_path):
+FORGET = f"""
+import sys, tempfile
+sys.path.insert(0, {str(ROOT)!r})
+tempfile.tempdir = sys.argv[1]
+from pages.components import cached
+cached.forget_unused()
+"""
+
+
+def test_another_server_leaves_a_network_that_is_in_use(tmp_path):
     page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
     (folder,) = folders(tmp_path)
     os.utime(folder, (1e9, 1e9))
-    page.run()
-    cached.forget_unused()
+    command = [sys.executable, "-c", FORGET, str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
     assert folder.exists()
+    page.run()
+    cached.get_brought().forget(page.session_state.brought_owner, "own-")
+    assert not folders(tmp_path)
 
 
 def test_networks_of_one_name_are_told_apart(tmp_path):
