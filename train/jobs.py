@@ -38,6 +38,7 @@ ROOT = Path(__file__).parent
 OURS = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 DELETED = ".deleted-"  # in front of the name of a folder while it is being deleted
 TO_GET_AN_OWNER = 600  # seconds
+MOST_FOR_A_FILE = 600  # seconds, for which a worker may be writing one
 RACERS = (2, 3)
 
 
@@ -212,6 +213,8 @@ def clear_old(limits: Limits = DEFAULT_LIMITS, runs: Path = RUNS) -> None:
             total -= size
     for folder in _left_over(runs):
         shutil.rmtree(folder, ignore_errors=True)
+    for run in idle:
+        _clear_unfinished(run, MOST_FOR_A_FILE)
 
 
 def _allowed_config(run: Run, limits: Limits) -> TrainConfig:
@@ -272,11 +275,14 @@ def _send_worker(run: Run, limits: Limits) -> None:
     threading.Thread(target=watch[0], args=watch[1], daemon=True).start()
 
 
-def _clear_unfinished(run: Run) -> None:
+def _clear_unfinished(run: Run, unused: float = 0) -> None:
     """Delete what a worker was writing when it was killed: half a network has megabytes."""
-    for path in run.folder.rglob(".*-*.*"):
-        if path.suffix != ".json":  # The server may be writing one, for a name or a pin.
-            path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # Another server may delete the run meanwhile.
+        for path in run.folder.rglob(".*-*.*"):
+            # A server may be writing a .json, for a name or a pin: that takes no time.
+            age = max(unused, MOST_FOR_A_FILE if path.suffix == ".json" else 0)
+            if not age or path.stat().st_mtime < time.time() - age:
+                path.unlink()
 
 
 def _start_worker(command: Sequence[str], alive: int | IO, log: int | IO) -> subprocess.Popen:
@@ -328,4 +334,9 @@ def _ask_to_stop(run: Run, why: str) -> None:
 
 
 def _size(folder: Path) -> int:
-    return sum(os.stat(path).st_size for path in folder.rglob("*") if path.is_file())
+    """The bytes of a run's files; of what another server deletes meanwhile, none."""
+    size = 0
+    with suppress(FileNotFoundError):
+        for path in folder.rglob("*"):
+            size += path.stat().st_size if path.is_file() else 0
+    return size

@@ -360,3 +360,34 @@ def test_what_a_killed_worker_was_writing_goes_before_the_next_one_comes(runs, p
     there = {str(path.relative_to(run.folder)) for path in run.folder.rglob("*")}
     assert not there & set(left)
     assert {".owner-123.json", "probes/epoch-0001.png", "checkpoint.keras"} <= there
+
+
+def test_what_a_killed_worker_was_writing_goes_with_time_where_no_other_one_comes(tmp_path):
+    run = finished(tmp_path, "20260101-130000-abcdef")
+    left = [".model-123.onnx", ".owner-123.json"]
+    for name in (*left, ".model-456.onnx", "model.onnx"):
+        (run.folder / name).write_text("half")
+    for name in (*left, "model.onnx"):
+        os.utime(run.folder / name, (1e9, 1e9))
+    jobs.clear_old(runs=tmp_path)
+    there = {path.name for path in run.folder.iterdir()}
+    assert not there & set(left)
+    assert {".model-456.onnx", "model.onnx"} <= there
+
+
+def test_a_run_that_another_server_deletes_while_sizes_are_looked_at_stops_nobody(
+    tmp_path, monkeypatch
+):
+    kept, gone = finished(tmp_path, "a"), finished(tmp_path, "b")
+    (gone.folder / "model.onnx").touch()
+    look = Path.stat
+
+    def look_and_delete(path, **more):
+        seen = look(path, **more)
+        if path == gone.folder / "model.onnx":
+            shutil.rmtree(gone.folder, ignore_errors=True)
+        return seen
+
+    monkeypatch.setattr(Path, "stat", look_and_delete)
+    jobs.clear_old(runs=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [kept.folder.name]
