@@ -10,9 +10,9 @@ from streamlit.runtime.pages_manager import PagesManager
 from models import host
 from pages.components import cached, gallery
 from pages.components.browser import rule_browser
-from pages.components.sending.in_memory import keep_uploads_in_memory
 from pages.components.sending.known import name_only_what_is_known
 from pages.components.sending.unsent import keep_what_is_unsent
+from pages.components.sending.uploads import keep_uploads_in_memory
 
 # A file of ours: Streamlit would fetch its own icons from another host.
 ICON = str(Path(__file__).parents[2] / "static" / "icon.png")

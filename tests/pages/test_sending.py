@@ -10,8 +10,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 
 from pages.components.sending import unsent
-from pages.components.sending.in_memory import keep_uploads_in_memory
 from pages.components.sending.known import Sent
+from pages.components.sending.uploads import keep_uploads_in_memory
 from tests.app_server import ROOT
 
 BOX, FOOTER = [0, 0], [0, 1]

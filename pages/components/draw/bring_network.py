@@ -8,6 +8,7 @@ from models.catalogue import Card
 from pages.components import widgets
 from pages.components.draw import own_networks
 from pages.components.link import quoted
+from pages.components.sending.uploads import release
 from train.brought import LARGEST, check
 from train.brought_limits import Refused
 
@@ -80,8 +81,10 @@ def _take(key: str) -> None:
     if file is None:
         return
     state.own_round = state.get("own_round", 0) + 1  # The next uploader is empty.
+    content = file.getvalue()
+    release([file])
     try:
-        taken = check(file.getvalue(), file.name)
+        taken = check(content, file.name)
         card = own_networks.keep(taken, file.name)
     except Refused as problem:
         state.own_answer = False, f"{quoted(file.name)}: {problem}"

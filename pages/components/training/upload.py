@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from imaging.digit_fit import SIDE
 from imaging.files.limits import PhotoError
@@ -21,6 +22,7 @@ from imaging.pixels import as_picture
 from imaging.visible import on_paper
 from models.host import a_turn
 from pages.components import widgets
+from pages.components.sending.uploads import release
 from train.config import FEWEST_USER_PICTURES
 
 # What systems leave in archives beside the files of their owners.
@@ -62,17 +64,7 @@ def pick_pictures() -> None:
         "28 by 28 pixels at half size; small pictures are taken whole.",
     )
     if file is not None and st.session_state.get("own_zip") != file.file_id:
-        st.session_state.own_zip = file.file_id
-        st.session_state.user_pictures, st.session_state.own_words = None, ""
-        try:
-            own = read_zip(file)
-        except ValueError as problem:
-            st.session_state.own_words = str(problem)
-        else:
-            st.session_state.user_pictures = own.patches
-            st.session_state.own_dark_on_light = own.dark_on_light
-            st.session_state.own_turned = False
-            st.session_state.own_words = _what_was_taken(own)
+        _take(file)
     if words := st.session_state.get("own_words"):
         (st.error if uploaded_pictures() is None else st.success)(words)
     if uploaded_pictures() is not None:
@@ -86,6 +78,21 @@ def pick_pictures() -> None:
         few = uploaded_pictures()[:: max(1, len(uploaded_pictures()) // 16)][:16]
         sheet = few[..., 0]
         st.image(np.concatenate(list(sheet), axis=1), "Some of them.", width="stretch")
+
+
+def _take(file: UploadedFile) -> None:
+    """Read a ZIP that came, and keep what is in it or why nothing is."""
+    state = st.session_state
+    try:
+        own = read_zip(file)
+    except ValueError as problem:
+        state.user_pictures, state.own_words = None, str(problem)
+    else:
+        state.user_pictures, state.own_dark_on_light = own.patches, own.dark_on_light
+        state.own_turned, state.own_words = False, _what_was_taken(own)
+    # Last: a run may be broken off wherever it asks for the session, and reads it once more then.
+    state.own_zip = file.file_id
+    release([file])
 
 
 def _what_was_taken(own: UserPictures) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
 from pages.components import cached, link
@@ -63,6 +64,16 @@ def test_a_network_is_chosen_as_soon_as_it_is_there(tmp_path):
     # What is not known of its training is not said.
     assert "trained on" not in said(page)
     assert "has never seen noise" not in said(page)
+
+
+def test_streamlit_keeps_no_copy_of_the_file(monkeypatch):
+    let_go = []
+    monkeypatch.setattr(
+        MemoryUploadedFileManager, "remove_file", lambda *it, **_: let_go.append(it)
+    )
+    bring_file(visit(), NETWORKS["residual"]().SerializeToString())
+    bring_file(visit(), b"no network")
+    assert len(let_go) == 2
 
 
 def test_its_folder_is_private_and_its_name_cannot_be_guessed(tmp_path):
