@@ -18,9 +18,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import websockets
 from PIL import Image
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest as BackOperation
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.exceptions import InvalidStatus
 
 from models.catalogue import PRETRAINED
 from tests.app_server import ROOT, AppServer
@@ -376,6 +378,25 @@ def test_static_files_lead_to_no_other_file_of_the_server(server, runs):
             tried += 1
     assert tried == 6 * 3 * (3 + 8 * 6 * 2)
     assert raw(server, "/app/static/icon.png")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example"]
+)
+def test_a_page_of_another_site_is_refused_at_once_and_nobody_is_asked(server, origin):
+    async def act() -> None:
+        await arrive(server, "")
+        address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
+        began = time.monotonic()
+        with pytest.raises(InvalidStatus):
+            async with websockets.connect(address, subprotocols=["streamlit"], origin=origin):
+                pass
+        assert time.monotonic() - began < 1
+        async with websockets.connect(address, subprotocols=["streamlit"], origin=server.url):
+            pass
+
+    play(act)
+    assert "external IP" not in server.tail(10_000)
 
 
 def test_a_stranger_installs_nothing_and_drives_nothing(server):
