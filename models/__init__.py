@@ -1,1 +1,7 @@
 """What a model is and how to run it."""
+
+import os
+
+# onnxruntime writes down how it is used, below the home folder, and sends it to its makers; it asks
+# for this when it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

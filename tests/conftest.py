@@ -15,6 +15,8 @@ ONE_THREAD = {
 }
 for _name, _value in ONE_THREAD.items():
     os.environ.setdefault(_name, _value)
+# As the package of models says it, for tests that load onnxruntime before that.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # Whoever opens the Train page in a test does not mean to load TensorFlow.
 os.environ["DENOISE_READY_WORKER"] = "0"
 

@@ -8,6 +8,7 @@ start the pages in a fresh interpreter and look.
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -600,3 +601,47 @@ def test_everything_behind_the_screens_loads_without_tensorflow():
 
 def test_the_fresh_interpreter_would_notice_keras():
     assert in_fresh_interpreter(IMPORT_MODULES, "json", "keras") == ["keras"]
+
+
+OPEN_A_NETWORK = """
+import importlib, json, os, sys
+
+importlib.import_module(sys.argv[1])
+import onnxruntime
+onnxruntime.InferenceSession("models/pretrained/dense/model.onnx")
+print(json.dumps(None))
+"""
+
+
+def written_by_onnxruntime(folder: Path, monkeypatch, first: str) -> list[str]:
+    """What a process that loads this module first leaves in its home and for temporary files."""
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(folder))
+    in_fresh_interpreter(OPEN_A_NETWORK, first)
+    return [path.name for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "first", ["models.session", "pages.components.cached", "train.export.onnx_constants"]
+)
+def test_onnxruntime_is_told_to_keep_no_record_of_its_use(tmp_path, monkeypatch, first):
+    assert written_by_onnxruntime(tmp_path, monkeypatch, first) == []
+
+
+def test_onnxruntime_still_keeps_a_record_where_nobody_tells_it(tmp_path, monkeypatch):
+    """Once this fails, the variable in ``models`` can go."""
+    assert "onnxruntime.db" in written_by_onnxruntime(tmp_path, monkeypatch, "json")
+
+
+def test_whoever_loads_onnxruntime_is_in_a_package_that_tells_it_before():
+    loading = [
+        path
+        for path in project_files()
+        if not path.startswith("tests/")
+        and re.search(
+            r"^(import|from) onnxruntime", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert loading
+    assert all(path.startswith(("models/", "train/")) for path in loading), loading

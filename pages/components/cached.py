@@ -14,10 +14,10 @@ import gzip
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
-from onnxruntime import InferenceSession
 
 from models.catalogue import Card, ModelError, read_card, read_catalogue
 from models.host import each_minute
@@ -38,6 +38,9 @@ from pages.components.picture_cache import (
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
 from pages.components.tabs import Tabs
 from pages.components.thumbnails import make_thumbnails
+
+if TYPE_CHECKING:  # Whoever loads it first is the package of models, which says something to it.
+    from onnxruntime import InferenceSession
 
 UPLOADS_LIMIT = 150_000_000  # bytes
 ZIPS_LIMIT = 110_000_000  # bytes: five photos of 12 megapixels
@@ -222,7 +225,7 @@ def _unload_deleted() -> None:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _network(sha256: str, _card: Card) -> InferenceSession:
+def _network(sha256: str, _card: Card) -> "InferenceSession":
     """The opened file, which all that run the network share."""
     return open_session(_card)
 
