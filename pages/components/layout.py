@@ -11,6 +11,7 @@ from models import host
 from pages.components import cached, gallery
 from pages.components.browser import rule_browser
 from pages.components.sending.known import name_only_what_is_known
+from pages.components.sending.made_files import keep_made_files
 from pages.components.sending.origin import ask_nobody
 from pages.components.sending.unsent import keep_what_is_unsent
 from pages.components.sending.uploads import keep_uploads_in_memory
@@ -86,6 +87,7 @@ def page_setup(title: str, lead: str) -> None:
     host.tidy_up_soon()
     ask_nobody()
     keep_uploads_in_memory()
+    keep_made_files()
     keep_what_is_unsent()
     name_only_what_is_known()
     st.html(STYLE + gallery.STYLE)

@@ -1,15 +1,19 @@
 """What is sent to a browser: all of it, and by name only what the browser still has."""
 
 import asyncio
+import time
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.media_file_manager import MediaFileManager, MediaFileMetadata
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
-from pages.components.sending import unsent
+from pages.components.sending import made_files, unsent
 from pages.components.sending.known import Sent
 from pages.components.sending.uploads import keep_uploads_in_memory
 from tests.app_server import ROOT
@@ -135,6 +139,36 @@ def test_the_largest_file_that_may_be_sent_is_never_written_to_a_disk(monkeypatc
     monkeypatch.setattr(MultiPartParser, "spool_max_size", MultiPartParser.spool_max_size)
     keep_uploads_in_memory()
     assert not reaches_a_disk(20 * 2**20)
+
+
+@pytest.fixture
+def made_file(monkeypatch) -> tuple[MediaFileManager, str]:
+    """Streamlit's files, as it treats them itself, and the name of one made for a click."""
+    monkeypatch.setattr(MediaFileMetadata, "mark_for_delete", made_files.MARK)
+    monkeypatch.setattr(MediaFileMetadata, "is_marked_for_delete", made_files.IS_MARKED)
+    files = MediaFileManager(MemoryMediaFileStorage("/media"))
+    asked = files.add_deferred(lambda: b"a network", "application/octet-stream", "1.2")
+    return files, files.execute_deferred(asked).removeprefix("/media/").partition(".")[0]
+
+
+def test_a_file_that_was_made_for_a_click_outlives_what_others_do(made_file, monkeypatch):
+    made_files.keep_made_files()
+    files, name = made_file
+    for _ in range(50):
+        files.remove_orphaned_files()
+    assert files.read_file(name).content == b"a network"
+    later = time.monotonic() + made_files.KEPT + 1
+    monkeypatch.setattr(made_files, "time", SimpleNamespace(monotonic=lambda: later))
+    files.remove_orphaned_files()
+    assert files.read_file(name) is None
+
+
+def test_streamlit_still_deletes_it_when_two_others_have_moved_something(made_file):
+    """Once this fails, ``keep_made_files`` can go."""
+    files, name = made_file
+    for _ in range(2):
+        files.remove_orphaned_files()
+    assert files.read_file(name) is None
 
 
 def test_starlette_still_writes_a_photo_of_two_megabytes_to_a_disk(monkeypatch):
