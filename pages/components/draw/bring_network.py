@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 from models.catalogue import Card
 from pages.components import widgets
@@ -78,8 +79,8 @@ def _take(key: str) -> None:
     """Open the file that was brought, choose it, or keep the reason against it; a callback."""
     state = st.session_state
     file = state.get(key)
-    if file is None:
-        return
+    if file is None or isinstance(file, DeletedFile):
+        return  # A browser may say once more what it said of an uploader that is gone.
     state.own_round = state.get("own_round", 0) + 1  # The next uploader is empty.
     content = file.getvalue()
     release([file])
