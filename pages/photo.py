@@ -61,7 +61,7 @@ def body() -> None:
         return
     with viewer_box:
         view_box = st.container()
-        denoised = denoise(picture, noise, noisy, method, level)
+        denoised = denoise(picture, noise, method, level)
     result = None if denoised is None else blend(noisy, denoised, *shares)
 
     # Show

@@ -31,15 +31,22 @@ def result_of(
     Each ``slot`` has one job at a time: asking for another ``name`` gives the old one up.  The
     page says that it is ``doing`` it, and why it could not be done: a sentence of the task's, or
     ``failed``.  It is kept with the pictures in work, or in another ``cache``, for its ``owner`` or
-    for a ``keeper`` who stands for more visitors than this one.
+    for a ``keeper`` who stands for more visitors than this one, from the instant in which it is
+    done: of visitors who look at another page meanwhile, it would be more than fits.
     """
     cache = get_picture_cache() if cache is None else cache
     keeper = owner if keeper is None else keeper
+
+    def work_and_keep(watch: Watch) -> None:
+        made = work(watch)
+        watch(1, 1)  # Of what was given up meanwhile, nothing is kept.
+        cache.put(keeper, name, made, size_of(made))
+
     kept = cache.get(keeper, name)
     if kept is not None:
         return kept
     try:
-        job = _find_job(slot, owner, name, work)
+        job = _find_job(slot, owner, name, work_and_keep)
     except QueueFull as problem:
         st.warning(str(problem), icon=":material/hourglass:")
         st.button("Try again", key=f"{slot}-again")
@@ -49,16 +56,19 @@ def result_of(
     if job.pending:
         _show_progress(slot, job, doing)
         return None
-    if job.state == "cancelled" and not st.session_state.get(_stopped(slot)):
-        # Given up while another page was shown: nobody asked for that.
+    if job.state == "done" and (kept := cache.get(keeper, name)) is not None:
+        del st.session_state[slot]
+        return kept
+    if job.state == "done" or (
+        job.state == "cancelled" and not st.session_state.get(_stopped(slot))
+    ):
+        # It had to give way to what others made, or was given up while another page was shown:
+        # nobody asked for that.
         give_up(slot)
+        owner.jobs.pop(name, None)
         return result_of(
             slot, owner, name, work, doing=doing, failed=failed, cache=cache, keeper=keeper
         )
-    if job.state == "done":
-        del st.session_state[slot]
-        cache.put(keeper, name, job.result, size_of(job.result))
-        return job.result
     if job.state == "failed":
         said = str(job.error) if isinstance(job.error, InputError) else failed
         st.error(said, icon=":material/error:")

@@ -1,7 +1,8 @@
 """Pictures in work, kept for their visitors within one limit of memory for the whole server.
 
-What no longer fits is removed, the longest unused first; it can be made again from what
-the visitor uploaded.  What belongs to a visitor is forgotten with the visitor's session.
+What no longer fits is removed, the longest unused first, and before all else what is soon made
+again; all can be made again from what the visitor uploaded.  What belongs to a visitor is forgotten
+with the visitor's session.
 """
 
 import fcntl
@@ -76,6 +77,10 @@ def clear_left_over() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+# A value, its bytes, when it was used last, and whether it is soon made again.
+_Entry = tuple[Any, int, float, bool]
+
+
 class PictureCache:
     """Values with their size in bytes, by owner and name."""
 
@@ -88,7 +93,7 @@ class PictureCache:
     ) -> None:
         self._limit, self._kept_unused, self._lock = limit, kept_unused, threading.Lock()
         self._comfort, self._few = limit if comfort is None else comfort, few
-        self._entries: OrderedDict[tuple[int, Hashable], tuple[Any, int, float]] = OrderedDict()
+        self._entries: OrderedDict[tuple[int, Hashable], _Entry] = OrderedDict()
         self._owners: set[int] = set()
         self._gone: deque[int] = deque()  # Owners whose values are still to be forgotten.
 
@@ -99,18 +104,23 @@ class PictureCache:
             entry = self._entries.pop((id(owner), name), None)
             if entry is None:
                 return None
-            self._entries[id(owner), name] = (*entry[:2], time.monotonic())
+            self._entries[id(owner), name] = (*entry[:2], time.monotonic(), entry[3])
             return entry[0]
 
-    def put(self, owner: Owner, name: Hashable, value: Any, size: int) -> None:
-        """Keep the value; others are put away where it does not fit beside them."""
+    def put(
+        self, owner: Owner, name: Hashable, value: Any, size: int, soon_made: bool = False
+    ) -> None:
+        """Keep the value; others are put away where it does not fit beside them.
+
+        One that is ``soon_made`` again gives way before all others.
+        """
         with self._lock:
             self._forget_gone()
             if id(owner) not in self._owners:
                 self._owners.add(id(owner))
                 weakref.finalize(owner, self._owner_is_gone, id(owner))
             self._entries.pop((id(owner), name), None)
-            self._entries[id(owner), name] = (value, size, time.monotonic())
+            self._entries[id(owner), name] = (value, size, time.monotonic(), soon_made)
             self._make_room()
 
     def forget(self, owner: Owner, begins: str) -> None:
@@ -125,18 +135,23 @@ class PictureCache:
         too_old = time.monotonic() - self._kept_unused
         with self._lock:
             self._forget_gone()
-            for name, (_, _, used) in list(self._entries.items()):
+            for name, (_, _, used, _) in list(self._entries.items()):
                 if used < too_old:
                     del self._entries[name]
 
     def get_or_make(
-        self, owner: Owner, name: Hashable, make: Callable[[], Any], size: Callable[[Any], int]
+        self,
+        owner: Owner,
+        name: Hashable,
+        make: Callable[[], Any],
+        size: Callable[[Any], int],
+        soon_made: bool = False,
     ) -> Any:
-        """Return the value, made and kept where it is not there."""
+        """Return the value, made and kept where it is not there; see ``put``."""
         value = self.get(owner, name)
         if value is None:
             value = make()
-            self.put(owner, name, value, size(value))
+            self.put(owner, name, value, size(value), soon_made)
         return value
 
     @property
@@ -147,16 +162,20 @@ class PictureCache:
             return self._size()
 
     def _size(self) -> int:
-        return sum(size for _, size, _ in self._entries.values())
+        return sum(size for _, size, _, _ in self._entries.values())
 
     def _make_room(self) -> None:
         too_old = time.monotonic() - self._kept_unused
         size, counts = self._size(), Counter(owner for owner, _ in self._entries)
-        for name, (_, bytes_of_it, used) in list(self._entries.items()):
-            more = size > self._comfort and counts[name[0]] > self._few
-            if (used < too_old or size > self._limit or more) and len(self._entries) > 1:
-                del self._entries[name]
-                size, counts[name[0]] = size - bytes_of_it, counts[name[0]] - 1
+        for soon_made_first in (True, False):
+            for name, (_, bytes_of_it, used, soon_made) in list(self._entries.items()):
+                goes = size > self._limit and soon_made
+                if not soon_made_first:
+                    more = size > self._comfort and counts[name[0]] > self._few
+                    goes = used < too_old or size > self._limit or more
+                if goes and len(self._entries) > 1:
+                    del self._entries[name]
+                    size, counts[name[0]] = size - bytes_of_it, counts[name[0]] - 1
 
     def _owner_is_gone(self, owner: int) -> None:
         """Forget what it owned, at once or, where the cache is in use, at the next occasion.

@@ -117,3 +117,40 @@ def test_work_that_was_given_up_begins_again_where_it_is_asked_for_again(gate):
         again.session_state["job"][1].wait(LONG)
         again.run()
     assert again.text[0].value == "done"
+
+
+def test_what_is_done_while_nobody_looks_is_in_the_cache_and_its_limit_counts(monkeypatch, gate):
+    cache = PictureCache(limit=100)
+    monkeypatch.setattr(cached, "_pictures", cache)
+
+    def work(watch):
+        assert gate.wait(LONG)
+        return 10 * "sixty."
+
+    visit = load(work)
+    job = visit.session_state["job"][1]
+    gate.set()
+    job.wait(LONG)
+    assert cache.size == 60
+    assert job.result is None
+    other = Tab().owner
+    cache.put(other, "of another visitor", "", 90)
+    assert cache.size == 90
+    visit.run()  # It is made again.
+    if "job" in visit.session_state:
+        visit.session_state["job"][1].wait(LONG)
+        visit.run()
+    assert visit.text[0].value == 10 * "sixty."
+
+
+def test_what_was_given_up_at_its_last_step_is_not_kept(gate):
+    def work(watch):
+        assert gate.wait(LONG)
+        return "done"
+
+    job = load(work).session_state["job"][1]
+    job.cancel()
+    gate.set()
+    job.wait(LONG)
+    assert job.state == "cancelled"
+    assert cached.get_picture_cache().size == 0

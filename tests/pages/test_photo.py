@@ -1,8 +1,10 @@
 """The Photo page without a browser: every control, every kind of file, what is said of each."""
 
+import gc
 import io
 import threading
 import time
+import weakref
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -251,7 +253,7 @@ def test_what_is_made_of_samples_has_one_limit_for_all_visitors():
     for seed in range(3):
         visit(method=QUICK, seed=str(seed))
     pictures = cached.get_picture_cache()
-    before, kept = pictures.size, pictures.get(source.EVERYBODY, ("sample", "cat"))
+    before, kept = pictures.size, pictures.get(source.EVERYBODY, "sample cat").pixels
     for _ in range(3):
         visit(method=QUICK, seed="2")
     assert pictures.size == before
@@ -510,11 +512,40 @@ def test_nothing_that_is_shown_is_made_twice_where_memory_is_short(monkeypatch):
     page.toggle(key="photo_all").set_value(True)
     finish(page.run())
     made = []
-    monkeypatch.setattr(PictureCache, "put", lambda cache, owner, name, *_: made.append(name))
+    monkeypatch.setattr(PictureCache, "put", lambda cache, owner, name, *_, **__: made.append(name))
     page.run()
     assert not page.exception
     assert made == []
     assert "Download 2 pictures (ZIP)" in labels(page)
+
+
+@pytest.mark.parametrize("task", ["noisy", "add"])
+def test_a_picture_that_waits_for_its_turn_gives_way_to_others_and_is_opened_again(
+    monkeypatch, task
+):
+    monkeypatch.setattr(cached, "_queue", PictureQueue(at_once=0))
+    opened, real = [], source.read_photo
+
+    def read(*given, **more):
+        photo = real(*given, **more)
+        opened.append(weakref.ref(photo.best))
+        return photo
+
+    monkeypatch.setattr(source, "read_photo", read)
+    page = page_of("photo", photo_source="upload", photo_method=QUICK).run()
+    file = "mine.png", png(noisy_grey()), "image/png"
+    page.file_uploader(key="photo_files").set_value([file]).run()
+    page.segmented_control(key="photo_task").set_value(task).run()
+    _, job = page.session_state[own.DENOISED]
+    assert job.state == "waiting"
+    cached.get_picture_cache().forget(page.session_state["photo_tab"].owner, "")
+    gc.collect()
+    assert opened
+    assert all(photo() is None for photo in opened)
+    job._run()
+    page.run()
+    assert not page.exception
+    assert page.get("download_button")
 
 
 def test_each_visitor_has_the_zip_that_was_made_last():

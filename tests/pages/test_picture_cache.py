@@ -119,6 +119,19 @@ def test_where_many_come_each_keeps_the_few_values_that_were_used_last():
     assert cache.size == 240
 
 
+def test_what_is_soon_made_again_gives_way_to_what_is_not_however_new_it_is():
+    cache, owner = PictureCache(100), Owner()
+    cache.put(owner, "d", "denoised", 40)
+    cache.put(owner, "e", "denoised", 40)
+    cache.put(owner, "o", "opened", 15, soon_made=True)
+    cache.put(owner, "p", "opened", 15, soon_made=True)
+    assert kept(cache, owner, "deop") == "dep"
+    cache.put(owner, "f", "denoised", 18)
+    assert kept(cache, owner, "defp") == "def"
+    cache.put(owner, "g", "denoised", 60)  # Of the others the longest unused.
+    assert kept(cache, owner, "defg") == "fg"
+
+
 def test_the_limit_holds_a_noisy_and_a_denoised_picture_of_12_megapixels():
     assert LIMIT >= 3 * 12_000_000 * 3  # The original too.
 

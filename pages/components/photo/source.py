@@ -1,10 +1,11 @@
 """Where a photo comes from: a sample, a file, the clipboard, the camera."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 from imaging.files.limits import PhotoError
@@ -16,6 +17,7 @@ from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.bring import watch_tab
 from pages.components.picture_cache import GAVE_WAY, Owner
+from pages.components.sending.uploads import release
 from pages.components.tabs import Brought
 
 # What is made of a sample is the same for all who set the same: it is made and kept once.
@@ -35,11 +37,15 @@ MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of f
 
 @dataclass(frozen=True)
 class Picture:
-    """An opened photo, and the name and the owner under which all that is made of it is kept."""
+    """An opened photo, and the name and the owner under which all that is made of it is kept.
+
+    ``open`` opens it again, where it had to give way meanwhile.
+    """
 
     photo: Photo
     name: str
     owner: Owner
+    open: Callable[[], Photo]
 
 
 @dataclass(frozen=True)
@@ -188,10 +194,9 @@ def _pick_sample() -> Picture:
     titles = {name: sample.title for name, sample in PHOTO_SAMPLES.items()}
     name = widgets.chips("Sample", titles, "photo_sample", on_change=_change_sample)
     st.caption(PHOTO_SAMPLES[name].description)
-    pixels = get_picture_cache().get_or_make(
-        EVERYBODY, ("sample", name), PHOTO_SAMPLES[name].load, lambda pixels: pixels.nbytes
-    )
-    return Picture(Photo(pixels, name), f"sample {name}", EVERYBODY)
+    made_of = f"sample {name}"
+    opened = partial(_opened, EVERYBODY, made_of, lambda: Photo(PHOTO_SAMPLES[name].load(), name))
+    return Picture(opened(), made_of, EVERYBODY, opened)
 
 
 def _pick_own(brought: list[Brought]) -> Brought:
@@ -218,10 +223,9 @@ def _pick_own(brought: list[Brought]) -> Brought:
 def _open(shown: Brought) -> Picture | None:
     """Open the picture, and ask which of several it is to be, and whether it is to be stretched."""
     chosen = choose(shown)
+    opened = partial(_opened, own.owner(), chosen.made_of, chosen.open)
     try:
-        photo = get_picture_cache().get_or_make(
-            own.owner(), chosen.made_of, chosen.open, lambda photo: photo.size
-        )
+        photo = opened()
     except PhotoError as problem:
         st.error(f"{quoted(shown.name)}: {problem}", icon=":material/broken_image:")
         return None
@@ -235,7 +239,14 @@ def _open(shown: Brought) -> Picture | None:
         )
     for note in photo.notes:
         st.caption(f":material/info: {note}")
-    return Picture(photo, chosen.made_of, own.owner())
+    return Picture(photo, chosen.made_of, own.owner(), opened)
+
+
+def _opened(owner: Owner, name: str, open: Callable[[], Photo]) -> Photo:
+    """Return a photo that is opened, now or before."""
+    return get_picture_cache().get_or_make(
+        owner, name, open, lambda photo: photo.size, soon_made=True
+    )
 
 
 def _plane_key(picture: Brought) -> str:
@@ -277,14 +288,6 @@ def _taken_in_uploader() -> list[tuple[str, str]]:
     return [(file.file_id, names[file.file_id]) for file in _uploaded() if file.file_id in names]
 
 
-def _release(files: list) -> None:
-    """Let Streamlit forget its copies: what is kept is in the visitor's own list."""
-    context = get_script_run_ctx()
-    if context is not None:
-        for file in files:
-            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
-
-
 def _take(files: list, taking: Taking, source: str = "upload") -> None:
     """Keep the files, show the first of them, and remember what was shown before."""
     before = taking.before = taking.before or _before()
@@ -310,7 +313,7 @@ def _take(files: list, taking: Taking, source: str = "upload") -> None:
     # From here on nothing asks for the session, where a run may be broken off.
     taking.names.update({file.file_id: getattr(file, "name", "") for file in files})
     taking.before = None
-    _release(there)
+    release(there)  # What is kept is in the visitor's own list.
 
 
 def _before() -> Before:

@@ -39,9 +39,19 @@ def with_noise(
     picture: Picture, kind: NoiseKind, strength: float, seed: int
 ) -> tuple[np.ndarray, float]:
     """Return the picture with noise, and its level in units of the full range."""
-    clean, alpha = picture.photo.pixels, picture.photo.alpha
+    slow = picture.photo.pixels.size > SLOW
+    with st.spinner("Adding noise …") if slow else nullcontext():
+        return _with_noise(picture.owner, picture.name, picture.open, (kind, strength, seed))
+
+
+def _with_noise(
+    owner: Owner, name: str, open: Callable[[], Photo], noise: Noise
+) -> tuple[np.ndarray, float]:
+    kind, strength, seed = noise
 
     def make() -> tuple[np.ndarray, float]:
+        photo = open()
+        clean, alpha = photo.pixels, photo.alpha
         with a_turn():
             noisy = corrupt_pixels(kind, clean, strength, seed)
             if alpha is not None:
@@ -49,13 +59,13 @@ def with_noise(
             part = visible_part(alpha)
             return noisy, level_of(kind.name, strength, clean[part], noisy[part])
 
-    with st.spinner("Adding noise …") if clean.size > SLOW else nullcontext():
-        return get_picture_cache().get_or_make(
-            picture.owner,
-            (picture.name, kind.name, strength, seed),
-            make,
-            lambda made: made[0].nbytes,
-        )
+    return get_picture_cache().get_or_make(
+        owner,
+        (name, kind.name, strength, seed),
+        make,
+        lambda made: made[0].nbytes,
+        soon_made=True,
+    )
 
 
 def estimated_noise(picture: Picture) -> tuple[np.ndarray, float]:
@@ -76,17 +86,20 @@ def estimated_level(photo: Photo, network: Network | None) -> AsFound:
 
 
 def denoise(
-    picture: Picture,
-    noise: Noise | None,
-    noisy: np.ndarray,
-    method: Method,
-    level: float,
+    picture: Picture, noise: Noise | None, method: Method, level: float
 ) -> np.ndarray | None:
-    """Return the denoised pixels; None while they are worked on, which the page then shows."""
-    name = (picture.name, *_made_by(noise, method, level))
-    return result_of(
-        DENOISED, name, lambda watch: method.run(noisy, level, watch), keeper=picture.owner
-    )
+    """Return the denoised pixels; None while they are worked on, which the page then shows.
+
+    What waits for its turn holds no pixels: a dozen photos would be more than the cache may hold.
+    """
+    keeper, made_of, open = picture.owner, picture.name, picture.open
+
+    def work(watch: Watch) -> np.ndarray:
+        noisy = open().best if noise is None else _with_noise(keeper, made_of, open, noise)[0]
+        return method.run(noisy, level, watch)
+
+    name = (made_of, *_made_by(noise, method, level))
+    return result_of(DENOISED, name, work, keeper=keeper)
 
 
 def qualities(
