@@ -6,21 +6,26 @@ process, on the same processor, as they would not on the net.
 """
 
 import asyncio
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import websockets
+from PIL import Image
 
+from imaging.samples.photo_samples import PHOTO_SAMPLES
 from models.host import TIDY_AFTER
+from pages.components.picture_cache import GAVE_WAY
 from tests.app_server import AppServer
 from tests.benchmarks.measure import resident_megabytes, serving
-from tests.benchmarks.measure_photo import noisy_photo
+from tests.benchmarks.measure_photo import SIGMA, noisy_photo
 from tests.benchmarks.report import Budget, Row
 from tests.visitor import Answer, Visitor
 from train import run_status
@@ -156,7 +161,7 @@ def many_visitors(counts: tuple[int, ...] = (1, 10, 50)) -> list[Row]:
             if name in LEFT:
                 rows.append(Row(f"{name}: memory after all have left, above that of one", "%",
                                 [left(server, before)], Budget(5)))  # fmt: skip
-    return rows + beside_long_work()
+    return rows + own_pictures() + beside_long_work()
 
 
 def left(server: AppServer, before: float) -> float:
@@ -174,6 +179,118 @@ def left(server: AppServer, before: float) -> float:
     asyncio.run(come_and_go())
     time.sleep(TIDY_AFTER + 5)
     return 100 * (resident_megabytes(server.pid) / before - 1)
+
+
+def own_pictures(counts: tuple[int, ...] = (10, 50), megapixels: float = 1) -> list[Row]:
+    """Visitors of Photo who each bring a picture of their own, and then move a strength."""
+    rows = []
+    for count in counts:
+        with serving() as server:
+            server.wait_until_healthy()
+            asyncio.run(load(server, "photo", "photo_brightness", 1, closed, 1))
+            found = asyncio.run(_own_pictures(server, count, megapixels))
+            peak = resident_megabytes(server.pid, "VmHWM")
+        who = f"Photo, {count} visitors with pictures of their own, {megapixels:g} MP each"
+        rows += [
+            Row(f"{who}: from the file to the denoised picture", "s", found.waited),
+            Row(f"{who}: told that the queue was full", "", [found.refused]),
+            Row(f"{who}, a strength every 2 s each", "s", found.moves or [np.nan]),
+            Row(f"{who}: CPU of a move", "ms", [1000 * found.cpu / max(1, len(found.moves))]),
+            Row(f"{who}: connections lost", "", [found.lost]),
+            Row(f"{who}: pictures that gave way, and it was said", "", [found.gave_way]),
+            Row(f"{who}: pictures gone without a sentence", "", [found.gone], Budget(1)),
+            Row(f"{who}: highest memory of the server", "MB", [peak], Budget(450)),
+        ]
+    return rows
+
+
+@dataclass
+class OwnPictures:
+    """What visitors with pictures of their own met; seconds, and how many of them."""
+
+    waited: list[float] = field(default_factory=list)
+    moves: list[float] = field(default_factory=list)
+    refused: int = 0
+    lost: int = 0
+    gave_way: int = 0
+    gone: int = 0
+    cpu: float = 0.0
+
+
+async def _own_pictures(server: AppServer, count: int, megapixels: float) -> OwnPictures:
+    found = OwnPictures()
+    visitors = [Visitor(server.url, "photo") for _ in range(count)]
+    await asyncio.gather(*(each.open() for each in visitors))
+    pictures = [_own_picture(number, megapixels) for number in range(count)]
+
+    async def bring(visitor: Visitor, number: int) -> None:
+        await visitor.tell("photo_bring", word=f"the tab of visitor {number}")
+        began = time.monotonic()
+        await visitor.upload("photo_files", f"{number}.jpg", pictures[number])
+        await _denoised(visitor, found)
+        found.waited.append(time.monotonic() - began)
+
+    async def move(visitor: Visitor, number: int) -> None:
+        ways, due = values(visitor, "photo_brightness"), time.monotonic() + EVERY * number / count
+        end = time.monotonic() + OPEN_SECONDS
+        while due < end:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await visitor.move("photo_brightness", next(ways))
+            await _denoised(visitor, found)
+            found.moves.append(time.monotonic() - due)
+            # Whoever waits for an answer moves nothing in the meantime.
+            due = max(due + EVERY, time.monotonic())
+
+    async def leave(visitor: Visitor) -> None:
+        visitor.texts.clear()
+        await visitor.rerun()
+        await _denoised(visitor, found)
+        if not _has(visitor, "photo-download-denoised"):
+            said = any(GAVE_WAY in text for text in visitor.texts)
+            found.gave_way, found.gone = found.gave_way + said, found.gone + (not said)
+        await visitor.close()
+
+    here = visitors
+    for act in (bring, move):
+        cpu = cpu_seconds(server)
+        came = await asyncio.gather(*map(act, here, range(count)), return_exceptions=True)
+        for problem in came:  # Without a picture there is no slider.
+            if isinstance(problem, Exception) and not isinstance(problem, (*LOST, LookupError)):
+                raise problem
+        here = [each for each, problem in zip(here, came, strict=True)
+                if not isinstance(problem, LOST)]  # fmt: skip
+        found.cpu = cpu_seconds(server) - cpu
+    left = await asyncio.gather(*map(leave, here), return_exceptions=True)
+    found.lost = count - sum(problem is None for problem in left)
+    return found
+
+
+def _own_picture(seed: int, megapixels: float) -> bytes:
+    """A noisy photo that nobody else has, as JPEG."""
+    side = round(1000 * megapixels**0.5)
+    photo = Image.fromarray(PHOTO_SAMPLES["coffee"].load()).resize((side, side))
+    noise = np.random.default_rng(seed).normal(0, SIGMA, (side, side, 3))
+    file = io.BytesIO()
+    Image.fromarray(np.clip(photo + noise, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=92)
+    return file.getvalue()
+
+
+async def _denoised(visitor: Visitor, found: OwnPictures) -> None:
+    """Look at the progress as the browser does; where the queue is full, ask again in a while."""
+    while True:
+        if _has(visitor, "photo_job-cancel"):
+            await asyncio.sleep(0.5)
+            await visitor.refresh("photo_job-cancel")
+        elif _has(visitor, "photo_job-again"):
+            found.refused += 1
+            await asyncio.sleep(5)
+            await visitor.press("photo_job-again")
+        else:
+            return
+
+
+def _has(visitor: Visitor, key: str) -> bool:
+    return any(name.endswith(key) for name in visitor.controls)
 
 
 def beside_long_work(count: int = 10, seconds: int = 30) -> list[Row]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.faults.fuzz import Fuzzed, fuzz
 from tests.faults.kills import kill_servers, kill_workers
+from tests.faults.visited_servers import kill_visited_servers
 
 
 def main() -> int:
@@ -21,6 +22,7 @@ def main() -> int:
     for what, act, count in (
         ("workers killed", kill_workers, options.kills),
         ("servers killed", kill_servers, options.kills // 2),
+        ("servers killed that had visitors", kill_visited_servers, options.kills // 2),
     ):
         with tempfile.TemporaryDirectory() as folder:
             began = time.monotonic()
@@ -29,6 +31,7 @@ def main() -> int:
             print(
                 f"{outcome.kills} {what} in {seconds:.0f} s, {len(outcome.wrong)} wrong", flush=True
             )
+            print(*(f"  {count} {what}" for what, count in outcome.done.items()), sep="\n")
             wrong += outcome.wrong
     with tempfile.TemporaryDirectory() as folder:
         found = fuzz(Path(folder), options.messages, options.seed, after_round=say)

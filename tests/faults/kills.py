@@ -5,9 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,10 +28,11 @@ CONFIG = TrainConfig("dense", {"hidden": 4}, noise=gaussian_only(0.5), batch=16,
 
 @dataclass(frozen=True)
 class Outcome:
-    """How often something was killed, and everything that was wrong after it."""
+    """How often something was killed, all that was wrong after it, what was done meanwhile."""
 
     kills: int
     wrong: list[str]
+    done: Counter[str] = field(default_factory=Counter)
 
 
 def processes_at(folder: Path) -> Iterator[int]:

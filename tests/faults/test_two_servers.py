@@ -22,20 +22,12 @@ from websockets.exceptions import InvalidStatus
 
 from tests.app_server import ROOT, AppServer
 from tests.faults import kills
+from tests.train.worker_processes import pretending_path
 from tests.visitor import Visitor
 from train import jobs, owners, run_status
 from train.run_folder import Run
 
 TOKEN = "the visitor's token"
-# Python reads this first: a worker becomes the stand-in, in the same process with the same files.
-STAND_IN = f"""
-import os, sys
-if sys.orig_argv[1:3] == ["-m", "train"]:
-    os.environ["PYTHONPATH"] = {str(ROOT)!r}
-    os.environ["STAND_IN_SECONDS"] = "0.03"  # No run of 100 epochs ends while servers answer.
-    worker = {str(ROOT / "tests" / "train" / "stand_in_worker.py")!r}
-    os.execv(sys.executable, [sys.executable, worker, *sys.orig_argv[1:]])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +39,7 @@ def runs(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def servers(runs: Path) -> Iterator[list[AppServer]]:
-    (runs.parent / "sitecustomize.py").write_text(STAND_IN)
-    path = os.pathsep.join([str(runs.parent), str(ROOT)])
+    path = pretending_path(runs.parent)
     servers = [
         AppServer(
             ROOT / "app.py",

@@ -25,6 +25,25 @@ def program(folder: Path, before: str = "") -> str:
     return str(path)
 
 
+def pretending_path(folder: Path) -> str:
+    """A search path for Python with which workers that a server starts only pretend to train.
+
+    Python reads a file there first: a worker becomes the stand-in, in the same process with the
+    same files.
+    """
+    (folder / "sitecustomize.py").write_text(
+        f"""
+import os, sys
+if sys.orig_argv[1:3] == ["-m", "train"]:
+    os.environ["PYTHONPATH"] = {str(jobs.ROOT.parent)!r}
+    os.environ["STAND_IN_SECONDS"] = "0.03"  # No run of 100 epochs ends while servers answer.
+    worker = {str(Path(__file__).with_name("stand_in_worker.py"))!r}
+    os.execv(sys.executable, [sys.executable, worker, *sys.orig_argv[1:]])
+"""
+    )
+    return os.pathsep.join([str(folder), str(jobs.ROOT.parent)])
+
+
 def workers_of(run: Run) -> list[int]:
     """The processes whose input is the file that the worker of this run locks."""
     found = []
