@@ -44,6 +44,8 @@ def result_of(
 
     kept = cache.get(keeper, name)
     if kept is not None:
+        if st.session_state.get(slot, (None, None))[0] == name:
+            del st.session_state[slot]
         return kept
     try:
         job = _find_job(slot, owner, name, work_and_keep)
