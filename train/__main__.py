@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -266,6 +267,8 @@ def _run(options: argparse.Namespace) -> int:
         run.stop.unlink(missing_ok=True)
         return _train(run, options.minutes)
     load_less()
+    # Into the run go the few files that TensorFlow leaves where its process is killed.
+    tempfile.tempdir = str(run.folder)
     try:
         with worker_at(run):
             outcome = _train(run, options.minutes)

@@ -278,7 +278,7 @@ def _send_worker(run: Run, limits: Limits) -> None:
 def _clear_unfinished(run: Run, unused: float = 0) -> None:
     """Delete what a worker was writing when it was killed: half a network has megabytes."""
     with suppress(FileNotFoundError):  # Another server may delete the run meanwhile.
-        for path in run.folder.rglob(".*-*.*"):
+        for path in (*run.folder.rglob(".*-*.*"), *run.folder.glob("__autograph_generated_file*")):
             # A server may be writing a .json, for a name or a pin: that takes no time.
             age = max(unused, MOST_FOR_A_FILE if path.suffix == ".json" else 0)
             if not age or path.stat().st_mtime < time.time() - age:

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,21 @@ def test_a_command_that_is_not_understood_explains_itself(arguments, capsys):
         main(arguments)
     assert caught.value.code == 2
     assert "usage: python -m train" in capsys.readouterr().err
+
+
+def test_what_tensorflow_writes_for_a_moment_lies_in_the_run_and_goes_with_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr("train.memory.load_less", lambda: None)
+    run, places = Run.create(tmp_path / "a", TrainConfig("dense")), []
+    monkeypatch.setattr("train.turns.require_memory", lambda *_: None)
+    monkeypatch.setattr("train.__main__._make_usable", lambda run: None)
+    monkeypatch.setattr(
+        "train.__main__._train", lambda *_: places.append(tempfile.gettempdir()) or 0
+    )
+    assert main(["run", str(run.folder), "--queue"]) == 0
+    assert places == [str(run.folder)]
 
 
 def test_nonsense_is_refused_before_the_seconds_that_keras_takes(tmp_path):

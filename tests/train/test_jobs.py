@@ -354,6 +354,7 @@ def test_what_a_killed_worker_was_writing_goes_before_the_next_one_comes(runs, p
     run = finished(runs, "a")
     (run.folder / "probes").mkdir()
     left = [".checkpoint-123.keras", ".model-123.onnx", "probes/.epoch-0001-123.png"]
+    left += ["__autograph_generated_file1a2b3c4d.py"]
     for name in (*left, ".owner-123.json", "probes/epoch-0001.png", "checkpoint.keras"):
         (run.folder / name).write_text("half")
     jobs.resume(run)
