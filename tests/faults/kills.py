@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from tests.faults.runs_folder import problems
-from tests.train.worker_processes import program
+from tests.train.worker_processes import program, workers_of
 from train import jobs, owners, run_status
 from train.config import TrainConfig, gaussian_only
 from train.run_folder import Run
@@ -46,8 +46,12 @@ def processes_at(folder: Path) -> Iterator[int]:
 
 
 def kill_all(folder: Path) -> None:
-    """Kill every process that works in this folder, and wait until the locks are free."""
-    for number in processes_at(folder):
+    """Kill every process that works in this folder, and wait until the locks are free.
+
+    A worker that was ready before somebody pressed Train names no run in its command.
+    """
+    ready = [number for path in folder.glob("*/alive") for number in workers_of(Run(path.parent))]
+    for number in {*processes_at(folder), *ready}:
         if number != os.getpid():
             try:
                 os.kill(number, signal.SIGKILL)
