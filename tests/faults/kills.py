@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,21 +46,22 @@ def processes_at(folder: Path) -> Iterator[int]:
 
 
 def kill_all(folder: Path) -> None:
-    """Kill every process that works in this folder, and wait until the locks are free.
+    """Kill every process that works in this folder, until all locks are free.
 
-    A worker that was ready before somebody pressed Train names no run in its command.
+    A worker that was ready before somebody pressed Train names no run in its command, and is found
+    once it has taken what a killed server has sent it.
     """
-    ready = [number for path in folder.glob("*/alive") for number in workers_of(Run(path.parent))]
-    for number in {*processes_at(folder), *ready}:
-        if number != os.getpid():
-            try:
-                os.kill(number, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-    deadline = time.monotonic() + 20
-    while any(run_status.is_alive(Run(path.parent)) for path in folder.glob("*/alive")):
+    deadline = time.monotonic() + 60
+    while True:
+        runs = [Run(path.parent) for path in folder.glob("*/alive")]
+        for number in {*processes_at(folder), *(each for run in runs for each in workers_of(run))}:
+            if number != os.getpid():
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+        if not any(run_status.is_alive(run) for run in runs):
+            return
         assert time.monotonic() < deadline, "a killed worker still holds its lock"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 @contextmanager
