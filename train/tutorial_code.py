@@ -118,8 +118,8 @@ def _left_out(config: TrainConfig) -> str:
 def _settings(config: TrainConfig) -> str:
     lines = ["import keras", "import numpy as np", "from keras import layers", ""]
     lines += [f"SEED, EPOCHS, BATCH = {config.seed}, {config.epochs}, {config.batch}"]
-    lines += ["keras.utils.set_random_seed(SEED)  # of the first weights"]
-    lines += ["rng = np.random.default_rng(SEED)  # of the noise"]
+    lines += ["keras.utils.set_random_seed(SEED)  # for the first weights"]
+    lines += ["rng = np.random.default_rng(SEED)  # for the noise"]
     if config.precision != "float32":
         lines += [f'keras.config.set_dtype_policy("{config.precision}")']
     return "\n".join(lines)
@@ -143,7 +143,7 @@ def _data(config: TrainConfig, reads: bool) -> str:
 (pictures, {labels}), (test, {test_labels}) = keras.datasets.{module}.load_data()
 pictures = pictures.reshape(-1, 28, 28, 1).astype("float32") / 255
 test = test.reshape(-1, 28, 28, 1).astype("float32") / 255
-# The last of the training pictures tell after each epoch how well it goes.
+# The last training pictures are held out, to see after each epoch how well it goes.
 last = min(2000, len(pictures) // 5)
 train, validation = pictures[:-last], pictures[-last:]
 """
@@ -177,21 +177,21 @@ NOISE_CODE = {
         'return clean * (1 + strength * rng.standard_normal(clean.shape, "float32"))',
     ),
     "poisson": (
-        "Count photons: strength is 1 / sqrt(those that a white pixel gets).",
+        "Count photons, of which a white pixel gets 1 / strength**2 on average.",
         "photons = 1 / np.maximum(strength, 1e-4) ** 2\n"
         "return rng.poisson(clean * photons) / photons",
     ),
     "salt-and-pepper": (
-        "Turn the share strength of the pixels white or black.",
+        "Turn some pixels white or black; strength is their share.",
         "draw = rng.random(clean.shape)\n"
         "return np.where(draw < strength / 2, 1, np.where(draw > 1 - strength / 2, 0, clean))",
     ),
     "masking": (
-        "Set the share strength of the pixels to black.",
+        "Turn some pixels black; strength is their share.",
         "return np.where(rng.random(clean.shape) < strength, 0, clean)",
     ),
     "block": (
-        "Hide a square of strength times the side behind grey.",
+        "Cover a grey square, with sides of strength times those of the picture.",
         "side = np.rint(strength * 28)\n"
         "top, left = np.floor(rng.random((2, len(clean), 1, 1, 1)) * (29 - side))\n"
         "row, column = np.arange(28).reshape(28, 1, 1), np.arange(28).reshape(1, 28, 1)\n"
@@ -205,10 +205,10 @@ def _noise(config: TrainConfig) -> Cell:
     if not config.noise:
         return Cell(
             "Noise",
-            "There is none: the network learns to rebuild what it sees.",
+            "There is none; the network learns to rebuild what it sees.",
             "def add_noise(clean):\n    return clean",
         )
-    words = "It is clipped to what a picture can hold: 0 to 1."
+    words = "The result is clipped to what a picture can hold, 0 to 1."
     if len(config.noise) == 1:
         (noise,) = config.noise
         does, body = NOISE_CODE[noise.kind]
@@ -232,7 +232,7 @@ def _noise(config: TrainConfig) -> Cell:
     )
     return Cell(
         "Noise",
-        f"Each picture gets one of {len(config.noise)} kinds. {words}",
+        f"Each picture gets one of {len(config.noise)} kinds of noise. {words}",
         "\n\n\n".join(functions) + "\n\n\n"
         "# Function, weakest, strongest, share of the pictures.\n"
         f"NOISES = [\n{rows}\n]\n\n\n"
@@ -319,7 +319,7 @@ def _write_convolutional(filters: list[int], code: int | None) -> Iterator[str]:
     if code is not None:
         side, maps = _sizes(len(filters))[-1], filters[-1]
         yield "x = layers.Flatten()(x)"
-        yield f"x = layers.Dense({code})(x)  # all that the decoder gets to know"
+        yield f"x = layers.Dense({code})(x)  # all that the decoder gets"
         yield f'x = layers.Dense({side * side * maps}, activation="relu")(x)'
         yield f"x = layers.Reshape(({side}, {side}, {maps}))(x)"
     for level in reversed(range(len(filters))):
@@ -453,16 +453,16 @@ def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
     code = LOSS_CODE.get(config.loss, "").strip()
     code += "\n\n\n" if code else ""
     code += f"{_batches(config, reads)}\n\n\n" if afresh else ""
+    if afresh or config.schedule == "cosine":
+        code += "steps_per_epoch = int(np.ceil(len(train) / BATCH))\n"
     rate = _float(config.learning_rate)
     if config.schedule == "cosine":
         code += (
-            "steps = EPOCHS * -(-len(train) // BATCH)\n"
+            "steps = EPOCHS * steps_per_epoch\n"
             "warm_up = max(1, steps * 3 // 100)\n"
             "rate = keras.optimizers.schedules.CosineDecay(\n"
-            f"    {_float(config.learning_rate / 10)},\n"
-            "    max(1, steps - warm_up),\n"
-            f"    warmup_target={rate},\n"
-            "    warmup_steps=warm_up,\n"
+            f"    {_float(config.learning_rate / 10)}, max(1, steps - warm_up), "
+            f"warmup_target={rate}, warmup_steps=warm_up\n"
             ")\n"
         )
         rate = "rate"
@@ -473,8 +473,9 @@ def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
         options.append(f"use_ema=True, ema_momentum={_float(config.average)}")
     loss = f"{config.loss}_loss" if config.loss in LOSS_CODE else f'"{config.loss}"'
     optimizer = f"keras.optimizers.{OPTIMIZER_CLASSES[config.optimizer]}({', '.join(options)})"
-    code += f"model.compile(\n    optimizer={optimizer},\n    loss={loss},\n"
-    code += '    metrics=["accuracy"],\n)\n' if reads else ")\n"
+    compiled = [f"optimizer={optimizer}", f"loss={loss}"]
+    compiled += ['metrics=["accuracy"]'] if reads else []
+    code += _call("model.compile", compiled) + "\n"
     callbacks = []
     if config.average:
         callbacks.append("keras.callbacks.SwapEMAWeights()")
@@ -483,15 +484,12 @@ def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
             f"keras.callbacks.EarlyStopping(patience={config.patience}, restore_best_weights=True)"
         )
     target, watched = ("train_labels", "validation_labels") if reads else ("train", "validation")
-    given = ["Batches()"] if afresh else ["add_noise(train)", target, "batch_size=BATCH"]
-    code += (
-        "history = model.fit(\n"
-        + "".join(f"    {each},\n" for each in given)
-        + "    epochs=EPOCHS,\n"
-        f"    validation_data=(add_noise(validation), {watched}),\n"
-        + (f"    callbacks=[{', '.join(callbacks)}],\n" if callbacks else "")
-        + ")"
-    )
+    given = ["add_noise(train)", target, "batch_size=BATCH"]
+    if afresh:
+        given = ["batches()", "steps_per_epoch=steps_per_epoch", "shuffle=False"]
+    given += ["epochs=EPOCHS", f"validation_data=(add_noise(validation), {watched})"]
+    given += [f"callbacks=[{', '.join(callbacks)}]"] if callbacks else []
+    code += _call("history = model.fit", given)
     words = (
         "Every epoch has new noise in a new order."
         if afresh
@@ -500,32 +498,29 @@ def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
         else "The pictures are input and target at once."
     )
     if config.optimizer == "adadelta":
-        words += " Adadelta had a default rate of 1.0 in old Keras, in Keras 3 it is 0.001."
+        words += " Adadelta's default rate was 1.0 in old Keras; in Keras 3 it is 0.001."
     return words, code
 
 
+def _call(function: str, arguments: list[str]) -> str:
+    """A call with lines of at most 100 characters, as ``ruff format`` breaks it."""
+    for inside in (", ".join(arguments), "\n    " + ", ".join(arguments) + "\n"):
+        if max(map(len, f"{function}({inside})".splitlines())) <= 100:
+            return f"{function}({inside})"
+    return f"{function}(\n" + "".join(f"    {each},\n" for each in arguments) + ")"
+
+
 def _batches(config: TrainConfig, reads: bool) -> str:
-    chosen = "self.order[index * BATCH : (index + 1) * BATCH]"
-    lines = ["clean = train[chosen]"]
+    lines = ["chosen = order[start : start + BATCH]", "clean = train[chosen]"]
     if config.augment:
         lines.append("clean = keras.ops.convert_to_numpy(turn_and_stretch(clean, training=True))")
-    lines.append(f"return add_noise(clean), {'train_labels[chosen]' if reads else 'clean'}")
-    body = "\n".join(f"        {line}" for line in lines)
-    return f'''class Batches(keras.utils.PyDataset):
-    """The batches of an epoch; the next one has others."""
-
-    def __init__(self):
-        super().__init__()
-        self.on_epoch_end()
-
-    def on_epoch_end(self):
-        self.order = rng.permutation(len(train))
-
-    def __len__(self):
-        return -(-len(train) // BATCH)
-
-    def __getitem__(self, index):
-        chosen = {chosen}
+    lines.append(f"yield add_noise(clean), {'train_labels[chosen]' if reads else 'clean'}")
+    body = "\n".join(f"            {line}" for line in lines)
+    return f'''def batches():
+    """Yield batches without end; each epoch has another order and other noise."""
+    while True:
+        order = rng.permutation(len(train))
+        for start in range(0, len(train), BATCH):
 {body}'''
 
 
@@ -542,11 +537,10 @@ print("read:", model.predict(noisy[:10]).argmax(axis=1), "written:", test_labels
 model.save("model.keras")
 """.strip(),
         )
-    rows = '{"Original": test, "Noisy": noisy, "Denoised": denoised}'
     return Cell(
         "Results",
         "Three rows: ten originals, the same with noise, and what the network makes of them.",
-        f"""
+        """
 noisy = add_noise(test)
 denoised = model.predict(noisy, batch_size=500)
 
@@ -555,21 +549,19 @@ def psnr(clean, other):
     return -10 * np.log10(((clean - other) ** 2).mean(axis=(1, 2, 3)) + 1e-10).mean()
 
 
-print(f"PSNR: noisy {{psnr(test, noisy):.2f}} dB, denoised {{psnr(test, denoised):.2f}} dB")
-rows = {rows}
+print(f"PSNR: noisy {psnr(test, noisy):.2f} dB, denoised {psnr(test, denoised):.2f} dB")
+rows = [np.concatenate(each[:10], axis=1) for each in (test, noisy, denoised)]
+digits = np.concatenate(rows)
 try:
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(3, 10, figsize=(10, 3.3))
-    for line, (title, images) in zip(axes, rows.items()):
-        line[0].set_title(title, loc="left")
-        for place, picture in zip(line, images):
-            place.imshow(picture[..., 0], cmap="gray", vmin=0, vmax=1)
-            place.axis("off")
+    plt.figure(figsize=(10, 3))
+    plt.title("Original, noisy, denoised")
+    plt.imshow(digits, cmap="gray", vmin=0, vmax=1)
+    plt.axis("off")
     plt.show()
-except ModuleNotFoundError:  # Without matplotlib: one file with the same three rows.
-    mosaic = np.concatenate([np.concatenate(each[:10], axis=1) for each in rows.values()])
-    keras.utils.save_img("digits.png", mosaic * 255, scale=False)
+except ModuleNotFoundError:  # Without matplotlib: a file.
+    keras.utils.save_img("digits.png", digits * 255, scale=False)
 model.save("model.keras")
 """.strip(),
     )

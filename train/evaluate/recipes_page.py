@@ -128,6 +128,10 @@ Recipes with `-tutorial` behind their name repeat what the tutorial did; the oth
 made the networks that ship. *Reported* is what the tutorial or the publication says; *ours* is what
 there is to add. This page and the charts are written by `python -m train results`.
 
+`python -m train code NAME` writes any of them, except the photo networks, as one file for Keras
+alone. It has 60 to 120 lines; only that of `unet` is longer, because it spells out seven kinds of
+noise.
+
 *Loss* is that of the recipe, on training and validation pictures at the end; *validation PSNR* is
 measured on 2,000 held-out pictures with the noise of the recipe itself, so it compares only within
 a kind of noise. *Test* is the same for all: the 10,000 test pictures with Gaussian noise of
