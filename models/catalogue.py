@@ -47,8 +47,9 @@ class Card:
     here knows how the network was trained.  ``size`` is the side of
     the square pictures it was built for, 0 for a network that takes any size whose sides are
     multiples of ``multiple``.  ``macs_per_pixel`` are the multiplications and additions it spends
-    on each pixel.  ``storage`` is the precision of the weights in the file, ``notice`` what
-    whoever uses the weights must know of their licence.  ``parts`` are smaller networks that the
+    on each pixel.  ``gloss`` says in a few words what it is, beside its title.  ``storage`` is the
+    precision of the weights in the file, ``notice`` what whoever uses the weights must know of
+    their licence.  ``parts`` are smaller networks that the
     task asks besides, each with the SHA-256 of its file ``NAME.onnx``.
     """
 
@@ -63,6 +64,7 @@ class Card:
     parameters: int
     macs_per_pixel: float
     sha256: str
+    gloss: str = ""
     multiple: int = 1
     storage: str = "float32"
     notice: str = ""
@@ -70,6 +72,11 @@ class Card:
     made_with: dict = field(default_factory=dict)
     scores: tuple[Score, ...] = ()
     folder: Path = field(default=Path(), compare=False)
+
+    @property
+    def title_in_lists(self) -> str:
+        """The title with the gloss, where a visitor chooses one of several."""
+        return f"{self.title} · {self.gloss}" if self.gloss else self.title
 
     @property
     def weights(self) -> Path:

@@ -46,6 +46,11 @@ def method_title(task: Task, name: str, cards: Mapping[str, Card]) -> str:
     return f"{task.baselines[name].title} ({task.baselines[name].family})"
 
 
+def title_in_lists(task: Task, name: str, cards: Mapping[str, Card]) -> str:
+    """Return what a method is called where one of several is chosen: what it is stands behind."""
+    return cards[name].title_in_lists if name in cards else method_title(task, name, cards)
+
+
 def find_method(
     task: Task,
     name: str,

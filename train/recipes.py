@@ -15,13 +15,17 @@ from train.config import Noise, TrainConfig, every_kind, gaussian_only
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named ``TrainConfig`` with what it shows, in one plain sentence, and its source."""
+    """A named ``TrainConfig`` with what it shows, in one plain sentence, and its source.
+
+    ``gloss`` says in a few words what the network is, beside its title in lists.
+    """
 
     name: str
     title: str
     purpose: str
     source: str
     config: TrainConfig
+    gloss: str = ""
 
 
 KERAS_BLOG = "F. Chollet, Building Autoencoders in Keras, The Keras Blog, 2016"
@@ -113,6 +117,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "Squeezes a digit through 64 numbers and rebuilds it: what does not fit is lost.",
             KERAS_BLOG,
             _with(_OURS, **_DENSE, noise=(), epochs=20),
+            "never saw noise",
         ),
         Recipe(
             "dense-reconstruct-tutorial",
@@ -127,6 +132,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "The plainest denoiser: one hidden layer of 64 numbers, every pixel tied to all.",
             KERAS_BLOG,
             _with(_OURS, **_DENSE, epochs=60),
+            "one hidden layer",
         ),
         Recipe(
             "dense-tutorial",
@@ -148,6 +154,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "The smallest convolutional denoiser: 128 numbers in its narrow middle.",
             KERAS_BLOG,
             _with(_OURS, **_CONV_16, epochs=15),
+            "the smallest",
         ),
         Recipe(
             "conv-16-8-8-tutorial",
@@ -162,6 +169,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "Rebuilds digits it was never asked to clean: noise goes in and comes out.",
             KERAS_BLOG,
             _with(_OURS, **_CONV_16, noise=(), epochs=8),
+            "never saw noise",
         ),
         Recipe(
             "conv-reconstruct-tutorial",
@@ -176,6 +184,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "All a digit may keep is 10 numbers: it comes out clean, but not always itself.",
             KERAS_BLOG,
             _with(_OURS, **_CODE_10, epochs=15),
+            "narrow",
         ),
         Recipe(
             "conv-code-10-tutorial",
@@ -190,6 +199,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "The classic: 28,353 parameters, two pooling levels.",
             KERAS_EXAMPLE,
             _with(_OURS, **_CONV_32),
+            "the classic",
         ),
         Recipe(
             "conv-32-32-tutorial",
@@ -218,6 +228,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "Skip connections carry detail past the narrow middle; trained on every noise here.",
             RONNEBERGER,
             _with(_OURS, **_UNET, noise=every_kind(gaussian_share=0.6)),
+            "the best",
         ),
         Recipe(
             "unet-tutorial",
@@ -232,6 +243,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "Upsamples by repeating pixels and then convolves: smooth, without checkerboard.",
             DISTILL,
             _with(_OURS, **_RESIZE, epochs=5),
+            "smooth",
         ),
         Recipe(
             "conv-64-64-32-transposed",
@@ -239,6 +251,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "The foil of resize-convolution: overlapping kernels can leave a checkerboard.",
             DISTILL,
             _with(_OURS, **_TRANSPOSED, epochs=5),
+            "checkered",
         ),
         Recipe(
             "conv-64-64-32-tutorial",
@@ -268,6 +281,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "The same network as Convolutional 32-32, trained on clothes instead of digits.",
             KERAS_EXAMPLE,
             _with(_OURS, **_CONV_32, data="fashion-mnist", epochs=10),
+            "for shirts and shoes",
         ),
     ]
 )

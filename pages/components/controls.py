@@ -17,7 +17,7 @@ from imaging.noise import NOISE_KINDS, NoiseKind
 from imaging.pixels import to_image, to_pixels
 from imaging.samples.strokes import FIRST, PEN, render
 from models.catalogue import Card
-from models.methods import method_names, method_title
+from models.methods import method_names, title_in_lists
 from models.tasks.denoise_digits import TASK
 from pages.components import link, widgets
 from pages.components.settings import Setting, gave_way
@@ -128,7 +128,7 @@ def pick_method(cards: dict[str, Card], prefix: str) -> str:
     return widgets.selectbox(
         "Denoise with",
         names,
-        format_func=lambda name: method_title(TASK, name, cards),
+        format_func=lambda name: title_in_lists(TASK, name, cards),
         key=f"{prefix}model",
     )
 
@@ -150,7 +150,7 @@ def pick_skips(
                 title,
                 key=switch,
                 on_change=on_change,
-                help=f"The maps of {title.split(',')[0]} that go around the middle.",
+                help=f"The maps of {title.split(',')[0]} that bypass the middle.",
             ):
                 on.append(name)
     return on

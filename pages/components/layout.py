@@ -35,6 +35,9 @@ STYLE = """
 /* White on the light teal of the dark theme would have a contrast of 2.5. */
 [data-testid^="stBaseButton-primary"], [data-testid^="stBaseButton-primary"]:hover {
   color: light-dark(#ffffff, #06211e)}
+/* A list is as wide as what is in it: names of networks say what they are. */
+[data-testid="stSelectboxVirtualDropdown"] {
+    width: auto !important; min-width: var(--trigger-width); max-width: calc(100vw - 2rem)}
 /* Code is three quarters of the text around it: in small print too small to read. */
 [data-testid="stCaptionContainer"] code {font-size: .9em}
 /* The long hash on a model's card would push the table out of its box. */
@@ -61,6 +64,7 @@ STYLE = """
     display: none !important}}
 @media (max-width: 640px) {
   .stMainBlockContainer {padding-left: 1rem; padding-right: 1rem}
+  .st-key-draw_model {flex-basis: 100% !important}
   /* Ten digits side by side. */
   .stButtonGroup button[data-variant="pills"] {padding-inline: .6rem}}
 </style>
@@ -93,7 +97,8 @@ def page_setup(title: str, lead: str) -> None:
     st.html(STYLE + gallery.STYLE)
     rule_browser()
     st.title(title, anchor=False)
-    st.markdown(lead)
+    # A link of Markdown would open another tab.
+    st.markdown(lead, unsafe_allow_html=True)
 
 
 def flush_to_browser() -> None:

@@ -105,7 +105,7 @@ def show_measured(before: metrics.Quality, after: metrics.Quality) -> None:
             decibel(after.psnr),
             None if math.isinf(before.psnr) else f"{after.psnr - before.psnr:+.1f} dB",
             delta_description=f"from {decibel(before.psnr)}",
-            help=f"{PSNR} Below it, the gain over the noisy image.",
+            help=f"{PSNR} Below it, the gain over the noisy picture.",
         )
         st.metric(
             "SSIM",
@@ -128,7 +128,7 @@ def warn_if_worse(method: Method, before: float, after: float) -> None:
     """Say so if the error of the denoised picture is larger than that of the noisy one."""
     if after > before:
         st.warning(
-            "Denoising made it worse: the noisy image is closer to the original than the result "
+            "Denoising made it worse: the noisy picture is closer to the original than the result "
             f"of {method.title}.",
             icon=":material/trending_down:",
         )
@@ -150,7 +150,7 @@ def show_warnings(
     if original and denoised and original[0] != denoised[0] and original[1] > SURE:
         st.warning(
             f"The digit changed: the reader saw {as_text(original)} in the original and now sees "
-            f"{as_text(denoised)}. A clean image is not always a correct one.",
+            f"{as_text(denoised)}. A clean picture is not always a correct one.",
             icon=":material/visibility_off:",
         )
     if method.card is not None:
@@ -164,7 +164,7 @@ def outside_training(card: Card, kind: NoiseKind, strength: float) -> str | None
     if not card.training:
         return None
     if not card.noise:
-        return f"{card.title} has never seen noise: it was trained to reconstruct clean images."
+        return f"{card.title} has never seen noise: it was trained to rebuild clean pictures."
     if kind.name not in card.trained_ranges:
         known = ", ".join(NOISE_KINDS[name].title for name in card.trained_ranges)
         return f"{card.title} was trained on {known} noise. It has never seen {kind.title} noise."
@@ -188,7 +188,8 @@ def show_all_methods(
     entries = []
     for result in results:
         card = result.method.card
-        lines = [f"{card.parameters:,} parameters" if card else "no parameters"]
+        lines = [card.gloss] if card and card.gloss else []
+        lines.append(f"{card.parameters:,} parameters" if card else "no parameters")
         lines.append(f"{result.milliseconds:.1f} ms")
         after = None
         if clean is not None:

@@ -249,7 +249,7 @@ def test_all_methods_are_worked_out_once_they_are_scrolled_to_and_follow_the_noi
     page = draw(width=1000, height=500)
     gallery = page.locator(".st-key-settled_methods .lab-gallery")
     expect(gallery).to_have_count(0)
-    page.get_by_role("heading", name="All methods on this image").scroll_into_view_if_needed()
+    page.get_by_role("heading", name="All methods on this picture").scroll_into_view_if_needed()
     expect(gallery.locator("img").first).to_be_visible()
     names = gallery.all_inner_texts()[0]
     for name in ("U-Net", "Non-local means"):
@@ -261,6 +261,22 @@ def test_all_methods_are_worked_out_once_they_are_scrolled_to_and_follow_the_noi
     gallery.locator("img").last.scroll_into_view_if_needed()
     wait_until_idle(page)
     expect(gallery.locator("img").last).to_be_visible()
+
+
+def test_the_list_of_networks_shows_whole_names_and_what_each_is_on_a_phone(draw):
+    page = draw(width=390, height=844)
+    box = page.get_by_role("combobox", name="Denoise with")
+    box.scroll_into_view_if_needed()
+    assert box.bounding_box()["width"] > 300
+    box.click()
+    options = page.get_by_role("option")
+    expect(options.get_by_text("Convolutional 16-8-8 · the smallest")).to_be_visible()
+    cut = options.evaluate_all(
+        "all => all.flatMap(one => [one, ...one.querySelectorAll('*')])"
+        ".filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.textContent)"
+    )
+    assert cut == []
+    assert page.get_by_role("listbox").bounding_box()["width"] <= 390 - 16
 
 
 def test_back_shows_the_digit_that_was_there_and_a_slider_is_not_a_step(draw):

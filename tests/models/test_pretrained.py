@@ -112,6 +112,13 @@ def test_the_work_a_pixel_is_that_counted_by_hand(card):
     assert card.macs_per_pixel == MACS_BY_HAND[card.name]
 
 
+@by_name(DENOISERS)
+def test_lists_say_in_a_few_words_what_a_network_for_digits_is(card):
+    assert card.gloss == RECIPES[card.name].gloss
+    assert 1 <= len(card.gloss.split()) <= 4
+    assert card.title_in_lists == f"{card.title} · {card.gloss}"
+
+
 @by_name(SHIPPED)
 def test_the_card_is_complete(card):
     assert card.name in RECIPES | JOBS

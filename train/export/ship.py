@@ -45,7 +45,7 @@ KEEP_KERAS_BELOW = 4_000_000  # bytes
 def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
     """Write ``model.onnx``, ``card.json`` and, where small, ``model.keras`` of a run.
 
-    ``recipe`` gives name, title, purpose and source; the settings come from the run itself.
+    ``recipe`` gives its names, purpose and source; the settings come from the run itself.
 
     Raises:
         ValueError: if the run has no network or is of another recipe, or if the ONNX file does
@@ -70,7 +70,8 @@ def export(run: Run, recipe: Recipe, folder: Path = PRETRAINED) -> Card:
     keeps_norms = _storage(find_task(config.task)) != EXACT  # Its ONNX file has them folded in.
     if keeps_norms or (target / "model.keras").stat().st_size > KEEP_KERAS_BELOW:
         (target / "model.keras").unlink()
-    about = {name: getattr(recipe, name) for name in ("name", "title", "purpose", "source")}
+    told = ("name", "title", "purpose", "source", "gloss")
+    about = {name: getattr(recipe, name) for name in told}
     card = _write_card(target, config, model, epochs, about)
     _pack_for_browser(card)
     return card

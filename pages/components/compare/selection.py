@@ -154,7 +154,9 @@ def _pick_highlight(rows: pd.DataFrame, at: float, cards: Mapping[str, Card]) ->
     return widgets.selectbox(
         "Highlight",
         methods,
-        format_func=lambda name: method_title(name, cards),
+        format_func=lambda name: (
+            cards[name].title_in_lists if name in cards else method_title(name, cards)
+        ),
         key="highlight",
         help="Drawn bold; the shaded range shows the strengths on which it was trained.",
     )

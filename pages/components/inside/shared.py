@@ -65,7 +65,7 @@ def pick_network(cards: Mapping[str, Card]) -> Card:
     """Ask for a network; return its card."""
     # Not a filter, a run that was deleted, or one that the section has nothing to show of.
     keep_valid_for_now("inside_model", list(cards))
-    titles = widgets.titles_of(cards)
+    titles = {name: card.title_in_lists for name, card in cards.items()}
     name = widgets.by_title(widgets.selectbox, "Network", titles, "inside_model")
     return cards[name]
 

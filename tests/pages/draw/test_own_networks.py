@@ -57,7 +57,7 @@ def said(page: AppTest) -> str:
 
 def test_a_network_is_chosen_as_soon_as_it_is_there(tmp_path):
     page = bring_file(visit(), NETWORKS["pytorch_autoencoder"]().SerializeToString())
-    assert "my net is chosen now: 6 layers, 399 parameters" in said(page)
+    assert "my net is now selected: 6 layers, 399 parameters" in said(page)
     (folder,) = folders(tmp_path)
     method = page.selectbox(key="draw_model")
     assert (method.value, method.options[0]) == (folder.name, "my net")
@@ -116,7 +116,7 @@ def test_answers_of_another_range_are_said():
     nodes = [node("Mul", "x w", "m"), node("Sub", "m one", "y")]
     weights = {"w": np.array(2, np.float32), "one": np.array(1, np.float32)}
     page = bring_file(visit(), network(nodes, weights).SerializeToString())
-    assert "Its answers go from -1 to 1. Pictures here go from 0" in said(page)
+    assert "Its answers range from -1 to 1. Pictures here range from 0" in said(page)
 
 
 def test_a_removed_network_is_gone_with_its_folder(tmp_path):
@@ -156,7 +156,12 @@ def test_a_fourth_network_takes_the_place_of_the_oldest(tmp_path):
     for number in range(4):
         bring_file(page, NETWORKS["keras_dense"]().SerializeToString(), f"net {number}.onnx")
     assert len(folders(tmp_path)) == own_networks.MOST == 3
-    assert page.selectbox(key="draw_model").options[:4] == ["net 3", "net 2", "net 1", "U-Net"]
+    assert page.selectbox(key="draw_model").options[:4] == [
+        "net 3",
+        "net 2",
+        "net 1",
+        "U-Net · the best",
+    ]
 
 
 def test_after_an_hour_without_use_it_is_gone_whoever_comes_next(tmp_path, monkeypatch):

@@ -43,7 +43,7 @@ CONFIG = TrainConfig(
     epochs=2,
     seed=5,
 )
-RECIPE = Recipe("tiny", "Tiny", "As small as can be.", "nobody", CONFIG)
+RECIPE = Recipe("tiny", "Tiny", "As small as can be.", "nobody", CONFIG, "the tiniest")
 PICTURES = np.random.default_rng(3).random((2, 28, 28, 1), np.float32)
 
 
@@ -65,7 +65,7 @@ def shipped(finished, tmp_path_factory):
 
 
 def test_the_card_repeats_recipe_and_settings(shipped):
-    for name in ("name", "title", "purpose", "source"):
+    for name in ("name", "title", "purpose", "source", "gloss"):
         assert getattr(shipped, name) == getattr(RECIPE, name)
     assert TrainConfig.from_json(json.dumps(shipped.training)) == CONFIG
     assert (shipped.multiple, shipped.storage, shipped.notice) == (1, "float32", "")
