@@ -6,6 +6,7 @@ from pages.components.code_downloads import show_code_downloads
 from pages.components.layout import page_footer, page_setup
 from pages.components.training import race, run_list, steering
 from pages.components.training.form import TrainingRequest, pick_training
+from pages.components.training.opened import run_container
 from pages.components.training.ready import show_ready
 from pages.components.training.recorded_result import show_recorded_result
 from pages.components.training.visitor import visitor_token
@@ -25,7 +26,7 @@ def body() -> None:
     ask_box, run_box = st.columns([4, 9], gap="large")
     with ask_box:
         request = pick_request(token)
-    with run_box:
+    with run_box, run_container():
         compared = race.comparable(st.query_params.get("compare", ""))
         run = run_list.find_run(st.query_params.get("run", ""))
         if len(compared) > 1:
@@ -79,6 +80,6 @@ def show_nothing_yet(request: TrainingRequest) -> None:
 
 body()
 page_footer(
-    "A run is kept for a week and then deleted, unless you pin it; images that you upload are "
-    "kept with it. Whoever has its link can see it; only this browser can control or delete it."
+    "A run is kept for a week and then deleted, unless you pin it; pictures that you upload are "
+    "kept with it. Anyone with its link can see it; only this browser can control or delete it."
 )

@@ -21,8 +21,9 @@ from pages.components.viewer import compare
 
 page_setup(
     "Draw a digit",
-    "Draw on the black square, add noise, and see how a neural network removes it. The network "
-    "learned from 58,000 handwritten digits, none of them yours.",
+    "Draw on the black square, add noise, and see how a neural network removes it. It learned from "
+    "58,000 handwritten digits, none of them yours. New to this? "
+    '<a href="./learn" target="_self">Start with lesson 1.</a>',
 )
 
 
@@ -122,7 +123,7 @@ def show_verdict(restored: Restored, readings: dict[str, scores.Reading]) -> Non
 @st.fragment
 def show_all_methods(restored: Restored, cards: dict[str, Card]) -> None:
     """Draw what every method makes of the picture, computed once somebody scrolls there."""
-    st.subheader("All methods on this image", anchor=False)
+    st.subheader("All methods on this picture", anchor=False)
     st.caption(
         "For a fair comparison, the classical filters are given the true noise level, and the "
         "brightness bias that clipping adds to dark areas is removed."

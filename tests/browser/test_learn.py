@@ -34,7 +34,7 @@ def step(page: Page, number: int) -> None:
 def test_a_whole_lesson_by_keyboard_and_the_browser_remembers_it(visit):
     page = visit()
     step(page, 1)
-    slider = page.get_by_role("slider", name="Numbers that may be kept")
+    slider = page.get_by_role("slider", name="Numbers to keep")
     slider.press("ArrowLeft")
     wait_until_idle(page)
     expect(page.get_by_text("Autoencoder, 32 numbers")).to_be_visible()
@@ -42,7 +42,7 @@ def test_a_whole_lesson_by_keyboard_and_the_browser_remembers_it(visit):
     answer = page.locator("summary", has_text="Show the answer")
     answer.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Pixels of digits are not independent")).to_be_visible()
+    expect(page.get_by_text("The pixels of a digit are not independent")).to_be_visible()
 
     on = page.get_by_role("button", name="Next")
     on.focus()
@@ -98,6 +98,28 @@ def test_a_lesson_alone_on_a_phone_shows_no_navigation_and_fits(visit):
     next_step.click()
     step(page, 2)
     expect(page.get_by_role("heading", name=re.compile(r"^2\. "))).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_heading_of_a_new_step_is_not_below_the_header(visit, width):
+    page = visit("?lesson=training&step=3", width=width, height=800)
+    step(page, 3)
+    last = page.get_by_role("button", name="For teachers")
+    for number in (4, 5):
+        last.scroll_into_view_if_needed()
+        page.locator("body").press("n")
+        step(page, number)
+        header = page.get_by_test_id("stHeader").bounding_box()
+        heading = page.get_by_role("heading", name=re.compile(rf"^{number}\. ")).bounding_box()
+        assert heading["y"] >= header["y"] + header["height"]
+
+
+def test_the_draw_page_leads_a_newcomer_to_the_first_lesson_in_the_same_tab(app_url, open_page):
+    page = open_page(app_url)
+    page.get_by_role("link", name="Start with lesson 1").click()
+    expect(page).to_have_url(re.compile(r"/learn$"))
+    step(page, 1)
+    assert len(page.context.pages) == 1
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

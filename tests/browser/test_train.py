@@ -133,13 +133,22 @@ def test_the_lesson_on_training_ends_with_a_network_on_draw_for_its_owner_only_a
     with lesson.context.expect_page() as opened:
         lesson.get_by_role("link", name="Open this on the Train page").click()
     page = opened.value
+    page.set_viewport_size({"width": 390, "height": 844})
     wait_until_idle(page)
     page.get_by_role("slider", name="Epochs").press("Home")
-    press(page, "Train")
+    button = page.get_by_role("button", name="Train", exact=True)
+    button.scroll_into_view_if_needed()
+    run = page.get_by_role("heading", name="Dense 784-64-784")
+    expect(run).to_have_count(0)
+    button.click()
+    # On a phone the run is far below the button.
+    expect(run).to_be_in_viewport(timeout=PATIENCE)
     button = page.get_by_role("button", name="Use on the Draw page")
     expect(button).to_be_visible(timeout=2 * PATIENCE)
     wait_until_idle(page)
     button.click()
+    expect(page.get_by_text("Your network is selected")).to_be_visible(timeout=PATIENCE)
+    page.set_viewport_size({"width": 1280, "height": 844})
     expect(page.get_by_role("combobox", name="Denoise with")).to_have_value(
         re.compile("^Yours: Dense"), timeout=PATIENCE
     )
@@ -204,7 +213,7 @@ def test_own_pictures_are_uploaded_and_trained_on(url, open_page, rng):
     page.get_by_text("Data and noise", exact=True).click()
     wait_until_idle(page, quiet=1)  # A list that opens in a box that still unfolds closes again.
     choose(page, "Data", "Your own pictures (ZIP)")
-    expect(page.get_by_text("First upload a ZIP with your images")).to_be_visible()
+    expect(page.get_by_text("First upload a ZIP with your pictures")).to_be_visible()
     page.get_by_test_id("stFileUploader").locator("input").set_input_files(
         {"name": "own.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
     )

@@ -27,7 +27,8 @@ export default function ({ data, setStateValue }) {
   told = true;
   if (at !== null && at !== data.at) {
     const step = document.querySelector(".st-key-learn-step");
-    if (step && step.getBoundingClientRect().top < 0) step.scrollIntoView();
+    const covered = step && parseFloat(getComputedStyle(step).scrollMarginTop); // By the header.
+    if (step && step.getBoundingClientRect().top < covered) step.scrollIntoView();
   }
   at = data.at;
 }

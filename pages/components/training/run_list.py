@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 import streamlit as st
 
 from pages.components import widgets
+from pages.components.training.opened import note_opened
 from pages.components.training.progress import ICONS, WORDS
 from train import jobs, owners, run_status
 from train.run_folder import Run
@@ -110,12 +111,14 @@ def open_run(run: Run) -> None:
     """Show one run; a callback."""
     st.query_params.pop("compare", None)
     st.query_params["run"] = run.folder.name
+    note_opened()
 
 
 def open_comparison(runs: list[Run]) -> None:
     """Show several runs side by side; a callback."""
     st.query_params.pop("run", None)
     st.query_params["compare"] = ",".join(run.folder.name for run in runs)
+    note_opened()
 
 
 def delete(run: Run) -> None:

@@ -126,7 +126,7 @@ def show_steering(run: Run, status: run_status.Status) -> None:
         steer_button(run, "Continue", "play_arrow", jobs.resume, on, primary=paused)
     if status.state == run_status.DIVERGED:
         rate = safer_rate(run.read_config())
-        again = "A new run with smaller steps."
+        again = "Starts a new run with a lower learning rate."
         steer_button(run, f"Try again at {rate:g}", "replay", try_again, again)
 
 
@@ -187,7 +187,7 @@ def try_again(run: Run) -> None:
     """Start the same with smaller steps, on the run's own images; a callback."""
     config = run.read_config()
     config = dataclasses.replace(config, learning_rate=safer_rate(config))
-    name = f"{owners.name_of(run)}, smaller steps"
+    name = f"{owners.name_of(run)}, lower learning rate"
     request = TrainingRequest(name, config, problem="")
     _start(request, st.session_state.visitor_token, *jobs.given_to(run))
 
@@ -202,6 +202,7 @@ def use(run: Run) -> None:
     """Go to the Draw page with this network chosen; it is there for this visitor only."""
     _take_along(run)
     st.session_state.draw_model = run.folder.name
+    st.toast("Your network is selected under “Denoise with”.", icon=":material/check:")
     st.switch_page("pages/draw.py")
 
 
