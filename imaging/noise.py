@@ -256,7 +256,7 @@ NOISE_KINDS: dict[str, NoiseKind] = by_name(
             unit="standard deviation",
             high=1.0,
             default=0.5,
-            description="Every pixel is shifted by a random amount, as electronics do.",
+            description="Every pixel is shifted by a random amount, as in a camera's electronics.",
         ),
         NoiseKind(
             name="salt-and-pepper",
@@ -266,7 +266,7 @@ NOISE_KINDS: dict[str, NoiseKind] = by_name(
             unit="share of pixels",
             high=0.8,
             default=0.3,
-            description="Some pixels turn white or black, as errors in transmission do.",
+            description="Some pixels turn white or black, as after errors in transmission.",
         ),
         NoiseKind(
             name="poisson",

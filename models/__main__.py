@@ -49,18 +49,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models", description="Use trained models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("list", help="the catalogue, a line a model")
-    command.add_argument("--json", action="store_true", help="the whole cards as JSON")
+    command = commands.add_parser("list", help="list the models")
+    command.add_argument("--json", action="store_true", help="print their cards as JSON")
     command.set_defaults(command=_list)
 
     _add_denoise(commands)
 
-    command = commands.add_parser("run", help="let any model do its job on a file or a folder")
-    command.add_argument("input", type=Path, metavar="IN", help="a picture, a recording, a folder")
+    command = commands.add_parser("run", help="run any model on a file or a folder")
+    command.add_argument(
+        "input", type=Path, metavar="IN", help="a picture, a recording or a folder"
+    )
     command.add_argument("output", type=Path, metavar="OUT", help="a file or a folder")
     command.add_argument("--model", required=True, metavar="NAME", help="see: list")
-    command.add_argument("--hint", type=float, help="what the task may be told: a threshold, ...")
-    command.add_argument("--mask", action="store_true", help="0 and 255 instead of numbered things")
+    command.add_argument("--hint", type=float, help="a number for the task, such as a threshold")
+    command.add_argument(
+        "--mask", action="store_true", help="write 0 and 255 instead of numbered objects"
+    )
     as_denoise = vars(parser.parse_args(["denoise", "IN", "OUT", "--model", "NAME"]))
     command.set_defaults(**as_denoise | {"command": _run})
 
@@ -78,44 +82,44 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
         "--sigma",
         type=_sigma,
         metavar="auto|0..75",
-        help="how strong the noise of a photo is, on the scale 0 to 255 (default: auto, estimated)",
+        help="noise level of a photo, on the scale 0 to 255 (default: auto, estimated)",
     )
     command.add_argument(
         "--careful",
         action="store_true",
-        help="the mean of four answers, to the photo turned and mirrored: four times slower",
+        help="denoise a photo four times, turned and mirrored, and take the mean",
     )
     command.add_argument(
         "--strength",
         type=_share,
         default=1.0,
         metavar="0..1",
-        help="how much of the denoising is taken over (default: 1)",
+        help="how much to denoise: 0 leaves the noisy picture (default: 1)",
     )
     command.add_argument(
         "--format",
         choices=FORMATS,
-        help="of the results (default: as OUT ends, or else png; png and tiff keep 16 bits)",
+        help="format of the results (default: as OUT ends, or else png; png and tiff keep 16 bits)",
     )
     command.add_argument(
         "--quality",
         type=_quality,
         default=DEFAULT_QUALITY,
         metavar="1..100",
-        help=f"of JPEG and WebP; a WebP of 100 is lossless (default: {DEFAULT_QUALITY})",
+        help=f"quality of JPEG and WebP; a WebP of 100 is lossless (default: {DEFAULT_QUALITY})",
     )
     command.add_argument(
         "--plane",
         type=int,
         default=1,
         metavar="N",
-        help="which image of a TIFF that holds several (default: 1)",
+        help="which image of a TIFF with several (default: 1)",
     )
     command.add_argument(
-        "--stretch", action="store_true", help="stretch an image that is nearly black to its range"
+        "--stretch", action="store_true", help="stretch the values of a nearly black image"
     )
     command.add_argument(
-        "--no-location", action="store_true", help="leave out where a photo was taken"
+        "--no-location", action="store_true", help="do not keep where a photo was taken"
     )
     command.set_defaults(command=_denoise)
 
@@ -196,7 +200,7 @@ def _run(options: argparse.Namespace) -> int:
     card = find_card(options.model)
     task = find_task(card.task)
     if task.target.kind == "label":
-        raise ModelError(f"The model {options.model} answers with a label, not with a file.")
+        raise ModelError(f"The model {options.model} answers with a label, which is not a file.")
     if task.hint is not None and options.hint is not None:
         task.hint.require_in_range(options.hint)
     elif options.hint is not None:

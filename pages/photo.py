@@ -42,7 +42,7 @@ def body() -> None:
     if picture is None:
         st.info(
             "Choose a picture above, paste one, or drop it anywhere on this page. JPEG, PNG, "
-            "TIFF, HEIC, WebP, AVIF, JPEG 2000, GIF, BMP and others are opened.",
+            "TIFF, HEIC, WebP, AVIF, JPEG 2000, GIF, BMP and other formats can be opened.",
             icon=":material/add_photo_alternate:",
         )
         write_link(table)

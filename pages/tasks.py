@@ -53,8 +53,8 @@ def body() -> None:
     trained = any(method.card for method in methods)
     if not trained:
         st.info(
-            "There is not yet a network for this job, so only the older method answers. "
-            "`python -m train list` lists the recipes for it.",
+            "There is no network for this job yet, so only the older method answers. `python -m "
+            "train list` lists the recipes for it.",
             icon=":material/school:",
         )
     found = answers(task, with_cut(task, methods), given.name, given.input, hint)

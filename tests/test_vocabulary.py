@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from models.tasks import TASKS
+
 ROOT = Path(__file__).parents[1]
 PROGRAM = ("app.py", "pages/**/*.py", "imaging/**/*.py", "models/**/*.py", "train/**/*.py")
 SCRIPTS = ("pages/**/*.js", "pages/**/*.css", "pages/**/*.html", "static/**/*.js")
@@ -41,6 +43,18 @@ NAMES = (
     r"^(TellEpoch|StopWhenAsked|PatienceLost|LeaveAfterEpoch|Asked|Here|Chosen|Sitting)$",
     r"^(Whole|Levels|Share|Switch|Workbench|Shelf|Full|Entry|OwnPictures)$",
 )
+
+# What screens call the same thing everywhere, and what they could call it besides.
+SCREENS = ("app.py", "pages/**/*.py", "pages/**/*.toml", "models/tasks/**/*.py", "train/recipes.py")
+ON_SCREEN = {
+    r"(?<!scikit-)images?(?! in this file| denoising|-)": "picture",
+    r"(cleaned|restored|filtered|reconstructed) (picture|digit|photo)s?": "denoised, or rebuilt",
+    r"ground truth|target picture": "Original",
+    r"noise (amount|intensity|magnitude)": "noise level, or the strength of the noise",
+    r"random (seed|state)": "seed",
+    r"neurons?|nodes": "hidden units",
+    r"weights? file": "network",
+}
 
 
 def files(patterns: tuple[str, ...]) -> list[str]:
@@ -78,6 +92,45 @@ def complaints(patterns: tuple[str, ...]) -> list[str]:
 )
 def test_phrases_that_nobody_says_do_not_come_back(patterns):
     assert complaints(patterns) == []
+
+
+def on_screen(path: str) -> Iterator[tuple[int, str]]:
+    """Sentences of a file that a visitor may read; a tutorial may use other words."""
+    if path.endswith(".toml"):
+        yield from ((line, text) for line, text in texts(path) if not text.startswith("claim"))
+        return
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    described = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = {
+        ast.get_docstring(node, clean=False)
+        for node in ast.walk(tree)
+        if isinstance(node, described)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+            if (
+                text not in docstrings
+                and " " in text.strip()
+                and not re.search(r"[<{=]|, got| must be $", text)
+            ):
+                yield node.lineno, text
+
+
+def test_screens_call_one_thing_by_one_name():
+    found = [
+        f"{path}:{line}: {hit.group()!r}; rather: {better}"
+        for path in files(SCREENS)
+        for line, text in on_screen(path)
+        for phrase, better in ON_SCREEN.items()
+        if (hit := re.search(rf"\b({phrase})\b", text, re.IGNORECASE))
+    ]
+    assert found == []
+
+
+def test_the_three_pictures_have_one_name_each():
+    for task in ("denoise-digits", "denoise-photos"):
+        assert TASKS[task].words == ("Original", "Noisy", "Denoised")
 
 
 def names(path: str) -> Iterator[tuple[int, str]]:

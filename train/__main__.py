@@ -37,19 +37,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_training(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("list", help="the recipes, a line each")
+    command = commands.add_parser("list", help="list the recipes")
     command.set_defaults(command=_list)
 
-    command = commands.add_parser("recipe", help="train a recipe; goes on where it stopped")
+    command = commands.add_parser("recipe", help="train a recipe; continues where it stopped")
     command.add_argument("name")
     command.add_argument("--out", type=Path, help="run folder (default: train/runs/NAME)")
-    command.add_argument("--epochs", type=int, help="other than the recipe's")
-    command.add_argument("--seed", type=int, help="other than the recipe's")
+    command.add_argument("--epochs", type=int, help="instead of the recipe's")
+    command.add_argument("--seed", type=int, help="instead of the recipe's")
     command.add_argument(
-        "--workers", type=int, metavar="N", help="train data-parallel in N processes, on JAX"
+        "--workers", type=int, metavar="N", help="share the batches among N processes, on JAX"
     )
     command.add_argument(
-        "--worker", type=int, metavar="I", help="be worker I of N, from 0: one a machine"
+        "--worker", type=int, metavar="I", help="number of this worker, from 0; one on each machine"
     )
     command.add_argument(
         "--coordinator", metavar="HOST:PORT", help="where worker 0 can be reached by the others"
@@ -57,7 +57,7 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(command=_recipe)
 
     command = commands.add_parser(
-        "code", help="write a training as one file that needs Keras and nothing of this project"
+        "code", help="write a training as one file that needs Keras alone"
     )
     command.add_argument("name", help="a recipe, or the folder of a run")
     command.add_argument("--notebook", action="store_true", help="as a Jupyter notebook")
@@ -68,39 +68,47 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
         "accelerated", help="train a photo recipe on an accelerator, by the wall clock, on JAX"
     )
     command.add_argument("name")
-    command.add_argument("--seconds", type=float, required=True, help="all in all")
+    command.add_argument(
+        "--seconds", type=float, required=True, help="time for everything, in seconds"
+    )
     command.add_argument("--out", type=Path, required=True, help="run folder")
-    command.add_argument("--start", type=Path, help="an ONNX file, or weights.npz of such a run")
+    command.add_argument(
+        "--start",
+        type=Path,
+        help="weights to start from: an ONNX file, or weights.npz of another such run",
+    )
     command.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
-    command.add_argument("--batch", type=int, help="other than the recipe's")
-    command.add_argument("--crop", type=int, help="other than the recipe's")
-    command.add_argument("--steps", type=int, help="stop after this many, for a rehearsal")
-    command.add_argument("--pool-crops", type=int, default=60_000, help="kept on the accelerator")
+    command.add_argument("--batch", type=int, help="instead of the recipe's")
+    command.add_argument("--crop", type=int, help="instead of the recipe's")
+    command.add_argument("--steps", type=int, help="stop after this many steps, for a rehearsal")
+    command.add_argument(
+        "--pool-crops", type=int, default=60_000, help="number of crops kept on the accelerator"
+    )
     command.set_defaults(command=_accelerated)
 
     command = commands.add_parser(
-        "level", help="train on the estimator of the noise level of an accelerated run, on a CPU"
+        "level", help="go on training the noise level's estimator of an accelerated run, on a CPU"
     )
     command.add_argument("folder", type=Path)
     command.add_argument("--seconds", type=float, default=600)
     command.set_defaults(command=_level)
 
-    command = commands.add_parser("run", help="train the run folder as its config.json says")
+    command = commands.add_parser("run", help="train a run folder as its config.json says")
     command.add_argument("folder", type=Path)
-    command.add_argument("--queue", action="store_true", help="wait for the turn to train")
-    command.add_argument("--minutes", type=float, help="stop, and keep what is there, after")
+    command.add_argument("--queue", action="store_true", help="wait for this run's turn")
+    command.add_argument(
+        "--minutes", type=float, help="stop after this many minutes, and keep the weights"
+    )
     command.set_defaults(command=_run)
 
-    command = commands.add_parser(
-        "wait", help="load Keras and wait for a run; the server of the pages starts this"
-    )
+    command = commands.add_parser("wait", help="load Keras and wait for a run; started by the app")
     command.set_defaults(command=_wait)
 
 
 def _add_shipping(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("export", help="ship a run as models/pretrained/NAME")
     command.add_argument("folder", type=Path)
-    command.add_argument("name", help="a recipe's name")
+    command.add_argument("name", help="name of the recipe")
     command.set_defaults(command=_export)
 
     command = commands.add_parser(
@@ -121,13 +129,13 @@ def _add_measuring(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("curves", help="fit the output curves of the filters")
     command.set_defaults(command=_curves)
 
-    command = commands.add_parser("lab", help="make what the Inside page shows besides the models")
+    command = commands.add_parser("lab", help="make the small studies of the Inside page")
     command.add_argument(
         "parts", nargs="*", help="autoencoders, order, codes, anomaly (default: all)"
     )
     command.set_defaults(command=_lab)
 
-    command = commands.add_parser("evaluate", help="measure models; writes cards and tables")
+    command = commands.add_parser("evaluate", help="measure models; write cards and tables")
     command.add_argument("names", nargs="*", help="models (default: all that fit)")
     command.add_argument(
         "--set",
@@ -135,22 +143,22 @@ def _add_measuring(commands: argparse._SubParsersAction) -> None:
         choices=["digits", KODAK24, POLYU, *PRINTED],
         help=f"what to measure on; {', '.join(PRINTED)} are printed only",
     )
-    command.add_argument("--every", type=int, default=1, help="picture of those")
+    command.add_argument("--every", type=int, default=1, help="measure every N-th picture only")
     command.add_argument("--filters", action="store_true", help="measure the filters too")
     command.add_argument(
-        "--task", help="measure a task of the page More jobs, baselines too; or one's network"
+        "--task", help="measure a task of More jobs with its baselines, or one of its networks"
     )
     command.add_argument(
         "--split",
         default="",
         choices=SPLITS,
-        help="of --task's data (default: what it is measured on; no other is put on cards)",
+        help="part of the data of --task (default: the one for cards; others are only printed)",
     )
     command.add_argument(
         "--data",
         default="",
         metavar="NAME",
-        help="of --task (default: its first; only that one is put on cards)",
+        help="data set of --task (default: its first; others are only printed)",
     )
     command.set_defaults(command=_evaluate)
 

@@ -93,7 +93,7 @@ def require_likely(content: bytes, name: str = "") -> None:
     if not content:
         raise Refused("This file is empty.")
     if len(content) > LARGEST_FILE:
-        raise Refused(f"This file has more than {LARGEST} MB, which is the most that is opened.")
+        raise Refused(f"This file has more than {LARGEST} MB, the most that can be opened.")
     for begins, sentence in OTHERS.items():
         if content.startswith(begins):
             raise Refused(PYTORCH if name.lower().endswith(ZIPPED) else sentence)
@@ -132,7 +132,7 @@ def _run(given: IO[bytes], answer: IO[bytes]) -> int | None:
 
 def _read(answer: IO[bytes], status: int | None) -> Brought:
     if status is None or status in (-24, -9):  # SIGXCPU, then SIGKILL
-        raise Refused("Opening it took too long, so it was given up.")
+        raise Refused("Opening it took too long, so it was stopped.")
     if status != 0:
         raise Refused(FAILED)
     try:

@@ -98,7 +98,7 @@ def _start(
     for _, config in named:
         require_allowed(config, limits)
         if config.data_set.uploaded and pictures is None:
-            raise Refused("Your images are no longer here: upload them again.")
+            raise Refused("Your pictures are no longer here: upload them again.")
     clear_old(limits, runs)
     require_room(limits, runs, [config for _, config in named], ready_worker.megabytes())
     started = []
@@ -134,7 +134,7 @@ def given_to(run: Run) -> tuple[np.ndarray | None, np.ndarray | None]:
             with np.load(run.own) as arrays:
                 pictures = arrays["pictures"]
     except Exception as problem:  # A damaged archive raises one of half a dozen types.
-        raise Refused("The images of this run cannot be read.") from problem
+        raise Refused("The pictures of this run cannot be read.") from problem
     return drawing, pictures
 
 

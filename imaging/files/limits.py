@@ -39,7 +39,7 @@ OTHER_KIND = (
     "{} cannot be opened here. Open it in the program that it is from, and save it as PNG, TIFF or "
     "JPEG."
 )
-ARCHIVE = "This is an archive. Unpack it, and add the images in it."
+ARCHIVE = "This is an archive. Unpack it, and add the pictures in it."
 RAW = (
     "This is a camera's raw file, which has to be developed first. "
     "Open it in a raw converter and save it as TIFF or JPEG."

@@ -293,7 +293,7 @@ def _read(
     if size > limits.LARGEST_FILE:
         raise PhotoError(
             f"This file has {millions(size)} MB, and at most {millions(limits.LARGEST_FILE)} can "
-            "be opened here. Make the image smaller, or save it as JPEG."
+            "be opened here. Make the picture smaller, or save it as JPEG."
         )
     wanted = opened_pixels or limits.OPENED_PIXELS
     deep = opened_pixels or limits.DEEP_PIXELS

@@ -91,7 +91,7 @@ _UNET = segmentation.digit_unet(
 TASK = colouring(
     name="colour-digits",
     title="Colour digits",
-    description="Gives each grey digit the colour that it has by rule: 0 is red, 5 is blue-green.",
+    description="Gives each grey digit its own colour: 0 is always red, 5 always blue-green.",
     input=contract.GREY_IMAGE,
     seen=brightness,
     losses=("mse", "mae"),
@@ -109,18 +109,18 @@ TASK = colouring(
             "Two minutes: each digit has its colour, so it must be read first.",
             segmentation.OURS,
             _UNET,
-            "About 29 dB. Hues appear early; digits that look alike part last.",
+            "About 29 dB. Hues appear early; digits that look alike are told apart last.",
         ),
-        expect="About 22 dB, less than grey has: blurred digits in pale hues.",
+        expect="About 22 dB, less than plain grey: blurred digits in pale hues.",
     ),
     picture=contract.as_it_is,
     explanation=contract.Explanation(
         "The colour of a photo has to be guessed; here it can be known. Each digit has a hue, and "
-        "how light it is says nothing about it. So the network has to read every digit, and that "
-        "takes a look at all of it; then it has to fill it up to the edge, and that takes each "
-        "pixel. Where it is not sure which digit it sees, the mean of two hues comes out: grey. "
-        "The plain network without skips has blurred digits in pale hues after as long. Without a "
-        "network there is no way to know the rule, and grey is the best answer.",
+        "how light it is says nothing about it. So the network has to read each digit, for which "
+        "it must see all of it, and then fill it exactly up to its edge. Where it is not sure "
+        "which digit it sees, the mean of two hues comes out: grey. The plain network without "
+        "skips, trained for as long, gives blurred digits in pale hues. Without a network there "
+        "is no way to know the rule, and grey is the best answer.",
         (
             "digits in grey",
             "the same in colours",

@@ -460,8 +460,8 @@ FACES = _task(
             "PSNR, and colourfulness beside it",
         ),
         "The colours are a guess. It was trained on 800 faces, drawn by a network, of people who "
-        "do not exist, and some looks are more frequent among them. The face should fill the "
-        "picture as in a passport. Anything else is coloured like skin.",
+        "do not exist, and some looks are more common among them than others. The face should "
+        "fill the picture as in a passport. Anything else is coloured like skin.",
     ),
 )
 PHOTOS = _task(
@@ -509,11 +509,12 @@ PHOTOS = _task(
         lambda photo: (in_grey(photo), photo),
     ),
     explanation=contract.Explanation(
-        "As for faces, with a second input: hints, which say at a few places what colour is there. "
-        "Choose a colour and click on the picture; how far it reaches is found out. "
-        "In training the hints are the true colours at random places, often none at all. "
-        "Before networks, colours were spread to what is near and about as light: where two things "
-        "are equally light, a colour runs over the edge, and small things need their own hint.",
+        "As for faces, with a second input: hints, which say at a few places what colour is "
+        "there. Choose a colour and click on the picture; the network finds out how far it "
+        "reaches. In training the hints are the true colours at random places, often none at all. "
+        "Before networks, colours were spread to what is near and about as light: where two "
+        "things are equally light, a colour runs over the edge, and small things need their own "
+        "hint.",
         (
             "the lightness, and hints of colour",
             "the two colours, a and b",

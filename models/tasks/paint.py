@@ -277,9 +277,9 @@ TASK = contract.Task(
         "There are no pairs: nobody has the photo that Monet painted from. So the loss looks at "
         "two things: whether the answers of random filters go together as in his paintings, which "
         "gives the strokes, and whether light and dark are where they were. The network squeezes "
-        "the picture to a quarter, repaints it there, and grows it again. Its own colours ran into "
-        "rainbows. So what you see are its strokes in the mean colours of Monet, which are those "
-        "of the statistical method of 2001 as well. If you keep your own colours, only the strokes "
+        "the picture to a quarter, repaints it there, and grows it again. Its own colours ran "
+        "into rainbows. So what you see are its strokes in the mean colours of Monet, the same as "
+        "in the statistical method of 2001. If you keep your own colours, only the strokes "
         "remain.",
         (
             "a photo",

@@ -209,7 +209,8 @@ TASK = segmentation.task(
             contract.Baseline(
                 "otsu-templates",
                 "Threshold and mean digits",
-                "Otsu's threshold says what stands out; it is called after the likest mean digit.",
+                "Otsu's threshold says what stands out; it is named after the most similar mean "
+                "digit.",
                 otsu_and_templates,
             )
         ]
@@ -244,7 +245,7 @@ TASK = segmentation.task(
         "pixels and see nothing but edges. Skip connections bring the two together; the plain "
         "encoder-decoder finds blobs where digits are, and half of them are the wrong digit. The "
         "older method takes what is brighter or darker than the rest and compares it with ten "
-        "mean digits: a photo behind them is enough to lose it.",
+        "mean digits: a photo behind them is enough to confuse it.",
         (
             "a photo with digits on it",
             "one of eleven classes for each pixel",

@@ -221,7 +221,7 @@ TASK = segmentation.task(
                 f"iou-{name}",
                 f"IoU {name}",
                 partial(lambda matrix, number: measures.class_iou(matrix)[number], number=number),
-                f"Pixels called {name} that are, over pixels that are or are called {name}.",
+                f"Pixels rightly called {name}, over those that are {name} or called so.",
             )
             for number, name in enumerate(CLASSES)
         ),

@@ -105,7 +105,7 @@ def get_card(name: str) -> Card:
     try:
         return get_catalogue()[0][name]
     except KeyError:
-        raise ModelError(f"The model {name} is not there.") from None
+        raise ModelError(f"The model {name} is missing.") from None
 
 
 def get_predictor(card: Card) -> Predictor:

@@ -146,6 +146,6 @@ def _progress_text(job: Job, doing: str) -> str:
     if job.state == "waiting":
         ahead = job.place
         others = f"{ahead} before yours" if ahead else "yours is next"
-        return f"Waiting for other images: {others}."
+        return f"Waiting for other pictures: {others}."
     left = job.seconds_left
     return f"{doing} …" if left is None else f"{doing} … about {max(1, round(left))} s left"

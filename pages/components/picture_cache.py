@@ -32,8 +32,8 @@ FEW = 6
 KEPT_UNUSED = 900.0  # seconds
 TO_BE_LOCKED = 30.0  # seconds from when a folder is made
 GAVE_WAY = (
-    "It was not used for an hour, or had to give way to files of other visitors. Remove it and "
-    "add it once more."
+    "It was unused for an hour, or the server needed the room for other visitors. Remove it and "
+    "add it again."
 )
 _NAME = re.compile(r"own-[0-9a-f]{16}")
 

@@ -191,7 +191,7 @@ def test_more_numbers_keep_more_of_the_digit_with_pca_and_with_autoencoders(visi
     part = ".st-key-pca-one"
     digit, *eight = pictures(page, part)
     with_eight = decibels(page, part)
-    slider = page.get_by_role("slider", name="Numbers that may be kept")
+    slider = page.get_by_role("slider", name="Numbers to keep")
     press(slider, "Home")
     for kind in ("component", "hidden"):
         expect(page.locator(f".st-key-pca-parts-{kind} img")).to_have_count(2)

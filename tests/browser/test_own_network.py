@@ -27,12 +27,12 @@ def bring(page: Page, path: Path) -> None:
 def test_from_the_file_to_its_layers_and_its_measurements(app_url, open_page, file, width):
     page = open_page(app_url, width=width, touch=width < 500)
     bring(page, file)
-    expect(page.get_by_text("my u-net is chosen now: 11 layers")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("my u-net is now selected: 11 layers")).to_be_visible(timeout=30_000)
     page.keyboard.press("Escape")
     expect(page.get_by_role("combobox", name="Denoise with")).to_have_value("my u-net")
 
     # In the race of all methods.
-    page.get_by_role("heading", name="All methods on this image").scroll_into_view_if_needed()
+    page.get_by_role("heading", name="All methods on this picture").scroll_into_view_if_needed()
     expect(page.get_by_role("img", name="Denoised by my u-net")).to_be_attached(timeout=30_000)
 
     if width < 500:  # The navigation is behind a button there.
@@ -53,7 +53,7 @@ def test_from_the_file_to_its_layers_and_its_measurements(app_url, open_page, fi
 def test_the_slider_is_followed_by_the_browser(app_url, open_page, file):
     page = open_page(app_url)
     bring(page, file)
-    expect(page.get_by_text("my u-net is chosen now")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("my u-net is now selected")).to_be_visible(timeout=30_000)
     page.keyboard.press("Escape")
     # What is sent to preview it is the network itself: nothing is put where others could load it.
     requests: list[str] = []

@@ -237,7 +237,7 @@ def test_a_tab_that_the_server_has_forgotten_is_told_so_after_a_reload(photo, tm
     for _ in range(2):
         page.reload()
         expect(page.get_by_text("not used for an hour")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("Add it once more")).to_be_visible()
+    expect(page.get_by_text("Add it again")).to_be_visible()
     upload(page, tmp_path / "mine.png")
     assert shown(page, coffee(60))
     expect(page.get_by_text("not used for an hour")).to_have_count(0)
@@ -379,7 +379,7 @@ def test_the_strength_sliders_blend_the_pictures_while_they_are_dragged(photo, l
     expect(viewer).to_have_attribute("data-live", "ready", timeout=PATIENCE)
     # Ties may be rounded otherwise; what was removed is shown four times as strong.
     tolerances = {"Denoised": 1} if not link else {"Denoised": 1, "Removed": 4}
-    slider = page.get_by_role("slider", name="Strength, brightness")
+    slider = page.get_by_role("slider", name="Denoising of brightness")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     x, y = box["x"], box["y"] + box["height"] / 2

@@ -654,7 +654,7 @@ def test_the_sixteen_bits_of_a_picture_are_not_promised_where_noise_is_added():
     page.segmented_control(key="photo_task").set_value("add")
     finish(page.run())
     assert "16 bits are kept" not in kept_words(page)
-    assert "it has 8 of the 16 bits" in kept_words(page)
+    assert "it keeps 8 of this picture's 16 bits" in kept_words(page)
 
 
 def test_a_colour_profile_is_not_promised_where_noise_is_added():

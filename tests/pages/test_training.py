@@ -335,7 +335,7 @@ def test_what_is_tried_again_on_images_that_cannot_be_read_is_refused(runs):
     run.own.write_bytes(b"PK")
     page = visit(run="a")
     press(page, "Try again at 0.001")
-    assert "The images of this run cannot be read." in said(page)
+    assert "The pictures of this run cannot be read." in said(page)
     assert [path.name for path in runs.iterdir() if path.is_dir()] == ["a"]
 
 

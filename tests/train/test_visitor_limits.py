@@ -49,7 +49,7 @@ def test_a_disk_that_is_nearly_full_is_refused(tmp_path):
             {"task": "read-digits", "loss": "sparse_categorical_crossentropy"},
             "Only networks for 28 × 28 greyscale images",
         ),
-        ({"data": "own"}, "Your images are no longer here"),
+        ({"data": "own"}, "Your pictures are no longer here"),
         ({**SMALL_CELLS, "crop": 512}, "the small recipes of other jobs"),
         ({**SMALL_CELLS, "data": "cells"}, "the small recipes of other jobs"),
         (

@@ -123,7 +123,7 @@ def open_brought(content: bytes) -> tuple[dict, bytes]:
     written = rebuilt.model.SerializeToString()
     if len(written) > LARGEST_ANSWER:
         raise Refused(
-            "Many of its layers share their weights; with weights of its own for each layer, it is "
+            "Many of its layers share their weights; with separate weights for each layer, it is "
             f"larger than {LARGEST_FILE // 1_000_000} MB."
         )
     lowest, highest = _require_same(own, channels_first, written)
@@ -195,7 +195,7 @@ def _require_known(model: onnx.ModelProto) -> None:
     graph = model.graph
     if model.functions or graph.sparse_initializer or model.training_info:
         raise Refused(
-            "It defines functions of its own, sparse weights or a training, which networks here "
+            "It contains functions, sparse weights or a training graph, which networks here "
             "cannot have. Export it for inference."
         )
     versions = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]

@@ -27,9 +27,9 @@ from pages.components.viewer import compare
 WORDS = (
     "In each of ten rounds you see a noisy digit and two anonymous results. Pick the better one; "
     "the viewer enlarges them and flips between them. The original appears only after you have "
-    "chosen. At the end you see how often PSNR and SSIM, the two numbers by which everybody "
-    "judges denoising, would have picked what you picked. The two results of a round are close in "
-    "PSNR, so that the choice is not too easy."
+    "chosen. At the end you see how often PSNR and SSIM, the two numbers that everyone judges "
+    "denoising by, would have made the same choice. The two results of a round are close in PSNR, "
+    "so that the choice is not too easy."
 )
 ROUNDS = 10
 CLOSE = 3.0  # dB between the two results of a round, where the methods allow it

@@ -96,7 +96,7 @@ MEASURES = {
         ".1f",
         "~g",
         " dB",
-        "Peak signal-to-noise ratio, the mean over all images: higher is better, and 3 dB more "
+        "Peak signal-to-noise ratio, the mean over all pictures: higher is better, and 3 dB more "
         "means half the squared error.",
     ),
     "ssim": Measure(
@@ -105,7 +105,7 @@ MEASURES = {
         ".3f",
         "~g",
         "",
-        "Structural similarity to the original, the mean over all images: 1 means identical.",
+        "Structural similarity to the original, the mean over all pictures: 1 means identical.",
     ),
     "read": Measure(
         "Digits still read",

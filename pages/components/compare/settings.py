@@ -54,7 +54,7 @@ def open_link(table: list[Setting], cards: Mapping[str, Card]) -> None:
 
 def show_reset(table: list[Setting]) -> None:
     """Draw the button that puts everything back."""
-    puts_back = "Puts all settings of this page, and the blind test, back."
+    puts_back = "Resets all settings of this page, and the blind test."
     widgets.reset_button(_reset, table, help=puts_back, key="compare_reset")
 
 

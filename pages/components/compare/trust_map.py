@@ -30,8 +30,8 @@ WORDS = (
     "glows, the answer depends on chance, and a single answer should not be trusted, however "
     "clean it looks. Usually the edges of a stroke glow first; with stronger noise whole strokes "
     "do, because they are there in one answer and missing in the next. An answer can also be "
-    "wrong in the same way every time: that is an error which no map of disagreement shows, so "
-    "compare the mean with the original too."
+    "wrong in the same way every time. This map cannot show such an error, so compare the mean "
+    "with the original too."
 )
 NOISE_WORDS = (
     "Here no digit was under the noise: whatever shows up is invented. A network that has seen "

@@ -14,10 +14,10 @@ from train.brought import LARGEST, check
 from train.brought_limits import Refused
 
 WORDS = (
-    f"An **ONNX file** of at most {LARGEST} MB that turns one grey picture of 28 × 28 into "
-    "another: N × 28 × 28 × 1 as in Keras, or N × 1 × 28 × 28 as in PyTorch. Only you see it, "
-    "here, on Inside and on Compare. It is deleted when you leave or reload the page, or after an "
-    "hour without use."
+    f"An **ONNX file** of at most {LARGEST} MB that turns one grey picture of 28 × 28, from 0 "
+    "(black) to 1 (white), into another: N × 28 × 28 × 1 as in Keras, or N × 1 × 28 × 28 as in "
+    "PyTorch. Only you see it, here, on Inside and on Compare. It is deleted when you leave or "
+    "reload the page, or after an hour without use."
 )
 EXPORTS = {
     "Keras": 'picture = keras.InputSpec(shape=(None, 28, 28, 1), dtype="float32")\n'
@@ -35,7 +35,7 @@ NEEDS = {
 def show_bring(cards: dict[str, Card]) -> None:
     """Draw the button behind which a network can be brought and taken away again."""
     for title in own_networks.given_up():
-        st.session_state.own_answer = False, f"{title} is no longer here. Bring it again."
+        st.session_state.own_answer = False, f"{title} is no longer here. Upload it again."
     with st.popover("Your own network", icon=":material/upload:", key="own_network"):
         _show_answer()  # Above all else, where it is seen on a phone too.
         st.markdown(WORDS)
@@ -96,7 +96,7 @@ def _take(key: str) -> None:
     state.draw_model = card.name
     state.own_answer = (
         True,
-        f"{card.title} is chosen now: {taken.layers} layers, {taken.parameters:,} parameters, "
+        f"{card.title} is now selected: {taken.layers} layers, {taken.parameters:,} parameters, "
         f"{taken.milliseconds:.2g} ms for one picture. {own_networks.range_words(taken)}".strip(),
     )
 

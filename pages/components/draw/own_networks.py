@@ -82,8 +82,9 @@ def range_words(taken: Brought) -> str:
     if taken.lowest >= -OVERSHOOT and taken.highest <= 1 + OVERSHOOT:
         return ""
     return (
-        f"Its answers go from {taken.lowest:.2g} to {taken.highest:.2g}. Pictures here go from 0, "
-        "black, to 1, white, so they are clipped; perhaps it was trained on another range."
+        f"Its answers range from {taken.lowest:.2g} to {taken.highest:.2g}. Pictures here range "
+        "from 0 (black) to 1 (white), so what is outside is clipped. Perhaps it was trained "
+        "on another range."
     )
 
 
@@ -106,7 +107,7 @@ def _for_people(card: Card, taken: Brought) -> str:
     facts = {
         "Layers": f"{taken.layers}, channels {layout}",
         "Size": f"{card.parameters:,} parameters, {card.macs_per_pixel:,.0f} MACs per pixel",
-        "Time": f"{taken.milliseconds:.2g} ms for one picture, measured when it was brought",
+        "Time": f"{taken.milliseconds:.2g} ms for one picture, measured when it was uploaded",
         "Training": "not known here",
     }
     lines = [f"# {card.title}", "", card.purpose, "", "| | |", "|---|---|"]

@@ -60,20 +60,21 @@ def show(digit: np.ndarray) -> None:
     st.html(STYLE)
     _show_detector(digit, scores)
     explain(
-        "These networks have rebuilt digits and seen nothing else. Show them something else, and "
-        "they answer with what digits are made of: the error of the rebuilt picture is large, and "
-        "that can serve as an alarm. Where to set the threshold is a trade-off: a lower one finds "
-        "more, and raises more false alarms. The width matters too: with two hidden units even "
-        "digits come back badly, and with many of them letters are copied too, so letters are best "
-        "found in between. And beware of easy victories: clothes and noise are brighter than "
-        "digits, so the last detector, which only adds up the light, is there to be beaten; and "
-        "letters were drawn by a program, so digits drawn by the same program are there too.",
+        "These networks were trained to rebuild digits and have seen nothing else. Show them "
+        "anything else, and they build it from pieces of digits. The result differs a lot from "
+        "the picture, and this error can serve as an alarm. The threshold is a trade-off: a lower "
+        "one finds more, and raises more false alarms. The width matters too: with two hidden "
+        "units even digits come back badly, and with many of them letters are copied as well, so "
+        "letters are found best in between. Beware of easy victories. Clothes and noise are "
+        "brighter than digits, so a detector that only adds up the brightness is included as the "
+        "one to beat. The letters were drawn by a program, so digits drawn by the same program "
+        "are included too.",
         {
             "Anomaly": "A picture unlike those on which the network was trained.",
             "Reconstruction error": "The mean squared difference between a picture and what the "
             "autoencoder makes of it; the score of this detector.",
             "Threshold": "A score above it raises the alarm.",
-            "False alarm": "An alarm at a normal image, here a handwritten test digit.",
+            "False alarm": "An alarm at a normal picture, here a handwritten test digit.",
             "ROC curve": "Receiver operating characteristic: the share of anomalies found against "
             "the share of false alarms, for every threshold.",
             "Area under the curve": "How often, of one anomaly and one digit, the anomaly scores "

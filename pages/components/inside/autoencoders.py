@@ -51,12 +51,12 @@ def show(digit: np.ndarray) -> None:
     _show_one(networks, pca, digit)
     explain(
         "Both methods keep only a few numbers of the 784 pixels and rebuild the digit from them. "
-        "PCA finds the best flat subspace: a digit is the mean digit plus so much of each "
-        "component. The autoencoder learns its way down and back, and may bend it. Without its "
-        "ReLU and sigmoid, and trained for the least squared error, it would end in PCA's own "
-        "subspace: that was proved in 1989. The gap between the two curves below is what bending "
-        "is worth, less what training did not find. The fewer numbers are kept, the more digits "
-        "turn into each other.",
+        "PCA finds the best flat subspace: a digit is the mean digit plus a certain amount of "
+        "each component. The autoencoder learns its way down and back, and may bend it. Without "
+        "its ReLU and sigmoid, and trained for the least squared error, it would end in PCA's own "
+        "subspace, as was proved in 1989. The gap between the two curves below is what bending "
+        "gains, minus what training failed to find. The fewer numbers are kept, the more digits "
+        "turn into one another.",
         {
             "PCA": "Principal component analysis: the directions in which digits differ most, one "
             "at right angles to the other. It is computed in one step, without any training.",
@@ -77,7 +77,7 @@ def show(digit: np.ndarray) -> None:
 @st.fragment
 def _show_one(networks: Mapping[int, DenseNetwork], pca: Pca, digit: np.ndarray) -> None:
     width = widgets.select_slider(
-        "Numbers that may be kept",
+        "Numbers to keep",
         WIDTHS,
         key="pca_width",
         help="Components of PCA, and hidden units of the autoencoder.",
@@ -92,8 +92,8 @@ def _show_one(networks: Mapping[int, DenseNetwork], pca: Pca, digit: np.ndarray)
         show_gallery(read_thumbnails(pictures, digit))
     st.caption(
         f"What they are made of, the first {min(SHOWN, width)} of {width}: grey adds nothing, "
-        "white adds light, black takes it away. Above the components, below what each hidden unit "
-        "adds when it is on."
+        "white adds light, black takes it away. The components are above; below is what each "
+        "hidden unit adds when it is on."
     )
     parts = {
         "Component": pca.components[:width][:SHOWN],

@@ -39,13 +39,13 @@ VERDICT = (
     "taught the last convolution to smooth the pattern away."
 )
 TERMS = {
-    "Transposed convolution": "Every value of the small map is multiplied with the kernel, and "
-    "the products are laid on the large map two pixels apart; where they overlap they add up.",
+    "Transposed convolution": "Every value of the small map is multiplied by the kernel, and the "
+    "products are laid on the large map two pixels apart; where they overlap, they add up.",
     "Resize-convolution": "Each value is repeated as a 2 × 2 block, followed by an ordinary "
     "convolution.",
-    "Spectrum": "How much of a picture is made of waves of each length and direction: slow "
-    "changes in the middle, those from pixel to pixel at the edges. Bright is much; each step "
-    "to dark is a tenth.",
+    "Spectrum": "How much of a picture is made of waves of each length and direction: slow changes "
+    "in the middle, those from pixel to pixel at the edges. Brighter means stronger, on a "
+    "logarithmic scale.",
     "Energy at period 2": "The share of a map's variance in the three patterns that repeat every "
     "two pixels: stripes across, stripes down, and the checkerboard.",
 }

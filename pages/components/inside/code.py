@@ -108,8 +108,8 @@ def _show_sliders(card: Card, digit: np.ndarray, code_map: CodeMap) -> None:
                 "Random code",
                 icon=":material/casino:",
                 key="code_chance",
-                help="Ten numbers drawn as they are spread in the test digits, each with regard "
-                "to the others. Most decode to something like a digit, though no one wrote it.",
+                help="Ten random numbers, spread and correlated as in the test digits. Most "
+                "decode to something like a digit, though no one wrote it.",
                 on_click=_set_chance,
                 args=(code_map,),
             )

@@ -44,10 +44,10 @@ WORDS = (
 DENSE_WORDS = (
     "This network has no maps, only lists of numbers. The picture is flattened to its 784 values, "
     "and each number of the code is a weighted sum of all of them: it sees the whole picture at "
-    "once, and has its own weight for every pixel. The layout of the image is lost, so "
-    "nothing learned in one corner helps in another. The decoder makes 784 values of the code, "
-    "again by weighted sums, and they are folded back into a picture. A convolution needs far "
-    "fewer weights, because it uses the same few everywhere."
+    "once, and has its own weight for every pixel. The layout of the picture is lost, so nothing "
+    "learned in one corner helps in another. The decoder makes 784 values of the code, again by "
+    "weighted sums, and they are folded back into a picture. A convolution needs far fewer "
+    "weights, because it uses the same few everywhere."
 )
 TERMS = {
     "Feature map": "The answers of one filter at all places of the picture, as a picture.",
@@ -178,7 +178,7 @@ def show_about(layer: Layer) -> None:
     """Draw the numbers of a layer."""
     about = numbers_of(layer)
     with st.container(horizontal=True):
-        st.metric("Shape", about["shape"], help="Rows × columns × maps of what it hands on.")
+        st.metric("Shape", about["shape"], help="Rows × columns × maps of its output.")
         st.metric("Parameters", about["parameters"], help=TERMS["Parameters"])
         st.metric("Receptive field", about["field"], help=TERMS["Receptive field"])
         st.metric("MACs", about["macs"], help=TERMS["MACs"])
@@ -204,15 +204,15 @@ def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> l
             Thumbnail(
                 title,
                 beside(shades.of(clean), shades.of(noisy)),
-                (f"strength {means}",),
+                (f"mean {means}",),
                 f"{layer.name}, {title.lower()}: its map of the clean digit, left, and of the "
-                f"digit with {noise}, right; mean strength {means}",
+                f"digit with {noise}, right; mean {means}",
             )
         )
     with st.container(key="settled_maps"):
         st.caption(
             f"Each picture: the map of the clean digit, left, and of the digit with {noise}, "
-            "right. Strength is the mean absolute value."
+            "right. The numbers are the means of their absolute values."
         )
     with st.container(key="feature-maps"):
         st.html(WIDE)

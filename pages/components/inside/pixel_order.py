@@ -56,19 +56,19 @@ def show(digit: np.ndarray) -> None:
         "does not mind: its first layer flattens the picture into a list and ties every pixel to "
         "every hidden unit, so it never knew which pixels were neighbours. A convolution looks "
         "through a window of 3 × 3 pixels for edges and corners, and there are none left: in a "
-        "digit, a pixel and its right neighbour are alike with a correlation of "
+        "digit, a pixel and its right neighbour have a correlation of "
         f"{neighbours['ordered']:.2f}, in a shuffled one of {neighbours['shuffled']:.2f}. This "
         "network also halves the picture twice, so that neighbours share what they know, and "
-        "shuffled ones have nothing to share: it answers with a grey cloud. What flattening "
-        "throws away is where things are; a convolution is built on it, and so it does as well "
-        f"here with {parameters['convolutional']:,} parameters as the dense network "
-        f"with {parameters['dense']:,}.",
+        "shuffled ones have nothing to share: it answers with a grey cloud. Flattening throws "
+        "away where things are. Convolution is built on that, and so it does as well here with "
+        f"{parameters['convolutional']:,} parameters as the dense network with "
+        f"{parameters['dense']:,}.",
         {
-            "Flattening": "Writing the rows of a picture one behind the other, as one long list.",
+            "Flattening": "Writing the rows of a picture one after another, as one long list.",
             "Dense": "A layer in which every input is tied to every output, each by a weight.",
             "Convolution": "The same small window of weights, moved over the whole picture.",
             "Permutation": "A change of order in which nothing is lost: it can be undone exactly.",
-            "Correlation": "How alike two numbers rise and fall: 1 together, 0 not at all.",
+            "Correlation": "How closely two numbers rise and fall together; 1 is exactly.",
             "PSNR": PSNR,
         },
         SOURCE,

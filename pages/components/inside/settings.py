@@ -111,7 +111,7 @@ def write_link() -> None:
 
 def show_reset() -> None:
     """Draw the button that puts everything back."""
-    widgets.reset_button(_reset, help="Puts all settings of this page back.", key="inside_reset")
+    widgets.reset_button(_reset, help="Resets all settings of this page.", key="inside_reset")
 
 
 def code_to_text(code: Sequence[float]) -> str:

@@ -32,7 +32,7 @@ from pages.components.layout import flush_to_browser
 
 WORDS = (
     "A convolution slides a small window over the maps that come in. At each place it multiplies "
-    "the values under the window with the numbers of its kernel, adds up the products and a bias, "
+    "the values under the window by the numbers of its kernel, adds up the products and a bias, "
     "and ReLU turns what is below zero into zero. The result is one value of the map that goes "
     "out, and the same kernel is used at every place. Max pooling has no numbers to learn: it "
     "keeps the largest value of its window. With padding “same” the edge is filled up so that a "
@@ -40,14 +40,14 @@ WORDS = (
     "skips every other place and halves the map."
 )
 TERMS = {
-    "Kernel": "The numbers that a filter multiplies with what is under its window. Training "
-    "found them.",
+    "Kernel": "The numbers by which a filter multiplies what is under its window. Training found "
+    "them.",
     "Bias": "A number that is added to the sum, whatever the picture shows.",
     "ReLU": "Rectified linear unit: the value itself where it is above zero, else zero.",
     "Padding": "Values outside of the map, taken as zero, so that a window can stand at the edge.",
     "Stride": "By how many pixels the window moves on.",
-    "Batch normalisation": "Brings what a filter answers to a common range: after the training it "
-    "is one factor and one offset for each map.",
+    "Batch normalisation": "Brings a filter's answers to a common range. After training it is "
+    "one factor and one offset for each map.",
 }
 SOURCE = (
     "Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, "

@@ -196,7 +196,7 @@ class Keep:
     def show(self, key: str) -> Target:
         """Draw the digit and what is left of it."""
         width: Any = widgets.select_slider(
-            "Numbers that may be kept", WIDTHS, self.numbers, key=f"{key}-numbers"
+            "Numbers to keep", WIDTHS, self.numbers, key=f"{key}-numbers"
         )
         digit = ready_digit(self.picture)
         networks, pca = get_autoencoders()

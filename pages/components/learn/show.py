@@ -152,7 +152,7 @@ def show_sheet(lesson: Lesson) -> None:
         f'{SHEET}<div class="learn-sheet"><h2>{escape(lesson.title)}</h2><ol>{questions}</ol>'
         f'<div class="learn-answers"><h2>Answers</h2><ol>{answers}</ol></div></div>'
     )
-    st.caption("Print this page with your browser; the answers come on a second sheet.")
+    st.caption("Print this page with your browser; the answers are on a second sheet.")
 
 
 def _to_step(number: int) -> None:

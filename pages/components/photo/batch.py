@@ -34,8 +34,8 @@ def show_all_files(
     wanted = widgets.toggle(
         f"Denoise all with {method.title}",
         key="photo_batch",
-        help="Each file is denoised as it is, with its own estimated noise level and the strength "
-        "set above. Names and sizes are kept.",
+        help="Each file is denoised as it is, with its own estimated noise level and the amount "
+        "of denoising set above. Names and sizes are kept.",
     )
     if not wanted:
         return
@@ -94,8 +94,8 @@ def denoise_all(
             megapixels += photo.pixels.shape[0] * photo.pixels.shape[1] / 1e6
             if megapixels > MOST_MEGAPIXELS:
                 problems.append(
-                    f"{quoted(file.name)} and what follows are left out: together they have more "
-                    f"than {MOST_MEGAPIXELS} megapixels. Denoise them in a second round."
+                    f"{quoted(file.name)} and the files after it are left out: together they have "
+                    f"more than {MOST_MEGAPIXELS} megapixels. Denoise them in a second round."
                 )
                 problems += [f"{quoted(other.name)}: left out." for other in files[index + 1 :]]
                 break

@@ -90,7 +90,7 @@ function introduce({ setTriggerValue, setStateValue, data }) {
 
 const refusal = (file, limit) =>
   `${file.name}: This file has ${megabytes(file.size)} MB, and at most ${megabytes(limit)} can be ` +
-  "opened here. Make the image smaller, or save it as JPEG.";
+  "opened here. Make the picture smaller, or save it as JPEG.";
 
 // Give what is in the clipboard; where that is not possible, a line says so.
 async function paste(give, line) {

@@ -64,8 +64,8 @@ def pick_care(is_network: bool) -> bool:
     return is_network and widgets.toggle(
         "Careful (four times slower)",
         key="photo_careful",
-        help="The network answers four times, to the picture turned and mirrored, and the mean "
-        "counts: about 0.13 dB better. Errors that differ cancel out.",
+        help="Denoises the picture four times, turned and mirrored, and takes the mean: about "
+        "0.13 dB better, because errors that differ cancel out.",
     )
 
 
@@ -76,8 +76,8 @@ def pick_level(known: float, how: str) -> float:
     """
     if known < NOTHING and how == ESTIMATED:
         st.markdown(
-            "**No noise found.** The answer is the picture itself, or nearly. If you see noise in "
-            "it, set its level."
+            "**No noise found.** The result is the picture itself, or nearly. If you see noise in "
+            "it, set the level yourself."
         )
     else:
         st.markdown(f"Noise level: **{known * 255:.1f}** of 255, {how}")
@@ -104,9 +104,9 @@ def pick_level(known: float, how: str) -> float:
 def pick_shares(channels: int) -> tuple[float, float]:
     """Ask how much of the denoising to take over, for brightness and for colour."""
     brightness = _pick_share(
-        "Strength, brightness" if channels == 3 else "Strength", "photo_brightness"
+        "Denoising of brightness" if channels == 3 else "Denoising", "photo_brightness"
     )
-    colour = _pick_share("Strength, colour", "photo_colour") if channels == 3 else brightness
+    colour = _pick_share("Denoising of colour", "photo_colour") if channels == 3 else brightness
     return brightness / 100, colour / 100
 
 
@@ -121,7 +121,7 @@ def _pick_share(label: str, key: str) -> int:
         step=5,
         format="%d %%",
         key=key,
-        help="Blends the noisy image (0 %) with the denoised one (100 %). The network does not "
+        help="Blends the noisy picture (0 %) with the denoised one (100 %). The network does not "
         "run again.",
     )
 

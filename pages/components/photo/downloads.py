@@ -71,7 +71,8 @@ def pick_form(photo: Photo, own_values: bool = True) -> FileForm:
             True,
             key="photo_location",
             persist_state="session",
-            help="Cameras write the place into their files; without a tick no result says it.",
+            help="Cameras store the place in the file. Unless this is ticked, no download "
+            "contains it.",
         )
         st.caption(_what_is_kept(photo, kind, own_values))
     return FileForm(kind, quality, location)
@@ -120,13 +121,13 @@ def _what_is_kept(photo: Photo, kind: str, own_values: bool) -> str:
     sentences = []
     if photo.best.dtype == np.uint16:
         if not own_values:
-            sentences.append("With noise added it has 8 of the 16 bits of this picture.")
+            sentences.append("With noise added, it keeps 8 of this picture's 16 bits.")
         elif FORMATS[kind].deep:
             sentences.append("Its 16 bits are kept.")
         else:
-            sentences.append("It holds 8 bits: PNG and TIFF keep all 16 of this picture.")
+            sentences.append("It holds 8 bits; PNG and TIFF keep all 16 of this picture.")
     if photo.alpha is not None and not FORMATS[kind].opacity:
-        sentences.append("What is transparent becomes white: a JPEG holds no transparency.")
+        sentences.append("Transparent areas become white, because a JPEG holds no transparency.")
     kept = [
         word
         for word, there in (

@@ -138,7 +138,7 @@ def _require_fit(content: bytes, name: str) -> Brought:
     if len(content) > LARGEST_FILE:
         raise PhotoError(
             f"This file has more than {LARGEST_FILE // 1_000_000} MB, which is the most that can "
-            "be opened here. Make the image smaller, or save it as JPEG."
+            "be opened here. Make the picture smaller, or save it as JPEG."
         )
     if len(content) <= OPENED_AT_ONCE:
         read_photo(content, name)

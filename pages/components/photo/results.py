@@ -106,8 +106,8 @@ def show_residual(check: ResidualCheck) -> None:
         st.caption(
             f"Removed: {check.rms * 255:.1f} of 255 (root mean square). Correlation of "
             f"neighbouring pixels in it: {check.correlation:+.2f}. Edges softened as by a blur of "
-            f"{check.structure:.2f} pixels. Fine texture that is gone without a trace looks like "
-            "noise to this check, and there is no clean original, so no PSNR and SSIM are shown."
+            f"{check.structure:.2f} pixels. Fine texture that vanished completely looks like "
+            "noise to this check. PSNR and SSIM need a clean original, and there is none."
         )
 
 
@@ -119,7 +119,7 @@ def show_all_methods(
     cards: dict[str, Card],
 ) -> None:
     """On request, draw what every method makes of the middle of the picture, with its time."""
-    st.subheader("All methods on this image", anchor=False)
+    st.subheader("All methods on this picture", anchor=False)
     if not widgets.toggle(
         "Run all of them",
         key="photo_all",
@@ -183,7 +183,7 @@ def _pick_section(pixels: np.ndarray) -> tuple[slice, slice]:
     )
     st.caption(
         f"The picture has {width:,} × {height:,} pixels. A section of {columns:,} × {rows:,} is "
-        "shown at full size and used for the scores; downloads contain the whole image."
+        "shown at full size and used for the scores; downloads contain the whole picture."
     )
     with st.container(horizontal=True):
         across = _pick_place("From the left", "photo_across") if columns < width else 0

@@ -58,8 +58,8 @@ def settings(cards: dict[str, Card]) -> list[Setting]:
             link.number("noise level", 0, HIGHEST_LEVEL),
             counts=lambda values: values["photo_own_level"],
         ),
-        Setting("photo_brightness", 100, link.number("strength for brightness", 0, 100, int)),
-        Setting("photo_colour", 100, link.number("strength for colour", 0, 100, int)),
+        Setting("photo_brightness", 100, link.number("denoising of brightness", 0, 100, int)),
+        Setting("photo_colour", 100, link.number("denoising of colour", 0, 100, int)),
     ]
 
 

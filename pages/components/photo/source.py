@@ -23,15 +23,12 @@ from pages.components.tabs import Brought
 # What is made of a sample is the same for all who set the same: it is made and kept once.
 EVERYBODY = Owner()
 SOURCES = {"sample": "Sample", "upload": "Upload", "camera": "Camera"}
-LOST = "A file was lost on its way here: the server was started again. Add it once more."
+LOST = "A file was lost on its way here because the server restarted. Add it again."
 RESTARTED = (
-    "The server was started again in the meantime, and {} with it: pictures are never written "
-    "to a disk. Add {} once more."
+    "The server restarted in the meantime, and {} lost: pictures are never written to a disk. "
+    "Add {} again."
 )
-FORGOTTEN = (
-    "{} not used for an hour, or had to give way to those of other visitors, and {} gone. "
-    "Add {} once more."
-)
+FORGOTTEN = "{} unused for an hour, or the server needed the room for other visitors. Add {} again."
 MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of files
 
 
@@ -136,8 +133,8 @@ def _draw_uploader(source: str) -> None:
             "Add pictures",
             accept_multiple_files=True,
             key="photo_files",
-            help="Several files can be denoised at once and taken away as one ZIP. They can be "
-            "pasted and dropped anywhere on the page, too.",
+            help="Several files can be denoised at once and downloaded as one ZIP. They can also "
+            "be pasted or dropped anywhere on the page.",
         )
         said = watch_tab(
             "photo_bring",
@@ -184,10 +181,10 @@ def _loss(gone: int, restarted: bool) -> str:
     """Say how many pictures are gone, and why."""
     one = gone == 1
     if restarted:
-        words = ("your picture went", "it") if one else (f"your {gone} pictures went", "them")
+        words = ("your picture was", "it") if one else (f"your {gone} pictures were", "them")
         return RESTARTED.format(*words)
     mine = "Your picture was" if one else f"Your {gone} pictures were"
-    return FORGOTTEN.format(mine, *(("is", "it") if one else ("are", "them")))
+    return FORGOTTEN.format(mine, "it" if one else "them")
 
 
 def _pick_sample() -> Picture:
@@ -213,7 +210,7 @@ def _pick_own(brought: list[Brought]) -> Brought:
             key="photo_shown",
             on_change=_forget_undo,
         )
-        forgets = "Forgets this picture and all that was made of it."
+        forgets = "Removes this picture and everything made from it."
         widgets.remove_button(_remove, shown, help=forgets, key="photo_remove")
         if len(brought) > 1:
             st.button("Remove all", on_click=_remove, key="photo_remove_all")

@@ -179,7 +179,7 @@ def result_of(
         name,
         work,
         doing="Denoising",
-        failed="This image could not be processed. Try another method or a smaller image.",
+        failed="This picture could not be processed. Try another method or a smaller picture.",
         cache=cache,
         keeper=keeper,
     )

@@ -38,13 +38,13 @@ SOUND_SOURCES = {"sample": "Sample", "record": "Record", "file": "File"}
 NO_NOISE = "none"
 LOUDNESS = -23.0  # dB at which all are heard
 LIMIT = (
-    f"WAV, MP3, FLAC or OGG; at most {LARGEST_FILE // 1_000_000} MB, of which the first "
-    f"{LONGEST} seconds are taken"
+    f"WAV, MP3, FLAC or OGG; at most {LARGEST_FILE // 1_000_000} MB, the first {LONGEST} seconds "
+    "are used"
 )
 IN_A_ROW = 3
 LISTENER = (
-    "What is heard is what another network makes of each word; it knows nothing but the ten digits "
-    "in English. Where it would only guess stands a question mark."
+    "“Heard” is what another network makes of each word. It knows only the ten digits in English; "
+    "a question mark means that it would only be guessing."
 )
 WIDEST = 900  # columns of a spectrogram on the screen
 
@@ -59,7 +59,7 @@ def pick_sound(task: Task) -> Given | None:
 def _pick_recording(task: Task, source: str) -> Given | None:
     if source == "record":
         show_microphone_refused()
-        label = f"Speak for a few seconds; the first {LONGEST} are taken"
+        label = f"Speak for a few seconds; the first {LONGEST} are used"
         ask = partial(st.audio_input, label, sample_rate=16_000)
         file = pick_file(ask, "tasks_microphone")
     else:

@@ -32,7 +32,7 @@ def pick_answer(answers: Mapping[str, np.ndarray]) -> str:
     """Ask whose answer is to be taken away; return its title."""
     if len(answers) == 1:
         return next(iter(answers))
-    return st.selectbox("Take away the answer of", list(answers), key="tasks_take", width=320)
+    return st.selectbox("Download the answer of", list(answers), key="tasks_take", width=320)
 
 
 def measure(found: np.ndarray, grey: np.ndarray) -> np.ndarray:

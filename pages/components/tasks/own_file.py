@@ -44,7 +44,7 @@ def pick_file(ask: Callable[..., Any], key: str) -> OwnFile | None:
     if chosen is not None and file is None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(quoted(chosen.name), width="content")
-            forgets = "Forgets this file and all that was made of it."
+            forgets = "Removes this file and everything made from it."
             widgets.remove_button(_forget, key, help=forgets, key=f"{key}_remove")
     return chosen
 

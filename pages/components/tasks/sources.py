@@ -29,7 +29,7 @@ def pick_picture(task: Task) -> Given | None:
 
 
 def _pick_file() -> Given | None:
-    help = "It stays in the memory of the server while you look at it, and nobody else sees it."
+    help = "It stays in the server's memory while you look at it, and nobody else can see it."
     file = pick_file(partial(st.file_uploader, "Your picture", help=help), "tasks_file")
     if file is None:
         return None

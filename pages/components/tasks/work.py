@@ -20,7 +20,7 @@ from pages.components.picture_cache import Owner
 MOST_SHOWN = 5_000_000  # pixels: the answers of nine methods fit into the picture cache
 MOST_MADE = 40_000_000  # bytes of what is kept that was made of these answers
 ONE = "tasks-one"  # begins the name of an answer until it is kept with the others
-FAILED = "This could not be worked on. Try something else, or something smaller."
+FAILED = "This could not be processed. Try another file, or a smaller one."
 
 
 def owner() -> Owner:

@@ -147,7 +147,7 @@ def _problem_with(config: TrainConfig) -> str:
     except Refused as refused:
         return str(refused)
     if config.data_set.uploaded and uploaded_pictures() is None:
-        return "First upload a ZIP with your images, under “Data and noise”."
+        return "First upload a ZIP with your pictures, under “Data and noise”."
     return ""
 
 
@@ -180,8 +180,8 @@ def _pick_data(config: TrainConfig, key: Key) -> TrainConfig:
         config.data,
         DATA_TITLES,
         key("data"),
-        help="MNIST and Fashion-MNIST are downloaded where they are missing; drawn digits and "
-        "your own images need no download.",
+        help="MNIST and Fashion-MNIST are downloaded if they are missing; drawn digits and your "
+        "own pictures need no download.",
     )
     if table[data].uploaded:
         pick_pictures()

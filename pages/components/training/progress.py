@@ -154,7 +154,7 @@ def show_probes(run: Run, config: TrainConfig, history: History, mine: bool) -> 
         if config.shows_drawing
         else ""
     )
-    st.caption(f"{yours}{invented}None of these images was used for training.")
+    st.caption(f"{yours}{invented}None of these pictures was used for training.")
 
 
 def show_downloads(run: Run, config: TrainConfig, history: History) -> None:
@@ -175,7 +175,7 @@ def show_downloads(run: Run, config: TrainConfig, history: History) -> None:
             epochs = [event["epoch"] for event in history.probes]
             _button("Film (animated GIF)", lambda: probes.to_gif(run, epochs), "film.gif")
         show_code_downloads(config, owners.name_of(run), "code-of-run")
-        own = " and your images" if run.own.exists() else ""
+        own = " and your pictures" if run.own.exists() else ""
         st.caption(
             f"To repeat this run on your own machine, put the settings{own} into a folder and run"
         )

@@ -157,8 +157,8 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
     words = TASKS[next(iter(configs.values())).task].words
     if epochs and not show_probes_together(named, epochs, words):
         st.caption(
-            "These runs used different noise or data, so their sample images cannot be shown side "
-            "by side."
+            "These runs used different noise or data, so their sample pictures cannot be shown "
+            "side by side."
         )
 
 

@@ -60,8 +60,8 @@ def pick_pictures() -> None:
         "A ZIP of pictures",
         type="zip",
         key="own-zip",
-        help="PNG, JPEG and the like, at most 20 MB. They are made grey and cut into patches of "
-        "28 by 28 pixels at half size; small pictures are taken whole.",
+        help="PNG, JPEG and the like, at most 20 MB. They are turned grey, halved in size and cut "
+        "into patches of 28 by 28 pixels; small pictures are used whole.",
     )
     if file is not None and st.session_state.get("own_zip") != file.file_id:
         _take(file)
@@ -70,10 +70,10 @@ def pick_pictures() -> None:
     if uploaded_pictures() is not None:
         if st.session_state.get("own_dark_on_light"):
             widgets.toggle(
-                "Your digits are dark on light; turn them round?",
+                "Your digits are dark on light. Invert them?",
                 key="own_turned",
-                help="The digits that networks here know are light on dark. Turned round, yours "
-                "look like them.",
+                help="The digits that networks here know are light on dark. Inverted, yours look "
+                "like them.",
             )
         few = uploaded_pictures()[:: max(1, len(uploaded_pictures()) // 16)][:16]
         sheet = few[..., 0]
@@ -96,7 +96,7 @@ def _take(file: UploadedFile) -> None:
 
 
 def _what_was_taken(own: UserPictures) -> str:
-    skipped = f" {own.skipped} files were not images." if own.skipped else ""
+    skipped = f" {own.skipped} files were not pictures." if own.skipped else ""
     unread = (
         f" The last {own.unread:,} files were left out, as reading all takes too long: make them "
         "smaller."
@@ -181,14 +181,14 @@ def _is_dark_on_light(patches: np.ndarray) -> bool:
 def _require_harmless(entries: list[zipfile.ZipInfo]) -> None:
     if len(entries) > MOST_FILES:
         raise ValueError(
-            f"There are {len(entries):,} files in this archive; at most {MOST_FILES:,} are taken."
+            f"There are {len(entries):,} files in this archive; at most {MOST_FILES:,} can be read."
         )
     size = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     if size > MOST_BYTES or any(entry.file_size > MOST_BYTES_A_FILE for entry in entries):
         raise ValueError(
             f"Unpacked, this archive would have {size / 1e6:,.0f} MB; at most "
-            f"{MOST_BYTES / 1e6:.0f} MB are taken, and {MOST_BYTES_A_FILE / 1e6:.0f} MB for a file."
+            f"{MOST_BYTES / 1e6:.0f} MB are allowed, and {MOST_BYTES_A_FILE / 1e6:.0f} MB a file."
         )
     if size > 1_000_000 and size > HIGHEST_RATIO * packed:
         raise ValueError(

@@ -711,8 +711,8 @@ def test_a_large_jpeg_may_have_fewer_scans_than_a_small_one(monkeypatch):
 def test_a_large_file_is_refused_unread(monkeypatch):
     monkeypatch.setattr(limits, "LARGEST_FILE", 2_000_000)
     assert refusal(bytes(3_500_000)) == (
-        "This file has 4 MB, and at most 2 can be opened here. "
-        "Make the image smaller, or save it as JPEG."
+        "This file has 4 MB, and at most 2 can be opened here. Make the picture smaller, or save "
+        "it as JPEG."
     )
 
 

@@ -159,7 +159,7 @@ def test_of_a_low_rate_it_is_said_what_is_missing():
 def test_of_ten_minutes_the_first_is_taken_which_is_said_before():
     page = page_of("tasks", task="denoise-speech", sound="file").run()
     (uploader,) = page.file_uploader
-    assert "the first 60 seconds are taken" in uploader.label
+    assert "the first 60 seconds are used" in uploader.label
     page = sound(beeps(600, 8000), 8000)
     assert "Only its first 60 seconds were opened." in said(page)
 

@@ -80,7 +80,7 @@ def test_a_picture_that_had_to_give_way_is_asked_for_once_more(monkeypatch):
     monkeypatch.setattr(cached, "_uploads", PictureCache())
     monkeypatch.setattr(cached, "_pictures", PictureCache())
     page = choose(page, "tasks_source", "upload")
-    assert "had to give way" in page.error[0].value
+    assert "needed the room" in page.error[0].value
 
 
 def test_the_sample_of_a_sound_is_in_the_link_while_a_sample_is_heard():
