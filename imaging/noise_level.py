@@ -34,6 +34,10 @@ _ROUNDS = 5
 _MOSTLY_EVEN, _SMALL, _SELDOM, _ALIKE = 0.15, 0.1, 0.1, 0.4
 # Of a large picture, this many bands of rows are looked at for that.
 _BANDS, _BAND = 16, 64
+# Whole rows that differ in brightness do so by this much at least, or nobody sees it; both halves
+# of a row differ alike, to this share, as noise in rows does and seldom an edge.
+_SEEN_IN_ROWS, _ALIKE_IN_HALVES = 2 / 255, (0.4, 1.15)
+_FEWEST_ROWS, _PIXELS_OF_A_ROW = 64, 1024
 # Frequencies of a patch, as a share of its highest, above which there is little but noise.
 _HIGH = 0.57
 # Red against blue, and green against both: a rotation, so that white noise stays what it is.
@@ -153,6 +157,34 @@ def is_drawn(picture: np.ndarray) -> bool:
         and small.sum() <= _SELDOM * max(uneven.sum(), 1)
         and alike.sum() >= _ALIKE * uneven.sum()
     )
+
+
+def band_levels(picture: np.ndarray) -> tuple[float, float]:
+    """Return how much whole rows of ``(H, W, C)`` differ in brightness at random, and columns.
+
+    The standard deviations are in units of the full range, and 0 where nobody would see bands, or
+    where what bends from row to row is not alike in both halves: then it is of the picture.  The
+    sensors of some cameras have such noise in dim light, and scanners.
+    """
+    return _rows_apart(picture), _rows_apart(picture.swapaxes(0, 1))
+
+
+def _rows_apart(picture: np.ndarray) -> float:
+    if min(picture.shape[:2]) < _FEWEST_ROWS:
+        return 0.0
+    rows = picture[:, :: -(-picture.shape[1] // _PIXELS_OF_A_ROW)].mean(axis=2, dtype=np.float32)
+    rows /= white(picture) if picture.dtype.kind == "u" else 1
+    bends = rows[:-2] - 2 * rows[1:-1] + rows[2:]
+    halves = [np.median(half, axis=1) for half in np.array_split(bends, 2, axis=1)]
+    # What an edge does is far from what most rows do.
+    spreads = [1.4826 * float(np.median(np.abs(half - np.median(half)))) for half in halves]
+    left, right = (
+        np.clip(half, -3 * spread, 3 * spread) for half, spread in zip(halves, spreads, strict=True)
+    )
+    common = float(np.mean(left * right))
+    least, most = (share * spreads[0] * spreads[1] for share in _ALIKE_IN_HALVES)
+    level = np.sqrt(max(common, 0) / 6)  # 1 + 4 + 1 are the squares of what makes a bend.
+    return float(level) if least < common < most and level >= _SEEN_IN_ROWS else 0.0
 
 
 def _sample(noisy: np.ndarray) -> np.ndarray:

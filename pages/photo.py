@@ -16,6 +16,7 @@ from pages.components.photo.batch import show_all_files
 from pages.components.photo.downloads import pick_form, show_downloads
 from pages.components.photo.source import Picture, pick_photo
 from pages.components.photo.work import (
+    bands,
     denoise,
     estimated_noise,
     qualities,
@@ -103,6 +104,8 @@ def pick_how(picture: Picture, adds_noise: bool, cards: dict[str, Card]) -> tupl
         name = controls.pick_photo_method(cards)
         careful = controls.pick_care(name in cards)
         level = controls.pick_level(level, controls.AS_ADDED if adds_noise else controls.ESTIMATED)
+        if not adds_noise:
+            controls.say_bands(*bands(picture))
     with strength_box:
         shares = controls.pick_shares(picture.photo.pixels.shape[2])
     return noise, noisy, level, name, careful, shares

@@ -5,7 +5,7 @@ from skimage import data
 
 from imaging import noise_level
 from imaging.filters import estimate_sigma
-from imaging.noise_level import estimate_level, variance_kept
+from imaging.noise_level import band_levels, estimate_level, variance_kept
 
 PHOTOS = {
     "astronaut": data.astronaut()[:200, 130:380],
@@ -186,3 +186,38 @@ def test_real_photos_are_read_within_a_few_percent(data_dir):
         ]
     assert abs(np.median(errors)) < 0.02
     assert np.mean(np.abs(errors) < 0.1) > 0.85
+
+
+@pytest.mark.parametrize("level", [3, 6, 12])
+@pytest.mark.parametrize("sigma", [0, 15 / 255])
+@every_photo
+def test_bands_are_told_by_how_much_rows_differ_and_columns(clean, sigma, level):
+    offsets = np.random.default_rng(1).normal(0, level / 255, (len(clean), 1, 1))
+    banded = stored(with_noise(clean, sigma) + offsets)
+    # The standard error of a robust deviation of 200 rows is 8 %; clipped areas have none.
+    rows, columns = (255 * found for found in band_levels(banded))
+    assert rows == pytest.approx(level, rel=0.25)
+    assert columns == 0
+    assert band_levels(banded.swapaxes(0, 1)) == (0, pytest.approx(rows / 255))
+
+
+@pytest.mark.parametrize("sigma", [0, 15 / 255])
+@every_photo
+def test_a_photo_has_no_bands(clean, sigma):
+    assert band_levels(stored(with_noise(clean, sigma))) == (0, 0)
+
+
+def test_lines_of_text_and_a_table_are_no_bands(rng):
+    page = np.full((200, 200, 1), 1, np.float32)
+    for top in range(8, 190, 12):
+        page[top : top + 7][rng.random((7, 200)) < 0.4] = 0
+    table = np.full((200, 200, 1), 1, np.float32)
+    table[::14], table[:, ::30] = 0.6, 0.6
+    for drawn in (page, table):
+        assert band_levels(drawn) == (0, 0)
+        assert band_levels(stored(with_noise(stored(drawn), 10 / 255))) == (0, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (40, 300, 3), (300, 63, 1)])
+def test_a_small_picture_has_no_bands(shape, rng):
+    assert band_levels(rng.random(shape, np.float32)) == (0, 0)

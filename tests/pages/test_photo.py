@@ -145,6 +145,24 @@ def test_an_upload_is_taken_as_noisy_and_its_level_is_estimated():
     assert float(line.split("**")[1]) == pytest.approx(20, abs=1)
 
 
+@pytest.mark.parametrize(("axis", "lines"), [(0, "Rows"), (1, "Columns")])
+def test_bands_are_said_to_stay(axis, lines):
+    offsets = np.random.default_rng(1).normal(0, 6, 200).astype(int)
+    pixels = noisy_grey(200, 200) + offsets.reshape(-1 if axis == 0 else 1, 200 if axis else 1)
+    page = upload(("mine.png", png(pixels.clip(0, 255).astype(np.uint8))))
+    (line,) = [each.value for each in page.caption if "bands" in each.value]
+    assert f"{lines} of this picture differ in brightness, by about " in line
+    # Of 200 numbers, rounded down to a whole one: 8 % is the standard error.
+    assert 4 < int(line.split("about ")[1].split()[0]) < 8
+    finish(page.segmented_control(key="photo_task").set_value("add").run())
+    assert not any("bands" in each.value for each in page.caption)
+
+
+def test_of_noise_without_bands_nothing_is_said_of_bands():
+    page = upload(("mine.png", png(noisy_grey(200, 300))))
+    assert not any("bands" in each.value for each in page.caption)
+
+
 def test_the_level_can_be_overruled():
     page = visit(task="noisy", sample="galaxies", own_level="True", level="40", method=QUICK)
     assert page.slider(key="photo_level").value == 40

@@ -101,6 +101,16 @@ def pick_level(known: float, how: str) -> float:
     return type(known)(level / 255)
 
 
+def say_bands(rows: float, columns: float) -> None:
+    """Say that whole rows or columns differ, by these levels, where they do."""
+    if rows or columns:
+        lines, level = ("Rows", rows) if rows > columns else ("Columns", columns)
+        st.caption(
+            f":material/info: {lines} of this picture differ in brightness, by about "
+            f"{level * 255:.0f} of 255. No method here takes such bands out."
+        )
+
+
 def pick_shares(channels: int) -> tuple[float, float]:
     """Ask how much of the denoising to take over, for brightness and for colour."""
     brightness = _pick_share(

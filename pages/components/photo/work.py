@@ -13,7 +13,7 @@ import streamlit as st
 from imaging.files.reading import Photo
 from imaging.metrics import Quality
 from imaging.noise import NoiseKind
-from imaging.noise_level import estimate_level
+from imaging.noise_level import band_levels, estimate_level
 from imaging.pixels import to_image
 from imaging.residual import ResidualCheck, check_residual
 from imaging.strips import corrupt_pixels, measure_pixels
@@ -83,6 +83,12 @@ def estimated_level(photo: Photo, network: Network | None) -> AsFound:
     if network is not None:
         return AsFound(read_level(network, seen))
     return AsFound(estimate_level(seen if seen.dtype == np.uint8 else to_image(seen)))
+
+
+def bands(picture: Picture) -> tuple[float, float]:
+    """Return how much whole rows of a photo differ in brightness at random, and columns."""
+    photo = picture.photo
+    return _once(picture, ("bands",), lambda: band_levels(photo.best[visible_part(photo.alpha)]))
 
 
 def denoise(
