@@ -28,6 +28,9 @@ FILLED_LEVEL = 0.1
 # neither much more than of the other, outside of its own white and black areas.  Stars and
 # glints are white alone.
 _LEAST_SHARE, _MOST_UNEVEN = 0.001, 3
+# Black ink with noise is black in some pixels and nearly so in others, within this; so is paper.
+# Where most white and most black pixels out of place have such neighbours, none was lost.
+_NEARLY = 0.25
 # In a large picture, windows are looked at.
 _WINDOW, _WINDOWS = 128, 3
 
@@ -58,19 +61,22 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
     """Return the levels of the error that lost pixels make in ``(H, W, C)``, and of other noise.
 
     ``noisy`` is ``uint8`` or floating point; a level is a root mean square in units of the full
-    range.  Both are 0 where few pixels are out of place, or where those are mostly white or
-    mostly black.  Strong noise of another kind, once clipped, has such pixels too, but they are
-    a small part of it.
+    range.  Both are 0 where few pixels are out of place, where those are mostly white or mostly
+    black, and where they are a part of noisy ink and paper.  Strong noise of another kind, once
+    clipped, has such pixels too, but they are a small part of it.
     """
     windows = [_to_unit(window) for window in _windows(noisy)]
     wrong = np.stack([wrong_pixels(window) for window in windows])
-    least, most = sorted(
-        _share_out_of_place(
-            np.stack([np.all(extreme(window), axis=-1) for window in windows]), wrong
-        )
-        for extreme in (lambda values: values <= 0, lambda values: values >= 1)
-    )
+    values = np.stack(windows)
+    black, white = np.all(values <= 0, axis=-1), np.all(values >= 1, axis=-1)
+    least, most = sorted(_share_out_of_place(extreme, wrong) for extreme in (black, white))
     if least < _LEAST_SHARE or most > _MOST_UNEVEN * least:
+        return 0.0, 0.0
+    nearly = np.all(values <= _NEARLY, axis=-1), np.all(values >= 1 - _NEARLY, axis=-1)
+    if all(
+        np.mean(_has_beside(near & ~extreme)[extreme & wrong]) > 0.5
+        for extreme, near in zip((black, white), nearly, strict=True)
+    ):
         return 0.0, 0.0
     filled = [_without_wrong(*each)[0] for each in zip(windows, wrong, strict=True)]
     squares = [np.square(new - old).mean() for new, old in zip(filled, windows, strict=True)]
@@ -82,6 +88,11 @@ def _share_out_of_place(extreme: np.ndarray, wrong: np.ndarray) -> float:
     """The share of wrong pixels of one kind, where the picture is not of that kind itself."""
     out_of_place = int(np.count_nonzero(extreme & wrong))
     return out_of_place / max(int(np.count_nonzero(~extreme)) + out_of_place, 1)
+
+
+def _has_beside(marked: np.ndarray) -> np.ndarray:
+    """Whether a pixel of ``(N, H, W)`` or one of the eight around it is marked."""
+    return ndimage.maximum_filter(marked, (1, 3, 3))
 
 
 def wrong_pixels(noisy: np.ndarray) -> np.ndarray:

@@ -123,6 +123,20 @@ def test_stars_are_not_lost_pixels(rng):
     assert impulse_levels(sky) == (0, 0)
 
 
+@pytest.mark.parametrize("sigma", [10, 20, 50])
+@pytest.mark.parametrize("module", [2, 4])
+def test_noisy_ink_and_paper_are_not_lost_pixels(sigma, module, rng):
+    code = np.kron(rng.integers(0, 2, (160 // module,) * 2), np.ones((module, module)))
+    noisy = code[..., np.newaxis] + sigma / 255 * rng.standard_normal((160, 160, 1))
+    assert impulse_levels(np.clip(noisy, 0, 1).astype(np.float32)) == (0, 0)
+
+
+def test_lost_pixels_are_found_in_a_dark_photo_where_black_ones_are_like_the_others(rng):
+    dark = (0.05 + 0.1 * ramp() + 0.05 * rng.random((200, 200, 1))).astype(np.float32)
+    noisy = corrupt(dark, "salt-and-pepper", 0.05)
+    assert impulse_levels(noisy)[0] > 0.5 * metrics.rms(dark, noisy)
+
+
 def test_on_a_white_page_few_white_pixels_can_be_out_of_place():
     page = np.ones((200, 200, 3), np.float32)
     page[80:120, 20:180] = 0.3

@@ -179,7 +179,8 @@ def test_the_noise_of_an_overexposed_photo_is_read_as_it_was_before_clipping(
     assert read_level(predictor.network, noisy) * 255 == pytest.approx(sigma, rel=0.1)
 
 
-@pytest.mark.parametrize(("read", "used"), [(25, 25), (35, 50), (50, 50), (62, 50), (75, 75)])
+# 75 is more than there can be: it is lowered, and then close enough.
+@pytest.mark.parametrize(("read", "used"), [(25, 25), (35, 50), (50, 50), (62, 50), (75, 50)])
 def test_noise_is_white_where_the_network_reads_it_as_before_or_after_clipping(photo, read, used):
     noise = np.random.default_rng(1).standard_normal((192, 192, 1), np.float32)
     noisy = to_pixels(np.clip(2.2 * photo[..., :1], 0, 1) + np.float32(50 / 255) * noise)

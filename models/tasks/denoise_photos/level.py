@@ -11,6 +11,7 @@ from imaging.impulses import impulse_levels
 from imaging.noise_level import estimate_level, is_drawn, variance_kept
 from imaging.pixels import to_image
 from models.tasks.contract import Network
+from models.tasks.denoise_photos.bound import bounded
 from models.tiles import spans
 
 PART = "level"  # The file of the small network beside the large one's.
@@ -54,7 +55,8 @@ def read_level(network: Network, noisy: np.ndarray) -> float:
     for top, bottom in spans(height, SIDE, SMALLER):
         for left, right in spans(width, SIDE, SMALLER):
             tile = noisy[top:bottom, left:right]
-            cells = read_map(network, to_image(tile) if tile.dtype == np.uint8 else tile)
+            image = to_image(tile) if tile.dtype == np.uint8 else tile
+            cells = bounded(read_map(network, image), image)
             uneven = _uneven(tile)
             cells = cells[uneven]
             squares, count = squares + float(np.square(cells).sum()), count + cells.size

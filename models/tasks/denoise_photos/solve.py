@@ -13,6 +13,7 @@ from imaging.noise_level import estimate_level, is_drawn
 from imaging.pixels import to_image, to_pixels
 from imaging.strips import rms_pixels
 from models.tasks.contract import Network, Watch
+from models.tasks.denoise_photos.bound import bounded
 from models.tasks.denoise_photos.level import (
     PART,
     AsFound,
@@ -31,6 +32,8 @@ from models.tiles import TILE_PIXELS, Work, in_tiles
 _MADE_BY_IMPULSES, _NOTHING_ELSE = 0.5, 0.35
 # A network sees where a picture ends; in a narrow one both ends are near, so they are moved away.
 NARROW, FARTHER = 128, 3  # pixels, times as far
+# Less noise than rounding to 8 bits makes is none; a network may still harm fine patterns there.
+_ROUNDED = 0.29 / 255
 STRONGEST = 0.5  # A network is told no higher level than this: it was trained up to there.
 
 
@@ -45,9 +48,9 @@ def solve(
 
     The result has the type and shape of the picture and is clipped to [0, 1].  ``sigma`` is the
     standard deviation of the noise, in units of the full range, alike everywhere unless it is
-    ``AsFound``; at 0 the picture comes back as it is.  Grey stays grey; where the noise is read
-    from the picture, a border of one value stays too.  ``watch`` is told of progress, as in
-    ``in_tiles``.
+    ``AsFound``; at 0, and where none is found, the picture comes back as it is.  Grey stays grey;
+    where the noise is read from the picture, a border of one value stays too.  ``watch`` is told of
+    progress, as in ``in_tiles``.
 
     Where much of the noise is white and black pixels out of place, as in salt-and-pepper, these are
     filled in and the network is told where; if they are all of it, no other pixel is changed.
@@ -91,7 +94,10 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
     if sigma is None and is_drawn(noisy):
         return lambda tile: tile
     found = read_level(network, noisy)
-    return partial(_as_found, network, found=found, wanted=found if sigma is None else sigma)
+    wanted = found if sigma is None else sigma
+    if wanted < _ROUNDED:
+        return lambda tile: tile
+    return partial(_as_found, network, found=found, wanted=wanted)
 
 
 def _is_even(network: Network, sigma: float | None) -> bool:
@@ -108,7 +114,8 @@ def _mending(network: Network, sigma: float, impulses: float, rest: float) -> Wo
 
 def _as_found(network: Network, tile: np.ndarray, found: float, wanted: float) -> np.ndarray:
     """Denoise with the levels that are read from the tile, made to fit the level ``wanted``."""
-    cells = evened(beside_even(read_map(network, tile), tile, found), found)
+    cells = bounded(read_map(network, tile), tile)
+    cells = evened(beside_even(cells, tile, found), found)
     cells = spread(cells, found, wanted)
     return _run(network, tile, enlarged(np.minimum(cells, STRONGEST), *tile.shape[:2]))
 
