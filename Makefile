@@ -8,9 +8,9 @@ PYTHON ?=
 TESTS ?=
 ARGS ?=
 
-# Three processes for two cores, since browser and job tests wait for much of their time; one
+# Four processes for two cores, since browser and job tests wait for much of their time; one
 # process a file, in the order of tests/conftest.py.
-TOGETHER := -n 3 --dist loadfile --no-loadscope-reorder
+TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
 
 # What loads Keras and what opens whole pages takes minutes: `make test`.
 QUICK := not slow and not browser
@@ -117,8 +117,15 @@ $(VENV)/.stamp-python:
 	fi && touch $@
 
 # The browser tests need a Chromium: one that is there, else Debian's, else Playwright's own.
+# The one without windows is a third quicker: where Debian has it, that is tried once.
 chromium: $(VENV)/.stamp-dev
-	@$(PY) -m tests.chromium >/dev/null 2>&1 && exit 0; \
+	@if [ ! -e $(VENV)/.stamp-shell ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  touch $(VENV)/.stamp-shell; \
+	  echo 'Installing the Debian package chromium-headless-shell'; \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-headless-shell; \
+	fi; \
+	$(PY) -m tests.chromium >/dev/null 2>&1 && exit 0; \
 	as_root=; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  as_root=--with-deps; \

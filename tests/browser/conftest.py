@@ -4,9 +4,11 @@ A test asks for ``page`` (or ``open_page`` for more than one, a phone or the dar
 ``app_url``, goes there, and calls ``wait_until_idle`` of ``tests.chromium`` after each step.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from urllib.parse import urljoin
@@ -16,10 +18,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.app_server import ROOT, AppServer
 from tests.chromium import find_chromium, launch, wait_until_idle
+from tests.visitor import Visitor
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
 FAILED = pytest.StashKey[bool]()
+# All pages of a context in one process, where Streamlit's scripts are compiled once.
+ONE_PROCESS = "--process-per-site"
 STORED = "local_storage,indexeddb,websql,file_systems,service_workers,cache_storage"
 
 
@@ -52,12 +57,12 @@ def browser(flags: tuple[str, ...]) -> Iterator[Browser]:
     Tests of another file that follow in the same process may want a loop of their own.
     """
     with sync_playwright() as playwright:
-        executable = find_chromium(playwright)
+        executable = find_chromium(playwright, shell=True)
         if executable is None:
             reason = "no Chromium found; `make test` installs one, or put chromium on the PATH"
             # Where nobody watches, a skipped half of the tests would pass for green.
             (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-        chromium = launch(playwright, executable, flags)
+        chromium = launch(playwright, executable, (ONE_PROCESS, *flags))
         yield chromium
         chromium.close()
 
@@ -85,24 +90,50 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
 
 
 @pytest.fixture(scope="session")
-def app_url(serve: Callable[..., str]) -> str:
+def serve_app(serve: Callable[..., str]) -> Callable[..., str]:
+    """``serve_app(NAME=value, ...)`` returns the URL of the whole app, on its own server.
+
+    A server knows its pages once somebody has opened the first, as is done here.
+    """
+
+    async def open_first(url: str) -> None:
+        visitor = Visitor(url)
+        await visitor.open()
+        await visitor.close()
+
+    def serve_whole(**env: str) -> str:
+        url = serve("app.py", **env)
+        with ThreadPoolExecutor() as threads:  # In this one Playwright has an event loop running.
+            threads.submit(asyncio.run, open_first(url)).result()
+        return url
+
+    return serve_whole
+
+
+@pytest.fixture(scope="session")
+def app_url(serve_app: Callable[..., str]) -> str:
     """The whole app, on its own server."""
-    return serve("app.py")
+    return serve_app()
 
 
 @pytest.fixture(scope="module")
 def contexts(browser: Browser) -> Callable[[bool, int], BrowserContext]:
     """``contexts(touch, number)`` returns one of a file's browser contexts, each made once.
 
-    What one keeps in its cache, Streamlit's scripts ready to run, is a quarter of opening a page.
+    Streamlit's scripts, ready to run, are half of opening a page.  A context keeps them in its
+    cache, and as long as its first page is there, which is empty, in its process.
     """
 
     @cache
     def context(touch: bool, _number: int) -> BrowserContext:
         viewport = {"width": 1280, "height": 900}  # Of pages that a page opens.
-        return browser.new_context(
+        made = browser.new_context(
             viewport=viewport, has_touch=touch, is_mobile=touch, accept_downloads=True
         )
+        first = made.new_page()
+        first.route("**", lambda route: route.fulfill(body=""))
+        first.goto("http://127.0.0.1")  # The host of all servers.
+        return made
 
     return context
 
@@ -158,15 +189,15 @@ def open_page(
 
 
 def forget(context: BrowserContext, origins: set[str]) -> None:
-    """Close all pages of a context, and have it forget who the visitor was."""
-    last, *others = context.pages or [context.new_page()]
+    """Close all pages of a context but its first, and have it forget who the visitor was."""
+    first, *others = context.pages
     for page in others:
+        page.goto("about:blank")  # A page says on its way out who its visitor is.
         page.close()
-    session = context.new_cdp_session(last)
-    last.goto("about:blank")  # A page would say on its way out who its visitor is.
+    session = context.new_cdp_session(first)
     for origin in origins:
         session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": STORED})
-    last.close()
+    session.detach()
     context.clear_cookies()
     context.clear_permissions()
 

@@ -15,7 +15,6 @@ def visit(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
     """``visit(link)`` opens the Learn page."""
 
     def open_learn(link: str = "", **settings: object) -> Page:
-        open_page(app_url)  # A fresh server knows its pages once somebody has opened the first.
         page = open_page(f"{app_url}/learn{link}", **settings)
         expect(page.get_by_text("Step ", exact=False).first).to_be_visible(timeout=20_000)
         wait_until_idle(page)

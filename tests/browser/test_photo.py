@@ -27,9 +27,7 @@ def photo(app_url: str, open_page: Callable[..., Page]) -> Callable[..., Page]:
     """``photo(link)`` opens the Photo page and waits for its denoised picture."""
 
     def open_photo(link: str = "", **settings) -> Page:
-        page = open_page(f"{app_url}/", **settings)
-        page.goto(f"{app_url}/photo{link}")
-        wait_until_idle(page)
+        page = open_page(f"{app_url}/photo{link}", **settings)
         if "upload" not in link:
             wait_until_denoised(page)
         return page

@@ -360,11 +360,10 @@ def test_a_phone_needs_no_sideways_scrolling(show, what):
 
 
 def test_on_a_phone_digits_stay_beside_each_other_and_photos_stack(show):
-    tops = [
-        canvas_of(show("digit", width=375, touch=True), title).bounding_box()["y"]
-        for title in ("Original", "Noisy", "Denoised")
-    ]
-    assert len(set(tops)) == 1
+    page = show("digit", width=375, touch=True)
+    titles = ("Original", "Noisy", "Denoised")
+    tops = {canvas_of(page, title).bounding_box()["y"] for title in titles}
+    assert len(tops) == 1
     page = show("photo", width=375, touch=True)
     lefts = {canvas_of(page, title).bounding_box()["x"] for title in ("Original", "Noisy")}
     assert len(lefts) == 1

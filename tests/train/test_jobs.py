@@ -190,7 +190,9 @@ def test_settings_edited_while_the_run_waits_are_a_sentence(runs, pretending):
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_saved(copied):
+def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_saved(
+    copied, tmp_path, monkeypatch
+):
     saved = copied.checkpoint.read_bytes()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # The worker inherits the limit: its files may grow by so much, which is less than a network.
@@ -202,6 +204,7 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_saved(copie
     wait_for(lambda: not run_status.status(copied).active)
     assert run_status.status(copied).state == run_status.FAILED
     assert copied.checkpoint.read_bytes() == saved
+    monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=program(tmp_path)))
     jobs.resume(copied)  # There is room again.
     wait_for(lambda: state(copied) == run_status.TRAINING)
 

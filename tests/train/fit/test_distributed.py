@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -237,6 +237,15 @@ def test_the_others_do_not_go_on_long_when_one_has_failed(pretend, monkeypatch, 
 SMALL = ("recipe", "dense", "--seed", "5", "--out")
 EPOCHS, STEPS = 3, 3 * 5  # 600 pictures in batches of 128
 ONE, TWO = ("--workers", "1"), ("--workers", "2")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Workers find what an earlier one has compiled, which is half of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        yield
 
 
 def command(folder: Path, *more: str, epochs: int = EPOCHS) -> list[str]:
