@@ -8,9 +8,10 @@ PYTHON ?=
 TESTS ?=
 ARGS ?=
 
-# Four processes for two cores, since browser and job tests wait for much of their time; one
-# process a file, in the order of tests/conftest.py.
+# On two cores four processes, since browser and job tests wait for much of their time, and three
+# for the quick tests; one process a file, in the order of tests/conftest.py.
 TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
+QUICKLY := -n 3 --dist loadfile --no-loadscope-reorder
 
 # What loads Keras and what opens whole pages takes minutes: `make test`.
 QUICK := not slow and not browser
@@ -45,7 +46,7 @@ check: $(VENV)/.stamp-dev  ## lint, types and the quick tests, in a minute
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest $(TOGETHER) -q -m "$(QUICK)" $(or $(TESTS),$(QUICK_TESTS))
+	$(PY) -m pytest $(QUICKLY) -q -m "$(QUICK)" $(or $(TESTS),$(QUICK_TESTS))
 
 test: $(VENV)/.stamp-dev chromium  ## lint, format check and every test (TESTS=... for some)
 	$(PY) -m ruff check .
