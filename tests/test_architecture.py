@@ -86,8 +86,9 @@ FOLDERS = {
             Folder(
                 name,
                 BEHIND_A_PAGE,
-                # What Streamlit sends and takes in by means of Starlette is mended there.
-                SCREEN | ({"starlette"} if name == "pages/components/sending/" else set()),
+                # How Streamlit sends and takes in by means of these two is mended there.
+                SCREEN
+                | ({"starlette", "uvicorn"} if name == "pages/components/sending/" else set()),
                 "what pages share imports light models, light train and imaging; never a page's "
                 "own parts, never Keras",
             )

@@ -11,6 +11,7 @@ from models import host
 from pages.components import cached, gallery
 from pages.components.browser import rule_browser
 from pages.components.sending.known import name_only_what_is_known
+from pages.components.sending.largest_message import refuse_large_messages
 from pages.components.sending.made_files import keep_made_files
 from pages.components.sending.origin import ask_nobody
 from pages.components.sending.unsent import keep_what_is_unsent
@@ -90,6 +91,7 @@ def page_setup(title: str, lead: str) -> None:
     cached.spare_what_is_loaded()
     host.tidy_up_soon()
     ask_nobody()
+    refuse_large_messages()
     keep_uploads_in_memory()
     keep_made_files()
     keep_what_is_unsent()

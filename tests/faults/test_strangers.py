@@ -26,6 +26,7 @@ from websockets.exceptions import InvalidStatus
 
 from models.catalogue import PRETRAINED
 from tests.app_server import ROOT, AppServer
+from tests.benchmarks.measure import resident_megabytes
 from tests.visitor import Control, Visitor
 from train import owners
 from train.run_folder import Run
@@ -397,6 +398,20 @@ def test_a_page_of_another_site_is_refused_at_once_and_nobody_is_asked(server, o
 
     play(act)
     assert "external IP" not in server.tail(10_000)
+
+
+def test_a_message_that_unpacks_to_far_more_than_any_of_ours_is_refused_before_it_is_there(server):
+    async def act() -> None:
+        await arrive(server, "")
+        before = resident_megabytes(server.pid, "VmHWM")
+        address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
+        async with websockets.connect(address, subprotocols=["streamlit"]) as stranger:
+            await asyncio.wait_for(stranger.send(bytes(150_000_000)), 30)
+            await asyncio.wait_for(stranger.wait_closed(), 30)
+            assert stranger.close_code == 1009  # Too big.
+        assert resident_megabytes(server.pid, "VmHWM") < before + 30
+
+    play(act)
 
 
 def test_a_stranger_installs_nothing_and_drives_nothing(server):
