@@ -95,6 +95,15 @@ def test_the_links_of_a_lesson_open_the_other_pages_with_settings_that_exist(nam
         assert in_address(other).items() <= asked.items(), target
 
 
+def test_bars_open_the_comparison_by_what_they_show():
+    (target,) = [url for _, url in links(visit(lesson="skips", step="5")) if "compare" in url]
+    asked = dict(parse_qsl(urlsplit(target).query))
+    other = page_of("compare", **asked).run()
+    assert other.session_state["measured_by"] == "read"
+    assert other.session_state["measured_noise"] == "gaussian"
+    assert other.session_state["measured_at"] == 0.5
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_texts_are_short_and_numbers_with_units_are_looked_up(name):
     from pages.components.learn.lesson import read_lesson

@@ -40,7 +40,7 @@ from pages.components.code_downloads import show_code_downloads
 from pages.components.controls import DIGITS, FINE, ready_digit
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.layout import NAME_IN_LINES, show_chart
-from pages.components.learn.numbers import FORMATS, measured, written
+from pages.components.learn.numbers import CONDITION, FORMATS, measured, written
 from pages.components.live import preview_noise
 from pages.components.scores import READER, captions, decibel, read_digits, read_thumbnails
 from pages.components.viewer import compare
@@ -364,7 +364,9 @@ class Bars:
             key=f"{key}-bars",
             alt=f"{AXES[self.what]}. {listed}.",
         )
-        return Target("compare", "the Compare page", {})
+        _, noise, strength = CONDITION
+        asked = {"measured_by": self.what, "measured_noise": noise, "measured_at": str(strength)}
+        return Target("compare", "the Compare page", asked)
 
 
 AXES = {

@@ -22,7 +22,7 @@ FORMATS = {
     "ssim": "{:.3f}",
 }
 MISSING = "(not measured)"
-DIGITS = (REPORTED, "gaussian", 0.5)  # Where lessons speak of digits.
+CONDITION = (REPORTED, "gaussian", 0.5)  # Where lessons speak of digits.
 
 
 def filled(text: str) -> str:
@@ -43,7 +43,7 @@ def measured(what: str, method: str) -> float:
     kind, _, name = method.partition(" ")
     if kind == "recipe":
         return _record(name)["test"][what]
-    return _rows()[(*DIGITS, method)][what]
+    return _rows()[(*CONDITION, method)][what]
 
 
 def written(what: str, value: float) -> str:
