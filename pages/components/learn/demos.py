@@ -371,7 +371,7 @@ class Bars:
 
 AXES = {
     "psnr": "PSNR on 10,000 test digits, dB",
-    "read": "Share of test digits read correctly",
+    "read": "Share of digits read",
 }
 
 
