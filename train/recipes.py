@@ -228,7 +228,7 @@ RECIPES: dict[str, Recipe] = by_name(
             "Skip connections carry detail past the narrow middle; trained on every noise here.",
             RONNEBERGER,
             _with(_OURS, **_UNET, noise=every_kind(gaussian_share=0.6)),
-            "the best",
+            "skip connections",
         ),
         Recipe(
             "unet-tutorial",

@@ -160,7 +160,7 @@ def test_a_fourth_network_takes_the_place_of_the_oldest(tmp_path):
         "net 3",
         "net 2",
         "net 1",
-        "U-Net · the best",
+        "U-Net · skip connections",
     ]
 
 
