@@ -203,6 +203,7 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_keeps_what_was_saved(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     wait_for(lambda: not run_status.status(copied).active)
     assert run_status.status(copied).state == run_status.FAILED
+    assert "the disk is full" in run_status.status(copied).detail
     assert copied.checkpoint.read_bytes() == saved
     monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable=program(tmp_path)))
     jobs.resume(copied)  # There is room again.
