@@ -20,6 +20,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # Whoever opens the Train page in a test does not mean to load TensorFlow.
 os.environ["DENOISE_READY_WORKER"] = "0"
 
+import gc  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -100,6 +101,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the long files first; the others keep their order."""
     first = {ROOT / name: place for place, name in enumerate(LONG_FIRST)}
     items.sort(key=lambda item: first.get(item.path, len(first)))
+
+
+def pytest_collection_finish() -> None:
+    """Spare Python looking through all that was loaded for all tests, again and again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
