@@ -50,6 +50,34 @@ def a_turn() -> Iterator[None]:
         yield
 
 
+class Room:
+    """A number of bytes that those who work on whole photos share."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._taken, self._changed = size, 0, threading.Condition()
+
+    @contextmanager
+    def taking(self) -> Iterator[Callable[[int], None]]:
+        """Yield what waits until there is room for some bytes, and takes it until the end.
+
+        What is larger than all of it waits until nobody else is there.
+        """
+        own = 0
+
+        def take(size: int) -> None:
+            nonlocal own
+            with self._changed:
+                self._changed.wait_for(lambda: self._taken == 0 or self._taken + size <= self._size)
+                self._taken, own = self._taken + size, own + size
+
+        try:
+            yield take
+        finally:
+            with self._changed:
+                self._taken -= own
+                self._changed.notify_all()
+
+
 def keep_large_blocks_apart() -> None:
     """Let glibc return large blocks to the system when they are freed.
 

@@ -1,5 +1,7 @@
 """Denoise a photo: open it, corrupt it or take it as it is, restore, compare."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from imaging.pixels import blend
@@ -7,7 +9,7 @@ from models.catalogue import Card, ModelError
 from models.methods import find_method
 from models.tasks.denoise_photos import TASK
 from pages.components import widgets
-from pages.components.cached import get_predictor
+from pages.components.cached import get_picture_room, get_predictor
 from pages.components.explain import show_about
 from pages.components.layout import page_footer, page_setup
 from pages.components.methods import usable_cards
@@ -32,14 +34,14 @@ page_setup(
 )
 
 
-def body() -> None:
-    """The whole page, from the picture to the numbers."""
+def body(take: Callable[[int], None]) -> None:
+    """The whole page, from the picture to the numbers; ``take`` waits for room for the picture."""
     cards = usable_cards()
     table = settings.settings(cards)
     settings.open_link(table)
 
     # Ask
-    picture, files = pick_photo()
+    picture, files = pick_photo(take)
     if picture is None:
         st.info(
             "Choose a picture above, paste one, or drop it anywhere on this page. JPEG, PNG, "
@@ -111,7 +113,8 @@ def pick_how(picture: Picture, adds_noise: bool, cards: dict[str, Card]) -> tupl
     return noise, noisy, level, name, careful, shares
 
 
-body()
+with get_picture_room().taking() as take_room:
+    body(take_room)
 page_footer(
     "Your pictures stay in the server's memory, at most an hour after they were last used, or "
     "until you remove them. They are never written to a disk, and nobody else can see them."

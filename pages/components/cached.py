@@ -20,7 +20,7 @@ import numpy as np
 import streamlit as st
 
 from models.catalogue import Card, ModelError, read_card, read_catalogue
-from models.host import each_minute
+from models.host import Room, each_minute
 from models.inspection.network import OpenedNetwork, load_inside
 from models.live import pack_card
 from models.picture_queue import PictureQueue
@@ -44,10 +44,12 @@ if TYPE_CHECKING:  # Whoever loads it first is the package of models, which says
 
 UPLOADS_LIMIT = 150_000_000  # bytes
 ZIPS_LIMIT = 110_000_000  # bytes: five photos of 12 megapixels
+ROOM = 80_000_000  # bytes: two photos of 12 megapixels that are looked at in the same instant
 BROUGHT_LIMIT = 40_000_000  # Bytes of files; loaded, a network takes a few times as much.
 
 _queue = PictureQueue()
 atexit.register(_queue.close)
+_room = Room(ROOM)
 _pictures = PictureCache(comfort=COMFORT)
 _zips = PictureCache(ZIPS_LIMIT, UPLOADS_KEPT, comfort=0, few=1)
 _uploads = PictureCache(UPLOADS_LIMIT, UPLOADS_KEPT)
@@ -179,6 +181,14 @@ def get_inside(card: Card) -> OpenedNetwork:
 def get_picture_queue() -> PictureQueue:
     """Return the queue for long work, one for all visitors; it is closed when the server ends."""
     return _queue
+
+
+def get_picture_room() -> Room:
+    """Return the room for pictures that pages work on, one for all visitors.
+
+    Each page that waits for its answer holds its picture: those of a class would not fit.
+    """
+    return _room
 
 
 def get_picture_cache() -> PictureCache:

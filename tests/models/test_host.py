@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -55,3 +56,34 @@ def test_one_thread_does_it_for_all():
     for _ in range(3):
         host.tidy_up_soon()
     assert sum(thread.name == "tidy" for thread in threading.enumerate()) == count
+
+
+def test_whoever_finds_no_room_waits_until_enough_have_left():
+    room, here, most = host.Room(100), [], []
+
+    def come(size):
+        with room.taking() as take:
+            take(size)
+            here.append(size)
+            most.append(sum(here))
+            time.sleep(0.01)
+            here.remove(size)
+
+    with ThreadPoolExecutor(8) as visitors:
+        list(visitors.map(come, [40, 40, 40, 70, 30, 40, 20, 60] * 3))
+    assert len(most) == 24
+    assert max(most) <= 100
+
+
+def test_what_is_larger_than_the_room_comes_when_nobody_is_there_and_an_error_leaves_it_free():
+    room = host.Room(100)
+
+    def come_and_stumble():
+        with room.taking() as take:
+            take(500)
+            raise ValueError("broken off")
+
+    with pytest.raises(ValueError, match="broken off"):
+        come_and_stumble()
+    with room.taking() as take:
+        take(100)

@@ -1,6 +1,7 @@
 """Where a photo comes from: a sample, a file, the clipboard, the camera."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -29,6 +30,7 @@ RESTARTED = (
     "Add {} again."
 )
 FORGOTTEN = "{} unused for an hour, or the server needed the room for other visitors. Add {} again."
+LARGE = 12_000_000  # bytes
 MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of files
 
 
@@ -95,8 +97,11 @@ class Taking:
     before: Before | None = None
 
 
-def pick_photo() -> tuple[Picture | None, list[Brought]]:
-    """Ask for a picture; return it, None while there is none, and all that were brought."""
+def pick_photo(take: Callable[[int], None]) -> tuple[Picture | None, list[Brought]]:
+    """Ask for a picture; return it, None while there is none, and all that were brought.
+
+    ``take`` waits until there is room for the bytes of one that the visitor has brought.
+    """
     own.use()
     _take_what_came()
     source = widgets.segments("Picture", SOURCES, "photo_source", on_change=_change_source)
@@ -109,7 +114,7 @@ def pick_photo() -> tuple[Picture | None, list[Brought]]:
     brought = own.pictures()
     if not brought:
         return None, []
-    return _open(_pick_own(brought)), brought
+    return _open(_pick_own(brought), take), brought
 
 
 def choose(picture: Brought) -> ChosenFile:
@@ -217,11 +222,14 @@ def _pick_own(brought: list[Brought]) -> Brought:
     return by_digest[shown]
 
 
-def _open(shown: Brought) -> Picture | None:
+def _open(shown: Brought, take: Callable[[int], None]) -> Picture | None:
     """Open the picture, and ask which of several it is to be, and whether it is to be stretched."""
     chosen = choose(shown)
     opened = partial(_opened, own.owner(), chosen.made_of, chosen.open)
     try:
+        size = opened().size  # Whoever waits for room holds no pixels meanwhile.
+        with st.spinner("Waiting for other pictures …") if size > LARGE else nullcontext():
+            take(size)
         photo = opened()
     except PhotoError as problem:
         st.error(f"{quoted(shown.name)}: {problem}", icon=":material/broken_image:")
