@@ -168,7 +168,7 @@ def test_pictures_survive_another_page_back_and_a_reload_until_they_are_removed(
     page.reload()
     wait_until_idle(page)
     expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("started again")).to_have_count(0)
+    expect(page.get_by_text("The server restarted")).to_have_count(0)
 
 
 def test_a_file_is_given_again_where_the_server_never_said_where_it_should_go(
@@ -234,18 +234,18 @@ def test_a_tab_that_the_server_has_forgotten_is_told_so_after_a_reload(photo, tm
     page.evaluate("() => sessionStorage.setItem('denoise-lab-tab', 'never heard of')")
     for _ in range(2):
         page.reload()
-        expect(page.get_by_text("not used for an hour")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("unused for an hour")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("Add it again")).to_be_visible()
     upload(page, tmp_path / "mine.png")
     assert shown(page, coffee(60))
-    expect(page.get_by_text("not used for an hour")).to_have_count(0)
+    expect(page.get_by_text("unused for an hour")).to_have_count(0)
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
     wait_until_idle(page)
     page.reload()
     expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
     wait_until_idle(page)
-    expect(page.get_by_text("not used for an hour")).to_have_count(0)
+    expect(page.get_by_text("unused for an hour")).to_have_count(0)
 
 
 def test_after_a_restart_of_the_server_the_page_says_that_pictures_are_gone(
@@ -267,13 +267,13 @@ def test_after_a_restart_of_the_server_the_page_says_that_pictures_are_gone(
         server.wait_until_healthy()
         # The browser tries again by itself, sooner or later; a reload is the impatient way.
         page.reload()
-        expect(page.get_by_text("started again")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("The server restarted")).to_be_visible(timeout=PATIENCE)
         page.reload()
-        expect(page.get_by_text("started again")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("The server restarted")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text("mine.png")).to_have_count(0)
         upload(page, tmp_path / "mine.png")
         assert shown(page, coffee(60))
-        expect(page.get_by_text("started again")).to_have_count(0)
+        expect(page.get_by_text("The server restarted")).to_have_count(0)
         # Who adds another one at once is told of the first, too.
         server.stop()
         server = AppServer(ROOT / "app.py", log, port)
@@ -282,10 +282,10 @@ def test_after_a_restart_of_the_server_the_page_says_that_pictures_are_gone(
         coffee(80).save(tmp_path / "other.png")
         upload(page, tmp_path / "other.png")
         assert shown(page, coffee(80))
-        expect(page.get_by_text("started again")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("The server restarted")).to_be_visible(timeout=PATIENCE)
         page.get_by_role("button", name="Remove").click()
         expect(page.get_by_text("Choose a picture above")).to_be_visible(timeout=PATIENCE)
-        expect(page.get_by_text("started again")).to_have_count(0)
+        expect(page.get_by_text("The server restarted")).to_have_count(0)
     finally:
         server.stop()
 

@@ -31,7 +31,7 @@ LOST = (websockets.WebSocketException, OSError, EOFError, TimeoutError, http.cli
 TOKEN, TAB = "the token of a browser", "the word of a tab"
 MOST_PICTURES, MOST_RUNS = 3, 2
 RECIPE = "dense-tutorial"
-RESTARTED = "The server was started again in the meantime"
+RESTARTED = "The server restarted in the meantime"
 
 
 @dataclass
