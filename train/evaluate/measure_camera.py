@@ -54,7 +54,8 @@ def evaluate_camera(
     """Measure the named networks on Kodak24, or every nth picture of it.
 
     Returns, by network and camera, the PSNR of what went in and of the answer, and the level that
-    was read over the true one; 1 where there is none.
+    was read over the true one; 1 where there is none.  Answers that are what went in, without an
+    error, are counted apart and do not enter a mean, unless all are.
     """
     photos = kodak24()[::every]
     found = {}
@@ -78,13 +79,20 @@ def evaluate_camera(
                         read / level if level > 1 / 255 else 1,
                     )
                 )
-            before, after, ratio = (float(np.mean(column)) for column in zip(*rows, strict=True))
+            before, after, ratio = (_mean(column) for column in zip(*rows, strict=True))
+            alike = sum(np.isinf(row[1]) for row in rows)
             found[name, title] = before, after, ratio
             say(
                 f"{name}, {title}: {before:.2f} -> {after:.2f} dB, level read {ratio:.2f} times, "
                 f"least {min(row[1] for row in rows):.1f}, {len(rows)} photos"
+                + (f", {alike} of them as they went in" if alike else "")
             )
     return found
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite or values))
 
 
 def evaluate_sharp(

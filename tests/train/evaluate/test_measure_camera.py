@@ -1,9 +1,12 @@
 """What is measured of photo networks and printed only."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from imaging.camera import Camera
 from imaging.metrics import psnr
 from models.tasks.turned import WAYS
 from tests.models.networks import ship
@@ -40,6 +43,19 @@ def test_grey_photos_are_measured_as_one_channel_with_the_told_noise(smooth):
         expected.append(psnr(grey, noisy + 2 * 50 / 255 * change))
     assert found["smooth", 50] == pytest.approx(np.mean(expected), abs=0.2)
     assert said[2].endswith(" dB, 2 pictures")
+
+
+def test_answers_that_are_what_went_in_are_counted_and_not_in_the_mean(smooth, monkeypatch):
+    shifts = iter((0, 1, 0))
+    predictor = SimpleNamespace(network=None, predict=lambda noisy: noisy ^ next(shifts))
+    monkeypatch.setattr(measure_camera, "load_predictor", lambda card: predictor)
+    monkeypatch.setattr(measure_camera, "read_level", lambda network, noisy: 0.0)
+    monkeypatch.setattr(measure_camera, "CAMERAS", {"clean": Camera()})
+    said = []
+    found = measure_camera.evaluate_camera(["smooth"], 1, said.append)
+    # Of 255, every value is off by 1.
+    assert found["smooth", "clean"][1] == pytest.approx(20 * np.log10(255), abs=1e-3)
+    assert said[0].endswith("3 photos, 2 of them as they went in")
 
 
 def test_more_answers_are_compared_with_one_on_the_same_noise(smooth):
