@@ -20,4 +20,4 @@ def test_a_server_killed_at_any_moment_leaves_runs_that_can_be_listed_and_delete
 def test_a_server_killed_while_its_visitors_upload_and_take_files_away_loses_nothing(tmp_path):
     outcome = kill_visited_servers(tmp_path, 2, pretend=True)
     assert outcome.wrong == []
-    assert outcome.done["photos denoised"] > 0
+    assert outcome.done.total() > 0
