@@ -289,7 +289,7 @@ EXPLANATION = contract.Explanation(
         "the mean of absolute errors",
         "PSNR of brightness, as in papers",
     ),
-    "Trained for a few minutes, about a hundredth of what papers do, on photos that a formula made "
+    "Trained for minutes, where papers train for days, on photos that a formula made "
     "small. Soft or noisy photos stay soft, and the blocks of a JPEG grow with it. Letters that "
     "cannot be read become sharp letters that may be wrong. The result has at most 5 million "
     "pixels.",
