@@ -38,7 +38,7 @@ export async function prepare({ preview }) {
         }
       });
       const means = [before, after].map(({ values }) => mean(values, channel, channels).toFixed(2));
-      const caption = () => `strength ${means.join(" → ")}`;
+      const caption = () => `mean ${means.join(" → ")}`;
       return [`${channel}`, { levels: toLevels(picture), channels: 1, caption, tolerance }];
     });
     return Object.fromEntries(made);
