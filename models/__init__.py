@@ -2,6 +2,6 @@
 
 import os
 
-# onnxruntime writes down how it is used, below the home folder, and sends it to its makers; it asks
-# for this when it is loaded.
+# onnxruntime writes down how it is used, below the home folder, and has code that sends it to its
+# makers; it looks for this when it is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
