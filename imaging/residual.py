@@ -26,6 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from imaging.pixels import strips, to_pixels
+
 NOTHING = "nothing removed"
 WHITE = "white"
 CORRELATED = "correlated"
@@ -119,7 +121,7 @@ def check_residual(noisy: np.ndarray, denoised: np.ndarray) -> ResidualCheck:
 
 
 def residual_picture(noisy: np.ndarray, denoised: np.ndarray, gain: float) -> np.ndarray:
-    """Return what was removed, ``gain`` times as strong, around mid-grey, clipped to [0, 1].
+    """Return what was removed, ``gain`` times as strong, around mid-grey, as ``uint8``.
 
     Mid-grey: nothing was removed; lighter: the noisy picture was brighter there.
 
@@ -129,11 +131,12 @@ def residual_picture(noisy: np.ndarray, denoised: np.ndarray, gain: float) -> np
     _require_alike(noisy, denoised)
     if not 0 < gain < np.inf:
         raise ValueError(f"gain must be positive, got {gain}")
-    picture = _unit(noisy)
-    picture -= _unit(denoised)
-    picture *= np.float32(gain)
-    picture += np.float32(0.5)
-    return np.clip(picture, 0, 1, out=picture)
+    picture = np.empty(noisy.shape, np.uint8)
+    for rows in strips(*noisy.shape[:2]):
+        removed = _unit(noisy[rows])
+        removed -= _unit(denoised[rows])
+        picture[rows] = to_pixels(removed * np.float32(gain) + np.float32(0.5))
+    return picture
 
 
 def _require_alike(noisy: np.ndarray, denoised: np.ndarray) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -55,20 +56,32 @@ class Room:
 
     def __init__(self, size: int) -> None:
         self._size, self._taken, self._changed = size, 0, threading.Condition()
+        self._waiting: deque[object] = deque()
 
     @contextmanager
     def taking(self) -> Iterator[Callable[[int], None]]:
         """Yield what waits until there is room for some bytes, and takes it until the end.
 
-        What is larger than all of it waits until nobody else is there.
+        Who comes first is first.  What is larger than all of it waits until nobody else is there.
         """
         own = 0
 
         def take(size: int) -> None:
             nonlocal own
+            me = object()
             with self._changed:
-                self._changed.wait_for(lambda: self._taken == 0 or self._taken + size <= self._size)
-                self._taken, own = self._taken + size, own + size
+                self._waiting.append(me)
+                try:
+                    self._changed.wait_for(
+                        lambda: (
+                            self._waiting[0] is me
+                            and (self._taken == 0 or self._taken + size <= self._size)
+                        )
+                    )
+                    self._taken, own = self._taken + size, own + size
+                finally:
+                    self._waiting.remove(me)
+                    self._changed.notify_all()  # There may be room for the next one too.
 
         try:
             yield take

@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -338,9 +339,9 @@ def test_what_a_visitor_reads_about_a_verdict_are_sentences(verdict):
 
 def test_mid_grey_is_where_nothing_was_removed(photo):
     picture = residual_picture(photo, photo, 8)
-    assert picture.dtype == np.float32
+    assert picture.dtype == np.uint8
     assert picture.shape == photo.shape
-    assert np.all(picture == 0.5)
+    assert np.all(picture == 128)
 
 
 def test_what_was_removed_is_shown_with_its_sign_and_gain():
@@ -348,10 +349,22 @@ def test_what_was_removed_is_shown_with_its_sign_and_gain():
     denoised = np.uint8([[[0]], [[51]], [[0]]])
     # 51 / 255 = 0.2, twice as strong; a whole range is clipped.
     picture = residual_picture(noisy, denoised, 2)
-    np.testing.assert_allclose(picture.ravel(), [0.9, 0.1, 1], atol=1e-6)
+    np.testing.assert_allclose(picture.ravel() / 255, [0.9, 0.1, 1], atol=0.5 / 255 + 1e-6)
     assert np.array_equal(noisy.ravel(), [51, 0, 255])
     fractions = residual_picture(noisy / np.float32(255), denoised / np.float32(255), 2)
-    np.testing.assert_allclose(fractions, picture, atol=1e-6)
+    np.testing.assert_allclose(fractions.astype(int), picture, atol=1)
+
+
+def test_the_picture_of_a_large_one_is_made_in_little_memory():
+    noisy = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)
+    tracemalloc.start()
+    try:
+        residual_picture(noisy, noisy // 2, 8)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The picture and its half, and a few strips of 1.2 MB.
+    assert most < 2 * noisy.nbytes + 12e6
 
 
 @pytest.mark.parametrize("gain", [0, -1, float("nan"), float("inf")])

@@ -75,6 +75,27 @@ def test_whoever_finds_no_room_waits_until_enough_have_left():
     assert max(most) <= 100
 
 
+def test_who_needs_much_room_is_not_passed_by_those_who_need_little():
+    room, came = host.Room(100), []
+
+    def come(size):
+        with room.taking() as take:
+            take(size)
+            came.append(size)
+
+    with ThreadPoolExecutor(3) as visitors, room.taking() as take:
+        take(60)
+        large = visitors.submit(come, 80)
+        while len(room._waiting) < 1:
+            time.sleep(0.001)
+        little = visitors.submit(come, 30)  # There would be room for it.
+        while len(room._waiting) < 2:
+            time.sleep(0.001)
+        assert came == []
+    large.result(10), little.result(10)
+    assert came == [80, 30]
+
+
 def test_what_is_larger_than_the_room_comes_when_nobody_is_there_and_an_error_leaves_it_free():
     room = host.Room(100)
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from imaging.files.reading import Photo
 from imaging.metrics import Quality
-from imaging.pixels import to_8_bits, to_image, to_pixels
+from imaging.pixels import to_8_bits, to_image
 from imaging.residual import (
     CORRELATED,
     EXPLAIN,
@@ -82,8 +82,6 @@ def show_pictures(
         alt["Removed"] = "What was removed, around mid-grey; it should look like plain grain"
     preview = None
     if photo.alpha is not None:
-        if clean is None:
-            pictures["Removed"] = to_pixels(pictures["Removed"])
         alpha = photo.alpha[place]
         pictures = {title: on_checkerboard(each, alpha) for title, each in pictures.items()}
     elif full is not None and full.dtype == np.uint8 and (photo.own is None or clean is not None):

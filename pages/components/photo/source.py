@@ -31,6 +31,9 @@ RESTARTED = (
 )
 FORGOTTEN = "{} unused for an hour, or the server needed the room for other visitors. Add {} again."
 LARGE = 12_000_000  # bytes
+# What a page makes of a picture to show it, beside it and in bytes: some of the whole, most of no
+# more than a section.
+MADE_OF_IT, MOST_MADE = 9, 40_000_000
 MOST_REFUSALS = 5  # sentences; a folder that was dropped may hold hundreds of files
 
 
@@ -229,7 +232,7 @@ def _open(shown: Brought, take: Callable[[int], None]) -> Picture | None:
     try:
         size = opened().size  # Whoever waits for room holds no pixels meanwhile.
         with st.spinner("Waiting for other pictures …") if size > LARGE else nullcontext():
-            take(size)
+            take(size + min(MADE_OF_IT * size, MOST_MADE))
         photo = opened()
     except PhotoError as problem:
         st.error(f"{quoted(shown.name)}: {problem}", icon=":material/broken_image:")
