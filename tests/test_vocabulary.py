@@ -7,7 +7,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,13 +77,17 @@ def texts(path: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, " ".join(node.value.split())
 
 
-def complaints(patterns: tuple[str, ...]) -> list[str]:
+def complaints(
+    patterns: tuple[str, ...],
+    phrases: dict[str, str] = PHRASES,
+    read: Callable[[str], Iterator[tuple[int, str]]] = texts,
+) -> list[str]:
     return [
         f"{path}:{line}: {found.group()!r}; rather: {better}"
         for path in files(patterns)
-        for line, text in texts(path)
-        for phrase, better in PHRASES.items()
-        if (found := re.search(rf"\b{phrase}\b", text, re.IGNORECASE))
+        for line, text in read(path)
+        for phrase, better in phrases.items()
+        if (found := re.search(rf"\b(?:{phrase})\b", text, re.IGNORECASE))
     ]
 
 
@@ -118,14 +122,7 @@ def on_screen(path: str) -> Iterator[tuple[int, str]]:
 
 
 def test_screens_call_one_thing_by_one_name():
-    found = [
-        f"{path}:{line}: {hit.group()!r}; rather: {better}"
-        for path in files(SCREENS)
-        for line, text in on_screen(path)
-        for phrase, better in ON_SCREEN.items()
-        if (hit := re.search(rf"\b({phrase})\b", text, re.IGNORECASE))
-    ]
-    assert found == []
+    assert complaints(SCREENS, ON_SCREEN, on_screen) == []
 
 
 def test_the_three_pictures_have_one_name_each():

@@ -17,7 +17,8 @@ from train.run_folder import Run
 
 RUNS = Path(__file__).parent / "runs"
 OF_DIGITS = (denoise_digits.TASK, read_digits.TASK)
-PRINTED = ("camera", "sharp", "grey", "careful")  # What is measured without a table to stand in.
+# What is measured without a table to stand in.
+PRINTED = ("camera", "sharp", "grey", "careful", "drawings")
 
 
 def main(arguments: list[str] | None = None) -> int:

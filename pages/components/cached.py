@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # Whoever loads it first is the package of models, which says
 
 UPLOADS_LIMIT = 150_000_000  # bytes
 ZIPS_LIMIT = 110_000_000  # bytes: five photos of 12 megapixels
-ROOM = 80_000_000  # bytes: two photos of 12 megapixels that are looked at in the same instant
+ROOM = 80_000_000  # bytes: pages that show two pictures of a megapixel, or one of twelve
 BROUGHT_LIMIT = 40_000_000  # Bytes of files; loaded, a network takes a few times as much.
 
 _queue = PictureQueue()

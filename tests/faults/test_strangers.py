@@ -389,12 +389,13 @@ def test_a_page_of_another_site_is_refused_at_once_and_nobody_is_asked(server, o
         await arrive(server, "")
         address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
         began = time.monotonic()
-        with pytest.raises(InvalidStatus):
-            async with websockets.connect(address, subprotocols=["streamlit"], origin=origin):
-                pass
+        with pytest.raises(InvalidStatus) as refused:
+            await websockets.connect(address, subprotocols=["streamlit"], origin=origin)
+        assert refused.value.response.status_code == 403
         assert time.monotonic() - began < 1
-        async with websockets.connect(address, subprotocols=["streamlit"], origin=server.url):
-            pass
+        own = await websockets.connect(address, subprotocols=["streamlit"], origin=server.url)
+        assert own.subprotocol == "streamlit"
+        await own.close()
 
     play(act)
     assert "external IP" not in server.tail(10_000)

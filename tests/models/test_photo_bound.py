@@ -13,36 +13,10 @@ from models.predictor import load_predictor
 from models.tasks.denoise_photos.bound import _AT_MOST, bounded
 from models.tasks.denoise_photos.level import PART, AsFound, read_level
 from models.tasks.denoise_photos.solve import solve
+from train.evaluate.drawings import drawing, inked, with_noise
 
 SIDE = 160
 FAR_TOO_MUCH = np.ones((SIDE // 16, SIDE // 16), np.float32)
-
-
-def inked() -> dict[str, np.ndarray]:
-    """Where there is ink ``(160, 160)``: nowhere are 16 x 16 pixels of paper alone."""
-    y, x = np.mgrid[:SIDE, :SIDE]
-    rng = np.random.default_rng(0)
-    return {
-        "slanted": (x + y) % 9 == 0,
-        "steep": (x + y // 3) % 9 == 0,
-        "grid": (x % 9 == 4) | (y % 9 == 4),
-        "rings": np.hypot(y - 70, x - 90) % 9 < 1,
-        "waves": (y + 6 * np.sin(x / 17)) % 7 < 2,
-        "code": np.kron(rng.integers(0, 2, (40, 40)), np.ones((4, 4))) > 0,
-        "dots": rng.permuted(np.tile(np.arange(4) == 0, (SIDE, 40)), axis=1),
-    }
-
-
-def drawing(ink: np.ndarray, channels: int = 1, paper: float = 1.0) -> np.ndarray:
-    """Black ink on white paper, or the other way round: float32 (160, 160, channels)."""
-    picture = np.where(ink, 1 - paper, paper).astype(np.float32)
-    return np.repeat(picture[..., np.newaxis], channels, axis=2)
-
-
-def with_noise(clean: np.ndarray, sigma: float, seed: int = 0) -> np.ndarray:
-    """White noise of ``sigma`` of 255, clipped and rounded: uint8."""
-    noise = np.random.default_rng(seed).standard_normal(clean.shape, np.float32)
-    return to_pixels(clean + np.float32(sigma / 255) * noise)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +25,7 @@ def predictor():
 
 
 every_channels = pytest.mark.parametrize("channels", [1, 3])
-every_drawing = pytest.mark.parametrize("ink", inked().values(), ids=inked())
+every_drawing = pytest.mark.parametrize("ink", inked(SIDE).values(), ids=inked(SIDE))
 
 
 @every_channels
@@ -141,7 +115,7 @@ of_lines = pytest.mark.parametrize("name", ["slanted", "steep", "grid", "rings",
 @of_lines
 @pytest.mark.parametrize(("channels", "paper"), [(1, 0.0), (1, 1.0), (3, 1.0)])
 def test_a_noisy_drawing_is_better_for_being_denoised(predictor, name, channels, paper):
-    clean = drawing(inked()[name], channels, paper)
+    clean = drawing(inked(SIDE)[name], channels, paper)
     noisy = with_noise(clean, 20)
     assert read_level(predictor.network, noisy) * 255 < 25
     denoised = predictor.predict(noisy)
@@ -151,7 +125,7 @@ def test_a_noisy_drawing_is_better_for_being_denoised(predictor, name, channels,
 
 @of_lines
 def test_a_drawing_in_a_jpeg_stays_one(predictor, name):
-    clean = drawing(inked()[name])
+    clean = drawing(inked(SIDE)[name])
     _, noisy = degrade(clean, Camera(files=(SavedAs("JPEG", 90),)), np.random.default_rng(0))
     noisy = to_pixels(noisy)
     # Saved once, it is 39 dB and better; taken for noise, lines are gone at 12 dB.

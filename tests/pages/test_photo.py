@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.testing.v1 import AppTest
 
 from imaging.files.reading import read_photo
@@ -32,7 +31,7 @@ from pages.components.photo.source import ChosenFile
 from pages.components.picture_cache import COMFORT, PictureCache
 from pages.components.tabs import Tabs
 from tests.imaging.files.test_reading import SRGB_BLUE, SRGB_GREEN, SRGB_RED, icc_profile
-from tests.pages.visits import page_of, said
+from tests.pages.visits import Breaker, page_of, said
 
 QUICK = "median"  # A method that takes a moment; the network's own tests are elsewhere.
 
@@ -703,26 +702,15 @@ def test_a_file_is_taken_wherever_its_run_is_broken_off_by_the_next_one(monkeypa
     page = visit(method=QUICK)
     names = ("photo_source", "photo_sample", "photo_task")
     sample = {name: page.session_state[name] for name in names}
-    passed = ScriptRequests.on_scriptrunner_yield
-    left = 0
-
-    def stop_in_time(requests):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            # What a server does to a run when the browser sends what changed meanwhile.
-            requests.request_stop()
-        return passed(requests)
-
-    monkeypatch.setattr(ScriptRequests, "on_scriptrunner_yield", stop_in_time)
+    breaker = Breaker(monkeypatch)
     for place in range(1, 70):
         name = f"{place}.png"
         page.file_uploader(key="photo_files").set_value(
             [(name, png(noisy_grey(8, 8 + place)), "image/png")]
         )
-        left, drawn = place, page._tree
+        breaker.left, drawn = place, page._tree
         page.run()
-        assert left <= 0
+        assert breaker.left <= 0
         page._tree = drawn  # A browser sends what its controls are set to, drawn anew or not.
         page.run()
         assert [each.name for each in page.session_state["photo_tab"].pictures] == [name]

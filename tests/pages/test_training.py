@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.testing.v1 import AppTest
 
 from pages.components.training import (
@@ -24,7 +23,7 @@ from pages.components.training import (
     upload,
 )
 from tests.pages import visits
-from tests.pages.visits import page_of
+from tests.pages.visits import Breaker, page_of
 from train import jobs, owners, run_status
 from train.config import TrainConfig, gaussian_only
 from train.recipes import EXPECT, LIVE_JOBS, TRAPS
@@ -737,33 +736,23 @@ def test_a_link_opens_a_recipe(runs):
 def test_a_zip_is_taken_wherever_its_run_is_broken_off_by_the_next_one(runs, monkeypatch):
     page = visit()
     page.selectbox(key="dense-tutorial-data").set_value("own").run()
-    passed, left, count = ScriptRequests.on_scriptrunner_yield, 0, 64
-
-    def stop_in_time(requests):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            # What a server does to a run when the browser sends what changed meanwhile.
-            requests.request_stop()
-        return passed(requests)
+    breaker, count = Breaker(monkeypatch), 64
 
     def read(file):
-        nonlocal left
-        left = after_it
+        breaker.left = after_it
         return upload.UserPictures(np.full((count, 28, 28, 1), 99, np.uint8), count, 0)
 
     let_go = []
     monkeypatch.setattr(
         MemoryUploadedFileManager, "remove_file", lambda *it, **_: let_go.append(it)
     )
-    monkeypatch.setattr(ScriptRequests, "on_scriptrunner_yield", stop_in_time)
     monkeypatch.setattr(upload, "read_zip", read)
     for after_it in range(1, 8):
         count += 1
         page.file_uploader(key="own-zip").set_value(("mine.zip", b"a ZIP", "application/zip"))
         drawn = page._tree
         page.run()
-        assert left <= 0
+        assert breaker.left <= 0
         page._tree, after_it = drawn, 0
         page.run()
         assert len(page.session_state["user_pictures"]) == count

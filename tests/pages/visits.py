@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.testing.v1 import AppTest
 
 PAGES = Path(__file__).parents[2] / "pages"
@@ -18,3 +20,22 @@ def said(page: AppTest, *more: str) -> str:
     """Return everything that the page says in boxes, and in ``more`` kinds of elements."""
     kinds = ("warning", "error", "info", *more)
     return "\n".join(element.value for kind in kinds for element in page.get(kind))
+
+
+class Breaker:
+    """Breaks a run off where it asks for the session the ``left``-th time from now; never at 0.
+
+    As a server does it when the browser sends what changed meanwhile.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = 0
+        passed = ScriptRequests.on_scriptrunner_yield
+
+        def stop_in_time(requests: ScriptRequests):
+            self.left -= 1
+            if self.left == 0:
+                requests.request_stop()
+            return passed(requests)
+
+        monkeypatch.setattr(ScriptRequests, "on_scriptrunner_yield", stop_in_time)

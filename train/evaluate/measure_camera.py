@@ -17,6 +17,7 @@ from models.tasks.data_folder import data_folder
 from models.tasks.denoise_photos.data import SHARP_EVERY
 from models.tasks.denoise_photos.level import read_level
 from models.tasks.turned import WAYS, Ways
+from train.evaluate.drawings import evaluate_drawings
 from train.evaluate.measure_photos import degrade as add_noise
 from train.evaluate.measure_photos import kodak24, open_photo
 from train.evaluate.tables import PAPER_NOISE, PAPER_SIGMAS
@@ -180,4 +181,5 @@ EVALUATIONS = {
     "sharp": evaluate_sharp,
     "grey": evaluate_grey,
     "careful": evaluate_careful,
+    "drawings": evaluate_drawings,
 }
