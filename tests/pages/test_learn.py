@@ -226,6 +226,14 @@ def test_the_sheet_has_every_question_and_every_answer():
     assert page.subheader[-1].value.startswith("1. ")
 
 
+def test_a_title_that_asks_has_no_full_stop_on_the_sheet():
+    page = visit(lesson="skips")
+    press(page, "Questions to print")
+    sheet = " ".join(each.proto.body for each in page.get("html"))
+    assert "<b>Does the digit survive?</b>" in sheet
+    assert "<b>Plain against U-Net.</b>" in sheet
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [

@@ -144,7 +144,7 @@ def show_sheet(lesson: Lesson) -> None:
     """Draw the questions of a lesson with room to answer, and the answers on a second page."""
     st.button("Back to the lesson", icon=":material/arrow_back:", on_click=_to_sheet, args=(False,))
     questions = "".join(
-        f"<li><b>{escape(step.title)}.</b> {escape(step.question)}<i></i><i></i></li>"
+        f"<li><b>{escape(_ended(step.title))}</b> {escape(step.question)}<i></i><i></i></li>"
         for step in lesson.steps
     )
     answers = "".join(f"<li>{escape(step.answer)}</li>" for step in lesson.steps)
@@ -153,6 +153,11 @@ def show_sheet(lesson: Lesson) -> None:
         f'<div class="learn-answers"><h2>Answers</h2><ol>{answers}</ol></div></div>'
     )
     st.caption("Print this page with your browser; the answers are on a second sheet.")
+
+
+def _ended(title: str) -> str:
+    """The title as a sentence of its own."""
+    return title if title.endswith("?") else f"{title}."
 
 
 def _to_step(number: int) -> None:
