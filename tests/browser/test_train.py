@@ -48,7 +48,8 @@ def choose(page: Page, name: str, option: str) -> None:
 
 
 def test_a_run_is_started_reloaded_stopped_continued_and_seen_by_others(url, open_page):
-    page = open_page(f"{url}/train")
+    # Not dense: on a fast machine all its epochs would be over before it is paused.
+    page = open_page(f"{url}/train?recipe=conv-16-8-8-tutorial")
     page.get_by_role("slider", name="Epochs").press("End")
     press(page, "Train")
     expect(page.get_by_text("Training: epoch")).to_be_visible(timeout=PATIENCE)
