@@ -392,7 +392,7 @@ def test_a_page_of_another_site_is_refused_at_once_and_nobody_is_asked(server, o
         with pytest.raises(InvalidStatus) as refused:
             await websockets.connect(address, subprotocols=["streamlit"], origin=origin)
         assert refused.value.response.status_code == 403
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 4  # To ask anybody takes five seconds.
         own = await websockets.connect(address, subprotocols=["streamlit"], origin=server.url)
         assert own.subprotocol == "streamlit"
         await own.close()
