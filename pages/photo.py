@@ -23,6 +23,7 @@ from pages.components.photo.work import (
     estimated_noise,
     qualities,
     residual,
+    to_take_away,
     with_noise,
 )
 from pages.components.settings import forget_problems, reset, write_link
@@ -82,7 +83,7 @@ def body(take: Callable[[int], None]) -> None:
     with st.container(horizontal=True):
         show_about(method)
         form = pick_form(picture.photo, own_values=clean is None)
-        show_downloads(picture, clean, noisy, result, form)
+        show_downloads(picture, to_take_away(picture, noise, method, level, shares), form)
         widgets.reset_button(reset, table)
     show_all_files(files, method, *shares, form)
     results.show_all_methods(picture, clean, noisy, level, cards)

@@ -15,6 +15,7 @@ import tifffile
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from imaging import pixels
 from imaging.files.reading import read_photo
 from imaging.files.writing import write
 from imaging.noise import PHOTO_NOISE_KINDS
@@ -24,11 +25,11 @@ from models.methods import find_method, method_names, method_title
 from models.picture_queue import PICTURES_AT_ONCE, Cancelled, PictureQueue
 from models.tasks.denoise_photos import TASK
 from pages.components import cached, long_work, picture_cache, tabs
-from pages.components.photo import own, source, work
+from pages.components.photo import downloads, own, source, work
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
 from pages.components.photo.source import ChosenFile
-from pages.components.picture_cache import COMFORT, PictureCache
+from pages.components.picture_cache import COMFORT, Owner, PictureCache
 from pages.components.tabs import Tabs
 from tests.imaging.files.test_reading import SRGB_BLUE, SRGB_GREEN, SRGB_RED, icc_profile
 from tests.pages.visits import Breaker, page_of, said
@@ -300,7 +301,9 @@ def test_what_a_link_says_wrong_is_said_and_replaced(name, value):
 
 def chosen(content: bytes, name: str) -> ChosenFile:
     """A picture that was brought."""
-    return ChosenFile("", name, own.NamedFile(content, name))
+    owner = Owner()
+    cached.get_uploads().put(owner, name, content, len(content))
+    return ChosenFile(name, name, owner)
 
 
 def test_files_with_the_same_name_both_come_out_with_name_size_and_transparency_kept():
@@ -563,6 +566,41 @@ def test_a_picture_that_waits_for_its_turn_gives_way_to_others_and_is_opened_aga
     page.run()
     assert not page.exception
     assert page.get("download_button")
+
+
+@pytest.mark.parametrize("task", ["noisy", "add"])
+def test_a_page_that_is_shown_holds_no_pixels_and_gives_them_away_all_the_same(monkeypatch, task):
+    made, buttons = [], {}
+    read, blend = source.read_photo, pixels.blend
+
+    def noted_read(*given, **more):
+        photo = read(*given, **more)
+        made.append(weakref.ref(photo.best))
+        return photo
+
+    def noted_blend(*given):
+        blended = blend(*given)
+        made.append(weakref.ref(blended))
+        return blended
+
+    def button(label, data, *_, key="", **more):
+        buttons[key] = data
+
+    monkeypatch.setattr(source, "read_photo", noted_read)
+    monkeypatch.setattr(pixels, "blend", noted_blend)
+    monkeypatch.setattr(downloads.st, "download_button", button)
+    page = page_of("photo", photo_source="upload", photo_method=QUICK).run()
+    file = "mine.png", png(noisy_grey()), "image/png"
+    page.file_uploader(key="photo_files").set_value([file]).run()
+    page.segmented_control(key="photo_task").set_value(task).run()
+    finish(page.slider(key="photo_brightness").set_value(50).run())
+    before = {title: make() for title, make in buttons.items()}
+    assert len(before) == (3 if task == "add" else 2)
+    cached.get_picture_cache().forget(page.session_state["photo_tab"].owner, "")
+    gc.collect()
+    assert len(made) > 1
+    assert all(each() is None for each in made)
+    assert {title: make() for title, make in buttons.items()} == before
 
 
 def test_each_visitor_has_the_zip_that_was_made_last():

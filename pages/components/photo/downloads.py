@@ -3,7 +3,9 @@
 Photos are ``(H, W, C)``, 8-bit, or as fine as their file.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -79,41 +81,37 @@ def pick_form(photo: Photo, own_values: bool = True) -> FileForm:
 
 
 def show_downloads(
-    picture: Picture,
-    clean: np.ndarray | None,
-    noisy: np.ndarray,
-    denoised: np.ndarray,
-    form: FileForm,
+    picture: Picture, pixels: Mapping[str, Callable[[], np.ndarray]], form: FileForm
 ) -> None:
-    """Draw the download buttons; a file is made when its button is clicked."""
-    photo = picture.photo
+    """Draw the download buttons; a file is made when its button is clicked.
+
+    ``pixels`` make what is to be taken away, by its name, "denoised" and others.  What a button is
+    told is there as long as the page: it holds no pixels itself.
+    """
+    photo, open_photo = picture.photo, picture.open
     longest = FORMATS[form.kind].longest_side
-    if max(noisy.shape[:2]) > longest:
+    if max(photo.pixels.shape[:2]) > longest:
         st.caption(f"{form.title} holds at most {longest:,} pixels in a row.")
         return
-    own_values = clean is None
-    st.download_button(
-        f"Denoised ({form.title})",
-        lambda: form.write(photo, denoised, own_values),
-        f"{photo.name}-denoised{form.ending}",
-        form.mime,
-        on_click="ignore",
-        key="photo-download-denoised",
-        icon=":material/download:",
-        type="primary",
-    )
+    own_values = "original" not in pixels
+
+    def button(title: str, label: str, **look: Any) -> None:
+        make = pixels[title]
+        st.download_button(
+            f"{label} ({form.title})",
+            lambda: form.write(open_photo(), make(), own_values),
+            f"{photo.name}-{title}{form.ending}",
+            form.mime,
+            on_click="ignore",
+            key=f"photo-download-{title}",
+            **look,
+        )
+
+    button("denoised", "Denoised", icon=":material/download:", type="primary")
     with st.popover("More downloads"):
-        others = {"noisy": noisy} if clean is None else {"original": clean, "noisy": noisy}
-        for title, pixels in others.items():
-            st.download_button(
-                f"{title.capitalize()} ({form.title})",
-                lambda pixels=pixels: form.write(photo, pixels, own_values),
-                f"{photo.name}-{title}{form.ending}",
-                form.mime,
-                on_click="ignore",
-                key=f"photo-download-{title}",
-                width="stretch",
-            )
+        for title in pixels:
+            if title != "denoised":
+                button(title, title.capitalize(), width="stretch")
 
 
 def _what_is_kept(photo: Photo, kind: str, own_values: bool) -> str:

@@ -6,7 +6,6 @@ asked for once more.
 """
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable
 from typing import BinaryIO
@@ -29,14 +28,6 @@ OPENED_AT_ONCE = 500_000
 # What is in work for the page, by its place there.
 DENOISED, ALL_FILES, ALL_METHODS = "photo_job", "photo_batch_job", "photo_all_job"
 SLOTS = DENOISED, ALL_FILES, ALL_METHODS
-
-
-class NamedFile(io.BytesIO):
-    """The content of a picture, used like an uploaded file."""
-
-    def __init__(self, content: bytes, name: str) -> None:
-        super().__init__(content)
-        self.name = name
 
 
 def tab() -> Tab:
@@ -86,12 +77,6 @@ def labels() -> dict[str, str]:
         number = f" ({seen[picture.name]})" if counts[picture.name] > 1 else ""
         told[picture.digest] = f"{picture.name}{number}, {_in_words(picture.size)}"
     return told
-
-
-def open_file(picture: Brought) -> NamedFile | None:
-    """Return the content of a picture, None where it had to give way."""
-    content = get_uploads().get(owner(), picture.digest)
-    return None if content is None else NamedFile(content, picture.name)
 
 
 def bring(files: Iterable[BinaryIO]) -> tuple[list[Brought], list[str]]:

@@ -13,7 +13,7 @@ from imaging.files.limits import PhotoError
 from imaging.files.reading import Photo, read_photo
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from pages.components import widgets
-from pages.components.cached import get_picture_cache
+from pages.components.cached import get_picture_cache, get_uploads
 from pages.components.link import quoted
 from pages.components.photo import own
 from pages.components.photo.bring import watch_tab
@@ -54,12 +54,12 @@ class Picture:
 class ChosenFile:
     """One of the visitor's pictures, and what they chose for it: which of several, stretched.
 
-    ``file`` is None where it had to give way.
+    It holds no content: whatever waits with it would hold more than all may bring.
     """
 
     digest: str
     name: str
-    file: own.NamedFile | None
+    owner: Owner
     plane: int = 0
     stretch: bool = False
 
@@ -70,9 +70,10 @@ class ChosenFile:
 
     def open(self) -> Photo:
         """Open it; raise ``PhotoError`` with a sentence where that cannot be done."""
-        if self.file is None:
+        content = get_uploads().get(self.owner, self.digest)
+        if content is None:
             raise PhotoError(GAVE_WAY)
-        return read_photo(self.file, self.name, plane=self.plane, stretch=self.stretch)
+        return read_photo(content, self.name, plane=self.plane, stretch=self.stretch)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def choose(picture: Brought) -> ChosenFile:
     return ChosenFile(
         picture.digest,
         picture.name,
-        own.open_file(picture),
+        own.owner(),
         st.session_state.get(_plane_key(picture), 1) - 1,
         st.session_state.get(_stretch_key(picture), False),
     )

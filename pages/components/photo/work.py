@@ -14,7 +14,7 @@ from imaging.files.reading import Photo
 from imaging.metrics import Quality
 from imaging.noise import NoiseKind
 from imaging.noise_level import band_levels, estimate_level
-from imaging.pixels import to_image
+from imaging.pixels import blend, to_image
 from imaging.residual import ResidualCheck, check_residual
 from imaging.strips import corrupt_pixels, measure_pixels
 from imaging.visible import visible_part
@@ -98,14 +98,40 @@ def denoise(
 
     What waits for its turn holds no pixels: a dozen photos would be more than the cache may hold.
     """
+    noisy = _noisy(picture, noise)
+    name = (picture.name, *_made_by(noise, method, level))
+    return result_of(
+        DENOISED, name, lambda watch: method.run(noisy(), level, watch), keeper=picture.owner
+    )
+
+
+def _noisy(picture: Picture, noise: Noise | None) -> Callable[[], np.ndarray]:
+    """Return what makes the noisy pixels, and holds none."""
     keeper, made_of, open = picture.owner, picture.name, picture.open
+    if noise is None:
+        return lambda: open().best
+    return lambda: _with_noise(keeper, made_of, open, noise)[0]
 
-    def work(watch: Watch) -> np.ndarray:
-        noisy = open().best if noise is None else _with_noise(keeper, made_of, open, noise)[0]
-        return method.run(noisy, level, watch)
 
-    name = (made_of, *_made_by(noise, method, level))
-    return result_of(DENOISED, name, work, keeper=keeper)
+def to_take_away(
+    picture: Picture, noise: Noise | None, method: Method, level: float, shares: tuple[float, float]
+) -> dict[str, Callable[[], np.ndarray]]:
+    """Return what makes the pixels that can be taken away, by their names, and holds none."""
+    keeper, open, noisy = picture.owner, picture.open, _noisy(picture, noise)
+    name = (picture.name, *_made_by(noise, method, level))
+
+    def denoised() -> np.ndarray:
+        before = noisy()
+
+        def work() -> np.ndarray:  # It had to give way meanwhile.
+            with a_turn():
+                return method.run(before, level)
+
+        after = get_picture_cache().get_or_make(keeper, name, work, lambda made: made.nbytes)
+        return blend(before, after, *shares)
+
+    original = {} if noise is None else {"original": lambda: open().pixels}
+    return {"denoised": denoised, **original, "noisy": noisy}
 
 
 def qualities(
