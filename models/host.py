@@ -10,16 +10,31 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 _log = logging.getLogger(__name__)
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # From glibc's malloc.h.
 TIDY_AFTER = 60.0  # seconds
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")  # Where Linux says what share a container has.
+
+
+def cores() -> int:
+    """Return how many processors this process may keep busy, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # It says "max" where there is no limit.
+        quota, period = map(int, CPU_MAX.read_text().split())
+        allowed = min(allowed, max(1, quota // period))
+    return allowed
+
 
 _used = threading.Event()
 _each_minute: list[Callable[[], None]] = []
-_turns = threading.BoundedSemaphore(os.cpu_count() or 1)
+_turns = threading.BoundedSemaphore(cores())
 
 
 def at_low_priority(make: Callable[[], Any]) -> Any:
@@ -89,6 +104,8 @@ class Room:
             with self._changed:
                 self._taken -= own
                 self._changed.notify_all()
+            if own:
+                give_memory_back()
 
 
 def keep_large_blocks_apart() -> None:
@@ -137,7 +154,11 @@ def _tidy() -> None:
 
 
 def give_memory_back() -> None:
-    """Return what is free of small blocks too, a few megabytes after a network was made ready."""
+    """Return what is free of small blocks too; it takes some milliseconds.
+
+    They are a few megabytes after a network was made ready, and more than a hundred after a class
+    has worked on photos.
+    """
     _ask_glibc("malloc_trim", 0)
 
 

@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from models.host import lower_priority
+from models.host import give_memory_back, lower_priority
 
 PICTURES_AT_ONCE = 2
 MOST_WAITING = 12
@@ -195,3 +195,4 @@ class PictureQueue:
                     return
                 job = self._waiting.pop(0)
             job._run()
+            give_memory_back()

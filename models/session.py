@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,12 +10,17 @@ import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card, ModelError
-from models.host import at_low_priority, give_memory_back, keep_large_blocks_apart
+from models.host import at_low_priority, cores, give_memory_back, keep_large_blocks_apart
 from models.tasks import find_task
 
 SKIPS = "skips"  # Where a file keeps which skip connections it has.
 # The maps that come from below where a skip connection ends, and those that come around the middle.
 Skips = Mapping[str, tuple[int, int]]
+
+_THREADS = min(2, cores())  # of a large network
+# As many large networks answer at a time as have threads for themselves: more would do no more in a
+# second, and each holds 60 MB for a tile.
+_turns = threading.BoundedSemaphore(cores() // _THREADS)
 
 
 def open_session(card: Card, without: Skips | None = None) -> ort.InferenceSession:
@@ -58,11 +63,12 @@ def run_session(
 
     Inputs and outputs are ``(N, ...)``, of the types and shapes that the network says.
     """
-    if session.get_session_options().intra_op_num_threads == 1:
+    if session.get_session_options().enable_cpu_mem_arena:  # A small one.
         return _run(session, outputs, inputs)
     # Whoever calls works on a part, and spins until the threads of low priority have done theirs:
     # with a higher one it would take the processor from the very threads that it waits for.
-    return at_low_priority(lambda: _run(session, outputs, inputs))
+    with _turns:
+        return at_low_priority(lambda: _run(session, outputs, inputs))
 
 
 def _run(
@@ -128,7 +134,7 @@ def open_large(weights: Path, without: Skips | None = None) -> ort.InferenceSess
     """
     keep_large_blocks_apart()
     options = ort.SessionOptions()
-    options.intra_op_num_threads = min(2, os.cpu_count() or 1)
+    options.intra_op_num_threads = _THREADS
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False

@@ -25,7 +25,8 @@ from models.picture_queue import Job
 
 LIMIT = 160_000_000  # bytes: one visitor's photo of 12 megapixels, with noise and without
 # Bytes, beyond which each visitor keeps only the few values that were used last: what the page
-# shows.  Alone on a server one finds everything that was made before.
+# shows; and nothing is kept for others that is soon made again.  Alone on a server one finds
+# everything that was made before.
 COMFORT = 50_000_000
 # On Photo the picture, noisy, denoised, the quality of both, and what all methods make of it.
 FEW = 6
@@ -121,7 +122,7 @@ class PictureCache:
                 weakref.finalize(owner, self._owner_is_gone, id(owner))
             self._entries.pop((id(owner), name), None)
             self._entries[id(owner), name] = (value, size, time.monotonic(), soon_made)
-            self._make_room()
+            self._make_room(id(owner))
 
     def forget(self, owner: Owner, begins: str) -> None:
         """Put away all whose name, or its first part, begins so."""
@@ -164,12 +165,14 @@ class PictureCache:
     def _size(self) -> int:
         return sum(size for _, size, _, _ in self._entries.values())
 
-    def _make_room(self) -> None:
+    def _make_room(self, owner: int) -> None:
+        """Put away what is too much, for what this owner has put here."""
         too_old = time.monotonic() - self._kept_unused
         size, counts = self._size(), Counter(owner for owner, _ in self._entries)
         for soon_made_first in (True, False):
             for name, (_, bytes_of_it, used, soon_made) in list(self._entries.items()):
-                goes = size > self._limit and soon_made
+                of_others = size > self._comfort and name[0] != owner
+                goes = soon_made and (size > self._limit or of_others)
                 if not soon_made_first:
                     more = size > self._comfort and counts[name[0]] > self._few
                     goes = used < too_old or size > self._limit or more

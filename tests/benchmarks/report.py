@@ -9,7 +9,8 @@ from importlib.metadata import version
 
 import numpy as np
 
-from train.evaluate.tables import cores, processor
+from models.host import cores
+from train.evaluate.tables import processor
 
 LIBRARIES = ("streamlit", "onnxruntime", "numpy")
 AGAIN = "Some rows were measured again, each group in its own run, on:"

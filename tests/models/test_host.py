@@ -108,3 +108,16 @@ def test_what_is_larger_than_the_room_comes_when_nobody_is_there_and_an_error_le
         come_and_stumble()
     with room.taking() as take:
         take(100)
+
+
+@pytest.mark.parametrize(("said", "limit"), [("50000 100000", 1), ("150000 100000", 1)])
+def test_a_container_is_told_its_share_of_the_processors(said, limit, monkeypatch, tmp_path):
+    monkeypatch.setattr(host, "CPU_MAX", tmp_path / "cpu.max")
+    alone = host.cores()
+    assert alone >= 1
+    host.CPU_MAX.write_text("max 100000\n")
+    assert host.cores() == alone
+    host.CPU_MAX.write_text(f"{said}\n")
+    assert host.cores() == limit
+    host.CPU_MAX.write_text("6400000 100000\n")
+    assert host.cores() == min(64, alone)

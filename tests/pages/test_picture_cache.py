@@ -72,6 +72,17 @@ def test_what_cannot_be_made_leaves_nothing_behind():
 # The limit
 
 
+def test_what_is_soon_made_again_is_kept_for_one_who_is_alone_and_gives_way_to_others():
+    cache, owner, other = PictureCache(100, comfort=40), Owner(), Owner()
+    cache.put(owner, "a", "photo", 30, soon_made=True)
+    cache.put(owner, "b", "noisy", 30, soon_made=True)
+    cache.put(owner, "c", "denoised", 30)
+    assert kept(cache, owner, "abc") == "abc"
+    cache.put(other, "d", "photo", 8, soon_made=True)
+    assert kept(cache, owner, "abc") == "c"
+    assert kept(cache, other, "d") == "d"
+
+
 def test_what_does_not_fit_any_more_is_put_away_the_longest_unused_first():
     cache, owner = PictureCache(100), Owner()
     for name in "abcd":

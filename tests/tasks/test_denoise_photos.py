@@ -1,6 +1,7 @@
 import os
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -16,6 +17,7 @@ from imaging.pixels import to_image, to_pixels
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from imaging.specialists import SPECIALISTS, switching
 from imaging.strips import corrupt_pixels
+from models import session as sessions
 from models.catalogue import ModelError, find_card, load_catalogue
 from models.predictor import Predictor, load_predictor
 from models.session import open_large, open_small, run_session
@@ -417,9 +419,7 @@ def test_the_threads_of_a_network_give_way_and_the_one_that_loaded_it_does_not(t
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows priorities of single threads")
-def test_whoever_asks_a_large_network_waits_asleep_while_threads_of_low_priority_work(
-    tmp_path, monkeypatch
-):
+def test_whoever_asks_a_large_network_waits_asleep_while_threads_of_low_priority_work(tmp_path):
     """A caller of onnxruntime works along, and spins at the end of each layer for the others."""
 
     class Watched:
@@ -434,7 +434,6 @@ def test_whoever_asks_a_large_network_waits_asleep_while_threads_of_low_priority
             self.priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
             return self._session.run(*given)
 
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     path = tmp_path / "model.onnx"
     path.write_bytes(minus_level().SerializeToString())
@@ -448,6 +447,32 @@ def test_whoever_asks_a_large_network_waits_asleep_while_threads_of_low_priority
         assert set(session.priorities) == {priority}
         np.testing.assert_array_equal(answer, np.full((2, 8, 8, 3), 0.75, "f4"))
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == mine
+
+
+def test_large_networks_take_turns_as_their_threads_keep_all_processors_busy(tmp_path, monkeypatch):
+    class Watched:
+        def __init__(self, session):
+            self._session = session
+
+        def __getattr__(self, name):
+            return getattr(self._session, name)
+
+        def run(self, *given):
+            at_work.append(1)
+            most.append(len(at_work))
+            time.sleep(0.02)
+            at_work.pop()
+            return self._session.run(*given)
+
+    monkeypatch.setattr(sessions, "_turns", threading.BoundedSemaphore(1))
+    at_work, most = [], []
+    path = tmp_path / "model.onnx"
+    path.write_bytes(minus_level().SerializeToString())
+    session = Watched(open_large(path))
+    inputs = {"image": np.ones((1, 8, 8, 3), np.float32), "level": np.ones((1, 1, 1, 1), "f4")}
+    with ThreadPoolExecutor(3) as visitors:
+        list(visitors.map(lambda _: run_session(session, ["denoised"], inputs), range(6)))
+    assert most == [1] * 6
 
 
 # The level of added noise

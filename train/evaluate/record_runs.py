@@ -17,11 +17,12 @@ import keras
 import numpy as np
 
 from imaging.pixels import to_image
+from models.host import cores
 from models.tasks import TASKS
 from train.config import TrainConfig, differences
 from train.evaluate.chart import Points, loss_chart
 from train.evaluate.measure import ALL_DIGITS, HEADLINE, Method, measure
-from train.evaluate.tables import ROOT, cores, processor
+from train.evaluate.tables import ROOT, processor
 from train.fit.data import load_pictures
 from train.recipes import RECIPES, TRAPS, Recipe
 from train.recorded import RECORDS

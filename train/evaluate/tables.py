@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from imaging.noise import NOISE_KINDS, PHOTO_NOISE_KINDS
 from models.catalogue import UNCLIPPED, load_catalogue
+from models.host import cores
 from models.tasks.denoise_photos.data import KODAK24, POLYU
 from models.tasks.digits import REPORTED
 from train.run_folder import write_whole
@@ -32,13 +32,6 @@ def processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def machine() -> dict[str, object]:

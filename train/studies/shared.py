@@ -15,11 +15,12 @@ import numpy as np
 
 from imaging import metrics
 from models.catalogue import find_card
+from models.host import cores
 from models.predictor import load_predictor
 from models.studies.anomaly import rebuild_error
 from models.studies.storage import DenseNetwork
 from train.config import TrainConfig
-from train.evaluate.tables import cores, processor
+from train.evaluate.tables import processor
 from train.fit.loop import train
 from train.run_folder import Run, write_whole
 
