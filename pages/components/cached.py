@@ -35,6 +35,7 @@ from pages.components.picture_cache import (
     PictureCache,
     clear_left_over,
 )
+from pages.components.sending.uploads import release_given_up
 from pages.components.tabs import KEPT_UNUSED as UPLOADS_KEPT
 from pages.components.tabs import Tabs
 from pages.components.thumbnails import make_thumbnails
@@ -61,6 +62,7 @@ def forget_unused() -> None:
     """Forget what visitors have brought and what was made of it, where it was not used for long."""
     for kept in (_tabs, _uploads, _pictures, _zips):
         kept.forget_unused()
+    release_given_up()
     clear_left_over()
 
 

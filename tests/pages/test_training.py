@@ -14,6 +14,8 @@ from PIL import Image
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
+from pages.components import cached
+from pages.components.picture_cache import GAVE_WAY, PictureCache
 from pages.components.training import (
     progress,
     race,
@@ -228,12 +230,28 @@ def test_loss_optimizer_and_patience_reach_the_run(runs):
     assert config.learning_rate == 0.001
 
 
+def test_own_pictures_that_gave_way_to_those_of_others_are_asked_for_again(runs, monkeypatch):
+    monkeypatch.setattr(cached, "_uploads", PictureCache(80_000))
+    page = visit()
+    page.selectbox(key="dense-tutorial-data").select("own").run()
+    page.session_state.user_pictures = upload.keep(np.full((80, 28, 28, 1), 9, np.uint8))
+    page.run()
+    assert GAVE_WAY not in said(page)
+    assert "upload a ZIP" not in said(page)
+    others = upload.keep(np.full((80, 28, 28, 1), 8, np.uint8))
+    page.run()
+    assert not page.exception
+    assert GAVE_WAY in said(page)
+    assert "upload a ZIP" in said(page)
+    del others
+
+
 def test_own_pictures_are_asked_for_before_a_start(runs):
     page = visit()
     page.selectbox(key="dense-tutorial-data").select("own").run()
     assert "upload a ZIP" in said(page)
     pictures = np.random.default_rng(0).integers(0, 256, (80, 28, 28, 1), np.uint8)
-    page.session_state.user_pictures = pictures
+    page.session_state.user_pictures = upload.keep(pictures)
     page.run()
     assert not page.exception
     assert started(page, runs).data == "own"
@@ -316,7 +334,8 @@ def test_what_is_tried_again_has_the_images_of_the_run_and_no_others(runs, broug
     page = page_of("_train", run="a")
     page.session_state.visitor_token = TOKEN
     if brought_since is not None:
-        page.session_state.user_pictures = np.full((64, 28, 28, 1), brought_since, np.uint8)
+        others = np.full((64, 28, 28, 1), brought_since, np.uint8)
+        page.session_state.user_pictures = upload.keep(others)
         page.session_state.draw_drawing = np.ones((28, 28, 1), np.float32)
     page.run()
     press(page, "Try again at 0.001")
@@ -755,7 +774,8 @@ def test_a_zip_is_taken_wherever_its_run_is_broken_off_by_the_next_one(runs, mon
         assert breaker.left <= 0
         page._tree, after_it = drawn, 0
         page.run()
-        assert len(page.session_state["user_pictures"]) == count
+        kept = cached.get_uploads().get(page.session_state["user_pictures"], upload._PATCHES)
+        assert len(kept) == count
         assert len(let_go) == count - 64  # Streamlit keeps no copy.
         (words,) = [box.value for box in page.success]
         assert words == f"{count} patches from {count} pictures."

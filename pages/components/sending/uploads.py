@@ -5,7 +5,10 @@ temporary files, and reads it back when all of it is there.  Streamlit keeps eac
 visitor is there.
 """
 
-from collections.abc import Iterable
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import streamlit as st
 from starlette.formparsers import MultiPartParser
@@ -13,6 +16,30 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 AROUND_IT = 1_000_000  # bytes, more than what stands around a file in a request
+
+_given_up: deque[Callable[[], None]] = deque()
+
+
+class Content:
+    """What is in a file that came, while its uploader shows it.
+
+    Once this is gone, Streamlit may forget its own copy too, see ``release_given_up``.
+    """
+
+    def __init__(self, file: UploadedFile) -> None:
+        self.bytes = file.getvalue()
+        context = get_script_run_ctx()
+        if context is not None:
+            let_go = context.uploaded_file_mgr.remove_file
+            # Not at once: this may happen while the same thread works on what Streamlit keeps.
+            forget = partial(let_go, context.session_id, file.file_id)
+            weakref.finalize(self, _given_up.append, forget).atexit = False
+
+
+def release_given_up() -> None:
+    """Let Streamlit forget its copies of all ``Content`` that is gone."""
+    while _given_up:
+        _given_up.popleft()()
 
 
 def keep_uploads_in_memory() -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from pages.components import widgets
 from pages.components.cached import get_picture_cache, get_uploads
 from pages.components.link import quoted
+from pages.components.sending.uploads import Content, release_given_up
 from pages.components.tasks.work import owner
 
 
@@ -27,7 +28,8 @@ class OwnFile:
 
     def content(self) -> bytes | None:
         """Return its bytes, None where it had to give way."""
-        return get_uploads().get(owner(), self.key)
+        kept: Content | None = get_uploads().get(owner(), self.key)
+        return None if kept is None else kept.bytes
 
 
 def pick_file(ask: Callable[..., Any], key: str) -> OwnFile | None:
@@ -53,10 +55,11 @@ def _keep(key: str, file: Any) -> None:
     chosen: OwnFile | None = st.session_state.get(_kept(key))
     if chosen is not None and chosen.id == file.file_id and chosen.content() is not None:
         return
-    content = file.getvalue()
-    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
-    get_uploads().put(owner(), key, content, len(content))
+    content = Content(file)
+    digest = hashlib.blake2b(content.bytes, digest_size=8).hexdigest()
+    get_uploads().put(owner(), key, content, len(content.bytes))
     st.session_state[_kept(key)] = OwnFile(key, file.name, digest, file.file_id)
+    release_given_up()
 
 
 def _forget(key: str) -> None:

@@ -22,6 +22,8 @@ from imaging.pixels import as_picture
 from imaging.visible import on_paper
 from models.host import a_turn
 from pages.components import widgets
+from pages.components.cached import get_uploads
+from pages.components.picture_cache import GAVE_WAY, Owner
 from pages.components.sending.uploads import release
 from train.config import FEWEST_USER_PICTURES
 
@@ -36,6 +38,7 @@ MOST_SECONDS = 10.0  # of a processor, for all pictures
 MOST_PATCHES = 10_000
 MOST_PATCHES_A_PICTURE = 200
 LIGHT = 160  # of 255: an edge that is lighter is paper
+_PATCHES = "patches"
 FLATTEST = 8  # of 255: a patch with less between its darkest and brightest pixel shows nothing
 
 
@@ -65,9 +68,12 @@ def pick_pictures() -> None:
     )
     if file is not None and st.session_state.get("own_zip") != file.file_id:
         _take(file)
-    if words := st.session_state.get("own_words"):
-        (st.error if uploaded_pictures() is None else st.success)(words)
-    if uploaded_pictures() is not None:
+    pictures = uploaded_pictures()
+    if pictures is None and st.session_state.get("user_pictures") is not None:
+        st.error(GAVE_WAY)
+    elif words := st.session_state.get("own_words"):
+        (st.error if pictures is None else st.success)(words)
+    if pictures is not None:
         if st.session_state.get("own_dark_on_light"):
             widgets.toggle(
                 "Your digits are dark on light. Invert them?",
@@ -75,8 +81,8 @@ def pick_pictures() -> None:
                 help="The digits that networks here know are light on dark. Inverted, yours look "
                 "like them.",
             )
-        few = uploaded_pictures()[:: max(1, len(uploaded_pictures()) // 16)][:16]
-        sheet = few[..., 0]
+            pictures = uploaded_pictures()
+        sheet = pictures[:: max(1, len(pictures) // 16)][:16, ..., 0]
         st.image(np.concatenate(list(sheet), axis=1), "Some of them.", width="stretch")
 
 
@@ -88,11 +94,18 @@ def _take(file: UploadedFile) -> None:
     except ValueError as problem:
         state.user_pictures, state.own_words = None, str(problem)
     else:
-        state.user_pictures, state.own_dark_on_light = own.patches, own.dark_on_light
+        state.user_pictures, state.own_dark_on_light = keep(own.patches), own.dark_on_light
         state.own_turned, state.own_words = False, _what_was_taken(own)
     # Last: a run may be broken off wherever it asks for the session, and reads it once more then.
     state.own_zip = file.file_id
     release([file])
+
+
+def keep(patches: np.ndarray) -> Owner:
+    """Keep pictures beside what other visitors have brought; return what they live with."""
+    owner = Owner()
+    get_uploads().put(owner, _PATCHES, patches, patches.nbytes)
+    return owner
 
 
 def _what_was_taken(own: UserPictures) -> str:
@@ -109,7 +122,8 @@ def _what_was_taken(own: UserPictures) -> str:
 
 def uploaded_pictures() -> np.ndarray | None:
     """Return the visitor's pictures, ``uint8 (N, 28, 28, 1)``, None while there are none."""
-    patches = st.session_state.get("user_pictures")
+    owner = st.session_state.get("user_pictures")
+    patches = None if owner is None else get_uploads().get(owner, _PATCHES)
     turned = patches is not None and st.session_state.get("own_turned", False)
     return 255 - patches if turned else patches
 

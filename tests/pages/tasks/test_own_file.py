@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
 from imaging.audio import wav
@@ -81,6 +82,20 @@ def test_a_picture_that_had_to_give_way_is_asked_for_once_more(monkeypatch):
     monkeypatch.setattr(cached, "_pictures", PictureCache())
     page = choose(page, "tasks_source", "upload")
     assert "needed the room" in page.error[0].value
+
+
+def test_what_gives_way_is_let_go_by_streamlit_too_when_the_next_visitor_brings_a_file(monkeypatch):
+    let_go = []
+    monkeypatch.setattr(
+        MemoryUploadedFileManager, "remove_file", lambda _, session, file: let_go.append(file)
+    )
+    monkeypatch.setattr(cached, "_uploads", PictureCache(len(picture()) + 10))
+    page = with_picture()
+    mine = page.session_state.tasks_file_kept.id
+    assert mine not in let_go
+    other = with_picture()
+    assert let_go == [mine]
+    assert not other.exception
 
 
 def test_the_sample_of_a_sound_is_in_the_link_while_a_sample_is_heard():
