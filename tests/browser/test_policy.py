@@ -1,4 +1,4 @@
-"""The content security policy of docs/Caddyfile, tried on every page."""
+"""What docs/Caddyfile tells browsers to refuse, tried on every page."""
 
 import asyncio
 import contextlib
@@ -18,6 +18,7 @@ from tests.chromium import wait_until_idle
 
 CADDYFILE = Path(__file__).parents[2] / "docs" / "Caddyfile"
 POLICY = re.search(r'Content-Security-Policy "(.*)"', CADDYFILE.read_text())[1]
+DEVICES = re.search(r'Permissions-Policy "(.*)"', CADDYFILE.read_text())[1]
 # What each page shows once it works.
 PAGES = {
     "": "canvas[data-title=Denoised][data-version]",
@@ -27,6 +28,12 @@ PAGES = {
     "inside?inside=code": ".stVegaLiteChart canvas",
     "compare": ".stVegaLiteChart canvas, .stDataFrame canvas",
 }
+
+
+@pytest.fixture(scope="module")
+def flags() -> tuple[str, ...]:
+    """A camera and a microphone that everybody may use."""
+    return "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"
 
 
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, header: bytes) -> None:
@@ -41,9 +48,9 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head
 
 @pytest.fixture(scope="module")
 def proxied(app_url: str) -> Iterator[str]:
-    """The app behind a proxy that adds the policy, as Caddy does."""
+    """The app behind a proxy that adds both policies, as Caddy does."""
     host, port = app_url.removeprefix("http://").split(":")
-    header = f"content-security-policy: {POLICY}\r\n".encode()
+    header = f"content-security-policy: {POLICY}\r\npermissions-policy: {DEVICES}\r\n".encode()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(host, int(port))
@@ -95,5 +102,31 @@ def test_a_page_works_under_the_policy_and_breaches_nothing(proxied, open_page, 
     assert answer.header_value("content-security-policy") == POLICY
     shown = page.locator(PAGES[address]).first
     expect(shown).to_be_attached(timeout=60_000)
+    wait_until_idle(page)
+    assert breaches == []
+
+
+def test_a_picture_of_the_camera_is_denoised(proxied, open_page):
+    page = open_page()
+    breaches = breaches_of(page)
+    page.goto(f"{proxied}/photo?photo_source=camera&photo_method=median")
+    video = page.locator("video")
+    while video.evaluate("it => it.readyState") < 3:  # The policy lets nobody wait for a function.
+        page.wait_for_timeout(100)
+    page.get_by_test_id("stCameraInputButton").click(timeout=60_000)
+    expect(page.locator("canvas[data-title=Denoised][data-version]")).to_be_attached(timeout=60_000)
+    assert breaches == []
+    assert not page.evaluate("document.featurePolicy.allowsFeature('geolocation')")
+
+
+def test_a_recording_is_made_and_can_be_heard(proxied, open_page):
+    page = open_page()
+    breaches = breaches_of(page)
+    page.goto(f"{proxied}/tasks?task=denoise-speech&sound=record")
+    button = page.get_by_test_id("stAudioInputActionButton")
+    button.click(timeout=60_000)
+    page.wait_for_timeout(1000)
+    button.click()
+    expect(page.get_by_test_id("stAudio").first).to_be_attached(timeout=60_000)
     wait_until_idle(page)
     assert breaches == []
