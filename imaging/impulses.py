@@ -31,6 +31,11 @@ _LEAST_SHARE, _MOST_UNEVEN = 0.001, 3
 # Black ink with noise is black in some pixels and nearly so in others, within this; so is paper.
 # Where most white and most black pixels out of place have such neighbours, none was lost.
 _NEARLY = 0.25
+# Lost pixels lie at random.  Dots that a printer or a program set keep apart: at one of the steps
+# up to this far there are fewer pairs of them, by this many standard deviations.  Or most pixels
+# are dots and nearly all black or white, in squares that fill a part of the picture.
+_STEP, _FEWER = 4, 15
+_LOCAL, _NOTHING_ELSE, _DOTS = 17, 0.95, 0.05
 # In a large picture, windows are looked at.
 _WINDOW, _WINDOWS = 128, 3
 
@@ -62,8 +67,9 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
 
     ``noisy`` is ``uint8`` or floating point; a level is a root mean square in units of the full
     range.  Both are 0 where few pixels are out of place, where those are mostly white or mostly
-    black, and where they are a part of noisy ink and paper.  Strong noise of another kind, once
-    clipped, has such pixels too, but they are a small part of it.
+    black, where they are a part of noisy ink and paper, and where they do not lie at random, as the
+    dots of a print and of dithering.  Strong noise of another kind, once clipped, has such pixels
+    too, but they are a small part of it.
     """
     windows = [_to_unit(window) for window in _windows(noisy)]
     wrong = np.stack([wrong_pixels(window) for window in windows])
@@ -78,6 +84,8 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
         for extreme, near in zip((black, white), nearly, strict=True)
     ):
         return 0.0, 0.0
+    if _are_set(wrong, black | white):
+        return 0.0, 0.0
     filled = [_without_wrong(*each)[0] for each in zip(windows, wrong, strict=True)]
     squares = [np.square(new - old).mean() for new, old in zip(filled, windows, strict=True)]
     rest = np.median([estimate_level(window) for window in filled])
@@ -88,6 +96,29 @@ def _share_out_of_place(extreme: np.ndarray, wrong: np.ndarray) -> float:
     """The share of wrong pixels of one kind, where the picture is not of that kind itself."""
     out_of_place = int(np.count_nonzero(extreme & wrong))
     return out_of_place / max(int(np.count_nonzero(~extreme)) + out_of_place, 1)
+
+
+def _are_set(wrong: np.ndarray, extreme: np.ndarray) -> bool:
+    """Whether wrong pixels ``(N, H, W)`` are anything but lost at random.
+
+    They are where they keep apart, and where there is hardly any other than black and white.
+    """
+    share, of_extremes = (
+        ndimage.uniform_filter(each.astype(np.float32), (1, _LOCAL, _LOCAL), mode="mirror")
+        for each in (wrong, extreme)
+    )
+    if np.mean((share > 0.5) & (of_extremes > _NOTHING_ELSE)) > _DOTS:
+        return True
+    fewer = []
+    for down, across in np.ndindex(_STEP + 1, 2 * _STEP + 1):
+        across -= _STEP
+        if (down, across) > (0, 0):
+            here = np.s_[:, : -down or None, max(0, -across) : min(0, -across) or None]
+            there = np.s_[:, down:, max(0, across) : min(0, across) or None]
+            expected = float((share[here] * share[there]).sum())
+            pairs = np.count_nonzero(wrong[here] & wrong[there])
+            fewer.append((expected - pairs) / np.sqrt(expected + 1))
+    return max(fewer) > _FEWER
 
 
 def _has_beside(marked: np.ndarray) -> np.ndarray:
@@ -164,11 +195,13 @@ def _rough_fill(picture: np.ndarray, lost: np.ndarray) -> np.ndarray:
     known = (~lost).astype(np.float32)
     filled, width = picture * known, 0.5
     left = lost
+    # In ever wider surroundings, the share of what is known comes to that of the whole picture.
+    enough = min(1e-3, float(known.mean()) / 2)
     while left.any():
         weight = ndimage.gaussian_filter(known, width, axes=(0, 1), mode="mirror")
         mean = ndimage.gaussian_filter(picture * known, width, axes=(0, 1), mode="mirror")
-        near = left & (weight > 1e-3)
-        filled = np.where(near, mean / np.maximum(weight, 1e-3), filled)
+        near = left & (weight > enough)
+        filled = np.where(near, mean / np.maximum(weight, enough), filled)
         left = left & ~near
         width *= 2
     return filled

@@ -8,6 +8,7 @@ Pictures are ``(H, W, C)``, 8-bit or ``float32`` in [0, 1].
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import gcd
 
 import numpy as np
@@ -33,6 +34,10 @@ _ROUNDS = 5
 # as small as weak noise would make it; in so many of them two neighbours are alike, which strong
 # noise, even where much of it is clipped, makes differ.
 _MOSTLY_EVEN, _SMALL, _SELDOM, _ALIKE = 0.15, 0.1, 0.1, 0.4
+# A drawing in so few colours, none of them near the one beside it but in this share of the steps
+# from a colour to another, needs no even areas.  Two greys are enough: a few photons make more.
+_COLOURS, _GREYS, _NEAR, _PIXELS_OF_A_COLOUR = 32, 2, 0.05, 16
+_ROWS = 128  # are looked at for that
 # Of a large picture, this many bands of rows are looked at for that.
 _BANDS, _BAND = 16, 64
 # Whole rows that differ in brightness do so by this much at least, or nobody sees it; both halves
@@ -121,6 +126,8 @@ def estimate_level(
     share = np.where((brightness > 0.1) & (brightness < 0.9), 1.0, 0.0)
     level = 0.0
     for _ in range(_ROUNDS):
+        if level:
+            share = kept(brightness, level)
         # More even than noise alone leaves it, a patch is at random, and of less noise.
         uneven = np.maximum(unevenness, noise_alone * level**2)
         chosen = _even_and_spared(uneven, share.min(axis=0))
@@ -129,14 +136,14 @@ def estimate_level(
         level = float(np.sqrt(np.mean(variances / by_plane.mean(axis=1))))
         if level < 1e-6:
             return 0.0
-        share = kept(brightness, level)
     return level
 
 
 def is_drawn(picture: np.ndarray) -> bool:
     """Whether a picture ``(H, W, C)`` is drawn: even areas and hard edges, nothing in between.
 
-    A page of text, a chart or a sprite is.  A noisy photo may have even areas too, a border or
+    A page of text, a chart or a sprite is; so is a fine pattern of few colours, as a bar code and
+    dithering in black and white.  A noisy photo may have even areas too, a border or
     what was clipped, but next to none elsewhere; and a photo, or what a lossy file does to a
     drawing, has small differences too.
     """
@@ -158,11 +165,27 @@ def is_drawn(picture: np.ndarray) -> bool:
     small = uneven & (contrast < _SMALL * (white(picture) if picture.dtype.kind == "u" else 1))
     middle, right, below = windows[4], windows[5], windows[7]
     alike = uneven & (np.all(middle == right, axis=2) | np.all(middle == below, axis=2))
-    return bool(
+    hard = (
         1 - np.mean(uneven) > _MOSTLY_EVEN
         and small.sum() <= _SELDOM * max(uneven.sum(), 1)
         and alike.sum() >= _ALIKE * uneven.sum()
     )
+    return bool(hard) or _has_few_colours(picture)
+
+
+def _has_few_colours(picture: np.ndarray) -> bool:
+    """Whether ``(H, W, C)`` has few colours, and neighbours have the same or quite another."""
+    lines = np.linspace(0, len(picture) - 1, min(len(picture), _ROWS)).astype(int)
+    rows = picture[lines].astype(np.float32)
+    if picture.dtype.kind == "u":
+        rows /= white(picture)
+    steps = np.abs(np.diff(rows, axis=1)).max(axis=2)
+    changes = np.count_nonzero(steps)
+    if np.count_nonzero(steps[steps < _SMALL]) > _NEAR * changes:
+        return False
+    colours = np.unique(rows.reshape(-1, rows.shape[2]), axis=0)
+    most = _GREYS if np.all(colours == colours[:, :1]) else _COLOURS
+    return len(colours) <= min(most, lines.size * rows.shape[1] // _PIXELS_OF_A_COLOUR)
 
 
 def band_levels(picture: np.ndarray) -> tuple[float, float]:
@@ -222,24 +245,26 @@ def _look_at(
 
     They are ``(N, C, rows, columns)``, and ``mix`` is ``(M, C)``.
     """
-    patches = np.moveaxis(part, 1, 0).astype(np.float32)
+    patches = np.moveaxis(part, 1, 0).astype(np.float32, order="C")
     if part.dtype == np.uint8:
         patches /= 255
-    spectrum = _dct(patches)
-    coarse = spectrum[..., low]
+    directions = _dct(*part.shape[-2:])
+    patches = patches.reshape(*patches.shape[:2], low.size)
+    coarse, fine = (patches @ directions[wanted.ravel()].T for wanted in (low, high))
     unevenness = _energy(np.tensordot(mix, coarse, 1)) + _ALL_CHANNELS * _energy(coarse)
-    return patches.mean(axis=(-2, -1)), unevenness, np.tensordot(mix, spectrum[..., high], 1)
+    return patches.mean(axis=2), unevenness, np.tensordot(mix, fine, 1)
 
 
-def _dct(patches: np.ndarray) -> np.ndarray:
-    """The discrete cosine transform of each patch, in units that keep the sum of squares."""
-    rows, columns = (dct(np.eye(side), axis=0, norm="ortho") for side in patches.shape[-2:])
-    return (rows.astype(np.float32) @ patches) @ columns.T.astype(np.float32)
+@lru_cache
+def _dct(rows: int, columns: int) -> np.ndarray:
+    """The discrete cosine transform of a patch: a direction of length 1 in each row."""
+    down, across = (dct(np.eye(side), axis=0, norm="ortho") for side in (rows, columns))
+    return np.kron(down, across).astype(np.float32)
 
 
 def _energy(details: np.ndarray) -> np.ndarray:
     """The sum of squares in each patch of ``(C, N, D)``."""
-    return np.square(details).sum(axis=(0, 2))
+    return np.einsum("cnd,cnd->n", details, details)
 
 
 def _even_and_spared(unevenness: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -89,6 +89,13 @@ def test_with_all_or_nothing_lost_a_picture_stays(lost):
     np.testing.assert_array_equal(bridge(ramp(9, 8), np.full((9, 8), lost)), ramp(9, 8))
 
 
+def test_one_pixel_that_is_known_fills_all_others():
+    lost = np.ones((64, 64), bool)
+    lost[30, 20] = False
+    bridged = bridge(np.full((64, 64, 1), 0.25, np.float32), lost)
+    np.testing.assert_allclose(bridged, 0.25, atol=1e-4)
+
+
 # Levels
 
 
@@ -115,6 +122,25 @@ def test_lost_pixels_are_a_small_part_of_other_strong_noise(kind, strength):
     clean = clean_photo()
     noisy = corrupt(clean, kind, strength)
     assert impulse_levels(noisy)[0] < 0.4 * metrics.rms(clean, noisy)
+
+
+def ordered_dither(grey: np.ndarray) -> np.ndarray:
+    """Black and white dots by the matrix of Bayer, 1973."""
+    small = np.array([[0, 2], [3, 1]])
+    matrix = (4 * np.tile(small, (2, 2)) + np.kron(small, np.ones((2, 2))) + 0.5) / 16
+    return grey > np.tile(matrix, (grey.shape[0] // 4, grey.shape[1] // 4))
+
+
+def halftone(grey: np.ndarray, period: float = 4.2) -> np.ndarray:
+    """Soft dots on a screen at 45 degrees, as in a print."""
+    y, x = np.mgrid[: grey.shape[0], : grey.shape[1]] * np.pi * 2**0.5 / period
+    return np.clip((grey - (np.cos(x + y) + np.cos(x - y)) / 4 - 0.5) * 6 + 0.5, 0, 1)
+
+
+@pytest.mark.parametrize("dots", [ordered_dither, halftone])
+def test_dots_that_were_set_are_not_lost_pixels(dots):
+    printed = dots(ramp(256, 256)[..., 0] + 0.1)[..., np.newaxis].astype(np.float32)
+    assert impulse_levels(printed) == (0, 0)
 
 
 def test_stars_are_not_lost_pixels(rng):

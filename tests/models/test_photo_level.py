@@ -85,6 +85,33 @@ def test_a_drawing_is_told_from_a_photo_from_noise_and_from_what_a_file_did(phot
     assert not is_drawn(np.zeros((2, 200, 3), np.uint8))
 
 
+def dithered(side: int = 128) -> np.ndarray:
+    """A slope in black and white dots, which are anywhere: uint8 (side, side, 1)."""
+    slope = np.linspace(0.1, 0.9, side)
+    return np.uint8(255 * (np.random.default_rng(0).random((side, side, 1)) < slope[:, None]))
+
+
+def test_a_fine_pattern_of_few_colours_is_drawn_and_comes_back_as_it_is(predictor):
+    squares = np.random.default_rng(0).integers(0, 4, (64, 64)).repeat(2, axis=0).repeat(2, axis=1)
+    coloured = np.uint8([[0, 0, 0], [250, 40, 90], [30, 200, 60], [240, 230, 220]])[squares]
+    checks = np.uint8(np.indices((64, 64)).sum(axis=0) % 2 * 80 + 90)[..., np.newaxis]
+    for pattern in (dithered(), coloured, checks, np.uint16(257) * checks):
+        assert is_drawn(pattern)
+        np.testing.assert_array_equal(predictor.predict(pattern), pattern)
+
+
+@pytest.mark.parametrize("sigma", [1, 10, 50])
+def test_a_fine_pattern_with_noise_is_not_drawn(sigma):
+    noise = np.random.default_rng(1).standard_normal((128, 128, 1))
+    assert not is_drawn(to_pixels(dithered() / 255 + sigma / 255 * noise))
+
+
+def test_few_photons_are_not_drawn(photo):
+    photons = np.random.default_rng(1).poisson(4 * photo[..., :1])
+    assert len(np.unique(photons.clip(0, 4))) == 5
+    assert not is_drawn(to_pixels(photons / 4))
+
+
 def noisy_with_border(photo, sigma, border, dtype=np.uint8) -> np.ndarray:
     """Noise of ``sigma`` of 255 on the photo, black from the left so far, white from the right."""
     drawn = np.random.default_rng(1).standard_normal(photo.shape, np.float32)

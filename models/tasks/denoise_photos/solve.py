@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from imaging.impulses import impulse_levels, map_of_levels, without_impulses
-from imaging.noise_level import estimate_level, is_drawn
+from imaging.noise_level import estimate_level
 from imaging.pixels import to_image, to_pixels
 from imaging.strips import rms_pixels
 from models.tasks.contract import Network, Watch
@@ -91,8 +91,6 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
     if _is_even(network, sigma):
         even = np.float32(min(estimate_level(noisy) if sigma is None else sigma, STRONGEST))
         return lambda tile: _run(network, tile, np.full((*tile.shape[:2], 1), even))
-    if sigma is None and is_drawn(noisy):
-        return lambda tile: tile
     found = read_level(network, noisy)
     wanted = found if sigma is None else sigma
     if wanted < _ROUNDED:
