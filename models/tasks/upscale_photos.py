@@ -291,8 +291,8 @@ EXPLANATION = contract.Explanation(
     ),
     "Trained for minutes, where papers train for days, on photos that a formula made "
     "small. Soft or noisy photos stay soft, and the blocks of a JPEG grow with it. Letters that "
-    "cannot be read become sharp letters that may be wrong. The result has at most 5 million "
-    "pixels.",
+    "cannot be read become sharp letters that may be wrong. The result has at most "
+    f"{MOST_PIXELS // 1_000_000} million pixels.",
 )
 
 
