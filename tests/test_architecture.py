@@ -86,9 +86,13 @@ FOLDERS = {
             Folder(
                 name,
                 BEHIND_A_PAGE,
-                # How Streamlit sends and takes in by means of these two is mended there.
+                # How Streamlit sends and takes in by means of these is mended there.
                 SCREEN
-                | ({"starlette", "uvicorn"} if name == "pages/components/sending/" else set()),
+                | (
+                    {"starlette", "uvicorn", "websockets"}
+                    if name == "pages/components/sending/"
+                    else set()
+                ),
                 "what pages share imports light models, light train and imaging; never a page's "
                 "own parts, never Keras",
             )

@@ -14,6 +14,7 @@ from pages.components.sending.known import name_only_what_is_known
 from pages.components.sending.largest_message import refuse_large_messages
 from pages.components.sending.made_files import keep_made_files
 from pages.components.sending.origin import ask_nobody
+from pages.components.sending.pictures import send_pictures_as_they_are
 from pages.components.sending.unsent import keep_what_is_unsent
 from pages.components.sending.uploads import keep_uploads_in_memory
 
@@ -92,6 +93,7 @@ def page_setup(title: str, lead: str) -> None:
     host.tidy_up_soon()
     ask_nobody()
     refuse_large_messages()
+    send_pictures_as_they_are()
     keep_uploads_in_memory()
     keep_made_files()
     keep_what_is_unsent()

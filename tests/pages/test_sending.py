@@ -5,6 +5,7 @@ import time
 import tomllib
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
@@ -12,10 +13,14 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.media_file_manager import MediaFileManager, MediaFileMetadata
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame, Opcode
 
 from pages.components.sending import made_files, unsent
 from pages.components.sending.known import Sent
+from pages.components.sending.pictures import send_pictures_as_they_are
 from pages.components.sending.uploads import keep_uploads_in_memory
+from pages.components.viewer import to_bytes
 from tests.app_server import ROOT
 
 BOX, FOOTER = [0, 0], [0, 1]
@@ -130,6 +135,22 @@ def named(name: str) -> ForwardMsg:
     message = ForwardMsg()
     message.ref_hash = name
     return message
+
+
+# Pictures
+
+
+@pytest.mark.parametrize(("side", "packed"), [(100, True), (600, False)])
+def test_pictures_are_sent_as_they_are_and_all_else_is_compressed(side, packed, monkeypatch):
+    monkeypatch.setattr(PerMessageDeflate, "encode", PerMessageDeflate.encode)
+    send_pictures_as_they_are()
+    ours, browser = (PerMessageDeflate(False, False, 12, 12, {}) for _ in range(2))
+    noisy = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    texts = [b"A page. " * 100_000, to_bytes({"Noisy": noisy}), b"Another page. " * 100]
+    sent = [ours.encode(Frame(Opcode.BINARY, text)) for text in texts]
+    assert [frame.rsv1 for frame in sent] == [True, packed, True]
+    # What comes after a picture is understood as before.
+    assert [bytes(browser.decode(frame).data) for frame in sent] == texts
 
 
 # What comes in
