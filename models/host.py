@@ -114,7 +114,7 @@ def keep_large_blocks_apart() -> None:
     By itself it learns from large blocks to keep ever larger ones, and a server that once worked
     on a photo stays large: 130 MB for four tiles, where 10 MB are left this way.
     """
-    _ask_glibc("mallopt", _M_MMAP_THRESHOLD, 2**20)
+    _ask_glibc("mallopt", _M_MMAP_THRESHOLD, 2**18)
 
 
 def tidy_up_soon() -> None:

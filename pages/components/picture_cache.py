@@ -6,6 +6,7 @@ with the visitor's session.
 """
 
 import fcntl
+import io
 import os
 import re
 import secrets
@@ -21,6 +22,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from models.picture_queue import Job
 
 LIMIT = 160_000_000  # bytes: one visitor's photo of 12 megapixels, with noise and without
@@ -30,6 +34,10 @@ LIMIT = 160_000_000  # bytes: one visitor's photo of 12 megapixels, with noise a
 COMFORT = 50_000_000
 # On Photo the picture, noisy, denoised, the quality of both, and what all methods make of it.
 FEW = 6
+# Bytes that are kept for others, from which on pixels are kept packed: they are half as many then,
+# and a megapixel takes 30 ms to unpack.
+CROWDED = 25_000_000
+WEBP_SIDE = 16383  # pixels, the longest that WebP can hold
 KEPT_UNUSED = 900.0  # seconds
 TO_BE_LOCKED = 30.0  # seconds from when a folder is made
 GAVE_WAY = (
@@ -78,6 +86,34 @@ def clear_left_over() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+class Packed:
+    """A picture ``uint8 (H, W, 1 or 3)`` without loss, in fewer bytes."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self._channels, file = pixels.shape[2], io.BytesIO()
+        one = pixels[..., 0] if self._channels == 1 else pixels
+        Image.fromarray(one).save(file, "WEBP", lossless=True, quality=0, method=0)
+        self._content = file.getvalue()
+        self.nbytes = len(self._content)
+
+    def unpacked(self) -> np.ndarray:
+        """Return the picture."""
+        with Image.open(io.BytesIO(self._content)) as picture:
+            pixels = np.asarray(picture.convert("L" if self._channels == 1 else "RGB"))
+        return pixels.reshape(*pixels.shape[:2], self._channels)
+
+    @staticmethod
+    def takes(value: object) -> bool:
+        """Whether it is such a picture."""
+        return (
+            isinstance(value, np.ndarray)
+            and value.dtype == np.uint8
+            and value.ndim == 3
+            and value.shape[2] in (1, 3)
+            and max(value.shape) <= WEBP_SIDE
+        )
+
+
 # A value, its bytes, when it was used last, and whether it is soon made again.
 _Entry = tuple[Any, int, float, bool]
 
@@ -106,15 +142,19 @@ class PictureCache:
             if entry is None:
                 return None
             self._entries[id(owner), name] = (*entry[:2], time.monotonic(), entry[3])
-            return entry[0]
+        return entry[0].unpacked() if isinstance(entry[0], Packed) else entry[0]
 
     def put(
         self, owner: Owner, name: Hashable, value: Any, size: int, soon_made: bool = False
     ) -> None:
         """Keep the value; others are put away where it does not fit beside them.
 
-        One that is ``soon_made`` again gives way before all others.
+        One that is ``soon_made`` again gives way before all others.  Pixels that are not are kept
+        ``Packed`` where much is kept for others.
         """
+        if not soon_made and Packed.takes(value) and self._is_crowded(id(owner)):
+            value = Packed(value)
+            size = value.nbytes
         with self._lock:
             self._forget_gone()
             if id(owner) not in self._owners:
@@ -161,6 +201,11 @@ class PictureCache:
         with self._lock:
             self._forget_gone()
             return self._size()
+
+    def _is_crowded(self, owner: int) -> bool:
+        with self._lock:
+            entries = self._entries.items()
+            return sum(each[1] for name, each in entries if name[0] != owner) > CROWDED
 
     def _size(self) -> int:
         return sum(size for _, size, _, _ in self._entries.values())
