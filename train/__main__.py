@@ -18,7 +18,7 @@ from train.run_folder import Run
 RUNS = Path(__file__).parent / "runs"
 OF_DIGITS = (denoise_digits.TASK, read_digits.TASK)
 # What is measured without a table to stand in.
-PRINTED = ("camera", "sharp", "grey", "careful", "drawings")
+PRINTED = ("camera", "sharp", "grey", "careful", "drawings", "auto")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -108,7 +108,7 @@ def test_a_picture_of_one_value_has_none(value):
     np.testing.assert_array_equal(bounded(FAR_TOO_MUCH, even), FAR_TOO_MUCH)
 
 
-# Of fine dots, and of waves in white on black, the network makes grey even if told well.
+# Of waves in white on black the network makes grey even if told well.  Dots: test_photo_inks.
 of_lines = pytest.mark.parametrize("name", ["slanted", "steep", "grid", "rings", "code"])
 
 

@@ -19,7 +19,7 @@ from models.tasks.denoise_photos.level import read_level
 from models.tasks.turned import WAYS, Ways
 from train.evaluate.drawings import evaluate_drawings
 from train.evaluate.measure_photos import degrade as add_noise
-from train.evaluate.measure_photos import kodak24, open_photo
+from train.evaluate.measure_photos import evaluate_auto, kodak24, open_photo
 from train.evaluate.tables import PAPER_NOISE, PAPER_SIGMAS
 
 SEED = 2_026_11
@@ -182,4 +182,5 @@ EVALUATIONS = {
     "grey": evaluate_grey,
     "careful": evaluate_careful,
     "drawings": evaluate_drawings,
+    "auto": evaluate_auto,
 }

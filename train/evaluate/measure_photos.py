@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imaging import metrics
 from imaging.filters import CLASSICAL
 from imaging.noise import PHOTO_NOISE_KINDS
 from imaging.noise_level import estimate_level
@@ -48,6 +49,15 @@ REST = {
     "salt-and-pepper": [0.01, 0.2, 0.35, 0.5],
     "jpeg": [10, 40, 60, 90, 95],
     "camera": [4, 16, 64, 128, 256],
+}
+# Filters to beat, of each noise: those that are ahead of the others somewhere on its slider.
+RIVALS = {
+    "gaussian": ["wavelet"],
+    "poisson": ["anscombe"],
+    "speckle": ["anscombe", "log-wavelet"],
+    "salt-and-pepper": ["switching"],
+    "jpeg": ["shifted-blocks"],
+    "camera": ["wavelet", "shifted-blocks"],
 }
 
 
@@ -107,6 +117,50 @@ def evaluate_kodak24(
         say(_line(rows[-len(methods) :]))
     _write_cards(cards, rows)
     return rows
+
+
+def evaluate_auto(
+    names: list[str], every: int = 1, say: Callable[[str], None] = print
+) -> dict[tuple[str, str, float], tuple[float, float, float]]:
+    """Measure networks that are told no level on every noise of the sliders, 8 photos or fewer.
+
+    Returns, by network, noise and strength, the PSNR of what went in, of the best of ``RIVALS``,
+    each told the level or left to find it, whichever is better, and of the network's answer.
+    """
+    predictors = {name: load_predictor(find_card(name)) for name in names}
+    photos = kodak24()[:: ALL // SOME * every]
+    found = {}
+    for noise, strength, _ in conditions():
+        if noise == PAPER_NOISE:
+            continue
+        noisy = [degrade(clean, noise, strength, i) for i, clean in enumerate(photos)]
+        pairs = list(zip(photos, noisy, strict=True))
+        levels = [
+            level_of(noise, strength, to_pixels(before), to_pixels(after))
+            for before, after in pairs
+        ]
+        scores = {}
+        for name in RIVALS[noise]:
+            for told in (levels, [None] * len(levels)):
+                answers = [
+                    TASK.baselines[name].run(seen, sigma)
+                    for seen, sigma in zip(noisy, told, strict=True)
+                ]
+                scores[f"{name}{' told' * (told is levels)}"] = _psnr(photos, answers)
+        rival = max(scores, key=lambda name: scores[name])
+        before = _psnr(photos, noisy)
+        for name, predictor in predictors.items():
+            after = _psnr(photos, [predictor.predict(seen) for seen in noisy])
+            found[name, noise, strength] = before, scores[rival], after
+            say(
+                f"{name}, {noise} {strength:g}: {before:.2f} -> {after:.2f} dB, "
+                f"{rival} {scores[rival]:.2f}, {after - scores[rival]:+.2f}, {len(photos)} photos"
+            )
+    return found
+
+
+def _psnr(clean: list[np.ndarray], answers: list[np.ndarray]) -> float:
+    return float(np.mean([metrics.psnr(*pair) for pair in zip(clean, answers, strict=True)]))
 
 
 def evaluate_polyu(

@@ -9,10 +9,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 from scipy.special import gammainc, gammaincinv
 
-CELL, WINDOW = 16, 4  # pixels
-# A window has two values, as of paper and ink, where they are this many times as far apart as what
-# is left deviates; noise alone, parted in the middle of its range, has 2.7.
-_TWO_VALUES = 6
+from models.tasks.denoise_photos.inks import WINDOW, in_windows, part
+
+CELL = 16  # pixels
 # How many of the 144 windows in a cell and in those next to it are as bright as most of the cell,
 # and how many of these are the evenest.
 _AS_BRIGHT, _EVENEST = 48, 7
@@ -71,22 +70,11 @@ def _windows_of(strip: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     variance is that of all pixels, and then half the mean square by which neighbours differ.  The
     share that was not clipped comes last.
     """
-    rows, columns = (side // WINDOW for side in strip.shape[:2])
-    whole = strip[: rows * WINDOW, : columns * WINDOW]
-    # The places in a window first: (4, 4, C, rows, columns).
-    pixels = np.ascontiguousarray(
-        whole.reshape(rows, WINDOW, columns, WINDOW, -1).transpose(1, 3, 4, 0, 2)
-    )
-    grey = pixels.mean(axis=2, keepdims=True)
-    bright = grey > (grey.min(axis=(0, 1)) + grey.max(axis=(0, 1))) / 2
-    count, places = bright.sum(axis=(0, 1)), WINDOW**2
+    pixels, places = in_windows(strip), WINDOW**2
+    count, low, high, two, of_two, parted = part(pixels)
     mean = pixels.mean(axis=(0, 1))
-    high = (pixels * bright).sum(axis=(0, 1)) / np.maximum(count, 1)
-    low = (places * mean - count * high) / (places - count)
-    one, two = pixels - mean, pixels - np.where(bright, high, low)
-    of_one, of_two = (np.square(each).sum(axis=(0, 1)).mean(axis=0) for each in (one, two))
-    of_one, of_two = of_one / (places - 1), of_two / (places - 2)
-    parted = np.square(high - low).mean(axis=0) > _TWO_VALUES**2 * of_two
+    one = pixels - mean
+    of_one = np.square(one).sum(axis=(0, 1)).mean(axis=0) / (places - 1)
     brightness = np.where(parted, np.where(count > places / 2, high, low), mean).mean(axis=0)
     noise = np.where(parted, two, one)
     steps = (np.square(np.diff(noise, axis=axis)).mean(axis=(0, 1, 2)) / 4 for axis in (0, 1))

@@ -14,6 +14,7 @@ from imaging.pixels import to_image, to_pixels
 from imaging.strips import rms_pixels
 from models.tasks.contract import Network, Watch
 from models.tasks.denoise_photos.bound import bounded
+from models.tasks.denoise_photos.inks import with_two_inks
 from models.tasks.denoise_photos.level import (
     PART,
     AsFound,
@@ -90,7 +91,7 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
             return _mending(network, level, impulses, rest)
     if _is_even(network, sigma):
         even = np.float32(min(estimate_level(noisy) if sigma is None else sigma, STRONGEST))
-        return lambda tile: _run(network, tile, np.full((*tile.shape[:2], 1), even))
+        return lambda tile: _remove(network, tile, np.full((*tile.shape[:2], 1), even))
     found = read_level(network, noisy)
     wanted = found if sigma is None else sigma
     if wanted < _ROUNDED:
@@ -115,7 +116,11 @@ def _as_found(network: Network, tile: np.ndarray, found: float, wanted: float) -
     cells = bounded(read_map(network, tile), tile)
     cells = evened(beside_even(cells, tile, found), found)
     cells = spread(cells, found, wanted)
-    return _run(network, tile, enlarged(np.minimum(cells, STRONGEST), *tile.shape[:2]))
+    return _remove(network, tile, enlarged(np.minimum(cells, STRONGEST), *tile.shape[:2]))
+
+
+def _remove(network: Network, tile: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    return with_two_inks(tile, _run(network, tile, levels), levels)
 
 
 def _mend(network: Network, tile: np.ndarray, level: float) -> np.ndarray:

@@ -274,3 +274,19 @@ def test_an_unknown_model_is_refused_before_anything_is_measured(shelf, two):
     with pytest.raises(ModelError, match="There is no model 'nope'"):
         evaluate_kodak24(["smooth", "nope"], filters=False, say=silent)
     assert read_card(shelf / "smooth").scores == ()
+
+
+def test_a_network_that_is_told_nothing_is_set_against_the_best_filter(shelf, monkeypatch):
+    monkeypatch.setattr(
+        measure_photos, "conditions", lambda: [(PAPER_NOISE, 0.1, 24), ("gaussian", 0.1, 24)]
+    )
+    said = []
+    found = measure_photos.evaluate_auto(["smooth"], 4, said.append)
+    assert list(found) == [("smooth", "gaussian", 0.1)]
+    before, rival, after = found["smooth", "gaussian", 0.1]
+    photos = kodak24()[::12]
+    noisy = [degrade(clean, "gaussian", 0.1, i) for i, clean in enumerate(photos)]
+    expected = [metrics.psnr(*pair) for pair in zip(photos, noisy, strict=True)]
+    assert before == pytest.approx(np.mean(expected), abs=1e-6)
+    assert before < rival
+    assert f"{after - rival:+.2f}, 2 photos" in said[0]
