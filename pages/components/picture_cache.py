@@ -99,7 +99,7 @@ class Packed:
     def unpacked(self) -> np.ndarray:
         """Return the picture."""
         with Image.open(io.BytesIO(self._content)) as picture:
-            pixels = np.asarray(picture.convert("L" if self._channels == 1 else "RGB"))
+            pixels = np.array(picture.convert("L" if self._channels == 1 else "RGB"))
         return pixels.reshape(*pixels.shape[:2], self._channels)
 
     @staticmethod
