@@ -152,25 +152,26 @@ def is_drawn(picture: np.ndarray) -> bool:
     if len(picture) > _BANDS * _BAND:
         tops = np.linspace(0, len(picture) - _BAND, _BANDS).astype(int)
         picture = np.concatenate([picture[top : top + _BAND] for top in tops])
-    windows = [
-        picture[row : picture.shape[0] - 2 + row, column : picture.shape[1] - 2 + column]
-        for row in range(3)
-        for column in range(3)
-    ]
-    high, low = windows[0], windows[0]
-    for window in windows[1:]:
-        high, low = np.maximum(high, window), np.minimum(low, window)
+    # The highest and the lowest value in 3 x 3 pixels: along the rows, then along the columns.
+    high, low = (
+        extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+        for extreme in (np.maximum, np.minimum)
+        for rows in [extreme(extreme(picture[:-2], picture[1:-1]), picture[2:])]
+    )
     contrast = (high - low).max(axis=2)
     uneven = contrast > 0
+    return _has_hard_edges(picture, contrast, uneven) or _has_few_colours(picture)
+
+
+def _has_hard_edges(picture: np.ndarray, contrast: np.ndarray, uneven: np.ndarray) -> bool:
+    if 1 - np.mean(uneven) <= _MOSTLY_EVEN:
+        return False
     small = uneven & (contrast < _SMALL * (white(picture) if picture.dtype.kind == "u" else 1))
-    middle, right, below = windows[4], windows[5], windows[7]
+    middle, right, below = picture[1:-1, 1:-1], picture[1:-1, 2:], picture[2:, 1:-1]
     alike = uneven & (np.all(middle == right, axis=2) | np.all(middle == below, axis=2))
-    hard = (
-        1 - np.mean(uneven) > _MOSTLY_EVEN
-        and small.sum() <= _SELDOM * max(uneven.sum(), 1)
-        and alike.sum() >= _ALIKE * uneven.sum()
+    return bool(
+        small.sum() <= _SELDOM * max(uneven.sum(), 1) and alike.sum() >= _ALIKE * uneven.sum()
     )
-    return bool(hard) or _has_few_colours(picture)
 
 
 def _has_few_colours(picture: np.ndarray) -> bool:

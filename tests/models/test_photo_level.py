@@ -267,6 +267,17 @@ def test_a_higher_level_removes_more(predictor, photo):
     assert removed == sorted(removed)
 
 
+def test_beside_a_few_lost_pixels_none_is_changed(predictor, photo):
+    grain = np.random.default_rng(1).standard_normal(photo.shape, np.float32)
+    noisy = to_pixels(photo + np.float32(0.6 / 255) * grain)  # Less than a photo's own texture.
+    lost = np.random.default_rng(0).random(noisy.shape[:2])
+    noisy[lost < 0.01], noisy[lost > 0.99] = 0, 255
+    answer = predictor.predict(noisy)
+    left = (lost >= 0.01) & (lost <= 0.99)
+    np.testing.assert_array_equal(answer[left], noisy[left])
+    assert metrics.psnr(photo, answer / 255) > 45
+
+
 def test_a_strip_is_not_worse_than_it_was(predictor):
     clean = np.tile(np.linspace(0.2, 0.8, 200, dtype=np.float32)[None, :, None], (1, 1, 3))
     noise = np.random.default_rng(0).standard_normal(clean.shape, np.float32)

@@ -16,6 +16,7 @@ from models.tasks.contract import Network, Watch
 from models.tasks.denoise_photos.bound import bounded
 from models.tasks.denoise_photos.inks import with_two_inks
 from models.tasks.denoise_photos.level import (
+    NOTHING,
     PART,
     AsFound,
     beside_even,
@@ -88,6 +89,8 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
     if impulses:
         level = estimate_level(noisy) if sigma is None else sigma
         if impulses >= max(rest, _MADE_BY_IMPULSES * level):
+            if sigma is None:
+                return partial(_mend, network, level=min(rest, STRONGEST) * (rest >= NOTHING))
             return _mending(network, level, impulses, rest)
     if _is_even(network, sigma):
         even = np.float32(min(estimate_level(noisy) if sigma is None else sigma, STRONGEST))
