@@ -1,10 +1,11 @@
 """A network that repaints a picture in one style, in one pass.
 
     image (H, W, 3) -> conv 9x9, two strided convs -> residual blocks at quarter size
-                    -> two times (repeat pixels, conv) -> conv 9x9 -> painted (H, W, 3)
+                    -> two times (repeat pixels, smooth, conv) -> conv 9x9 -> painted (H, W, 3)
 
-Instance normalisation takes each picture's own contrast out before the style's is put in.  ``H``
-and ``W`` must be multiples of 4.  ``skips=False`` leaves the additions of the blocks out.
+Without the smoothing strokes lie along the edges of the repeated pixels.  Instance normalisation
+takes each picture's own contrast out before the style's is put in.  ``H`` and ``W`` must be
+multiples of 4.  ``skips=False`` leaves the additions of the blocks out.
 
 Source:
     Johnson et al., ECCV 2016, arXiv:1603.08155, with the instance normalisation of Ulyanov et al.,
@@ -28,6 +29,7 @@ def build(channels: int = 3, filters: int = 16, blocks: int = 3, skips: bool = T
         x = layers.Add(name=f"block_{index}_add")([x, inner]) if skips else inner
     for index, count in ((1, 2 * filters), (2, filters)):
         x = layers.UpSampling2D(2, name=f"up_{index}_repeat")(x)
+        x = layers.AveragePooling2D(3, strides=1, padding="same", name=f"up_{index}_smooth")(x)
         x = _normed(x, count, 3, f"up_{index}")
     painted = layers.Conv2D(
         channels, 9, padding="same", activation="sigmoid", dtype="float32", name="painted"

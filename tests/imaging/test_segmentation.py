@@ -135,6 +135,12 @@ def test_nothing_is_found_in_a_picture_of_one_value(shape):
     assert segmentation.regions(np.zeros(shape, int), np.zeros(shape)) == []
 
 
+def test_what_rounding_does_to_one_value_is_no_difference():
+    almost = np.full((40, 50), 90 / 255, np.float32)
+    almost[::3, ::2] = np.nextafter(almost[0, 0], np.float32(1))
+    assert not segmentation.otsu(almost).any()
+
+
 def test_watershed_cuts_two_discs_at_their_waist():
     rows, columns = np.mgrid[:40, :60]
     discs = [(rows - 20) ** 2 + (columns - middle) ** 2 < 121 for middle in (20, 38)]

@@ -272,7 +272,9 @@ def test_strength_and_own_colours_are_obeyed():
 
 def test_strokes_are_the_network_s_and_colours_those_of_monet():
     image = photo() * np.float32(0.5) + np.float32(0.25)
-    painted = paint.TASK.solve(Known(lambda image: image[..., ::-1]), image, 1.0, None)
+    # It answers without the grain that it is given.
+    answer = np.pad(image[..., ::-1], [(paint.MARGIN, paint.MARGIN)] * 2 + [(0, 0)])[None]
+    painted = paint.TASK.solve(Known(lambda image: answer), image, 1.0, None)
     light, colours, answer = (
         cielab.rgb_to_lab(each) for each in (image[..., ::-1], paint.reinhard(image, 1.0), painted)
     )
@@ -298,6 +300,19 @@ def test_a_painting_is_the_same_in_one_step_or_two():
         whole = paint.solve(network, photo(), hint)
         np.testing.assert_allclose(paint.decide(both, hint), whole, atol=1e-6)
     np.testing.assert_array_equal(both, kept)
+
+
+def test_a_photo_is_given_grain_that_is_grey_and_always_the_same():
+    seen = []
+    network = Known(lambda image: seen.append(image) or image, multiple=4)
+    flat = np.full((400, 300, 3), 0.5, np.float32)
+    for _ in range(2):
+        paint.solve(network, flat)
+    first, again = seen
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first[..., 0], first[..., 2])
+    assert first.mean() == pytest.approx(0.5, abs=0.001)
+    assert first.std() == pytest.approx(paint.GRAIN, rel=0.02)
 
 
 def test_reinhard_brings_the_mean_of_monet():

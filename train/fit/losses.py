@@ -12,7 +12,7 @@ C1, C2 = 0.01**2, 0.03**2
 SPREAD = 0.5  # How much the spread of colours counts beside their error.
 COMPRESSION, EAR = 0.3, 20.0  # Of magnitudes, and how much they count beside the decibels.
 FILTERS, FILTER_SIDE, SCALES = 64, 7, 4
-STYLE, ROUGH, CONTENT_POOL = 1.0, 0.1, 4
+STYLE, ROUGH, CONTENT_POOL = 1.0, 0.2, 4
 _LIGHT = np.float32([[0.299], [0.587], [0.114]])
 FLOOR = 1e-4  # Squared errors far below it, that is above 40 dB, hardly count.
 
@@ -155,18 +155,20 @@ def paint_loss(target, painted):
     """
     photo, painting = target[..., :3], target[..., 3:]
     style = 0.0
-    for a, b in zip(_grams(painted), _grams(painting), strict=True):
-        style = style + ops.mean(ops.abs(a - b), axis=(1, 2)) / (
-            ops.mean(ops.abs(b), axis=(1, 2)) + 1e-6
-        )
+    for a, each in zip(_grams(painted), _grams(painting), strict=True):
+        # The mean of the batch: what one piece of one painting happens to show is not the style.
+        b = ops.mean(each, axis=0, keepdims=True)
+        style = style + ops.mean(ops.abs(a - b), axis=(1, 2)) / (ops.mean(ops.abs(b)) + 1e-6)
     light = [ops.matmul(each, _LIGHT) for each in (photo, painted)]
     light = [ops.average_pool(each, CONTENT_POOL, CONTENT_POOL) for each in light]
     # Contrast may be the painting's: only the pattern of light and dark counts.
     light = [_standardised(each) for each in light]
     content = ops.mean(ops.square(light[0] - light[1]), axis=(1, 2, 3))
-    rough = ops.mean(ops.abs(painted[:, 1:] - painted[:, :-1]), axis=(1, 2, 3)) + ops.mean(
-        ops.abs(painted[:, :, 1:] - painted[:, :, :-1]), axis=(1, 2, 3)
-    )
+    # Alike in all directions: the sum of both would let strokes lie along rows and columns.
+    down = painted[:, 1:, :-1] - painted[:, :-1, :-1]
+    across = painted[:, :-1, 1:] - painted[:, :-1, :-1]
+    steps = ops.sum(ops.square(down) + ops.square(across), axis=3)
+    rough = ops.mean(ops.sqrt(steps + 1e-6), axis=(1, 2))
     return STYLE * style + content + ROUGH * rough
 
 
@@ -180,8 +182,10 @@ def _grams(pictures):
     for scale in range(SCALES):
         if scale:
             pictures = ops.average_pool(pictures, 2, 2)
-        maps = ops.conv(pictures - 0.45, ops.cast(_filters(), pictures.dtype), padding="valid")
-        maps = ops.relu(maps)
+        # In half precision where the network is: these take longer than it.
+        half = keras.config.dtype_policy().compute_dtype
+        given, filters = (ops.cast(each, half) for each in (pictures - 0.45, _filters()))
+        maps = ops.cast(ops.relu(ops.conv(given, filters, padding="valid")), pictures.dtype)
         # The colours themselves belong to the style too.
         inner = FILTER_SIDE // 2
         maps = ops.concatenate([maps, pictures[:, inner:-inner, inner:-inner]], axis=-1)
