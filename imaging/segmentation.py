@@ -13,7 +13,7 @@ from scipy import ndimage
 
 STEPS = tuple(np.round(np.arange(0.5, 1.0, 0.05), 2))  # The contest's ten, 0.50 to 0.95.
 PATCH, PATCH_SHARE = 16, 0.25  # The road course's: a patch above this share of road is road.
-ONE_VALUE = 1 / 1020  # A quarter of a step of 8 bits: less is no difference.
+ONE_VALUE = 1 / 1020  # A quarter of a step of 8 bits.
 SMALLEST = 20  # pixels; the smallest nucleus of the contest's training pictures has about as many
 
 

@@ -30,6 +30,7 @@ NAME_IN_LINES = (
 )
 # The text colours of both themes; what is drawn knows which background it stands on.
 TEXT_COLOUR = "luminance(background) < 0.5 ? '#e8eeec' : '#1b2322'"
+_ON_ARRIVAL = "say_on_arrival"  # in the state of a session
 # Streamlit leaves six empty lines above a page; on a phone that is a quarter of the screen.
 STYLE = """
 <style>
@@ -103,6 +104,16 @@ def page_setup(title: str, lead: str) -> None:
     st.title(title, anchor=False)
     # A link of Markdown would open another tab.
     st.markdown(lead, unsafe_allow_html=True)
+    if text := st.session_state.pop(_ON_ARRIVAL, ""):
+        st.toast(text, icon=":material/check:", duration="long")
+
+
+def say_on_arrival(text: str) -> None:
+    """Say something on the page that is opened next.
+
+    What is said just before it opens is lost where it has not been sent by then.
+    """
+    st.session_state[_ON_ARRIVAL] = text
 
 
 def flush_to_browser() -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from models.tasks import TASKS
 from pages.components import widgets
+from pages.components.layout import say_on_arrival
 from pages.components.training import progress, run_list
 from pages.components.training.curves import History
 from pages.components.training.form import TrainingRequest
@@ -202,7 +203,7 @@ def use(run: Run) -> None:
     """Go to the Draw page with this network chosen; it is there for this visitor only."""
     _take_along(run)
     st.session_state.draw_model = run.folder.name
-    st.toast("Your network is selected under “Denoise with”.", icon=":material/check:")
+    say_on_arrival("Your network is selected under “Denoise with”.")
     st.switch_page("pages/draw.py")
 
 
