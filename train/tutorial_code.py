@@ -71,7 +71,7 @@ def fits_into_a_file(config: TrainConfig) -> bool:
 
 def make_cells(config: TrainConfig, title: str) -> list[Cell]:
     """Return the steps of the training; raises as ``to_script`` does."""
-    reads = TASKS[config.task].target.kind == "label"
+    aim = AIMS[TASKS[config.task].target.kind]
     if not fits_into_a_file(config):
         raise ValueError(
             f"{title} does not fit into one file: only trainings with 28 x 28 digits or clothes "
@@ -79,11 +79,11 @@ def make_cells(config: TrainConfig, title: str) -> list[Cell]:
         )
     return [
         Cell("Settings", _left_out(config), _settings(config)),
-        Cell("Data", DATA[config.data], _data(config, reads)),
+        Cell("Data", DATA[config.data], _data(config, aim)),
         _noise(config),
         Cell("Network", *_network(config)),
-        Cell("Training", *_training(config, reads)),
-        _results(config, reads),
+        Cell("Training", *_training(config, aim)),
+        aim.results,
     ]
 
 
@@ -125,6 +125,80 @@ def _settings(config: TrainConfig) -> str:
     return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What a network is to answer, as the names of Python that stand for it.
+
+    ``labels`` and ``test_labels`` take what comes beside the pictures, ``parted`` is a line that
+    holds some of it out.  ``target`` is what the training pictures are to become, ``watched`` what
+    those held out are, ``in_a_batch`` what those of a batch are.
+    """
+
+    results: Cell
+    labels: str = "_"
+    test_labels: str = "_"
+    parted: str = ""
+    metrics: tuple[str, ...] = ()
+    target: str = "train"
+    watched: str = "validation"
+    in_a_batch: str = "clean"
+
+
+# By the kind of a task's target.
+AIMS = {
+    "image": Aim(
+        Cell(
+            "Results",
+            "Three rows: ten originals, the same with noise, and what the network makes of them.",
+            """
+noisy = add_noise(test)
+denoised = model.predict(noisy, batch_size=500)
+
+
+def psnr(clean, other):
+    return -10 * np.log10(((clean - other) ** 2).mean(axis=(1, 2, 3)) + 1e-10).mean()
+
+
+print(f"PSNR: noisy {psnr(test, noisy):.2f} dB, denoised {psnr(test, denoised):.2f} dB")
+rows = [np.concatenate(each[:10], axis=1) for each in (test, noisy, denoised)]
+digits = np.concatenate(rows)
+try:
+    import matplotlib.pyplot as plt
+
+    plt.figure(figsize=(10, 3))
+    plt.title("Original, noisy, denoised")
+    plt.imshow(digits, cmap="gray", vmin=0, vmax=1)
+    plt.axis("off")
+    plt.show()
+except ModuleNotFoundError:  # Without matplotlib: a file.
+    keras.utils.save_img("digits.png", digits * 255, scale=False)
+model.save("model.keras")
+""".strip(),
+        )
+    ),
+    "label": Aim(
+        Cell(
+            "Results",
+            "How many of the test digits are read correctly, and ten of them.",
+            """
+noisy = add_noise(test)
+loss, accuracy = model.evaluate(noisy, test_labels, batch_size=500)
+print(f"{accuracy:.2%} of the test digits are read correctly")
+print("read:", model.predict(noisy[:10]).argmax(axis=1), "written:", test_labels[:10])
+model.save("model.keras")
+""".strip(),
+        ),
+        labels="labels",
+        test_labels="test_labels",
+        parted="train_labels, validation_labels = labels[:-last], labels[-last:]\n",
+        metrics=('metrics=["accuracy"]',),
+        target="train_labels",
+        watched="validation_labels",
+        in_a_batch="train_labels[chosen]",
+    ),
+}
+
+
 DATA = {
     "mnist": "70,000 handwritten digits of 28 x 28 pixels, as numbers from 0 (black) to 1.",
     "fashion-mnist": "70,000 clothes of 28 x 28 pixels, as numbers from 0 (black) to 1.",
@@ -135,20 +209,18 @@ DATA = {
 }
 
 
-def _data(config: TrainConfig, reads: bool) -> str:
+def _data(config: TrainConfig, aim: Aim) -> str:
     module = config.data if config.data.endswith("mnist") else "mnist"
     module = module.replace("-", "_")
-    labels, test_labels = ("labels", "test_labels") if reads else ("_", "_")
     code = f"""
-(pictures, {labels}), (test, {test_labels}) = keras.datasets.{module}.load_data()
+(pictures, {aim.labels}), (test, {aim.test_labels}) = keras.datasets.{module}.load_data()
 pictures = pictures.reshape(-1, 28, 28, 1).astype("float32") / 255
 test = test.reshape(-1, 28, 28, 1).astype("float32") / 255
 # The last training pictures are held out, to see after each epoch how well it goes.
 last = min(2000, len(pictures) // 5)
 train, validation = pictures[:-last], pictures[-last:]
 """
-    if reads:
-        code += "train_labels, validation_labels = labels[:-last], labels[-last:]\n"
+    code += aim.parted
     if config.augment:
         code += """
 turn_and_stretch = keras.Sequential(
@@ -448,11 +520,11 @@ def _float(value: float) -> str:
     return repr(float(f"{value:.12g}"))
 
 
-def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
+def _training(config: TrainConfig, aim: Aim) -> tuple[str, str]:
     afresh = config.augment or (bool(config.noise) and config.fresh_noise)
     code = LOSS_CODE.get(config.loss, "").strip()
     code += "\n\n\n" if code else ""
-    code += f"{_batches(config, reads)}\n\n\n" if afresh else ""
+    code += f"{_batches(config, aim)}\n\n\n" if afresh else ""
     if afresh or config.schedule == "cosine":
         code += "steps_per_epoch = int(np.ceil(len(train) / BATCH))\n"
     rate = _float(config.learning_rate)
@@ -473,8 +545,7 @@ def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
         options.append(f"use_ema=True, ema_momentum={_float(config.average)}")
     loss = f"{config.loss}_loss" if config.loss in LOSS_CODE else f'"{config.loss}"'
     optimizer = f"keras.optimizers.{OPTIMIZER_CLASSES[config.optimizer]}({', '.join(options)})"
-    compiled = [f"optimizer={optimizer}", f"loss={loss}"]
-    compiled += ['metrics=["accuracy"]'] if reads else []
+    compiled = [f"optimizer={optimizer}", f"loss={loss}", *aim.metrics]
     code += _call("model.compile", compiled) + "\n"
     callbacks = []
     if config.average:
@@ -483,11 +554,10 @@ def _training(config: TrainConfig, reads: bool) -> tuple[str, str]:
         callbacks.append(
             f"keras.callbacks.EarlyStopping(patience={config.patience}, restore_best_weights=True)"
         )
-    target, watched = ("train_labels", "validation_labels") if reads else ("train", "validation")
-    given = ["add_noise(train)", target, "batch_size=BATCH"]
+    given = ["add_noise(train)", aim.target, "batch_size=BATCH"]
     if afresh:
         given = ["batches()", "steps_per_epoch=steps_per_epoch", "shuffle=False"]
-    given += ["epochs=EPOCHS", f"validation_data=(add_noise(validation), {watched})"]
+    given += ["epochs=EPOCHS", f"validation_data=(add_noise(validation), {aim.watched})"]
     given += [f"callbacks=[{', '.join(callbacks)}]"] if callbacks else []
     code += _call("history = model.fit", given)
     words = (
@@ -510,11 +580,11 @@ def _call(function: str, arguments: list[str]) -> str:
     return f"{function}(\n" + "".join(f"    {each},\n" for each in arguments) + ")"
 
 
-def _batches(config: TrainConfig, reads: bool) -> str:
+def _batches(config: TrainConfig, aim: Aim) -> str:
     lines = ["chosen = order[start : start + BATCH]", "clean = train[chosen]"]
     if config.augment:
         lines.append("clean = keras.ops.convert_to_numpy(turn_and_stretch(clean, training=True))")
-    lines.append(f"yield add_noise(clean), {'train_labels[chosen]' if reads else 'clean'}")
+    lines.append(f"yield add_noise(clean), {aim.in_a_batch}")
     body = "\n".join(f"            {line}" for line in lines)
     return f'''def batches():
     """Yield batches without end; each epoch has another order and other noise."""
@@ -522,46 +592,3 @@ def _batches(config: TrainConfig, reads: bool) -> str:
         order = rng.permutation(len(train))
         for start in range(0, len(train), BATCH):
 {body}'''
-
-
-def _results(config: TrainConfig, reads: bool) -> Cell:
-    if reads:
-        return Cell(
-            "Results",
-            "How many of the test digits are read correctly, and ten of them.",
-            """
-noisy = add_noise(test)
-loss, accuracy = model.evaluate(noisy, test_labels, batch_size=500)
-print(f"{accuracy:.2%} of the test digits are read correctly")
-print("read:", model.predict(noisy[:10]).argmax(axis=1), "written:", test_labels[:10])
-model.save("model.keras")
-""".strip(),
-        )
-    return Cell(
-        "Results",
-        "Three rows: ten originals, the same with noise, and what the network makes of them.",
-        """
-noisy = add_noise(test)
-denoised = model.predict(noisy, batch_size=500)
-
-
-def psnr(clean, other):
-    return -10 * np.log10(((clean - other) ** 2).mean(axis=(1, 2, 3)) + 1e-10).mean()
-
-
-print(f"PSNR: noisy {psnr(test, noisy):.2f} dB, denoised {psnr(test, denoised):.2f} dB")
-rows = [np.concatenate(each[:10], axis=1) for each in (test, noisy, denoised)]
-digits = np.concatenate(rows)
-try:
-    import matplotlib.pyplot as plt
-
-    plt.figure(figsize=(10, 3))
-    plt.title("Original, noisy, denoised")
-    plt.imshow(digits, cmap="gray", vmin=0, vmax=1)
-    plt.axis("off")
-    plt.show()
-except ModuleNotFoundError:  # Without matplotlib: a file.
-    keras.utils.save_img("digits.png", digits * 255, scale=False)
-model.save("model.keras")
-""".strip(),
-    )

@@ -16,7 +16,7 @@ Source:
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -128,21 +128,22 @@ def _open(path: Path, side: int | None = None) -> np.ndarray:
 
 
 def batch(
-    examples: Examples,
-    chosen: np.ndarray,
-    settings: Settings,
-    rng: np.random.Generator,
-    hints: bool,
-) -> tuple[np.ndarray | tuple[np.ndarray, ...], np.ndarray]:
-    """Return ``lightness`` or ``(lightness, hints)``, and ``ab`` of crops, mirrored at random."""
+    examples: Examples, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return lightness and a and b of crops, mirrored at random."""
     crops = np.stack([_crop(examples.targets[one], settings.crop, rng) for one in chosen])
     lab = rgb_to_lab(crops)
     # Old photos are darker or paler than ours made grey.
     exponents = np.exp(rng.normal(0, 0.15, (len(chosen), 1, 1, 1))).astype(np.float32)
     lightness = np.clip(lab[..., :1] / np.float32(100), 0, 1) ** exponents
-    ab = lab[..., 1:] / np.float32(SPAN)
-    if not hints:
-        return lightness, ab
+    return lightness, lab[..., 1:] / np.float32(SPAN)
+
+
+def batch_with_hints(
+    examples: Examples, chosen: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Return lightness and hints, and a and b of crops, as ``batch`` does."""
+    lightness, ab = batch(examples, chosen, settings, rng)
     maps = [
         spread(random_dots(colours, rng), light[..., 0])
         for light, colours in zip(lightness, ab * SPAN, strict=True)
@@ -151,10 +152,13 @@ def batch(
 
 
 def validation(
-    examples: Examples, settings: Settings, rng: np.random.Generator, hints: bool
-) -> tuple[np.ndarray | tuple[np.ndarray, ...], np.ndarray]:
-    """Return one crop of each picture, of the first 64, as ``batch`` does."""
-    return batch(examples, np.arange(min(64, len(examples))), settings, rng, hints)
+    examples: Examples,
+    settings: Settings,
+    rng: np.random.Generator,
+    make: Callable[..., tuple[contract.Tensors, np.ndarray]] = batch,
+) -> tuple[contract.Tensors, np.ndarray]:
+    """Return one crop of each picture, of the first 64, as ``make`` does."""
+    return make(examples, np.arange(min(64, len(examples))), settings, rng)
 
 
 def random_dots(ab: np.ndarray, rng: np.random.Generator) -> list[Dot]:
@@ -209,33 +213,43 @@ def true_dots(target: np.ndarray, count: int, rng: np.random.Generator) -> list[
 
 
 def solve(
-    network: Network,
-    image: np.ndarray,
-    hint: Dots | float | None = None,
-    watch: Watch | None = None,
-    *,
-    hints: bool,
+    network: Network, image: np.ndarray, hint: float | None = None, watch: Watch | None = None
 ) -> np.ndarray:
     """Return the picture ``(H, W, 3)`` in colours, with the lightness it has.
 
-    ``hint`` are dots ``(row, column, a, b)`` in the picture's own pixels; for networks without
-    ``hints`` it says how vivid the colours are to be, 1 for as they were guessed.
+    ``hint`` says how vivid the colours are to be, 1 for as they were guessed.
     """
-    grey = as_grey(image)
-    height, width = grey.shape[:2]
+    lightness, small = _what_is_seen(network, image)
+    ab = Turned(network, MIRRORED)(image=lightness[None])[0]
+    return _in_colours(image, ab * np.float32(1 if hint is None else hint), small)
+
+
+def solve_with_hints(
+    network: Network, image: np.ndarray, hint: Dots | None = None, watch: Watch | None = None
+) -> np.ndarray:
+    """Return the picture ``(H, W, 3)`` in colours, with the lightness it has.
+
+    ``hint`` are dots ``(row, column, a, b)`` in the picture's own pixels.
+    """
+    lightness, small = _what_is_seen(network, image)
+    hints = spread(_placed(hint or (), image.shape[:2], small), lightness[..., 0])
+    ab = Turned(network, SEEN, np.median)(image=lightness[None], hints=hints[None])[0]
+    return _in_colours(image, ab, small)
+
+
+def _what_is_seen(network: Network, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the lightness that a network sees, and how much of it is the picture."""
+    height, width = image.shape[:2]
     share = min(1.0, SIDE / min(height, width))
     small = seen_size(height, width, share, network.multiple)
-    lightness = _lightness(grey, small)
     missing = [(0, -side % network.multiple) for side in small]
-    tensors = {"image": np.pad(lightness, (*missing, (0, 0)), mode="edge")[None]}
-    network = Turned(network, SEEN, np.median) if hints else Turned(network, MIRRORED)
-    if hints:
-        dots = _placed(hint or (), (height, width), small)
-        tensors["hints"] = spread(dots, tensors["image"][0, ..., 0])[None]
-    ab = network(**tensors)[0, : small[0], : small[1]] * np.float32(SPAN)
-    if not hints and hint is not None:
-        ab = ab * np.float32(hint)
-    return with_colour(grey, resize(ab, height, width))
+    return np.pad(_lightness(as_grey(image), small), (*missing, (0, 0)), mode="edge"), small
+
+
+def _in_colours(image: np.ndarray, ab: np.ndarray, small: tuple[int, int]) -> np.ndarray:
+    """Return the picture in the colours of the answer ``ab``, of which ``small`` is the picture."""
+    ab = ab[: small[0], : small[1]] * np.float32(SPAN)
+    return with_colour(as_grey(image), resize(ab, *image.shape[:2]))
 
 
 def _lightness(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -392,14 +406,11 @@ def colouring(**fields: Any) -> contract.Task:
     )
 
 
-def _task(hints: bool, **fields: Any) -> contract.Task:
+def _task(**fields: Any) -> contract.Task:
     return colouring(
         input=contract.COLOUR_IMAGE,
         losses=("colour", "mae", "mse"),
         watch=("mse",),
-        batch=partial(batch, hints=hints),
-        validation=partial(validation, hints=hints),
-        solve=partial(solve, hints=hints),
         picture=picture,
         seen=as_rgb,
         **fields,
@@ -416,7 +427,9 @@ def picture(tensor: np.ndarray) -> np.ndarray:
 
 
 FACES = _task(
-    hints=False,
+    batch=batch,
+    validation=validation,
+    solve=solve,
     name="colour-faces",
     title="Colour faces",
     description="Gives a grey portrait the colours that faces usually have.",
@@ -465,7 +478,9 @@ FACES = _task(
     ),
 )
 PHOTOS = _task(
-    hints=True,
+    batch=batch_with_hints,
+    validation=partial(validation, make=batch_with_hints),
+    solve=solve_with_hints,
     name="colour-photos",
     title="Colour photos",
     description="Spreads the colours that you put on a grey photo as far as they belong.",
