@@ -19,7 +19,7 @@ Skips = Mapping[str, tuple[int, int]]
 
 _THREADS = min(2, cores())  # of a large network
 # As many large networks answer at a time as have threads for themselves: more would do no more in a
-# second, and each holds 60 MB for a tile.
+# second, and each holds what a tile needs.
 _turns = threading.BoundedSemaphore(cores() // _THREADS)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.catalogue import ModelError
 from models.command_line import run_command
+from models.host import cores
 from models.tasks import denoise_digits, denoise_photos, find_task, read_digits
 from models.tasks.contract import SPLITS, Task
 from models.tasks.denoise_photos.data import KODAK24, POLYU
@@ -78,7 +79,7 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
         type=Path,
         help="weights to start from: an ONNX file, or weights.npz of another such run",
     )
-    command.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
+    command.add_argument("--workers", type=int, default=max(1, cores() - 2))
     command.add_argument("--batch", type=int, help="instead of the recipe's")
     command.add_argument("--crop", type=int, help="instead of the recipe's")
     command.add_argument("--steps", type=int, help="stop after this many steps, for a rehearsal")

@@ -34,8 +34,7 @@ LIMIT = 160_000_000  # bytes: one visitor's photo of 12 megapixels, with noise a
 COMFORT = 50_000_000
 # On Photo the picture, noisy, denoised, the quality of both, and what all methods make of it.
 FEW = 6
-# Bytes that are kept for others, from which on pixels are kept packed: they are half as many then,
-# and a megapixel takes 30 ms to unpack.
+# Bytes that are kept for others, from which on pixels are kept packed: fewer, and soon unpacked.
 CROWDED = 25_000_000
 WEBP_SIDE = 16383  # pixels, the longest that WebP can hold
 KEPT_UNUSED = 900.0  # seconds

@@ -11,13 +11,8 @@ from models.tasks.denoise_photos.inks import in_windows, part, with_two_inks
 from train.evaluate.drawings import drawing, inked, with_noise
 
 SIDE = 96
-Y, X = np.mgrid[:SIDE, :SIDE]
-PATTERNS = {
-    "dots": inked(SIDE)["dots"],
-    "checks": (X + Y) % 2 == 0,
-    "hatching": ((X + Y) % 4 == 0) | ((X - Y) % 6 == 0),
-    "dithering": np.random.default_rng(0).random((SIDE, SIDE)) < 0.2 + 0.6 * X / SIDE,
-}
+PATTERNS = {name: inked(SIDE)[name] for name in ("dots", "hatching", "dithering")}
+PATTERNS["checks"] = np.indices((SIDE, SIDE)).sum(axis=0) % 2 == 0
 
 
 def levels(level: float) -> np.ndarray:
@@ -57,7 +52,8 @@ def test_the_higher_the_level_the_more_is_taken_and_of_stronger_noise_nothing():
 
 
 def test_all_else_is_left_to_the_network():
-    slope = np.stack([X, Y, X * Y / SIDE], axis=2).astype(np.float32) / SIDE * 0.6 + 0.2
+    y, x = np.mgrid[:SIDE, :SIDE]
+    slope = np.stack([x, y, x * y / SIDE], axis=2).astype(np.float32) / SIDE * 0.6 + 0.2
     steps = np.float32(0.4) + np.float32(0.02) * PATTERNS["checks"][..., np.newaxis]
     for clean in (slope, steps, np.full((SIDE, SIDE, 3), 0.5, np.float32)):
         denoised = np.zeros_like(clean)

@@ -30,6 +30,8 @@ def inked(side: int = SIDE) -> dict[str, np.ndarray]:
         "waves": (y + 6 * np.sin(x / 17)) % 7 < 2,
         "code": np.kron(rng.integers(0, 2, (side // 4, side // 4)), np.ones((4, 4))) > 0,
         "dots": rng.permuted(np.tile(np.arange(4) == 0, (side, side // 4)), axis=1),
+        "hatching": ((x + y) % 4 == 0) | ((x - y) % 6 == 0),
+        "dithering": rng.random((side, side)) < 0.2 + 0.6 * x / side,
     }
 
 

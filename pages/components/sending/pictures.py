@@ -1,8 +1,8 @@
 """Pictures are sent as they are: they are packed already.
 
 Every message is compressed where the browser knows how, by the one thread that answers all
-visitors.  Of the three pictures of a megapixel that makes not a byte less, and takes a fifth of a
-second in which nobody is answered, and their memory once more.
+visitors.  Of pictures that makes not a byte less, and takes time in which nobody is answered, and
+their memory once more.
 """
 
 from functools import wraps
