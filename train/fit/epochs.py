@@ -70,6 +70,7 @@ def _fit_batches(
     model: keras.Model, material: Material, epochs: range, told: keras.callbacks.CallbackList
 ) -> None:
     model.make_train_function()
+    _make_variables(model, material.batches)
     told.on_train_begin()
     logs: dict = {}
     for epoch in epochs:
@@ -84,6 +85,19 @@ def _fit_batches(
         told.on_epoch_end(epoch, logs)
     model.optimizer.finalize_variable_values(model.trainable_variables)
     told.on_train_end(logs)
+
+
+def _make_variables(model: keras.Model, batches: Batches) -> None:
+    """Make the variables of optimizer and metrics before the first step.
+
+    TensorFlow compiles a step twice that makes variables, which delays the first batch.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    given, target = _tensors(batches[0], slice(1))
+    shapes = [tensor.shape for tensor in keras.tree.flatten(given)]
+    answer = keras.ops.zeros(model.compute_output_shape(shapes))
+    model.compute_metrics(given, target, answer)  # Each epoch begins with a reset.
 
 
 def _validate(model: keras.Model, material: Material, told: keras.callbacks.CallbackList) -> dict:

@@ -83,6 +83,16 @@ def test_it_calls_tells_and_learns_what_fit_does():
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+def test_the_step_is_compiled_once(monkeypatch):
+    compiled = []
+    step = keras.Model.train_step
+    monkeypatch.setattr(
+        keras.Model, "train_step", lambda *given: compiled.append(1) or step(*given)
+    )
+    trained(dataclasses.replace(CONFIG, batch=TRAINING // 4, epochs=1), ours=True)
+    assert len(compiled) == 1
+
+
 @pytest.mark.parametrize("batch", [1, 3, 4, 5, 8, 9, 1000])
 def test_batches_that_are_made_ahead_are_all_there_in_their_order(batch):
     config = dataclasses.replace(CONFIG, batch=TRAINING if batch == 1000 else TRAINING // batch)
