@@ -15,6 +15,8 @@ ONE_THREAD = {
 }
 for _name, _value in ONE_THREAD.items():
     os.environ.setdefault(_name, _value)
+# What JAX compiles for a test runs once: to make it fast takes longer than it saves.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # As the package of models says it, for tests that load onnxruntime before that.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # Whoever opens the Train page in a test does not mean to load TensorFlow.
@@ -22,14 +24,19 @@ os.environ["DENOISE_READY_WORKER"] = "0"
 
 import gc  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
+from functools import cache  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from streamlit import config  # noqa: E402
+from streamlit.components.v2 import manifest_scanner  # noqa: E402
 
 # The app hides tracebacks from its visitors; a test that meets one should show it.
 config.set_option("client.showErrorDetails", "full")
+# Each page that a test opens would look through all installed packages for components, for a
+# tenth of a second.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 ROOT = Path(__file__).parent
 # `make test` keeps each file in one process, which makes its fixtures once.  Files that take a

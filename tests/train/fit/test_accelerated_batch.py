@@ -32,7 +32,9 @@ def batch():
     ring = {"planes": planes, "kinds": np.full(4, 2), "levels": np.full(4, 0.2, np.float32)}
     ring = {name: jax.numpy.asarray(each) for name, each in ring.items()}
     sizes = batch_sizes(20)
-    made = batch_of(jax.random.key(1), source.arrays, ring, 4, sizes, source.shape)
+    # As in the step: compiled as one, not each operation for itself.
+    make = jax.jit(lambda key, data, ring: batch_of(key, data, ring, 4, sizes, source.shape))
+    made = make(jax.random.key(1), source.arrays, ring)
     return {name: np.asarray(each) for name, each in made.items()}
 
 

@@ -42,8 +42,11 @@ def made(strokes, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(autoencoders, "AUTOENCODER", TINY)
         patch.setattr(pixel_order, "IN_ORDER", in_order)
+        # Each is trained, stored and measured by the same lines.
+        for module in (autoencoders, autoencoders_file):
+            patch.setattr(module, "WIDTHS", (2, 8))
         make.make_lab(["order", "autoencoders"], folder, runs, say=lambda text: None)
-    return folder, runs
+        yield folder, runs
 
 
 # Training and shipping
