@@ -13,6 +13,7 @@ from models.catalogue import find_card
 from models.predictor import load_predictor
 from tests.faults import kills
 from tests.faults.runs_folder import problems
+from tests.train.worker_processes import kill
 from train import jobs, owners, run_status, turns
 from train.run_folder import Run
 from train.visitor_limits import Limits, Refused
@@ -105,7 +106,7 @@ def test_among_ten_thousand_runs_one_is_listed_and_started_in_seconds_of_work(tm
         assert time.process_time() - began < 8  # Sizes and states of all are looked at.
         assert run_status.status(run).active
         jobs.stop(run)
-        kills.kill_all(runs)
+        kill(run)
     assert len(owners.all_runs(runs)) == 10_001
 
 

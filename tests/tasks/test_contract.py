@@ -62,6 +62,7 @@ def test_losses_and_metrics_are_known_to_the_training(task):
 
 
 @every_task
+@pytest.mark.usefixtures("few_drawn")
 def test_data_that_is_not_there_is_a_sentence(task, tmp_path):
     for data in task.data.values():
         for folder in (None, tmp_path):

@@ -43,6 +43,7 @@ def test_any_picture_gets_an_answer_of_its_own_size(name, shape, kind, channels,
 
 
 @pytest.mark.parametrize("name", JOBS)
+@pytest.mark.usefixtures("few_drawn")
 def test_what_stands_in_for_mnist_is_drawn_and_differs_from_split_to_split(
     name, tmp_path, monkeypatch
 ):
@@ -142,6 +143,7 @@ def test_a_network_that_changes_nothing_enlarges_by_repeating_pixels(rng):
     np.testing.assert_allclose(answer, enlarged(picture, 2, "nearest"), atol=1e-6)
 
 
+@pytest.mark.usefixtures("few_drawn")
 def test_grey_scenes_are_as_bright_as_coloured_ones():
     examples = colour_digits.load(None, "test")
     scene, grey = examples.targets[0], examples.inputs[0]

@@ -7,38 +7,17 @@ import numpy as np
 import pytest
 
 from models.predictor import load_predictor
-from models.tasks import (
-    TASKS,
-    colour_digits,
-    segment_cells,
-    segment_digits,
-    segment_roads,
-    segment_scenes,
-    upscale_digits,
-)
+from models.tasks import TASKS
 from train.export.ship import export
 from train.fit.loop import train
 from train.recipes import LIVE_JOBS, recipe
 from train.run_folder import Run
 
-pytestmark = pytest.mark.slow
-
-
-FEW = {"train": 8, "validation": 4, "test": 4}
-# Where each recipe's task says how many examples it makes.
-MADE = {
-    "cells-small": (segment_cells, "DRAWN", tuple(FEW.values())),
-    "roads-small": (segment_roads, "DRAWN", tuple(FEW.values())),
-    "streets-small": (segment_scenes, "DRAWN", tuple(FEW.values())),
-    "segment-digits-small": (segment_digits, "SCENES", FEW),
-    "upscale-digits-small": (upscale_digits, "DIGITS", FEW),
-    "colour-digits-small": (colour_digits, "SCENES", FEW),
-}
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_drawn")]
 
 
 @pytest.mark.parametrize("name", [name for name in LIVE_JOBS if name.endswith("-small")])
-def test_a_small_recipe_is_trained_shipped_and_run(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(*MADE[name])
+def test_a_small_recipe_is_trained_shipped_and_run(name, tmp_path):
     whole = recipe(name)
     short = {"epochs": 1, "epoch_batches": 2, "batch": 2, "crop": 80 if "streets" in name else 64}
     chosen = dataclasses.replace(whole, config=dataclasses.replace(whole.config, **short))
