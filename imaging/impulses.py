@@ -32,9 +32,11 @@ _LEAST_SHARE, _MOST_UNEVEN = 0.001, 3
 # Where most white and most black pixels out of place have such neighbours, none was lost.
 _NEARLY = 0.25
 # Lost pixels lie at random.  Dots that a printer or a program set keep apart: at one of the steps
-# up to this far there are fewer pairs of them, by this many standard deviations.  Or most pixels
-# are dots and nearly all black or white, in squares that fill a part of the picture.
-_STEP, _FEWER = 4, 15
+# up to this far there are fewer pairs of them, by this many standard deviations.  Those of thin
+# lines, in a JPEG black only here and there, are next to each other: there are as many more pairs,
+# and this many times as many.  Or most pixels are dots and nearly all black or white, in squares
+# that fill a part of the picture.
+_STEP, _FEWER, _IN_LINES = 4, 15, 4
 _LOCAL, _NOTHING_ELSE, _DOTS = 17, 0.95, 0.05
 # In a large picture, windows are looked at.
 _WINDOW, _WINDOWS = 128, 3
@@ -84,7 +86,7 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
         for extreme, near in zip((black, white), nearly, strict=True)
     ):
         return 0.0, 0.0
-    if _are_set(wrong, black | white):
+    if _are_set(wrong, black, white):
         return 0.0, 0.0
     filled = [_without_wrong(*each)[0] for each in zip(windows, wrong, strict=True)]
     squares = [np.square(new - old).mean() for new, old in zip(filled, windows, strict=True)]
@@ -98,27 +100,48 @@ def _share_out_of_place(extreme: np.ndarray, wrong: np.ndarray) -> float:
     return out_of_place / max(int(np.count_nonzero(~extreme)) + out_of_place, 1)
 
 
-def _are_set(wrong: np.ndarray, extreme: np.ndarray) -> bool:
+def _are_set(wrong: np.ndarray, black: np.ndarray, white: np.ndarray) -> bool:
     """Whether wrong pixels ``(N, H, W)`` are anything but lost at random.
 
-    They are where they keep apart, and where there is hardly any other than black and white.
+    They are where they keep apart, where those of one kind lie in lines, and where there is hardly
+    any pixel but black and white ones.
     """
-    share, of_extremes = (
-        ndimage.uniform_filter(each.astype(np.float32), (1, _LOCAL, _LOCAL), mode="mirror")
-        for each in (wrong, extreme)
-    )
-    if np.mean((share > 0.5) & (of_extremes > _NOTHING_ELSE)) > _DOTS:
+    if np.mean((_local(wrong) > 0.5) & (_local(black | white) > _NOTHING_ELSE)) > _DOTS:
         return True
-    fewer = []
-    for down, across in np.ndindex(_STEP + 1, 2 * _STEP + 1):
-        across -= _STEP
-        if (down, across) > (0, 0):
-            here = np.s_[:, : -down or None, max(0, -across) : min(0, -across) or None]
-            there = np.s_[:, down:, max(0, across) : min(0, across) or None]
-            expected = float((share[here] * share[there]).sum())
-            pairs = np.count_nonzero(wrong[here] & wrong[there])
-            fewer.append((expected - pairs) / np.sqrt(expected + 1))
-    return max(fewer) > _FEWER
+    steps = [
+        (down, across)
+        for down in range(_STEP + 1)
+        for across in range(-_STEP, _STEP + 1)
+        if (down, across) > (0, 0)
+    ]
+    if min(excess for excess, _ in _pairs(wrong, steps)) < -_FEWER:
+        return True
+    return any(
+        excess > _FEWER and times > _IN_LINES
+        for kind in (black, white)
+        for excess, times in _pairs(wrong & kind, [(0, 1), (1, 0)])
+    )
+
+
+def _local(marked: np.ndarray) -> np.ndarray:
+    """The share around each pixel of ``(N, H, W)`` that is marked."""
+    values = marked.astype(np.float32)
+    return ndimage.uniform_filter(values, (1, _LOCAL, _LOCAL), mode="mirror")
+
+
+def _pairs(marked: np.ndarray, steps: list[tuple[int, int]]) -> list[tuple[float, float]]:
+    """How many more pairs of marked pixels there are at each step than if they lay at random.
+
+    In standard deviations, and how many times as many.
+    """
+    share, found = _local(marked), list[tuple[float, float]]()
+    for down, across in steps:
+        here = np.s_[:, : -down or None, max(0, -across) : min(0, -across) or None]
+        there = np.s_[:, down:, max(0, across) : min(0, across) or None]
+        expected = float((share[here] * share[there]).sum())
+        pairs = np.count_nonzero(marked[here] & marked[there])
+        found.append(((pairs - expected) / (expected + 1) ** 0.5, pairs / max(expected, 1)))
+    return found
 
 
 def _has_beside(marked: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ _ALL_CHANNELS = 0.4
 # What clipping must leave of the variance of a patch; where a quarter of the picture does not
 # fare so well, the least clipped quarter is used.
 _SPARED = 0.65
-_ROUNDS = 5
+_ROUNDS, _SETTLED = 5, 0.001  # A round that changes the level by a smaller share is the last.
 # A drawing has this share of exactly even windows, and among the others seldom one of a contrast
 # as small as weak noise would make it; in so many of them two neighbours are alike, which strong
 # noise, even where much of it is clipped, makes differ.
@@ -46,9 +46,10 @@ _SEEN_IN_ROWS, _ALIKE_IN_HALVES = 2 / 255, (0.4, 1.15)
 _FEWEST_ROWS, _PIXELS_OF_A_ROW = 64, 1024
 # Frequencies of a patch, as a share of its highest, above which there is little but noise.
 _HIGH = 0.57
-# Red against blue, and green against both: a rotation, so that white noise stays what it is.
-_COLOUR_DIFFERENCES = np.array([[1, 0, -1], [1, -2, 1]], np.float32) / np.sqrt(
-    np.array([[2], [6]], np.float32)
+# Red against blue, green against both, and what all have in common: a rotation, so that white noise
+# stays what it is.
+_ROTATED = np.array([[1, 0, -1], [1, -2, 1], [1, 1, 1]], np.float32) / np.sqrt(
+    np.array([[2], [6], [3]], np.float32)
 )
 
 
@@ -112,13 +113,12 @@ def estimate_level(
     if all(np.all(part == part[:, :1]) for part in parts):  # Grey, alike noisy in every channel.
         parts = [part[:, :1] for part in parts]
     channels = parts[0].shape[1]
-    mix = _COLOUR_DIFFERENCES if channels == 3 else np.eye(channels, dtype=np.float32)
+    # Of three channels the two differences; nothing is known of what all have in common.
+    mix = _ROTATED[:2] if channels == 3 else np.eye(channels, dtype=np.float32)
     brightness, unevenness, details = (
         np.concatenate(each, axis)
         for each, axis in zip(
-            zip(*(_look_at(part, mix, low, high) for part in parts), strict=True),
-            (1, 0, 1),
-            strict=True,
+            zip(*(_look_at(part, high) for part in parts), strict=True), (1, 0, 1), strict=True
         )
     )
     noise_alone = np.count_nonzero(low) * (len(mix) + _ALL_CHANNELS * channels)
@@ -133,9 +133,11 @@ def estimate_level(
         chosen = _even_and_spared(uneven, share.min(axis=0))
         by_plane = np.square(mix) @ share[:, chosen] if level else np.ones((len(mix), 1))
         variances = [_noise_variance(plane[chosen]) for plane in details]
-        level = float(np.sqrt(np.mean(variances / by_plane.mean(axis=1))))
+        before, level = level, float(np.sqrt(np.mean(variances / by_plane.mean(axis=1))))
         if level < 1e-6:
             return 0.0
+        if abs(level - before) < _SETTLED * level:
+            break
     return level
 
 
@@ -239,21 +241,25 @@ def _sample(noisy: np.ndarray) -> list[np.ndarray]:
     return parts
 
 
-def _look_at(
-    part: np.ndarray, mix: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _look_at(part: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return brightness ``(C, N)``, unevenness ``(N,)`` and fine details ``(M, N, D)`` of patches.
 
-    They are ``(N, C, rows, columns)``, and ``mix`` is ``(M, C)``.
+    They are ``(N, C, rows, columns)``; ``high`` are the frequencies of fine details, and of three
+    channels the details are of the ``M`` = 2 differences.
     """
     patches = np.moveaxis(part, 1, 0).astype(np.float32, order="C")
     if part.dtype == np.uint8:
         patches /= 255
-    directions = _dct(*part.shape[-2:])
-    patches = patches.reshape(*patches.shape[:2], low.size)
-    coarse, fine = (patches @ directions[wanted.ravel()].T for wanted in (low, high))
-    unevenness = _energy(np.tensordot(mix, coarse, 1)) + _ALL_CHANNELS * _energy(coarse)
-    return patches.mean(axis=2), unevenness, np.tensordot(mix, fine, 1)
+    patches = patches.reshape(*patches.shape[:2], high.size)
+    brightness = patches @ np.full(high.size, 1 / high.size, np.float32)
+    patches -= brightness[..., np.newaxis]
+    planes = np.tensordot(_ROTATED, patches, 1) if len(patches) == 3 else patches
+    fine = planes @ _dct(*high.shape)[high.ravel()].T
+    # Of a rotation, here the cosine transform, the energies add up: what is not fine is coarse.
+    coarse = np.maximum(_energy(planes) - _energy(fine), 0)
+    of_differences = coarse[:2] if len(coarse) == 3 else coarse
+    unevenness = of_differences.sum(axis=0) + _ALL_CHANNELS * coarse.sum(axis=0)
+    return brightness, unevenness, fine[:2] if len(fine) == 3 else fine
 
 
 @lru_cache
@@ -264,8 +270,8 @@ def _dct(rows: int, columns: int) -> np.ndarray:
 
 
 def _energy(details: np.ndarray) -> np.ndarray:
-    """The sum of squares in each patch of ``(C, N, D)``."""
-    return np.einsum("cnd,cnd->n", details, details)
+    """The sum of squares ``(C, N)`` in each patch of ``(C, N, D)``."""
+    return np.einsum("cnd,cnd->cn", details, details)
 
 
 def _even_and_spared(unevenness: np.ndarray, kept: np.ndarray) -> np.ndarray:

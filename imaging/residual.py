@@ -174,11 +174,14 @@ def _crops(picture: np.ndarray) -> np.ndarray:
 def _energy(noisy: np.ndarray, denoised: np.ndarray) -> tuple[float, float, float]:
     """The residual's root mean square, its shift, and its correlation between neighbours."""
     total, products = 0.0, np.zeros(1 + len(_LAGS))
+    # Memory that is new costs more than the arithmetic: it is taken once.
+    residual, common = np.empty((2, *noisy.shape[:-1]), np.float32)
     for channel in range(noisy.shape[-1]):
-        residual = _unit(noisy[..., channel])
-        residual -= _unit(denoised[..., channel])
-        total += np.sum(np.square(residual), dtype=np.float64)
-        products += _lagged_products(_without_local_mean(residual))
+        np.subtract(_unit(noisy[..., channel]), _unit(denoised[..., channel]), out=residual)
+        total += _sum_of_products(residual, residual)
+        # Without what whole areas share: near black, clipped noise has a mean.
+        residual -= ndimage.uniform_filter(residual, _LOCAL, output=common, axes=(1, 2))
+        products += _lagged_products(residual)
     local, neighbours = products[0], products[1:]
     rms = float(np.sqrt(total / noisy.size))
     if local <= _ROUNDING * total:
@@ -191,26 +194,30 @@ def _energy(noisy: np.ndarray, denoised: np.ndarray) -> tuple[float, float, floa
     )
 
 
-def _without_local_mean(residual: np.ndarray) -> np.ndarray:
-    """The residual without what whole areas share: near black, clipped noise has a mean."""
-    return residual - ndimage.uniform_filter(residual, _LOCAL, axes=(1, 2))
-
-
 def _lagged_products(residual: np.ndarray) -> np.ndarray:
     """Sums of the products of pixels with themselves and with their neighbours at each lag."""
     width = residual.shape[2]
-    sums = [np.sum(np.square(residual), dtype=np.float64)]
+    sums = [_sum_of_products(residual, residual)]
     for down, across in _LAGS:
         here = residual[:, : residual.shape[1] - down, max(0, -across) : width - max(0, across)]
         there = residual[:, down:, max(0, across) : width + min(0, across)]
-        sums.append(np.sum(here * there, dtype=np.float64))
+        sums.append(_sum_of_products(here, there))
     return np.array(sums)
+
+
+def _sum_of_products(here: np.ndarray, there: np.ndarray) -> float:
+    """The sum over ``(N, H, W)``: in float32 over a row, which is exact enough, then in float64."""
+    return float(np.einsum("nhw,nhw->nh", here, there).sum(dtype=np.float64))
 
 
 def _brightness(pictures: np.ndarray) -> np.ndarray:
     """The mean of the channels, float32 in [0, 1]."""
-    mean = np.mean(pictures, axis=-1, dtype=np.float32)
-    return mean / np.float32(255) if pictures.dtype == np.uint8 else mean
+    channels = pictures.shape[-1]
+    mean = pictures[..., 0].astype(np.float32)
+    for channel in range(1, channels):
+        mean += pictures[..., channel]
+    mean /= np.float32(channels * (255 if pictures.dtype == np.uint8 else 1))
+    return mean
 
 
 def _blur_width(noisy: np.ndarray, denoised: np.ndarray) -> float:
@@ -221,22 +228,26 @@ def _blur_width(noisy: np.ndarray, denoised: np.ndarray) -> float:
     The slope of a Gaussian blur turns out to be the square of its width: of 0.5, 0.7, 1 and 1.5
     pixels it is 0.26, 0.55, 1.02 and 1.99 in the median photo, whatever the noise.
     """
-    residual = noisy - denoised
-    smooth = _gaussian(denoised, 2)
-    detail = _gaussian(denoised, 1) - smooth
-    steepness = np.hypot(*(ndimage.sobel(smooth, axis) for axis in (1, 2)))
+    residual, smooth, detail = np.empty((3, *noisy.shape), np.float32)
+    np.subtract(noisy, denoised, out=residual)
+    _gaussian(denoised, 2, smooth)
+    _gaussian(denoised, 1, detail)
+    detail -= smooth
+    steepness = _steepness(smooth)
     # Near black and white noise was clipped, which weakens the contrast of the noisy picture.
-    margin = min(1.5 * float(np.sqrt(np.mean(np.square(residual)))), 0.25)
+    margin = min(1.5 * (_sum_of_products(residual, residual) / residual.size) ** 0.5, 0.25)
     inside = (smooth > margin) & (smooth < 1 - margin)
     if np.mean(inside) < 0.05:
         inside = np.ones_like(inside)
     flat_below, edge_above = np.quantile(steepness[inside], (_FLAT_SHARE, 1 - _EDGE_SHARE))
     flat, edge = inside & (steepness <= flat_below), inside & (steepness > edge_above)
-    residual -= np.mean(residual[inside])
-    both, own = residual * detail, np.square(detail)
-    both -= np.mean(both[flat])
-    own -= np.mean(own[flat])
-    both, own = _tile_sums(both * edge), _tile_sums(own * edge)
+    residual -= np.mean(residual, where=inside)
+    both = np.multiply(residual, detail, out=residual)
+    own = np.square(detail, out=detail)
+    for product in (both, own):
+        product -= np.mean(product, where=flat)
+        product *= edge
+    both, own = _tile_sums(both), _tile_sums(own)
     if np.sum(own) <= 0 or np.count_nonzero(own) < _FEWEST_TILES:
         return 0.0
     slope = np.sum(both) / np.sum(own)
@@ -245,8 +256,22 @@ def _blur_width(noisy: np.ndarray, denoised: np.ndarray) -> float:
     return float(np.sqrt(slope)) if slope > _SIGNIFICANT * error else 0.0
 
 
-def _gaussian(pictures: np.ndarray, width: float) -> np.ndarray:
-    return ndimage.gaussian_filter(pictures, width, axes=(1, 2), mode="nearest", truncate=3)
+def _gaussian(pictures: np.ndarray, width: float, blurred: np.ndarray) -> None:
+    """Write pictures ``(N, H, W)``, blurred, into ``blurred``."""
+    ndimage.gaussian_filter(
+        pictures, width, output=blurred, axes=(1, 2), mode="nearest", truncate=3
+    )
+
+
+def _steepness(pictures: np.ndarray) -> np.ndarray:
+    """The length of the gradient of ``(N, H, W)`` by Sobel's operator; an edge is mirrored."""
+    padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1)), mode="symmetric")
+    down = padded[:, 2:] - padded[:, :-2]
+    across = padded[..., 2:] - padded[..., :-2]
+    middle_down, middle_across = down[..., 1:-1], across[:, 1:-1]
+    down = down[..., :-2] + middle_down + middle_down + down[..., 2:]
+    across = across[:, :-2] + middle_across + middle_across + across[:, 2:]
+    return np.hypot(down, across, out=down)
 
 
 def _tile_sums(pictures: np.ndarray) -> np.ndarray:

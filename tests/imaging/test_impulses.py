@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.restoration import inpaint_biharmonic
 
 from imaging import metrics
@@ -141,6 +144,22 @@ def halftone(grey: np.ndarray, period: float = 4.2) -> np.ndarray:
 def test_dots_that_were_set_are_not_lost_pixels(dots):
     printed = dots(ramp(256, 256)[..., 0] + 0.1)[..., np.newaxis].astype(np.float32)
     assert impulse_levels(printed) == (0, 0)
+
+
+@pytest.mark.parametrize("quality", [50, 85])
+def test_thin_lines_in_a_jpeg_are_not_lost_pixels(quality, rng):
+    """Of staves with notes, some pixels of a line are black and some of the paper white."""
+    page = np.full((192, 192), 255, np.uint8)
+    for top in range(20, 170, 45):
+        page[top : top + 25 : 5] = 0
+        for left in range(12, 180, 23):
+            head = top + rng.integers(0, 20)
+            page[head - 2 : head + 3, left - 3 : left + 4] = page[head - 16 : head, left + 3] = 0
+    file = io.BytesIO()
+    Image.fromarray(page).save(file, "JPEG", quality=quality)
+    saved = np.asarray(Image.open(file))[..., np.newaxis]
+    assert wrong_pixels(saved / np.float32(255)).mean() > 0.01
+    assert impulse_levels(saved) == (0, 0)
 
 
 def test_stars_are_not_lost_pixels(rng):

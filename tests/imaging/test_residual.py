@@ -232,6 +232,12 @@ def test_a_grey_picture_is_judged_as_its_copy_in_three_channels(photo):
     assert one.correlation == pytest.approx(three.correlation, rel=1e-3)
 
 
+def test_an_edge_is_looked_for_in_each_crop_alone(rng):
+    crops = rng.random((2, 9, 7), np.float32)
+    expected = [np.hypot(*(ndimage.sobel(crop, axis) for axis in (0, 1))) for crop in crops]
+    np.testing.assert_allclose(residual._steepness(crops), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_of_a_large_picture_crops_are_looked_at(photo, monkeypatch):
     monkeypatch.setattr(residual, "_CROP", 150)
     tiled = np.tile(photo, (2, 1, 1))

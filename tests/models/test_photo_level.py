@@ -20,6 +20,7 @@ from models.tasks.denoise_photos.level import (
     beside_even,
     enlarged,
     evened,
+    in_place_of,
     inside,
     read_level,
     spread,
@@ -254,8 +255,25 @@ def test_a_clean_page_that_is_said_to_have_a_little_noise_stays_legible(predicto
 
 def test_the_level_that_is_read_is_the_one_that_is_used(predictor, photo):
     noisy = to_pixels(low_light(photo, 64, np.random.default_rng(0)))
-    level = AsFound(read_level(predictor.network, noisy))
+    level = read_level(predictor.network, noisy)
     np.testing.assert_array_equal(predictor.predict(noisy), predictor.predict(noisy, level))
+
+
+def test_a_level_that_was_read_is_not_read_again(predictor, photo, monkeypatch):
+    noisy = to_pixels(low_light(photo, 64, np.random.default_rng(0)))
+    read, asked = predictor.network.parts[PART], []
+    monkeypatch.setitem(
+        predictor.network.parts, PART, lambda image: asked.append(image) or read(image=image)
+    )
+    level = read_level(predictor.network, noisy)
+    other = in_place_of(level, 0.1)
+    again = predictor.predict(noisy, AsFound(0.1))
+    asked.clear()
+    # Once each, for where the noise is.
+    np.testing.assert_array_equal(predictor.predict(noisy, other), again)
+    predictor.predict(noisy, level)
+    assert len(asked) == 2
+    assert not isinstance(in_place_of(0.2, 0.1), AsFound)
 
 
 def test_a_higher_level_removes_more(predictor, photo):

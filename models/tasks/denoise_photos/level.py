@@ -31,11 +31,28 @@ _DRAWN_DETAIL = 2
 
 
 class AsFound(float):
-    """A level of noise that lies as it is read from the picture, here more, there less."""
+    """A level of noise that lies as it is read from the picture, here more, there less.
+
+    ``found`` is the level that was read from it, None where that was not done: whoever denoises it
+    then need not read it again.
+    """
+
+    found: float | None
+
+    def __new__(cls, level: float, found: float | None = None) -> "AsFound":
+        """Return ``level``, in units of the full range."""
+        self = super().__new__(cls, level)
+        self.found = found
+        return self
 
 
-def read_level(network: Network, noisy: np.ndarray) -> float:
-    """Return the root mean square of the noise, in units of the full range.
+def in_place_of(known: float, level: float) -> float:
+    """Return ``level``, alike everywhere or as it is found like the one that is ``known``."""
+    return AsFound(level, known.found) if isinstance(known, AsFound) else level
+
+
+def read_level(network: Network, noisy: np.ndarray) -> AsFound:
+    """Return the root mean square of the noise, in units of the full range, as it is found.
 
     ``noisy`` is of 8 or 16 bits or ``float32``, ``(H, W, 1 or 3)``.  Areas of a single value, as a
     border is, do not count.  Of white noise it is the standard deviation before it was clipped.  A
@@ -44,6 +61,11 @@ def read_level(network: Network, noisy: np.ndarray) -> float:
     """
     if noisy.dtype == np.uint16:
         noisy = to_image(noisy)
+    level = _read(network, noisy)
+    return AsFound(level, level)
+
+
+def _read(network: Network, noisy: np.ndarray) -> float:
     if is_drawn(noisy) and not impulse_levels(noisy)[0]:
         return 0.0
     noisy = noisy[inside(noisy)]

@@ -95,7 +95,9 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
     if _is_even(network, sigma):
         even = np.float32(min(estimate_level(noisy) if sigma is None else sigma, STRONGEST))
         return lambda tile: _remove(network, tile, np.full((*tile.shape[:2], 1), even))
-    found = read_level(network, noisy)
+    found = sigma.found if isinstance(sigma, AsFound) else None
+    if found is None:
+        found = read_level(network, noisy)
     wanted = found if sigma is None else sigma
     if wanted < _ROUNDED:
         return lambda tile: tile

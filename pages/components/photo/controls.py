@@ -6,7 +6,7 @@ from imaging.noise import PHOTO_NOISE_KINDS, NoiseKind
 from models.catalogue import Card
 from models.methods import method_names, method_title
 from models.tasks.denoise_photos import TASK
-from models.tasks.denoise_photos.level import NOTHING
+from models.tasks.denoise_photos.level import NOTHING, in_place_of
 from pages.components import widgets
 from pages.components.controls import keep_valid, pick_seed
 from pages.components.photo.settings import HIGHEST_LEVEL, TASKS, default_strength
@@ -72,7 +72,7 @@ def pick_care(is_network: bool) -> bool:
 def pick_level(known: float, how: str) -> float:
     """Ask whether ``known``, in units of the full range, is to be overruled; return the level.
 
-    The level that is chosen is of the same type, which says whether the noise is alike everywhere.
+    The level that is chosen is alike everywhere, or as found, like the one that is known.
     """
     if known < NOTHING and how == ESTIMATED:
         st.markdown(
@@ -98,7 +98,7 @@ def pick_level(known: float, how: str) -> float:
         step=0.5,
         key="photo_level",
     )
-    return type(known)(level / 255)
+    return in_place_of(known, level / 255)
 
 
 def say_bands(rows: float, columns: float) -> None:

@@ -81,7 +81,7 @@ def estimated_level(photo: Photo, network: Network | None) -> AsFound:
     """
     seen = photo.best[visible_part(photo.alpha)]
     if network is not None:
-        return AsFound(read_level(network, seen))
+        return read_level(network, seen)
     return AsFound(estimate_level(seen if seen.dtype == np.uint8 else to_image(seen)))
 
 
