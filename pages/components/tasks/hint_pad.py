@@ -55,14 +55,22 @@ def pick_hints(given: Given, key: str) -> list[tuple[float, float, float, float]
         },
         on_dots_change=lambda: None,
     )
-    if _names(said.dots, name):  # It may still speak of the picture before.
-        dots[name] = read_dots(said.dots, name)
+    dots.setdefault(name, [])
+    keep_dots(dots, said.dots)
     height, width = image.shape[:2]
     colours = palette_ab()
-    return [
-        (row * height, column * width, *colours[colour])
-        for row, column, colour in dots.get(name, [])
-    ]
+    return [(row * height, column * width, *colours[colour]) for row, column, colour in dots[name]]
+
+
+def keep_dots(dots: dict[str, list[list[float]]], said: object) -> None:
+    """Keep what a browser said of one of the pictures that it was shown.
+
+    That may still be the picture before: two quick hints on it and a click on another sample come
+    as one message.
+    """
+    for name in dots:
+        if _names(said, name):
+            dots[name] = read_dots(said, name)
 
 
 def read_dots(given: object, name: str) -> list[list[float]]:

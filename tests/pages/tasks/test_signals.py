@@ -18,6 +18,20 @@ def test_hints_of_another_picture_are_forgotten():
     assert hint_pad.read_dots(sent, "dog") == []
 
 
+def test_a_hint_that_comes_with_another_picture_is_kept_for_its_own():
+    dots = {"cat": [[0.5, 0.25, 3]], "dog": []}
+    both = [[0.5, 0.25, 3], [0.1, 0.2, 4]]
+    hint_pad.keep_dots(dots, {"name": "cat", "dots": both})
+    assert dots == {"cat": both, "dog": []}
+
+
+def test_hints_of_a_picture_that_was_never_shown_are_not_kept():
+    dots = {"cat": []}
+    hint_pad.keep_dots(dots, {"name": "dog", "dots": [[0.5, 0.25, 3]]})
+    hint_pad.keep_dots(dots, None)
+    assert dots == {"cat": []}
+
+
 NO_DOTS = [
     [0.5],
     [0.5, 0.5, 99],
