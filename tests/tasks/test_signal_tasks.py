@@ -163,6 +163,20 @@ def test_vivid_colours_are_multiples_of_the_guess():
         assert answer[..., 1:].mean() == pytest.approx(11 * factor, abs=0.1)
 
 
+def test_single_pixels_of_an_answer_that_go_astray_are_left_out():
+    def speckled(image):
+        answer = np.full((*image.shape[:3], 2), 0.1, np.float32)
+        answer[:, 1:40:2, ::2] = -1
+        return answer
+
+    even = Known(lambda image: np.full((*image.shape[:3], 2), 0.1, np.float32))
+    grey = cielab.in_grey(photo(128, 128))
+    wanted, answer = (
+        colour_photos.FACES.solve(network, grey, None, None) for network in (even, Known(speckled))
+    )
+    assert np.array_equal(answer, wanted)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (40, 300), (700, 500)])
 def test_a_picture_of_any_size_keeps_its_lightness(shape: tuple[int, int]):
     image = cielab.in_grey(photo(*shape))
