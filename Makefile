@@ -14,8 +14,8 @@ TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
 QUICKLY := -n 3 --dist loadfile --no-loadscope-reorder
 
 # What loads Keras and what opens whole pages takes minutes: `make test`.
-QUICK := not slow and not browser
-QUICK_TESTS := tests/imaging tests/models tests/train/test_*.py tests/test_theme.py
+QUICK := --quick --ignore-glob "tests/train/*/*" -m "not slow and not browser"
+QUICK_TESTS := tests/imaging tests/models tests/train tests/test_theme.py
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -46,7 +46,7 @@ check: $(VENV)/.stamp-dev  ## lint, types and the quick tests, in a minute
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest $(QUICKLY) -q -m "$(QUICK)" $(or $(TESTS),$(QUICK_TESTS))
+	$(PY) -m pytest $(QUICKLY) -q $(QUICK) $(or $(TESTS),$(QUICK_TESTS))
 
 test: $(VENV)/.stamp-dev chromium  ## lint, format check and every test (TESTS=... for some)
 	$(PY) -m ruff check .

@@ -23,6 +23,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ["DENOISE_READY_WORKER"] = "0"
 
 import gc  # noqa: E402
+import re  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from functools import cache  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -45,29 +46,40 @@ ROOT = Path(__file__).parent
 LONG_FIRST = (
     "browser/test_train.py",
     "browser/test_photo.py",
-    "browser/test_live.py",
     "train/fit/test_distributed.py",
+    "browser/test_live.py",
     "train/fit/test_loop.py",
-    "browser/test_inside.py",
-    "pages/test_compare.py",
-    "pages/test_photo.py",
-    "browser/test_viewer.py",
-    "browser/test_draw.py",
     "browser/test_tasks_signals.py",
-    "pages/inside/test_inside.py",
+    "browser/test_inside.py",
+    "pages/test_photo.py",
+    "tasks/test_small_recipes.py",
+    "browser/test_viewer.py",
     "train/test_jobs.py",
-    "train/export/test_ship.py",
-    "faults/test_strangers.py",
+    "browser/test_draw.py",
+    "tasks/test_contract.py",
+    "faults/test_kills.py",
     "pages/draw/test_own_networks.py",
-    "pages/test_learn.py",
-    "tasks/test_denoise_photos.py",
-    "models/test_pretrained.py",
+    "faults/test_strangers.py",
+    "train/test_tutorial_code.py",
+    "pages/test_training.py",
     "faults/test_fuzz.py",
-    "train/studies/test_studies.py",
+    "train/test_brought.py",
+    "train/export/test_ship.py",
+    "tasks/test_denoise_photos.py",
+    "pages/test_tasks.py",
+    "models/test_pretrained.py",
+    "pages/test_learn.py",
+    "faults/test_two_servers.py",
     "models/test_architectures.py",
+    "pages/test_compare.py",
+    "pages/tasks/test_bad_input.py",
+    "test_architecture.py",
+    "train/test_ready_worker.py",
     "pages/test_golden_links.py",
     "browser/test_compare.py",
 )
+# To load Keras takes three seconds, and half of what the quick tests take otherwise.
+LOADS_KERAS = re.compile(r"^import keras$", re.MULTILINE)
 # CPU seconds that a test may take which is not marked as slow; CI allows more.
 MOST_SECONDS = float(os.environ.get("TEST_SECONDS", "20"))
 
@@ -102,6 +114,17 @@ def mnist_test(data_dir: Path) -> tuple[np.ndarray, np.ndarray]:
     for array in (images, labels):
         array.flags.writeable = False  # shared by the whole session
     return images, labels
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out files that load Keras")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Say which files `make check` does not even open."""
+    if not config.getoption("quick") or collection_path.suffix != ".py":
+        return None
+    return bool(LOADS_KERAS.search(collection_path.read_text(encoding="utf-8"))) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

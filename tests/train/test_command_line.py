@@ -12,7 +12,7 @@ from train.config import TrainConfig, gaussian_only
 from train.recipes import JOBS, RECIPES, TRAPS
 from train.run_folder import Run
 
-pytestmark = pytest.mark.usefixtures("strokes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("strokes")]
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = TrainConfig("dense", {"hidden": 4}, noise=gaussian_only(0.5), batch=200, epochs=1)

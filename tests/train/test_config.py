@@ -346,6 +346,7 @@ def test_a_code_may_be_left_out():
     require_settings("convolutional", {"code": None})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "settings"),
     [
