@@ -33,6 +33,7 @@ WHITE = "white"
 CORRELATED = "correlated"
 STRUCTURED = "structured"
 SHIFTED = "shifted"
+UNKNOWN = "unknown"
 
 EXPLAIN = {
     NOTHING: "Hardly anything was removed.",
@@ -42,6 +43,7 @@ EXPLAIN = {
     "noise from cameras and JPEG. It contains no edges.",
     STRUCTURED: "Structure was removed with the noise: edges were softened.",
     SHIFTED: "More than noise was removed: whole areas became brighter, darker or another colour.",
+    UNKNOWN: "The picture is too small to tell whether only noise was removed.",
 }
 
 # The limits were set on 12 photos of BSDS500 and ImageNet under Gaussian (15 to 50 of 255),
@@ -109,6 +111,8 @@ def check_residual(noisy: np.ndarray, denoised: np.ndarray) -> ResidualCheck:
     chance = _SIGNIFICANT / np.sqrt(noisy[..., 0].size)
     if rms < SMALLEST_RMS:
         verdict = NOTHING
+    elif _count_tiles(noisy) < _FEWEST_TILES:
+        verdict = UNKNOWN
     elif structure > LARGEST_STRUCTURE:
         verdict = STRUCTURED
     elif shift > LARGEST_SHIFT + chance:
@@ -137,6 +141,11 @@ def residual_picture(noisy: np.ndarray, denoised: np.ndarray, gain: float) -> np
         removed -= _unit(denoised[rows])
         picture[rows] = to_pixels(removed * np.float32(gain) + np.float32(0.5))
     return picture
+
+
+def _count_tiles(pictures: np.ndarray) -> int:
+    count, height, width = pictures.shape[:3]
+    return count * -(-height // _TILE) * -(-width // _TILE)
 
 
 def _require_alike(noisy: np.ndarray, denoised: np.ndarray) -> None:

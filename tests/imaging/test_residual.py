@@ -232,6 +232,16 @@ def test_a_grey_picture_is_judged_as_its_copy_in_three_channels(photo):
     assert one.correlation == pytest.approx(three.correlation, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "verdict"),
+    # Edges are looked for in squares of 8 pixels, of which 12 have to have one.
+    [(3, 5, residual.UNKNOWN), (24, 24, residual.UNKNOWN), (24, 25, residual.WHITE)],
+)
+def test_of_a_tiny_picture_it_is_not_said_that_no_edges_were_removed(photo, height, width, verdict):
+    clean = photo[:height, :width]
+    assert check_residual(under_noise(clean), clean).verdict == verdict
+
+
 def test_an_edge_is_looked_for_in_each_crop_alone(rng):
     crops = rng.random((2, 9, 7), np.float32)
     expected = [np.hypot(*(ndimage.sobel(crop, axis) for axis in (0, 1))) for crop in crops]
@@ -275,7 +285,10 @@ def test_chance_does_not_decide_on_small_pictures(photo, side):
     for seed in range(60):
         top, left = seeded(seed).integers(0, np.array(photo.shape[:2]) - side)
         clean = photo[top : top + side, left : left + side]
-        assert check_residual(under_noise(clean, seed=seed), clean).verdict == residual.WHITE
+        assert check_residual(under_noise(clean, seed=seed), clean).verdict in (
+            residual.WHITE,
+            residual.UNKNOWN,
+        )
 
 
 # Any picture
@@ -331,10 +344,7 @@ def test_what_are_not_two_pictures_alike_is_refused(noisy, denoised):
         residual_picture(np.zeros(noisy), np.zeros(denoised), 1)
 
 
-@pytest.mark.parametrize(
-    "verdict",
-    [residual.NOTHING, residual.WHITE, residual.CORRELATED, residual.STRUCTURED, residual.SHIFTED],
-)
+@pytest.mark.parametrize("verdict", residual.EXPLAIN)
 def test_what_a_visitor_reads_about_a_verdict_are_sentences(verdict):
     assert residual.EXPLAIN[verdict].endswith(".")
     assert residual.EXPLAIN[verdict][0].isupper()

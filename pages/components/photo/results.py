@@ -17,6 +17,7 @@ from imaging.residual import (
     NOTHING,
     SHIFTED,
     STRUCTURED,
+    UNKNOWN,
     WHITE,
     ResidualCheck,
     residual_picture,
@@ -49,6 +50,7 @@ VERDICT_ICONS = {
     CORRELATED: "grain",
     STRUCTURED: "warning",
     SHIFTED: "warning",
+    UNKNOWN: "help",
 }
 
 
