@@ -35,7 +35,8 @@ _NEARLY = 0.25
 # up to this far there are fewer pairs of them, by this many standard deviations.  Those of thin
 # lines, in a JPEG black only here and there, are next to each other: there are as many more pairs,
 # and this many times as many.  Or most pixels are dots and nearly all black or white, in squares
-# that fill a part of the picture.
+# that fill a part of the picture; or nearly all are full colours, and this share are dots of others
+# than black and white.
 _STEP, _FEWER, _IN_LINES = 4, 15, 4
 _LOCAL, _NOTHING_ELSE, _DOTS = 17, 0.95, 0.05
 # In a large picture, windows are looked at.
@@ -69,9 +70,9 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
 
     ``noisy`` is ``uint8`` or floating point; a level is a root mean square in units of the full
     range.  Both are 0 where few pixels are out of place, where those are mostly white or mostly
-    black, where they are a part of noisy ink and paper, and where they do not lie at random, as the
-    dots of a print and of dithering.  Strong noise of another kind, once clipped, has such pixels
-    too, but they are a small part of it.
+    black, where they are a part of noisy ink and paper, and where they do not lie at random or are
+    not alone, as the dots of a print and of dithering.  Strong noise of another kind, once clipped,
+    has such pixels too, but they are a small part of it.
     """
     windows = [_to_unit(window) for window in _windows(noisy)]
     wrong = np.stack([wrong_pixels(window) for window in windows])
@@ -86,7 +87,7 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
         for extreme, near in zip((black, white), nearly, strict=True)
     ):
         return 0.0, 0.0
-    if _are_set(wrong, black, white):
+    if _are_set(wrong, black, white) or _are_inks(values):
         return 0.0, 0.0
     filled = [_without_wrong(*each)[0] for each in zip(windows, wrong, strict=True)]
     squares = [np.square(new - old).mean() for new, old in zip(filled, windows, strict=True)]
@@ -123,6 +124,22 @@ def _are_set(wrong: np.ndarray, black: np.ndarray, white: np.ndarray) -> bool:
     )
 
 
+def _are_inks(values: np.ndarray) -> bool:
+    """Whether ``(N, H, W, C)`` are dots of full colours, such as a print's or those of dithering.
+
+    Pixels that are lost turn black or white; here those of other full colours are out of place too.
+    """
+    full = [values <= 0, values >= 1]
+    if np.mean(np.all(full[0] | full[1], axis=-1)) <= _NOTHING_ELSE:
+        return False
+    dots = 0.0
+    for colour in np.ndindex(*(2,) * values.shape[-1]):
+        if 0 < sum(colour) < len(colour):
+            planes = [full[value][..., channel] for channel, value in enumerate(colour)]
+            dots += float(np.mean([_out_of_place(each) for each in np.all(planes, axis=0)]))
+    return dots > _DOTS
+
+
 def _local(marked: np.ndarray) -> np.ndarray:
     """The share around each pixel of ``(N, H, W)`` that is marked."""
     values = marked.astype(np.float32)
@@ -155,13 +172,15 @@ def wrong_pixels(noisy: np.ndarray) -> np.ndarray:
     How many there may be at random follows from their share among pixels without a neighbour of
     the kind, in which a white or black area has no say.
     """
-    wrong = np.zeros(noisy.shape[:2], bool)
-    for extreme in (np.all(noisy <= 0, axis=-1), np.all(noisy >= 1, axis=-1)):
-        lonely = _others_within(extreme, 3) == 0
-        share = np.mean(extreme[lonely]) if lonely.any() else 0
-        by_chance = _most_by_chance(5 * 5 - 1, share)
-        wrong |= extreme & (_others_within(extreme, 5) <= by_chance)
-    return wrong
+    black, white = np.all(noisy <= 0, axis=-1), np.all(noisy >= 1, axis=-1)
+    return _out_of_place(black) | _out_of_place(white)
+
+
+def _out_of_place(kind: np.ndarray) -> np.ndarray:
+    """Return where ``(H, W)`` a pixel is of a kind of which few around it are."""
+    lonely = _others_within(kind, 3) == 0
+    share = np.mean(kind[lonely]) if lonely.any() else 0
+    return kind & (_others_within(kind, 5) <= _most_by_chance(5 * 5 - 1, share))
 
 
 def bridge(picture: np.ndarray, lost: np.ndarray) -> np.ndarray:

@@ -146,6 +146,33 @@ def test_dots_that_were_set_are_not_lost_pixels(dots):
     assert impulse_levels(printed) == (0, 0)
 
 
+def diffused(photo: np.ndarray) -> np.ndarray:
+    """Each channel by itself in two values, the error handed on to its neighbours."""
+    planes = Image.fromarray(photo).split()
+    return np.stack([np.asarray(each.convert("1")) * np.uint8(255) for each in planes], axis=2)
+
+
+def printed(photo: np.ndarray) -> np.ndarray:
+    """Three inks, each on a screen of its own."""
+    inks = [halftone(photo[..., n] / 255, 3.2 + n / 3) > 0.5 for n in range(3)]
+    return np.stack(inks, axis=2) * np.uint8(255)
+
+
+@pytest.mark.parametrize("dots", [diffused, printed])
+def test_dots_of_full_colours_are_not_lost_pixels(dots):
+    photo = np.uint8(clean_photo() * 255)
+    assert impulse_levels(dots(photo)) == (0, 0)
+
+
+def test_among_full_colours_lost_pixels_are_found(rng):
+    flag = np.zeros((96, 96, 3), np.uint8)
+    flag[:, :32, 0], flag[:, 32:64, :2], flag[:, 64:, 2] = 255, 255, 255
+    noisy = corrupt(flag / np.float32(255), "salt-and-pepper", 0.2)
+    assert impulse_levels(noisy)[0] == pytest.approx(
+        metrics.rms(flag / np.float32(255), noisy), rel=0.1
+    )
+
+
 @pytest.mark.parametrize("quality", [50, 85])
 def test_thin_lines_in_a_jpeg_are_not_lost_pixels(quality, rng):
     """Of staves with notes, some pixels of a line are black and some of the paper white."""
