@@ -305,7 +305,10 @@ def test_a_slow_network_is_refused():
 
 
 def test_weights_that_many_layers_share_are_counted_for_each():
-    assert "share their weights" in refusal(convolutions(40, 100))
+    nodes = [node("Flatten", "x", "f0"), node("Reshape", "f6 shape", "y")]
+    nodes[1:1] = [node("MatMul", f"f{n} w", f"f{n + 1}") for n in range(6)]
+    weights = {"w": random(784, 784), "shape": np.array([-1, 1, 28, 28])}
+    assert "share their weights" in refusal(network(nodes, weights))
 
 
 def test_a_process_that_takes_too_much_of_the_processor_is_ended(monkeypatch):
