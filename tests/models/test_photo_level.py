@@ -25,6 +25,7 @@ from models.tasks.denoise_photos.level import (
     read_level,
     spread,
 )
+from tests.imaging.degraded_photos import clean_photo
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +301,16 @@ def test_a_strip_is_not_worse_than_it_was(predictor):
     clean = np.tile(np.linspace(0.2, 0.8, 200, dtype=np.float32)[None, :, None], (1, 1, 3))
     noise = np.random.default_rng(0).standard_normal(clean.shape, np.float32)
     noisy = np.clip(clean + np.float32(25 / 255) * noise, 0, 1)
-    assert metrics.psnr(clean, predictor.predict(noisy)) > metrics.psnr(clean, noisy)
+    assert metrics.psnr(clean, predictor.predict(noisy)) > metrics.psnr(clean, noisy) + 1
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_of_a_strip_as_much_is_removed_as_is_read(predictor, rows, rng):
+    clean = clean_photo()[40 : 40 + rows]
+    noisy = np.clip(clean + 0.1 * rng.standard_normal(clean.shape), 0, 1).astype(np.float32)
+    assert read_level(predictor.network, noisy) == pytest.approx(0.1, rel=0.2)
+    denoised, told = predictor.predict(noisy), predictor.predict(noisy, 0.1)
+    assert metrics.psnr(clean, denoised) > metrics.psnr(clean, told) - 0.3
 
 
 def test_stars_stay(predictor):

@@ -15,6 +15,8 @@ from models.tasks.denoise_photos.bound import bounded
 from models.tiles import spans
 
 PART = "level"  # The file of the small network beside the large one's.
+# Of a strip, the network sees little but mirror images, and reads next to nothing.
+_NARROWEST = 4  # pixels
 SMALLER = 16  # The sides of a picture over those of its map of levels.
 SIDE = 1024  # of a tile, in pixels
 MARGIN = 32  # Mirrored pixels around a picture: the network sees where it ends.
@@ -56,8 +58,8 @@ def read_level(network: Network, noisy: np.ndarray) -> AsFound:
 
     ``noisy`` is of 8 or 16 bits or ``float32``, ``(H, W, 1 or 3)``.  Areas of a single value, as a
     border is, do not count.  Of white noise it is the standard deviation before it was clipped.  A
-    network without the small one beside it is told what ``imaging.noise_level`` reads.  In a
-    drawing that has no lost pixels there is none.
+    network without the small one beside it is told what ``imaging.noise_level`` reads, and so is
+    any of a narrow strip.  In a drawing that has no lost pixels there is none.
     """
     if noisy.dtype == np.uint16:
         noisy = to_image(noisy)
@@ -65,12 +67,17 @@ def read_level(network: Network, noisy: np.ndarray) -> AsFound:
     return AsFound(level, level)
 
 
+def is_read_in_places(network: Network, noisy: np.ndarray) -> bool:
+    """Whether the level of noise is read at each place of ``(H, W, C)``, not one for all."""
+    return PART in network.parts and min(noisy.shape[:2]) >= _NARROWEST
+
+
 def _read(network: Network, noisy: np.ndarray) -> float:
     if is_drawn(noisy) and not impulse_levels(noisy)[0]:
         return 0.0
     noisy = noisy[inside(noisy)]
     white = estimate_level(noisy)
-    if PART not in network.parts:
+    if not is_read_in_places(network, noisy):
         return white
     squares, expected, count = 0.0, 0.0, 0
     height, width = noisy.shape[:2]

@@ -17,12 +17,12 @@ from models.tasks.denoise_photos.bound import bounded
 from models.tasks.denoise_photos.inks import with_two_inks
 from models.tasks.denoise_photos.level import (
     NOTHING,
-    PART,
     AsFound,
     beside_even,
     enlarged,
     evened,
     inside,
+    is_read_in_places,
     read_level,
     read_map,
     spread,
@@ -71,7 +71,7 @@ def solve(
         one = solve(network, noisy[..., :1], sigma, watch, tile_pixels)
         return np.repeat(one, 3, axis=2)
     work = _work(network, noisy, sigma)
-    within = np.s_[:, :] if _is_even(network, sigma) else inside(noisy)
+    within = np.s_[:, :] if _is_even(network, noisy, sigma) else inside(noisy)
     margin = network.multiple * (FARTHER if min(noisy[within].shape[:2]) < NARROW else 1)
     denoised = in_tiles(noisy[within], work, watch, network.multiple, tile_pixels, margin)
     if denoised.shape == noisy.shape:
@@ -92,8 +92,11 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
             if sigma is None:
                 return partial(_mend, network, level=min(rest, STRONGEST) * (rest >= NOTHING))
             return _mending(network, level, impulses, rest)
-    if _is_even(network, sigma):
-        even = np.float32(min(estimate_level(noisy) if sigma is None else sigma, STRONGEST))
+    if _is_even(network, noisy, sigma):
+        level = read_level(network, noisy) if sigma is None else sigma
+        if sigma is None and level < _ROUNDED:
+            return lambda tile: tile
+        even = np.float32(min(level, STRONGEST))
         return lambda tile: _remove(network, tile, np.full((*tile.shape[:2], 1), even))
     found = sigma.found if isinstance(sigma, AsFound) else None
     if found is None:
@@ -104,9 +107,10 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
     return partial(_as_found, network, found=found, wanted=wanted)
 
 
-def _is_even(network: Network, sigma: float | None) -> bool:
+def _is_even(network: Network, noisy: np.ndarray, sigma: float | None) -> bool:
     """Whether the network is told of one level for all places, not one for each."""
-    return PART not in network.parts or (sigma is not None and not isinstance(sigma, AsFound))
+    told = sigma is not None and not isinstance(sigma, AsFound)
+    return told or not is_read_in_places(network, noisy)
 
 
 def _mending(network: Network, sigma: float, impulses: float, rest: float) -> Work:
