@@ -353,6 +353,22 @@ def test_two_files_of_one_name_have_labels_of_their_own():
     assert page.session_state["photo_shown"] == page.session_state["photo_tab"].pictures[1].digest
 
 
+def test_what_came_is_shown_though_the_browser_sends_what_was_shown_before(monkeypatch):
+    page = upload(("one.png", png(noisy_grey())))
+    before = page.session_state["photo_shown"]
+    page.file_uploader(key="photo_files").set_value([("two.png", png(noisy_grey(30)), "image/png")])
+    with monkeypatch.context() as broken_off:
+        broken_off.setattr(source, "_say_what_happened", lambda _: source.st.stop())
+        page.run()
+    page.session_state["photo_shown"] = before
+    finish(page.run())
+    assert page.selectbox(key="photo_shown").value != before
+    assert any("is shown now, in place of" in each.value for each in page.markdown)
+    page.selectbox(key="photo_shown").set_value(before)
+    finish(page.run())
+    assert page.selectbox(key="photo_shown").value == before
+
+
 def test_a_picture_that_is_removed_is_forgotten():
     page = upload(("one.png", png(noisy_grey())), ("two.png", png(noisy_grey(30, 50))))
     page.button(key="photo_remove").click()

@@ -94,11 +94,14 @@ class Before:
 class Taking:
     """The names of the files that were taken, by Streamlit's word for each.
 
-    ``before`` is not None while some are being taken.
+    ``before`` is not None while some are being taken.  ``showing`` are the settings by which they
+    are shown, until a run has drawn them: to a run that is broken off before, the browser sends
+    those of before once more.
     """
 
     names: dict[str, str] = field(default_factory=dict)
     before: Before | None = None
+    showing: dict[str, str] = field(default_factory=dict)
 
 
 def pick_photo(take: Callable[[int], None]) -> tuple[Picture | None, list[Brought]]:
@@ -108,6 +111,7 @@ def pick_photo(take: Callable[[int], None]) -> tuple[Picture | None, list[Brough
     """
     own.use()
     _take_what_came()
+    st.session_state.update(_taking().showing)
     source = widgets.segments("Picture", SOURCES, "photo_source", on_change=_change_source)
     _draw_uploader(source)
     if source == "camera":
@@ -117,6 +121,7 @@ def pick_photo(take: Callable[[int], None]) -> tuple[Picture | None, list[Brough
         return _pick_sample(), []
     brought = own.pictures()
     if not brought:
+        _taking().showing = {}
         return None, []
     return _open(_pick_own(brought), take), brought
 
@@ -217,8 +222,9 @@ def _pick_own(brought: list[Brought]) -> Brought:
             list(by_digest),
             format_func=lambda digest: labels.get(digest, digest),
             key="photo_shown",
-            on_change=_forget_undo,
+            on_change=_change_shown,
         )
+        _taking().showing = {}
         forgets = "Removes this picture and everything made from it."
         widgets.remove_button(_remove, shown, help=forgets, key="photo_remove")
         if len(brought) > 1:
@@ -319,9 +325,11 @@ def _take(files: list, taking: Taking, source: str = "upload") -> None:
             label = quoted(own.labels()[new[0].digest])
             text = f"{label} is shown now, in place of {before.words}."
             st.session_state.photo_undo = text, before.settings, arrived
+    settings = ("photo_source", "photo_shown", "photo_task")
+    showing = {name: st.session_state[name] for name in settings} if new else {}
     # From here on nothing asks for the session, where a run may be broken off.
     taking.names.update({file.file_id: getattr(file, "name", "") for file in files})
-    taking.before = None
+    taking.before, taking.showing = None, showing
     release(there)  # What is kept is in the visitor's own list.
 
 
@@ -377,6 +385,12 @@ def _change_source() -> None:
     if not _taken_in_uploader():
         _forget_undo()
     _expect_noise()
+
+
+def _change_shown() -> None:
+    """Another picture was chosen, or the browser has sent the one of before; a callback."""
+    if not _taking().showing:
+        _forget_undo()
 
 
 def _change_sample() -> None:
