@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from imaging.pixels import to_image
 from models.catalogue import Card, Score, load_catalogue
 from models.methods import Method, find_method, method_names
 from models.tasks.contract import Examples, Metric, Task
@@ -50,6 +51,11 @@ def evaluate_task(
     for_cards = (first, task.data[first].measured_on)
     split = split or task.data[data].measured_on
     examples = task.data[data].load(data_folder(), split)
+    if examples.inputs is None and task.seen is not None:  # One picture, and what is seen of it.
+        targets = [to_image(target) for target in examples.targets]
+        examples = dataclasses.replace(
+            examples, targets=targets, inputs=[task.seen(each) for each in targets]
+        )
     if examples.inputs is None:
         raise ValueError(f"{task.name} has no pairs: measure it with --set")
     cards = load_catalogue()

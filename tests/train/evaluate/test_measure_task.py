@@ -161,6 +161,15 @@ def test_what_cannot_be_measured_is_said():
         evaluate_task(task(data=by_name([alone])))
 
 
+def test_of_pictures_that_are_seen_in_part_what_is_seen_goes_in():
+    bright = DataSet("bright", "Bright", lambda folder, split: Examples([np.uint8([[0, 51]])]))
+    same, one = evaluate_task(
+        task(data=by_name([bright]), seen=lambda picture: picture / 2), say=str
+    )
+    assert same["metrics"]["off"] == pytest.approx(0.05)
+    assert one["metrics"]["off"] == pytest.approx(0.9)
+
+
 def test_rows_replace_those_of_the_same_task_and_data_and_the_table_has_the_best_last(tmp_path):
     path, page = tmp_path / "rows.json", tmp_path / "jobs.md"
     rows = evaluate_task(task(), say=lambda line: None)
