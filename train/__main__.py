@@ -154,13 +154,13 @@ def _add_measuring(commands: argparse._SubParsersAction) -> None:
         "--split",
         default="",
         choices=SPLITS,
-        help="part of the data of --task (default: the one for cards; others are only printed)",
+        help="part of the data of --task (default: the one for tables; others are only printed)",
     )
     command.add_argument(
         "--data",
         default="",
         metavar="NAME",
-        help="data set of --task (default: its first; others are only printed)",
+        help="data set of --task (default: its first, the one for cards)",
     )
     command.set_defaults(command=_evaluate)
 
@@ -423,8 +423,10 @@ def _evaluate_task(options: argparse.Namespace) -> int:
     from train.evaluate.measure_task import evaluate_task, write_measurements, write_table
 
     task = _task_of(options.task)
-    write_measurements(evaluate_task(task, options.data, options.split))
-    write_table(task)
+    rows = evaluate_task(task, options.data, options.split)
+    if all(row["split"] == task.data[row["data"]].measured_on for row in rows):
+        write_measurements(rows)
+        write_table(task)
     return 0
 
 

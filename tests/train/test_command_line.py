@@ -171,6 +171,17 @@ def test_a_task_is_measured_by_its_name_or_that_of_a_network_of_it(run, monkeypa
     assert measured == ["segment-cells", "segment-cells"]
 
 
+@pytest.mark.parametrize(("split", "written"), [("test", 1), ("validation", 0)])
+def test_another_split_than_that_of_the_tables_is_only_printed(run, monkeypatch, split, written):
+    rows, where = [], "train.evaluate.measure_task"
+    row = {"data": "faces", "split": split}
+    monkeypatch.setattr(f"{where}.evaluate_task", lambda *_: [row])
+    monkeypatch.setattr(f"{where}.write_measurements", rows.extend)
+    monkeypatch.setattr(f"{where}.write_table", lambda task: None)
+    assert run("evaluate", "--task", "colour-faces", "--split", split)[0] == 0
+    assert rows == [row] * written
+
+
 def test_an_unknown_model_cannot_be_evaluated(run):
     assert_refused(run("evaluate", "nope"), "no model 'nope'", "dense")
 

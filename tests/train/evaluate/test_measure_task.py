@@ -166,8 +166,8 @@ def test_of_pictures_that_are_seen_in_part_what_is_seen_goes_in():
     same, one = evaluate_task(
         task(data=by_name([bright]), seen=lambda picture: picture / 2), say=str
     )
-    assert same["metrics"]["off"] == pytest.approx(0.05)
-    assert one["metrics"]["off"] == pytest.approx(0.9)
+    assert same["scores"]["off"] == pytest.approx(0.05)
+    assert one["scores"]["off"] == pytest.approx(0.9)
 
 
 def test_rows_replace_those_of_the_same_task_and_data_and_the_table_has_the_best_last(tmp_path):
