@@ -32,6 +32,7 @@ PLAIN = {
     "jobs": measure_jobs.jobs,
     "training": measure_training.speed,
     "visitors": measure_visitors.many_visitors,
+    "own-pictures": measure_visitors.own_pictures,
 }
 TENSORFLOW_PROOF = (
     "The server's memory map was searched after the last move: files of onnxruntime are in it, "

@@ -161,7 +161,7 @@ def many_visitors(counts: tuple[int, ...] = (1, 10, 50)) -> list[Row]:
             if name in LEFT:
                 rows.append(Row(f"{name}: memory after all have left, above that of one", "%",
                                 [left(server, before)], Budget(5)))  # fmt: skip
-    return rows + own_pictures() + beside_long_work()
+    return rows + beside_long_work()
 
 
 def left(server: AppServer, before: float) -> float:
