@@ -353,12 +353,14 @@ def test_two_files_of_one_name_have_labels_of_their_own():
     assert page.session_state["photo_shown"] == page.session_state["photo_tab"].pictures[1].digest
 
 
-def test_what_came_is_shown_though_the_browser_sends_what_was_shown_before(monkeypatch):
+@pytest.mark.parametrize("broken_off", [False, True])
+def test_what_came_is_shown_though_the_browser_names_what_was_before(monkeypatch, broken_off):
     page = upload(("one.png", png(noisy_grey())))
     before = page.session_state["photo_shown"]
     page.file_uploader(key="photo_files").set_value([("two.png", png(noisy_grey(30)), "image/png")])
-    with monkeypatch.context() as broken_off:
-        broken_off.setattr(source, "_say_what_happened", lambda _: source.st.stop())
+    with monkeypatch.context() as patch:
+        if broken_off:
+            patch.setattr(source, "_say_what_happened", lambda _: source.st.stop())
         page.run()
     page.session_state["photo_shown"] = before
     finish(page.run())

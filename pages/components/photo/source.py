@@ -94,14 +94,14 @@ class Before:
 class Taking:
     """The names of the files that were taken, by Streamlit's word for each.
 
-    ``before`` is not None while some are being taken.  ``showing`` are the settings by which they
-    are shown, until a run has drawn them: to a run that is broken off before, the browser sends
-    those of before once more.
+    ``before`` is not None while some are being taken.  ``showing`` are the picture that was shown
+    before and the one that is now, until the browser has heard of it: what it sends earlier, such
+    as that the uploader is empty, may name the one of before once more.
     """
 
     names: dict[str, str] = field(default_factory=dict)
     before: Before | None = None
-    showing: dict[str, str] = field(default_factory=dict)
+    showing: tuple[str, str] | None = None
 
 
 def pick_photo(take: Callable[[int], None]) -> tuple[Picture | None, list[Brought]]:
@@ -111,7 +111,7 @@ def pick_photo(take: Callable[[int], None]) -> tuple[Picture | None, list[Brough
     """
     own.use()
     _take_what_came()
-    st.session_state.update(_taking().showing)
+    _show_what_came()
     source = widgets.segments("Picture", SOURCES, "photo_source", on_change=_change_source)
     _draw_uploader(source)
     if source == "camera":
@@ -121,7 +121,6 @@ def pick_photo(take: Callable[[int], None]) -> tuple[Picture | None, list[Brough
         return _pick_sample(), []
     brought = own.pictures()
     if not brought:
-        _taking().showing = {}
         return None, []
     return _open(_pick_own(brought), take), brought
 
@@ -224,7 +223,6 @@ def _pick_own(brought: list[Brought]) -> Brought:
             key="photo_shown",
             on_change=_change_shown,
         )
-        _taking().showing = {}
         forgets = "Removes this picture and everything made from it."
         widgets.remove_button(_remove, shown, help=forgets, key="photo_remove")
         if len(brought) > 1:
@@ -288,6 +286,18 @@ def _take_what_came() -> None:
         _take([shot], taking, "camera")
 
 
+def _show_what_came() -> None:
+    """Show it still where the browser, which has not heard of it yet, has sent what was before."""
+    taking = _taking()
+    if taking.showing is not None:
+        before, now = taking.showing
+        stale = st.session_state.get("photo_shown") == before
+        if stale:
+            st.session_state.photo_shown = now  # This run tells the browser again.
+        if stale or not _taken_in_uploader():
+            taking.showing = None
+
+
 def _taking() -> Taking:
     return st.session_state.setdefault("photo_taking", Taking())
 
@@ -325,11 +335,10 @@ def _take(files: list, taking: Taking, source: str = "upload") -> None:
             label = quoted(own.labels()[new[0].digest])
             text = f"{label} is shown now, in place of {before.words}."
             st.session_state.photo_undo = text, before.settings, arrived
-    settings = ("photo_source", "photo_shown", "photo_task")
-    showing = {name: st.session_state[name] for name in settings} if new else {}
+    was, now = before.settings["photo_shown"], st.session_state.get("photo_shown")
     # From here on nothing asks for the session, where a run may be broken off.
     taking.names.update({file.file_id: getattr(file, "name", "") for file in files})
-    taking.before, taking.showing = None, showing
+    taking.before, taking.showing = None, (was, now) if was and was != now else None
     release(there)  # What is kept is in the visitor's own list.
 
 
@@ -347,6 +356,7 @@ def _before() -> Before:
 def _undo() -> None:
     """Show again what was shown before the last pictures came, and forget these; a callback."""
     _, before, arrived = st.session_state.photo_undo
+    _taking().showing = None
     for name, value in before.items():
         if value is not None:
             st.session_state[name] = value
@@ -389,7 +399,7 @@ def _change_source() -> None:
 
 def _change_shown() -> None:
     """Another picture was chosen, or the browser has sent the one of before; a callback."""
-    if not _taking().showing:
+    if _taking().showing is None:
         _forget_undo()
 
 
