@@ -23,13 +23,14 @@ from imaging.files.writing import (
 )
 from imaging.pixels import blend, to_image, to_pixels
 from models.answers import answer_file
-from models.catalogue import Card, ModelError, find_card, load_catalogue, read_catalogue
+from models.catalogue import ModelError, find_card, load_catalogue, read_catalogue
 from models.command_line import run_command
 from models.live import write_packed
 from models.predictor import Predictor, load_predictor
-from models.tasks import find_task
-from models.tasks.contract import Task, Watch
+from models.tasks import denoise_digits, denoise_photos, find_task
+from models.tasks.contract import Watch
 from models.tasks.denoise_photos.level import AsFound
+from models.tasks.digits import DIGIT_SETS
 
 HIGHEST_SIGMA = 75
 # What Macs leave beside each file on other people's disks.
@@ -163,7 +164,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _pack(options: argparse.Namespace) -> int:
     for card in load_catalogue().values():
-        if find_task(card.task).input.size:
+        if card.data in DIGIT_SETS:
             path = write_packed(card)
             print(f"{path.name}: {path.stat().st_size:,} bytes")
     return 0
@@ -171,29 +172,26 @@ def _pack(options: argparse.Namespace) -> int:
 
 def _denoise(options: argparse.Namespace) -> int:
     card = find_card(options.model)
-    task = find_task(card.task)
-    if not _denoises_pictures(task):
+    task, denoised = find_task(card.task), DENOISED.get(card.task)
+    if denoised is None:
         raise ModelError(f"The model {card.name} does not denoise pictures, its job: {task.title}.")
     if options.sigma is not None and task.hint is None:
         raise ValueError(f"--sigma is for networks of photos, {card.name} finds the level itself")
-    if options.careful and card.size:
-        raise ValueError(f"--careful is for networks of photos, {card.name} knows digits upright")
     predictor = load_predictor(card)
     if options.careful:
-        predictor = predictor.careful()
+        try:
+            predictor = predictor.careful()
+        except ValueError:
+            raise ValueError(
+                f"--careful is for networks of photos, {card.name} knows digits upright"
+            ) from None
 
     def answer(source: Path, target: Path, watch: Watch) -> Answer:
         photo = _read(source, options)
-        if not card.size:
-            return _denoise_photo(predictor, photo, target, options, watch), photo.notes
-        return _denoise_digit(predictor, card, photo, target, options), photo.notes
+        return denoised(predictor, photo, target, options, watch), photo.notes
 
     jobs = _jobs(options.input, options.output, endings_of(options.format), ENDINGS)
     return _write_answers(jobs, answer, options, "pictures denoised into")
-
-
-def _denoises_pictures(task: Task) -> bool:
-    return bool(task.degradations) and task.target.kind == "image"
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -207,7 +205,7 @@ def _run(options: argparse.Namespace) -> int:
         raise ValueError(f"the model {options.model} takes no --hint")
     if options.mask and task.target.kind not in ("instances", "mask"):
         raise ValueError(f"--mask is for models that find things, not for {options.model}")
-    if _denoises_pictures(task):
+    if task.name in DENOISED:
         options.sigma = options.hint
         return _denoise(options)
     predictor = load_predictor(card)
@@ -325,11 +323,15 @@ def _denoise_photo(
 
 
 def _denoise_digit(
-    predictor: Predictor, card: Card, photo: Photo, target: Path, options: argparse.Namespace
+    predictor: Predictor, photo: Photo, target: Path, options: argparse.Namespace, watch: Watch
 ) -> bytes:
-    noisy = _image_of(photo, card.channels)
+    noisy = _image_of(photo, predictor.network.channels)
     denoised = noisy + options.strength * (predictor.predict(noisy) - noisy)
     return write(to_pixels(denoised), format_of(target.suffix), quality=options.quality)
+
+
+# What `denoise` makes of a picture, by the task of its network.
+DENOISED = {denoise_digits.TASK.name: _denoise_digit, denoise_photos.TASK.name: _denoise_photo}
 
 
 def _write_whole(target: Path, file: bytes) -> None:

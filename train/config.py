@@ -353,12 +353,6 @@ class TrainConfig:
         object.__setattr__(self, "settings", _as_plain_data(self.settings))
 
     @property
-    def shows_drawing(self) -> bool:
-        """Whether its probes begin with the visitor's drawing: where noise on digits is removed."""
-        task = TASKS[self.task]
-        return bool(task.degradations and task.input.size)
-
-    @property
     def data_set(self) -> DataSet:
         """Where the examples come from."""
         return TASKS[self.task].data[self.data]

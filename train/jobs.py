@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from imaging.pixels import to_image
+from models.tasks import find_task
 from train import ready_worker
 from train.config import TrainConfig, on_equal_terms
 from train.owners import LONGEST_NAME, all_runs, change_owner, hashed, owner, write_owner
@@ -109,7 +110,7 @@ def _start(
         if group:
             owner["group"] = group
         write_owner(run, owner)
-        if drawing is not None and config.shows_drawing:
+        if drawing is not None and find_task(config.task).degrade:
             pixels = np.rint(drawing[..., 0] * 255).astype(np.uint8)
             write_whole(run.drawing, Image.fromarray(pixels).save)
         if config.data_set.uploaded:

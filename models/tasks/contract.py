@@ -260,6 +260,8 @@ class Task:
     degradation and strength at which models are ranked, ``networks`` the architectures of which
     visitors may make their own, and choose its noise, loss and data; without any they train what is
     in the recipes.  ``explanation`` is what a screen tells of it.
+    ``degrade(clean, noise, rng)`` makes inputs of pictures ``(N, H, W, C)`` and a config's noise,
+    where visitors may watch what becomes of a drawing of their own.
     """
 
     name: str
@@ -297,6 +299,7 @@ class Task:
     variant: str = ""
     networks: tuple[str, ...] = ()
     explanation: Explanation | None = None
+    degrade: Callable[[np.ndarray, tuple, np.random.Generator], np.ndarray] | None = None
 
 
 def as_it_is(tensor: np.ndarray) -> np.ndarray:

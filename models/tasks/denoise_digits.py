@@ -15,7 +15,7 @@ from imaging.filters import CLASSICAL, Classical, with_digit_curve
 from imaging.named import by_name
 from imaging.noise import NOISE_KINDS
 from models.tasks.contract import Baseline, Metric, Network, Signal, Task, Watch, as_it_is
-from models.tasks.digits import DIGIT_SETS, noisy_and_clean, validation
+from models.tasks.digits import DIGIT_SETS, degrade, noisy_and_clean, validation
 from models.tiles import in_tiles
 
 
@@ -96,4 +96,5 @@ TASK = Task(
     picture=as_it_is,
     reader="digit-reader",
     networks=("dense", "convolutional", "resize-convolution", "unet"),
+    degrade=degrade,
 )

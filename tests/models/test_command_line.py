@@ -479,7 +479,7 @@ def test_ctrl_c_ends_it_with_a_sentence(run, tmp_path, grey, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_line, "_denoise_digit", interrupt)
+    monkeypatch.setitem(command_line.DENOISED, "denoise-digits", interrupt)
     status, _, err = run("denoise", tmp_path / "in.png", tmp_path / "out.png", "--model", "echo")
     assert status == 130
     assert "interrupted" in err

@@ -192,7 +192,7 @@ class Probes(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.run, self.progress, self.picture, self.given = run, progress, picture, given
-        shown = given[0] if isinstance(given, tuple) else given
+        shown = keras.tree.flatten(given)[0]
         self.rows = [picture(target), picture(shown)]
         (run.folder / "probes").mkdir(exist_ok=True)
 

@@ -124,10 +124,9 @@ def _splits(config: TrainConfig, own: Path | None) -> Callable[[str], Examples]:
     Raises:
         OSError: if they cannot be had.
     """
-    task = find_task(config.task)
-    if task.input.size:
+    if config.data in LOADERS:
         return partial(split_digits, *load_pictures(config.data, own))
-    return partial(task.data[config.data].load, data_folder())
+    return partial(find_task(config.task).data[config.data].load, data_folder())
 
 
 class Batches(keras.utils.PyDataset):

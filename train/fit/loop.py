@@ -16,7 +16,6 @@ from models.architectures import build
 from models.catalogue import find_card
 from models.tasks import find_task
 from models.tasks.contract import Tensors
-from models.tasks.digits import degrade
 from train.config import TrainConfig, gaussian_only
 from train.export.compact import read_kernels, set_kernels
 from train.fit.callbacks import (
@@ -180,10 +179,9 @@ def probe_pictures(
     With digits come first the visitor's own one, if any, and last nothing but noise.
     """
     target = target[:PROBES]
-    if isinstance(given, tuple):
-        return tuple(part[:PROBES] for part in given), target
-    given = given[:PROBES]
-    if not config.shows_drawing:
+    given = keras.tree.map_structure(lambda part: part[:PROBES], given)
+    degrade = find_task(config.task).degrade
+    if degrade is None:
         return given, target
     rng = np.random.default_rng((config.seed, WATCH))
     if run.drawing.exists():
@@ -254,7 +252,7 @@ def require_fit(model: keras.Model, batches: Batches) -> None:
     One batch is made for that, and its shapes are compared with the network's.
     """
     given, target = batches[0]
-    given = given if isinstance(given, tuple) else (given,)
+    given = keras.tree.flatten(given)
     names, wanted = [each.name for each in model.inputs], batches.task.inputs
     if len(names) != len(wanted):
         raise ValueError(

@@ -139,19 +139,18 @@ def show_curves(history: History, measure: Measure = PSNR) -> None:
 
 def show_probes(run: Run, config: TrainConfig, history: History, mine: bool) -> None:
     """Draw what the network made of the same few pictures after each epoch."""
-    drawn = run.drawing.exists()
+    task, drawn = TASKS[config.task], run.drawing.exists()
     if not history.probes:
-        if mine and config.shows_drawing and not drawn:
+        if mine and task.degrade and not drawn:
             st.caption(
                 "Draw a digit on the Draw page first, and you can watch the network clean it up."
             )
         return
-    task = TASKS[config.task]
     probes.show_probes(run, [event["epoch"] for event in history.probes], task.words)
-    yours = "Your own drawing is on the left. " if mine and config.shows_drawing and drawn else ""
+    yours = "Your own drawing is on the left. " if mine and task.degrade and drawn else ""
     invented = (
         "The last column is pure noise: whatever appears there is invented. "
-        if config.shows_drawing
+        if task.degrade
         else ""
     )
     st.caption(f"{yours}{invented}None of these pictures was used for training.")
