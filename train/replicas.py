@@ -128,15 +128,27 @@ def _wait(workers: list[subprocess.Popen]) -> int | None:
     failed, deadline = None, math.inf
     while any(worker.poll() is None for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
-        ended = {i: worker.poll() for i, worker in enumerate(workers) if worker.poll() is not None}
         if failed is None:
-            failed = next((i for i, code in ended.items() if code not in ENDED_WELL), None)
-        if ended:
+            failed = _first_that_failed(workers)
+        if any(worker.returncode is not None for worker in workers):
             patience = LEAVING if failed is None else STOPPED_AFTER_S
             deadline = min(deadline, time.monotonic() + patience)
     if failed is None:
         failed = next((i for i, w in enumerate(workers) if w.poll() not in ENDED_WELL), None)
     return failed
+
+
+def _first_that_failed(workers: list[subprocess.Popen]) -> int | None:
+    """Return the number of the worker that failed first, if one has.
+
+    Of several that is the one that a signal ended: the others have lost it.
+    """
+    if all(worker.poll() in (None, *ENDED_WELL) for worker in workers):
+        return None
+    # Asked for again: what is seen to fail above may have lost one that was asked for before it.
+    codes = [worker.poll() for worker in workers]
+    failed = [index for index, code in enumerate(codes) if code not in (None, *ENDED_WELL)]
+    return next((index for index in failed if codes[index] < 0), failed[0])
 
 
 def _end(workers: list[subprocess.Popen]) -> None:

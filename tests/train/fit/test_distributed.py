@@ -232,6 +232,26 @@ def test_the_others_do_not_go_on_long_when_one_has_failed(pretend, monkeypatch, 
     assert "worker 1 ended with status 3, and the others cannot go on" in capfd.readouterr().err
 
 
+def test_the_one_that_was_killed_is_named_not_the_one_that_lost_it_in_the_same_moment(
+    pretend, tmp_path, capfd
+):
+    number = str(tmp_path / "number")
+    lines = f"""
+if worker == 1:
+    with open({number!r}, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(0.5)  # seconds; by then the other looks
+    os.kill(os.getpid(), signal.SIGKILL)
+while not os.path.exists({number!r}) or not (killed := open({number!r}).read()):
+    time.sleep(0.01)
+while " Z " not in open(f"/proc/{{killed}}/stat").read():
+    pass
+sys.exit(2)
+"""
+    assert pretend(lines) == 2
+    assert "worker 1 ended with SIGKILL, and the others cannot go on" in capfd.readouterr().err
+
+
 # Real workers
 
 SMALL = ("recipe", "dense", "--seed", "5", "--out")
