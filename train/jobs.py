@@ -42,6 +42,10 @@ TO_GET_AN_OWNER = 600  # seconds
 MOST_FOR_A_FILE = 600  # seconds, for which a worker may be writing one
 RACERS = (2, 3)
 
+# One run at a time gets in line and asks who is ahead: of two that are half in line each would see
+# the other, and neither would get the worker that is ready.
+_sending = threading.Lock()
+
 
 def start(
     config: TrainConfig,
@@ -258,7 +262,11 @@ def _send_worker(run: Run, limits: Limits) -> None:
     (run.folder / "ended").unlink(missing_ok=True)
     # Locked here and handed over, so that it is alive from the first instant: on a busy host it
     # takes many seconds until it could lock anything itself.
-    with (run.folder / "alive").open("a+") as alive, (run.folder / "worker.log").open("ab") as log:
+    with (
+        _sending,
+        (run.folder / "alive").open("a+") as alive,
+        (run.folder / "worker.log").open("ab") as log,
+    ):
         lock(alive, run)
         _clear_unfinished(run)
         get_in_line(run)

@@ -16,6 +16,7 @@ from tests.train.made_runs import CONFIG, LONG, MINE, YOURS
 from tests.train.worker_processes import kill, program, state, wait_for, workers_of
 from train import jobs, ready_worker, run_status
 from train.run_folder import Run
+from train.turns import get_in_line
 from train.visitor_limits import Refused
 
 pytestmark = pytest.mark.usefixtures("pretending")
@@ -117,7 +118,12 @@ def test_a_worker_that_is_killed_before_it_has_taken_the_run_is_replaced(runs):
     assert workers_of(run) not in ([], [process])
 
 
-def test_two_visitors_who_press_at_once_both_get_their_turn(runs):
+def test_two_visitors_who_press_at_once_both_get_their_turn(runs, monkeypatch):
+    def get_in_line_slowly(run: Run) -> None:
+        time.sleep(0.3)  # seconds, in which the other is alive and not in line either
+        get_in_line(run)
+
+    monkeypatch.setattr(jobs, "get_in_line", get_in_line_slowly)
     process = ready(runs)
     started = []
     presses = [
