@@ -13,8 +13,9 @@ ARGS ?=
 TOGETHER := -n 4 --dist loadfile --no-loadscope-reorder
 QUICKLY := -n 3 --dist loadfile --no-loadscope-reorder
 
-# What loads Keras and what opens whole pages takes minutes: `make test`.
-QUICK := --quick --ignore-glob "tests/train/*/*" -m "not slow and not browser"
+# What loads Keras, opens whole pages or starts a process for each test takes minutes: `make test`.
+QUICK := --quick --ignore-glob "tests/train/*/*" --ignore tests/train/test_brought.py \
+	-m "not slow and not browser"
 QUICK_TESTS := tests/imaging tests/models tests/train tests/test_theme.py
 
 VENV := .venv

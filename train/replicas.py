@@ -133,22 +133,21 @@ def _wait(workers: list[subprocess.Popen]) -> int | None:
         if any(worker.returncode is not None for worker in workers):
             patience = LEAVING if failed is None else STOPPED_AFTER_S
             deadline = min(deadline, time.monotonic() + patience)
-    if failed is None:
-        failed = next((i for i, w in enumerate(workers) if w.poll() not in ENDED_WELL), None)
-    return failed
+    # Who has not ended in time is ended by others.
+    return _first_that_failed(workers, ENDED_WELL) if failed is None else failed
 
 
-def _first_that_failed(workers: list[subprocess.Popen]) -> int | None:
-    """Return the number of the worker that failed first, if one has.
+def _first_that_failed(
+    workers: list[subprocess.Popen], well: tuple[int | None, ...] = (None, *ENDED_WELL)
+) -> int | None:
+    """Return the number of the worker that failed first, whose exit status is not ``well``.
 
     Of several that is the one that a signal ended: the others have lost it.
     """
-    if all(worker.poll() in (None, *ENDED_WELL) for worker in workers):
-        return None
-    # Asked for again: what is seen to fail above may have lost one that was asked for before it.
-    codes = [worker.poll() for worker in workers]
-    failed = [index for index, code in enumerate(codes) if code not in (None, *ENDED_WELL)]
-    return next((index for index in failed if codes[index] < 0), failed[0])
+    for _ in range(2):  # Whoever is seen to fail may have lost one that was asked for before it.
+        codes = [worker.poll() for worker in workers]
+    failed = [index for index, code in enumerate(codes) if code not in well]
+    return min(failed, key=lambda index: (codes[index] or 0) >= 0, default=None)
 
 
 def _end(workers: list[subprocess.Popen]) -> None:

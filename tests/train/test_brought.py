@@ -20,8 +20,6 @@ from train.brought import FAILED, ROOT, check
 from train.brought_limits import LARGEST_FILE, Refused
 from train.export.onnx_constants import open_bytes
 
-pytestmark = pytest.mark.slow  # Each test starts a process with limits, and it loads onnxruntime.
-
 SAME = [node("Identity", "x", "y")]
 CUT_OFF = "not an ONNX file, or it is cut off"
 
