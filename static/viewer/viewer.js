@@ -33,6 +33,9 @@ const [
 
 const FIGURE_SPACE = "\u2007";
 
+/** When what is missing is asked for, in ms: Streamlit forgets a trigger whose run is broken off. */
+const ASKS = [0, 2000, 6000];
+
 /** The view chosen under each key: it outlives the element, as when a page is left. */
 const views = new Map();
 
@@ -52,10 +55,12 @@ export function mount({ parentElement, data, setTriggerValue }) {
   }
   const header = unpack(data);
   if (header) viewer.update(header).catch((error) => viewer.fail(error));
-  else setTriggerValue("missing", true); // The server sends everything again.
+  const ask = () => setTriggerValue("missing", true); // The server sends everything again.
+  const timers = header ? [] : ASKS.map((after) => setTimeout(ask, after));
   // Streamlit may run the clean-up of a call that a newer call has overtaken, so only a
   // root that has left the page is taken apart.
   return () => {
+    timers.forEach(clearTimeout);
     if (root.isConnected) return;
     viewer.destroy();
     viewers.delete(root);

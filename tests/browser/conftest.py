@@ -25,6 +25,8 @@ ARTIFACTS = HERE / "artifacts"
 FAILED = pytest.StashKey[bool]()
 # All pages of a context in one process, where Streamlit's scripts are compiled once.
 ONE_PROCESS = "--process-per-site"
+# How long an `expect` waits that says nothing else: two busy cores may be late by many seconds.
+expect.set_options(timeout=20_000)
 STORED = "local_storage,indexeddb,websql,file_systems,service_workers,cache_storage"
 
 

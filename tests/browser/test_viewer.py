@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.pixels import canvas_of, painted
 from tests.browser.viewer_harness import MARKUP, pictures
@@ -392,6 +392,28 @@ def test_without_the_fullscreen_api_the_viewer_covers_the_page(show):
     page.locator(".stage").focus()
     page.keyboard.press("Escape")
     expect(viewer(page)).to_have_class("viewer magnified")
+
+
+def test_pictures_that_are_missing_are_asked_for_until_the_server_hears_it(serve, open_page):
+    page, lost = open_page(), []
+
+    def lose_the_first(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if b'"missing"' in message and not lost:
+                lost.append(message)  # As where a run that begins at this moment breaks it off.
+            else:
+                server.send(message)
+
+        route.on_message(pass_on)
+
+    page.route_web_socket("**/_stcore/stream", lose_the_first)
+    page.goto(f"{serve(SCRIPT)}/?missing=")
+    expect(viewer(page)).to_have_attribute("data-version", timeout=20_000, value=ANYTHING)
+    assert len(lost) == 1
+    for title, image in pictures("digit", 1).items():
+        assert np.array_equal(painted(page, title), levels(image)), title
 
 
 def test_titles_and_captions_are_text_and_never_markup(show):

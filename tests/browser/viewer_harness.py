@@ -1,13 +1,14 @@
 """A page that holds nothing but the comparison viewer, for its tests.
 
 ``?what=`` chooses the pictures: digit, crop, photo, large, tall, six or markup.  ``?classes=``
-says that the pictures have some.
+says that the pictures have some, ``?missing=`` that the first ones were sent before and are not.
 """
 
 import numpy as np
 import streamlit as st
 
-from pages.components.viewer import Classes, compare
+from pages.components.component import is_blocked
+from pages.components.viewer import Classes, _versions, compare, to_bytes
 
 MARKUP = '<img src="x" onerror="window.broken = true"><b>Bold</b>'
 
@@ -71,6 +72,10 @@ def _show(what: str) -> None:
         alt = {"Noisy": "A T with noise"}
         images = pictures(what, seed)
         named = classes(images) if "classes" in st.query_params else None
+        # Below tests/ no files are served: the viewer begins once it has said so.
+        if "missing" in st.query_params and is_blocked() and "missing" not in st.session_state:
+            st.session_state["missing"] = True
+            st.session_state["viewer_sent"] = _versions(to_bytes(images))
         compare(images, key="viewer", captions=captions, alt=alt, classes=named)
 
 
