@@ -30,6 +30,7 @@ _ALL_CHANNELS = 0.4
 # fare so well, the least clipped quarter is used.
 _SPARED = 0.65
 _ROUNDS, _SETTLED = 5, 0.001  # A round that changes the level by a smaller share is the last.
+_GREYS_TOLD = 4096  # for which it is worked out what is kept, not for each of all patches
 # A drawing has this share of exactly even windows, and among the others seldom one of a contrast
 # as small as weak noise would make it; in so many of them two neighbours are alike, which strong
 # noise, even where much of it is clipped, makes differ.
@@ -124,10 +125,14 @@ def estimate_level(
     noise_alone = np.count_nonzero(low) * (len(mix) + _ALL_CHANNELS * channels)
 
     share = np.where((brightness > 0.1) & (brightness < 0.9), 1.0, 0.0)
+    darkest, brightest = brightness.min(), brightness.max()
+    greys = np.linspace(darkest, brightest, _GREYS_TOLD)
+    shares = (brightness - darkest) / max(brightest - darkest, np.float32(1e-6))
+    nearest = np.rint(shares * (_GREYS_TOLD - 1)).astype(np.intp)
     level = 0.0
     for _ in range(_ROUNDS):
         if level:
-            share = kept(brightness, level)
+            share = kept(greys, level)[nearest]
         # More even than noise alone leaves it, a patch is at random, and of less noise.
         uneven = np.maximum(unevenness, noise_alone * level**2)
         chosen = _even_and_spared(uneven, share.min(axis=0))
@@ -183,9 +188,11 @@ def _has_hard_edges(picture: np.ndarray) -> bool:
 
 def _alike_in_all(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Whether two pixels are the same in all channels, ``(H, W)``."""
-    return np.logical_and.reduce(
-        [one[..., channel] == other[..., channel] for channel in range(one.shape[2])]
-    )
+    same = one == other
+    alike = same[..., 0]
+    for channel in range(1, same.shape[2]):
+        alike = alike & same[..., channel]
+    return alike
 
 
 def _has_few_colours(picture: np.ndarray) -> bool:
@@ -194,7 +201,8 @@ def _has_few_colours(picture: np.ndarray) -> bool:
     rows = picture[lines].astype(np.float32)
     if picture.dtype.kind == "u":
         rows /= white(picture)
-    steps = np.abs(np.diff(rows, axis=1)).max(axis=2)
+    by_channel = np.abs(np.diff(rows, axis=1))
+    steps = np.maximum.reduce([by_channel[..., channel] for channel in range(rows.shape[2])])
     changes = np.count_nonzero(steps)
     if np.count_nonzero(steps[steps < _SMALL]) > _NEAR * changes:
         return False
@@ -265,13 +273,17 @@ def _look_at(part: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray
     patches = patches.reshape(*patches.shape[:2], high.size)
     brightness = patches @ np.full(high.size, 1 / high.size, np.float32)
     patches -= brightness[..., np.newaxis]
-    planes = np.tensordot(_ROTATED, patches, 1) if len(patches) == 3 else patches
-    fine = planes @ _dct(*high.shape)[high.ravel()].T
+    fine = patches @ _dct(*high.shape)[high.ravel()].T
     # Of a rotation, here the cosine transform, the energies add up: what is not fine is coarse.
-    coarse = np.maximum(_energy(planes) - _energy(fine), 0)
-    of_differences = coarse[:2] if len(coarse) == 3 else coarse
-    unevenness = of_differences.sum(axis=0) + _ALL_CHANNELS * coarse.sum(axis=0)
-    return brightness, unevenness, fine[:2] if len(fine) == 3 else fine
+    coarse = (_energy(patches) - _energy(fine)).sum(axis=0)
+    of_differences = coarse
+    if len(patches) == 3:
+        # So they do over the channels, which are rotated once there is less of them.
+        fine = np.tensordot(_ROTATED, fine, 1)
+        of_common = _energy(patches.sum(axis=0)) * _ROTATED[2, 0] ** 2 - _energy(fine[2])
+        fine, of_differences = fine[:2], coarse - of_common
+    unevenness = np.maximum(of_differences + _ALL_CHANNELS * coarse, 0)
+    return brightness, unevenness, fine
 
 
 @lru_cache
@@ -282,8 +294,8 @@ def _dct(rows: int, columns: int) -> np.ndarray:
 
 
 def _energy(details: np.ndarray) -> np.ndarray:
-    """The sum of squares ``(C, N)`` in each patch of ``(C, N, D)``."""
-    return np.einsum("cnd,cnd->cn", details, details)
+    """The sum of squares ``(..., N)`` in each patch of ``(..., N, D)``."""
+    return np.einsum("...d,...d->...", details, details)
 
 
 def _even_and_spared(unevenness: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 _log = logging.getLogger(__name__)
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # From glibc's malloc.h.
@@ -106,6 +108,17 @@ class Room:
                 self._changed.notify_all()
             if own:
                 give_memory_back()
+
+
+@functools.cache
+def keep_algebra_to_one_thread() -> None:
+    """Let no product of matrices wake threads of numpy's and scipy's own.
+
+    They gain next to nothing, and wait busily for the next product, for 30 ms, on the processor
+    that a network's threads of low priority need.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # For what is loaded later.
+    threadpool_limits(1, user_api="blas")
 
 
 def keep_large_blocks_apart() -> None:

@@ -10,7 +10,13 @@ import numpy as np
 import onnxruntime as ort
 
 from models.catalogue import Card, ModelError
-from models.host import at_low_priority, cores, give_memory_back, keep_large_blocks_apart
+from models.host import (
+    at_low_priority,
+    cores,
+    give_memory_back,
+    keep_algebra_to_one_thread,
+    keep_large_blocks_apart,
+)
 from models.tasks import find_task
 
 SKIPS = "skips"  # Where a file keeps which skip connections it has.
@@ -133,6 +139,7 @@ def open_large(weights: Path, without: Skips | None = None) -> ort.InferenceSess
     back after it.  ``without`` is that of ``open_session``.
     """
     keep_large_blocks_apart()
+    keep_algebra_to_one_thread()
     options = ort.SessionOptions()
     options.intra_op_num_threads = _THREADS
     options.inter_op_num_threads = 1

@@ -27,7 +27,7 @@ OURS = {"app", "pages", "imaging", "models", "train", "tests"}
 ANY = frozenset({"*"})
 
 ARITHMETIC = frozenset({"numpy", "PIL", "scipy", "skimage"})
-INFERENCE = ARITHMETIC | {"onnxruntime"}
+INFERENCE = ARITHMETIC | {"onnxruntime", "threadpoolctl"}
 SCREEN = INFERENCE | {"streamlit", "streamlit_drawable_canvas", "altair", "pandas"}
 TRAINING = INFERENCE | {"keras", "onnx", "sklearn"}
 

@@ -1,6 +1,10 @@
 """What is no longer needed goes by itself."""
 
 import gc
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -9,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from models import host
+from tests.app_server import ROOT
 
 
 class Visitor:
@@ -121,3 +126,34 @@ def test_a_container_is_told_its_share_of_the_processors(said, limit, monkeypatc
     assert host.cores() == limit
     host.CPU_MAX.write_text("6400000 100000\n")
     assert host.cores() == min(64, alone)
+
+
+# All that is loaded later counts too: scipy comes with algebra of its own.
+THREADS = """
+import json, sys
+from models.{first}
+import scipy.linalg, threadpoolctl
+pools = threadpoolctl.threadpool_info()
+print(json.dumps([each["num_threads"] for each in pools if each["user_api"] == "blas"]))
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "host import keep_algebra_to_one_thread as keep; keep()",
+        "predictor import load_predictor; from models.catalogue import find_card"
+        "; load_predictor(find_card('photo'))",
+    ],
+)
+def test_a_large_network_shares_the_processors_with_no_waiting_threads(first):
+    environment = {name: each for name, each in os.environ.items() if "THREADS" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS.replace("{first}", first)],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert {*json.loads(done.stdout)} == {1}

@@ -71,14 +71,17 @@ def _windows_of(strip: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     share that was not clipped comes last.
     """
     pixels, places = in_windows(strip), WINDOW**2
-    count, low, high, two, of_two, parted = part(pixels)
-    mean = pixels.mean(axis=(0, 1))
-    one = pixels - mean
-    of_one = np.square(one).sum(axis=(0, 1)).mean(axis=0) / (places - 1)
-    brightness = np.where(parted, np.where(count > places / 2, high, low), mean).mean(axis=0)
-    noise = np.where(parted, two, one)
+    count, low, high, rest, of_two, parted = part(pixels)
+    dark = places - count
+    mean = (count * high + dark * low) / places
+    # What one value leaves is what two leave, and what there is between these.
+    between = (count * dark * np.square(high - low)).mean(axis=0) / places
+    of_one = ((places - 2) * of_two + between) / (places - 1)
+    brightness = np.where(parted, np.where(count > dark, high, low), mean).mean(axis=0)
+    noise = np.where(parted, rest, pixels)  # But for its mean.
     steps = (np.square(np.diff(noise, axis=axis)).mean(axis=(0, 1, 2)) / 4 for axis in (0, 1))
-    unclipped = ((pixels > 0) & (pixels < 1)).mean(axis=(0, 1, 2)).clip(1 / places)
+    inside = ((pixels > 0) & (pixels < 1)).view(np.uint8).sum(axis=(0, 1, 2), dtype=np.uint8)
+    unclipped = (inside / np.float32(places * pixels.shape[2])).clip(1 / places)
     variance = np.where(parted, of_two, of_one) / unclipped
     return brightness, variance, sum(steps) / unclipped, unclipped
 

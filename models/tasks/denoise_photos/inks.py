@@ -40,11 +40,13 @@ def part(pixels: np.ndarray) -> tuple[np.ndarray, ...]:
     a window has two values, ``(rows, columns)`` both.
     """
     grey = pixels.mean(axis=2, keepdims=True)
-    bright = grey > (grey.min(axis=(0, 1)) + grey.max(axis=(0, 1))) / 2
-    count, places = bright.sum(axis=(0, 1)), WINDOW**2
+    is_bright = grey > (grey.min(axis=(0, 1)) + grey.max(axis=(0, 1))) / 2
+    # All of it is float32, and what may be is added up pixel by pixel: it takes half the time.
+    bright, places = is_bright.astype(np.float32), WINDOW**2
+    dark, count = 1 - bright, bright.sum(axis=(0, 1))
     high = (pixels * bright).sum(axis=(0, 1)) / np.maximum(count, 1)
-    low = (places * pixels.mean(axis=(0, 1)) - count * high) / (places - count)
-    rest = pixels - np.where(bright, high, low)
+    low = (pixels * dark).sum(axis=(0, 1)) / (places - count)
+    rest = pixels - (high * bright + low * dark)
     variance = np.square(rest).sum(axis=(0, 1)).mean(axis=0) / (places - 2)
     two = np.square(high - low).mean(axis=0) > _TWO_VALUES**2 * variance
     two &= count[0] > 0
