@@ -108,6 +108,17 @@ def test_a_picture_of_one_value_has_none(value):
     np.testing.assert_array_equal(bounded(FAR_TOO_MUCH, even), FAR_TOO_MUCH)
 
 
+@pytest.mark.parametrize("level", [100, 127, 129, 201])
+def test_beside_an_even_area_of_any_value_the_noise_is_measured_where_it_is(level):
+    grey = np.full((SIDE, SIDE, 3), 0.5, np.float32)
+    noisy = to_image(with_noise(grey, 25))
+    found = []
+    for value in (level / 255, 0.5):  # Sums of halves are exact, and their mean is.
+        noisy[:, SIDE // 2 :] = np.float32(value)
+        found.append(bounded(FAR_TOO_MUCH, noisy)[:, : SIDE // 32])
+    np.testing.assert_array_equal(*found)
+
+
 # Of waves in white on black the network makes grey even if told well.  Dots: test_photo_inks.
 of_lines = pytest.mark.parametrize("name", ["slanted", "steep", "grid", "rings", "code"])
 

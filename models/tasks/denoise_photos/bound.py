@@ -18,6 +18,7 @@ _AS_BRIGHT, _EVENEST = 48, 7
 # Noise is white where neighbours differ by this share of what any two pixels would, in the mean of
 # a square of this many cells a side.
 _WHITE, _CELLS = 0.85, 5
+_EVEN = 1e-9  # The mean of equal numbers may differ from them by as much, squared.
 # What noise of one level may have above what is measured, as where it depends on brightness.
 _AT_MOST = 1.4
 
@@ -34,8 +35,8 @@ def bounded(cells: np.ndarray, tile: np.ndarray) -> np.ndarray:
     windows = [_in_cells(each, cells.shape) for each in _windows(tile)]
     most = np.median(windows[0], axis=2, keepdims=True)
     brightness, variance, difference, unclipped = (_around(each) for each in windows)
-    apart = np.where(variance > 0, np.abs(brightness - most), np.inf)
-    variance[variance == 0] = np.inf  # Clipped, or never had noise.
+    variance[variance < _EVEN] = np.inf  # Clipped, or never had noise.
+    apart = np.where(np.isfinite(variance), np.abs(brightness - most), np.inf)
     variance, difference = _first(apart, _AS_BRIGHT, variance, difference)
     variance, difference = _first(variance, _EVENEST, variance, difference)
     variance, difference = variance.mean(axis=2), difference.mean(axis=2)
