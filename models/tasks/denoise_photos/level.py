@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from imaging.impulses import impulse_levels
 from imaging.noise_level import estimate_level, is_drawn, variance_kept
-from imaging.pixels import to_image
+from imaging.pixels import as_image, to_image
 from models.tasks.contract import Network
 from models.tasks.denoise_photos.bound import bounded
 from models.tiles import spans
@@ -84,8 +84,7 @@ def _read(network: Network, noisy: np.ndarray) -> float:
     for top, bottom in spans(height, SIDE, SMALLER):
         for left, right in spans(width, SIDE, SMALLER):
             tile = noisy[top:bottom, left:right]
-            image = to_image(tile) if tile.dtype == np.uint8 else tile
-            cells = bounded(read_map(network, image), image)
+            cells = bounded(read_map(network, tile), as_image(tile))
             uneven = _uneven(tile)
             cells = cells[uneven]
             squares, count = squares + float(np.square(cells).sum()), count + cells.size
@@ -117,9 +116,12 @@ def _uneven_lines(lines: np.ndarray) -> slice:
 
 
 def read_map(network: Network, tile: np.ndarray) -> np.ndarray:
-    """Return the levels ``(h, w)`` of ``float32 (H, W, 1 or 3)``, one for 16x16 pixels."""
+    """Return a map of levels ``(h, w)``, one for 16x16 pixels of ``(H, W, 1 or 3)``.
+
+    These are of 8 bits or ``float32``.
+    """
     missing = [(MARGIN, MARGIN + -side % SMALLER) for side in tile.shape[:2]]
-    padded = np.pad(tile, (*missing, (0, 0)), mode="reflect")
+    padded = as_image(np.pad(tile, (*missing, (0, 0)), mode="reflect"))
     if tile.shape[2] == 1:
         padded = np.repeat(padded, 3, axis=2)
     cells = network.parts[PART](image=padded[np.newaxis])[0, ..., 0]
