@@ -2,8 +2,6 @@
 
 A recording is ``float32 (N,)`` in [-1, 1] with its rate in samples a second; ``RATE`` is that of
 all arithmetic here.  A spectrum is ``complex64 (BINS, frames)``: one column every ``HOP`` samples.
-
-Recordings are ``float32 (N,)`` in [-1, 1], spectra ``complex64 (frames, bins)``.
 """
 
 import io

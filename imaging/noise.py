@@ -212,7 +212,7 @@ class NoiseKind:
     """A noise function with what a slider, a form and a test need to know about it.
 
     ``low`` and ``high`` bound the slider, which moves by ``step`` and starts at ``default``.
-    ``unit`` says what the strength counts, ``explain`` what happens, in one plain sentence.
+    ``unit`` says what the strength counts, ``description`` what happens, in one plain sentence.
     A screen shows the strength times ``shown_per_unit``.  ``pattern`` draws the random numbers
     that ``corrupt`` draws for a picture of this shape, whatever the strength: the browser is sent
     them once for each seed and does the rest itself (static/live/noise.js).  None where it cannot.

@@ -174,9 +174,16 @@ UNCLIPPED = ", unclipped"  # The end of the name of a noise that is measured so.
 
 
 def task_of(target: str, data: str) -> str:
-    """Return the task that a target and a data set stood for in the release before."""
-    kind = {"label": "label", "clean": "image"}[target]
-    return next(t.name for t in TASKS.values() if t.target.kind == kind and data in t.data)
+    """Return the task that a target and a data set stood for in the release before.
+
+    Raises:
+        ValueError: if there was none.
+    """
+    for was, kind in (("label", "label"), ("clean", "image")):
+        for task in TASKS.values():
+            if (was, kind) == (target, task.target.kind) and data in task.data:
+                return task.name
+    raise ValueError(f"no task had the target {target!r} and the data {data!r}")
 
 
 def with_task(values: Mapping) -> dict:

@@ -134,7 +134,7 @@ class PictureQueue:
         It is not given up while ``visitor`` exists, whether or not somebody asks about it.
 
         Raises:
-            Full: if too many wait already.
+            QueueFull: if too many wait already.
         """
         with self._lock:
             self._waiting = [job for job in self._waiting if not self._is_forgotten(job)]

@@ -57,7 +57,7 @@ def body() -> None:
             "train list` lists the recipes for it.",
             icon=":material/school:",
         )
-    found = answers(task, with_cut(task, methods), given.name, given.input, hint)
+    found = answers(task, with_cut(task, methods), given.name, given.input, hint, given.find)
     if found is None:
         return
 

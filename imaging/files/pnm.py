@@ -17,8 +17,9 @@ from imaging.files.stored import Stored
 from imaging.files.value_range import find_range, full_range, in_whole_numbers
 
 _LONGEST_HEADER = 4096
+# One space after the other: with \s+ a header of spaces alone would be tried in 2**n ways.
 _HEADER = re.compile(
-    rb"(P[fF56])(?:\s+|#[^\n]*\n)+(\d{1,9})(?:\s+|#[^\n]*\n)+(\d{1,9})(?:\s+|#[^\n]*\n)+"
+    rb"(P[fF56])(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+"
     rb"([-+0-9.eE]{1,20})[\s]"
 )
 

@@ -11,6 +11,7 @@ from imaging.files.limits import LARGEST_PROFILE
 
 _SRGB_GAMMA = 0.45455  # What programs write into a PNG whose colours are sRGB.
 _SRGB_PLACES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+_LEAST_TRIANGLE = 0.01  # That of sRGB has 0.22.
 _CURVE_POINTS = 1024
 # From the white of a chromaticity to that of profiles, D50.  Bradford's matrix, ICC.1:2022, E.1.
 _BRADFORD = np.array(
@@ -127,12 +128,9 @@ def _profile(gamma: float | None, places: tuple[float, ...] | None, channels: in
         The file's layout: ICC.1:2022, chapters 7 to 10.
     """
     standard_gamma = gamma is None or abs(gamma - _SRGB_GAMMA) < 0.01
-    standard_places = (
-        channels == 1
-        or places is None
-        or np.allclose(places, _SRGB_PLACES, atol=0.005)
-        or not _sensible(places)
-    )
+    if channels == 1 or places is None or not _sensible(places):
+        places = _SRGB_PLACES
+    standard_places = np.allclose(places, _SRGB_PLACES, atol=0.005)
     if (standard_gamma and standard_places) or (gamma is not None and not 0.1 <= gamma <= 10):
         return None
     power = _curve(gamma)
@@ -140,7 +138,7 @@ def _profile(gamma: float | None, places: tuple[float, ...] | None, channels: in
     if channels == 1:
         tags[b"kTRC"] = power
     else:
-        for name, column in zip("rgb", _primaries(places or _SRGB_PLACES).T, strict=True):
+        for name, column in zip("rgb", _primaries(places).T, strict=True):
             tags[f"{name}XYZ".encode()] = _xyz(column)
             tags[f"{name}TRC".encode()] = power
     table, body = struct.pack(">I", len(tags)), b""
@@ -174,7 +172,11 @@ def _curve(gamma: float | None) -> bytes:
 
 
 def _sensible(places: tuple[float, ...]) -> bool:
-    return all(0 <= value <= 1 for value in places) and all(y > 0.01 for y in places[1::2])
+    """Whether all are colours, and red, green and blue the corners of a triangle."""
+    _, red, green, blue = zip(places[::2], places[1::2], strict=True)
+    twice_its_area = np.linalg.det([[x, y, 1] for x, y in (red, green, blue)])
+    in_range = all(0 <= value <= 1 for value in places) and all(y > 0.01 for y in places[1::2])
+    return in_range and abs(twice_its_area) > _LEAST_TRIANGLE
 
 
 def _primaries(places: tuple[float, ...]) -> np.ndarray:

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from imaging.files import bmp, limits, metadata
+from imaging.files import bmp, jpeg, limits, metadata
 from imaging.files.jpeg2000 import put_white_back
 from imaging.files.limits import PhotoError, millions, require_affordable, too_many_pixels
 from imaging.files.png import SIGNATURE as PNG_START
@@ -115,12 +115,10 @@ _CONVERTED = {
     "LAB": "Its CIELAB colours were converted to red, green and blue.",
 }
 
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_JPEG_SCAN = b"\xff\xda"
-_JPEG_LS = 0xF7
 _LANCZOS_RADIUS = 3
 _LEAST_THERE = 20  # One part in so many of a file that is cut off; less shows nothing.
-_LOOKED_AT = 2**20  # Bytes of a WebP, for where its image begins.
+_MOST_PARTS = 100  # Of a WebP before its image.
+_ICON_HEAD = 22  # Bytes before the image of an icon with one.
 _MOST_BOXES = 1000  # Of an HEIC or AVIF; they have a handful.
 _CELL = 8  # Pixels that are hidden take the colour of what is seen around them, in such steps.
 
@@ -512,12 +510,18 @@ def _decode_icon(file: BinaryIO, wanted: int, stretch: bool) -> Stored:
     if len(content) < 12:
         raise PhotoError(limits.CUT_OFF)
     across, down = struct.unpack_from("<ii", content, 4)
-    require_affordable(abs(across * down), 8 * abs(across * down))
-    return _decode_pillow(file, "ICO", wanted)
+    _require_opened_whole(abs(across * down))
+    # Alone in its icon: Pillow would choose among the others in its own way.
+    head = struct.pack("<HHHBBBBHHII", 0, 1, 1, *best[:6], len(content), _ICON_HEAD)
+    return _decode_pillow(io.BytesIO(head + content), "ICO", wanted)
 
 
 def _decode_bmp(file: BinaryIO, wanted: int) -> Stored:
     try:
+        opened = _opened(file, "BMP")
+        # Pillow fills in what a few bytes say of a long row one pixel at a time, in Python.
+        if any(tile.codec_name == "bmp_rle" for tile in opened.tile):
+            _require_opened_whole(opened.width * opened.height)
         return _decode_pillow(file, "BMP", wanted)
     except OSError as problem:
         if "bitfields" not in str(problem):
@@ -530,16 +534,32 @@ def _decode_bmp(file: BinaryIO, wanted: int) -> Stored:
 
 
 def _decode_webp(file: BinaryIO, wanted: int) -> Stored:
-    file.seek(0)
-    start = file.read(_LOOKED_AT)
-    whole = int.from_bytes(start[4:8], "little") + 8
-    lossy = start.find(b"VP8 ")
-    if lossy > 0:
+    file.seek(4)
+    whole = int.from_bytes(file.read(4), "little") + 8
+    lossy = _lossy_part(file)
+    if lossy is not None:
         # First comes how each block is made; what it is made of follows (RFC 6386, section 9.1).
-        made = lossy + 18 + (int.from_bytes(start[lossy + 8 : lossy + 11], "little") >> 5)
+        file.seek(lossy + 8)
+        made = lossy + 18 + (int.from_bytes(file.read(3), "little") >> 5)
         if file.seek(0, io.SEEK_END) <= made:
             raise PhotoError(limits.CUT_OFF)
     return _decode_filled(file, whole, lambda each: _decode_pillow(each, "WEBP", wanted))
+
+
+def _lossy_part(file: BinaryIO) -> int | None:
+    """Where the first image of a WebP begins, if it is a lossy one (RFC 9649, section 2)."""
+    at = 12
+    for _ in range(_MOST_PARTS):
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8 or head.startswith(b"VP8L"):
+            break
+        if head.startswith(b"VP8 "):
+            return at
+        size = int.from_bytes(head[4:], "little")
+        # A frame of an animation begins with its place, and then has such parts itself.
+        at += 8 + (16 if head.startswith(b"ANMF") else size + size % 2)
+    return None
 
 
 def _decode_filled(file: BinaryIO, whole: int, decode: Callable[[BinaryIO], Stored]) -> Stored:
@@ -668,33 +688,14 @@ def _open(file: BinaryIO, kind: str) -> Image.Image:
             raise
         file.seek(0)
         content = file.read()
-        if what := _rare_jpeg(content):
+        if what := jpeg.rare_kind(content):
             raise PhotoError(limits.OTHER_KIND.format(what)) from None
-        return _opened(io.BytesIO(_without_metadata(content)), kind)
+        return _opened(io.BytesIO(jpeg.without_metadata(content)), kind)
 
 
-def _rare_jpeg(jpeg: bytes) -> str | None:
-    """What a JPEG is that no decoder here knows, by its frame header (ITU-T T.81, B.2.2)."""
-    at = len(_JPEG_START)
-    while jpeg[at : at + 1] == b"\xff" and jpeg[at : at + 2] != _JPEG_SCAN and at < len(jpeg) - 4:
-        marker = jpeg[at + 1]
-        if marker == _JPEG_LS:
-            return "A JPEG-LS file"
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and jpeg[at + 4] != 8:
-            return f"A JPEG of {jpeg[at + 4]} bits per channel"
-        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4])
-    return None
-
-
-def _without_metadata(jpeg: bytes) -> bytes:
-    """The file without the segments of EXIF, XMP, colour profile and further images."""
-    kept, at = [_JPEG_START], len(_JPEG_START)
-    while jpeg[at : at + 1] == b"\xff" and jpeg[at : at + 2] != _JPEG_SCAN and at < len(jpeg) - 4:
-        following = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
-        if jpeg[at + 1] not in (0xE1, 0xE2):
-            kept.append(jpeg[at:following])
-        at = following
-    return b"".join([*kept, jpeg[at:]])
+def _require_opened_whole(count: int) -> None:
+    """Refuse an image of more pixels than are opened, as one that takes too much memory."""
+    require_affordable(count, count * limits.LARGEST_MEMORY // limits.OPENED_PIXELS)
 
 
 def _require_affordable(image: Image.Image, wanted: int) -> None:
@@ -734,8 +735,7 @@ def _require_few_scans(image: Image.Image, file: BinaryIO, size: tuple[int, int]
     if not image.info.get("progressive"):
         return
     file.seek(0)
-    # Compressed data has a zero after each byte 0xff: what looks like a marker is one.
-    scans = sum(part.count(_JPEG_SCAN) for part in iter(lambda: file.read(2**20), b""))
+    scans = jpeg.count_scans(file.read())
     if scans > limits.MOST_SCANS or scans * size[0] * size[1] > limits.MOST_VISITS:
         raise PhotoError(limits.NO_PICTURE)
 
@@ -754,7 +754,7 @@ def _load(image: Image.Image) -> bool:
 def _with_an_end(file: BinaryIO, cut: Image.Image) -> Image.Image:
     """Decode a JPEG again as if it ended where it was cut off, as browsers do."""
     file.seek(0)
-    image = _opened(io.BytesIO(file.read() + _JPEG_END), "JPEG")
+    image = _opened(io.BytesIO(file.read() + jpeg.END), "JPEG")
     if cut.size != image.size:
         image.draft(None, cut.size)
     try:

@@ -230,8 +230,11 @@ def is_brought(folder: Path) -> bool:
 
 def _unload_deleted() -> None:
     """Give up what is loaded of networks that visitors brought and that were deleted since."""
-    while deleted_networks:
-        sha256 = deleted_networks.popleft()
+    while True:
+        try:
+            sha256 = deleted_networks.popleft()
+        except IndexError:  # Another thread may have taken the last one.
+            return
         for loaded in (_network, _predictor, _inside, _packed):
             loaded.clear(sha256, None)
 

@@ -43,6 +43,9 @@ class Tabs:
         """Return the tab that said this word before; from now on ``new`` if there was none."""
         now = time.monotonic()
         with self._lock:
+            if word[:LONGEST_WORD] not in self._tabs:
+                # A tab has one word: whoever says many takes no places of others.
+                self._tabs = {said: each for said, each in self._tabs.items() if each[0] is not new}
             tab, _ = self._tabs.pop(word[:LONGEST_WORD], (new, now))
             self._tabs[word[:LONGEST_WORD]] = tab, now
             self._forget()

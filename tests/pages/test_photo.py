@@ -25,7 +25,7 @@ from models.methods import find_method, method_names, method_title
 from models.picture_queue import PICTURES_AT_ONCE, Cancelled, PictureQueue
 from models.tasks.denoise_photos import TASK
 from pages.components import cached, long_work, picture_cache, tabs
-from pages.components.photo import downloads, own, source, work
+from pages.components.photo import downloads, own, results, source, work
 from pages.components.photo.batch import denoise_all
 from pages.components.photo.downloads import FileForm
 from pages.components.photo.source import ChosenFile
@@ -584,6 +584,29 @@ def test_a_picture_that_waits_for_its_turn_gives_way_to_others_and_is_opened_aga
     page.run()
     assert not page.exception
     assert page.get("download_button")
+
+
+def test_where_all_methods_wait_for_their_turn_they_hold_their_piece_of_the_picture_alone(
+    monkeypatch,
+):
+    monkeypatch.setattr(results, "SAMPLE", (8, 8))
+    opened, real = [], source.read_photo
+
+    def read(*given, **more):
+        photo = real(*given, **more)
+        opened.append(weakref.ref(photo.best))
+        return photo
+
+    monkeypatch.setattr(source, "read_photo", read)
+    page = upload(("mine.png", png(noisy_grey())))
+    monkeypatch.setattr(cached, "_queue", PictureQueue(at_once=0))
+    page.toggle(key="photo_all").set_value(True).run()
+    _, job = page.session_state[results.ALL_METHODS]
+    assert job.state == "waiting"
+    cached.get_picture_cache().forget(page.session_state["photo_tab"].owner, "")
+    gc.collect()
+    assert opened
+    assert all(photo() is None for photo in opened)
 
 
 @pytest.mark.parametrize("task", ["noisy", "add"])

@@ -56,3 +56,11 @@ def test_a_word_of_any_length_is_taken():
     known, mine = Tabs(), Tab()
     known.find("x" * 1_000_000, mine)
     assert all(len(word) <= tabs.LONGEST_WORD for word in known._tabs)
+
+
+def test_a_tab_that_says_many_words_takes_no_places_of_others():
+    known, mine, stranger = Tabs(), Tab(), Tab()
+    known.find("a", mine)
+    for number in range(tabs.MOST_TABS + 1):
+        known.find(f"word {number}", stranger)
+    assert known.find("a", Tab()) is mine

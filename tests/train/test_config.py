@@ -107,6 +107,14 @@ def test_the_settings_of_a_run_of_the_release_before_are_read(target, data, task
     assert "target" not in json.loads(config.to_json())
 
 
+@pytest.mark.parametrize(
+    "said", [{"target": "mask"}, {"target": "clean", "data": "nope"}, {"target": ["clean"]}]
+)
+def test_settings_of_a_run_that_no_release_wrote_are_refused_in_words(said):
+    with pytest.raises(ValueError, match="no task had the target"):
+        TrainConfig.from_json(json.dumps(said))
+
+
 NONSENSE = [
     ("architecture", 3),
     ("architecture", ["dense"]),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from tests.train.made_runs import finished
 from train import jobs, run_status
+from train.fit.loop import _in_words
 from train.run_folder import Run
 from train.turns import lock
 
@@ -34,6 +35,8 @@ def test_what_is_known_of_a_dead_worker_is_said(tmp_path, tmp_path_factory, monk
     monkeypatch.setenv("DENOISE_DATA_DIR", str(pictures))
     said = last_words(run, event="error", message=f"OSError: {pictures}/mnist.npz is torn")
     assert said.detail == "mnist.npz is torn"
+    said = last_words(run, event="error", message=_in_words(ValueError(9_000 * "\u00fc")))
+    assert said.detail.startswith("\u00fc\u00fc\u00fc")
     monkeypatch.setattr(jobs.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     assert "The disk of this host is full" in last_words(run).detail
 

@@ -281,7 +281,7 @@ def require_agreement(model: keras.Model, weights: Path, inputs: list[np.ndarray
             f"ONNX and Keras must agree, they answer {from_onnx.shape} and {from_keras.shape}"
         )
     difference = float(np.abs(from_onnx - from_keras).max())
-    if difference > AGREEMENT:
+    if not difference <= AGREEMENT:  # NaN never is.
         raise ValueError(
             f"ONNX and Keras must agree to {AGREEMENT:g}, they differ by {difference:.2g}"
         )

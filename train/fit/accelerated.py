@@ -346,11 +346,12 @@ class Kept:
     """The last good state, to go back to with half the rate when the loss leaps.
 
     What a loss typically is, is said from twenty calls after the begin or the last leap on; every
-    sixty calls the state is kept.
+    sixty calls the state is put by, and kept once a call was heard that began with it.
     """
 
     def __init__(self, state: object, copy: Callable) -> None:
         self._state, self._copy = copy(state), copy
+        self._put_by: tuple[object, int] | None = None
         self.at, self._since = 0, 0
         self.typical, self.factor = math.inf, 1.0
 
@@ -361,15 +362,19 @@ class Kept:
     def go_back(self, calls: int) -> object:
         """Return the state that was kept, and forget what is typical."""
         self.factor, self.typical, self._since = self.factor / 2, math.inf, calls
+        self._put_by = None
         return self._copy(self._state)
 
     def look_at(self, loss: float, state: object, calls: int) -> None:
-        """Learn from a loss what is typical, and keep the state where it is time."""
+        """Learn from the loss of the call before what is typical, and keep the state in time."""
+        if self._put_by is not None and calls > self._put_by[1] + 1:
+            self._state, self.at = self._put_by
+            self._put_by = None
         if calls - self._since <= 20:
             return
         self.typical = loss if self.typical == math.inf else 0.9 * self.typical + 0.1 * loss
-        if calls - self.at >= 60:
-            self._state, self.at = self._copy(state), calls
+        if self._put_by is None and calls - self.at >= 60:
+            self._put_by = self._copy(state), calls
 
 
 class _Log:

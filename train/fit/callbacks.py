@@ -125,7 +125,9 @@ class StopEarly(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         # As it is written down, or a training that goes on might judge otherwise.
-        self._losses[epoch + 1] = round(float(logs["val_loss"]), 6)
+        loss = round(float(logs["val_loss"]), 6)
+        if math.isfinite(loss):
+            self._losses[epoch + 1] = loss
         if self.best_epoch == epoch + 1:
             write_whole(self.run.best, self.model.save)
         self._judge(epoch + 1)

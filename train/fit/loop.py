@@ -43,6 +43,7 @@ from train.run_folder import ProgressWriter, Run, write_whole
 PROBES = 10
 CROPS_AT_ONCE = 16  # while it validates
 PURE_NOISE = gaussian_only(0.5)  # Where the training noise leaves a black picture black.
+LONGEST_MESSAGE = 1000  # of an error; the newest event is looked for in the last 8 kB of a file
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -125,7 +126,7 @@ def _train(
         progress.write("stop", step_of(model), reason=str(stop), outcome=outcome)
         return outcome
 
-    if early:
+    if early and early.best_epoch:
         reason += f"the weights of epoch {early.best_epoch}, the best, are kept"
         model.set_weights(_load(run.best).get_weights())
     if config.average and epoch >= config.epochs:
@@ -340,4 +341,4 @@ def _in_words(error: Exception) -> str:
             "OSError: the disk is full; what was saved before stays as it is, and the run can go "
             "on once there is room"
         )
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]

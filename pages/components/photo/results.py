@@ -127,7 +127,7 @@ def show_all_methods(
     ):
         return
     photo, place = picture.photo, _middle(noisy, SAMPLE)
-    noisy = noisy[place]
+    noisy = noisy[place].copy()  # What waits for its turn would hold the whole picture.
     methods, _ = load_methods(TASK, cards)  # The picker says what is broken.
     name = (picture.name, "all", hash(noisy.tobytes()), round(level, 6))
     answers = result_of(ALL_METHODS, name, lambda watch: _run_all(methods, noisy, level, watch))

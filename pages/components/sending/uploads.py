@@ -38,8 +38,12 @@ class Content:
 
 def release_given_up() -> None:
     """Let Streamlit forget its copies of all ``Content`` that is gone."""
-    while _given_up:
-        _given_up.popleft()()
+    while True:
+        try:
+            let_go = _given_up.popleft()
+        except IndexError:  # Another thread may have taken the last one.
+            return
+        let_go()
 
 
 def keep_uploads_in_memory() -> None:

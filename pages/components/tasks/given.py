@@ -1,5 +1,6 @@
 """What a visitor gave to a job; a sample is the first thing to give."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ class Given:
     """An input with the name under which all that is made of it is kept, and the truth if known.
 
     ``note`` are sentences for the visitor about how it was taken, ``exif`` what a result made of
-    it is to say too.
+    it is to say too.  ``find`` is what finds a large input again, for work that waits.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Given:
     target: np.ndarray | None = None
     note: str = ""
     exif: bytes = b""
+    find: Callable[[], np.ndarray] | None = None
 
 
 def pick_sample(task: Task) -> Given:

@@ -10,8 +10,10 @@ import streamlit as st
 from pages.components import widgets
 from pages.components.cached import get_picture_cache, get_uploads
 from pages.components.link import quoted
+from pages.components.long_work import give_up
+from pages.components.picture_cache import Owner
 from pages.components.sending.uploads import Content, release_given_up
-from pages.components.tasks.work import owner
+from pages.components.tasks.work import JOB, owner
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,11 @@ class OwnFile:
     name: str
     digest: str
     id: str
+    owner: Owner
 
     def content(self) -> bytes | None:
         """Return its bytes, None where it had to give way."""
-        kept: Content | None = get_uploads().get(owner(), self.key)
+        kept: Content | None = get_uploads().get(self.owner, self.key)
         return None if kept is None else kept.bytes
 
 
@@ -58,12 +61,13 @@ def _keep(key: str, file: Any) -> None:
     content = Content(file)
     digest = hashlib.blake2b(content.bytes, digest_size=8).hexdigest()
     get_uploads().put(owner(), key, content, len(content.bytes))
-    st.session_state[_kept(key)] = OwnFile(key, file.name, digest, file.file_id)
+    st.session_state[_kept(key)] = OwnFile(key, file.name, digest, file.file_id, owner())
     release_given_up()
 
 
 def _forget(key: str) -> None:
-    """Forget the file, and all that was made on this page; a callback."""
+    """Forget the file, and all that was made on this page or is being made; a callback."""
+    give_up(JOB)
     st.session_state.pop(_kept(key), None)
     get_uploads().forget(owner(), key)
     get_picture_cache().forget(owner(), "")

@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import streamlit as st
 
 from imaging.files import metadata
 from imaging.files.limits import PhotoError
 from imaging.files.reading import read_photo
-from models.tasks.contract import Task
+from models.tasks.contract import InputError, Task
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
 from pages.components.picture_cache import GAVE_WAY
 from pages.components.tasks.audio import pick_sound
 from pages.components.tasks.given import Given, pick_sample
 from pages.components.tasks.own_file import OwnFile, pick_file
-from pages.components.tasks.work import owner
 
 # A larger picture is worked on at this size; those of most microscopes have 2048 x 2048.
 MOST_PIXELS = 4_200_000
@@ -34,12 +34,28 @@ def _pick_file() -> Given | None:
     if file is None:
         return None
     try:
-        return get_picture_cache().get_or_make(
-            owner(), f"file {file.digest}", lambda: _opened(file), lambda given: given.input.nbytes
-        )
+        return _found(file)
     except PhotoError as problem:
         st.error(str(problem), icon=":material/broken_image:")
         return None
+
+
+def _found(file: OwnFile) -> Given:
+    """Return the picture, opened again where it had to give way.
+
+    Raises:
+        PhotoError: for the visitor to read.
+    """
+    return get_picture_cache().get_or_make(
+        file.owner, f"file {file.digest}", lambda: _opened(file), lambda given: given.input.nbytes
+    )
+
+
+def _find(file: OwnFile) -> np.ndarray:
+    try:
+        return _found(file).input
+    except PhotoError as problem:
+        raise InputError(str(problem)) from problem
 
 
 def _opened(file: OwnFile) -> Given:
@@ -55,7 +71,8 @@ def _opened(file: OwnFile) -> Given:
     # Nobody is asked whether a result may say where the picture was taken: it does not.
     exif = metadata.kept(metadata.open_exif(photo.exif), location=False)
     name = f"file {file.digest}"
-    return Given(name, file.name, photo.on_paper, note=" ".join(photo.notes), exif=exif)
+    notes, find = " ".join(photo.notes), partial(_find, file)
+    return Given(name, file.name, photo.on_paper, note=notes, exif=exif, find=find)
 
 
 # By the kind of a task's input.

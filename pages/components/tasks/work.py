@@ -19,6 +19,7 @@ from pages.components.picture_cache import Owner
 
 MOST_SHOWN = 5_000_000  # pixels: the answers of nine methods fit into the picture cache
 MOST_MADE = 40_000_000  # bytes of what is kept that was made of these answers
+JOB = "tasks_job"  # the slot of what is worked on
 ONE = "tasks-one"  # begins the name of an answer until it is kept with the others
 FAILED = "This could not be processed. Try another file, or a smaller one."
 
@@ -61,9 +62,16 @@ class Answers:
 
 
 def answers(
-    task: Task, methods: list[Method], given: Hashable, input: np.ndarray, hint: Any
+    task: Task,
+    methods: list[Method],
+    given: Hashable,
+    input: np.ndarray,
+    hint: Any,
+    find: Callable[[], np.ndarray] | None = None,
 ) -> Answers | None:
     """Return each method's answer; None while they are worked on.
+
+    Work that waits for its turn does not hold the ``input`` where there is what will ``find`` it.
 
     Pictures have 8 bits, as a screen shows them: those of all methods are kept at once.  Where a
     task can decide again from what a network answered, another ``hint`` costs no more work.
@@ -86,10 +94,10 @@ def answers(
         made = kept.get(name)
         if made is None:
             made = result_of(
-                "tasks_job",
+                JOB,
                 owner(),
                 (ONE, task.name, given, *name),
-                _work(task, method, input, hint),
+                _work(task, method, find or (lambda: input), hint),
                 doing=f"Working, method {number} of {len(methods)}",
                 failed=FAILED,
             )
@@ -188,10 +196,12 @@ def _as_answer(task: Task, kept: np.ndarray) -> np.ndarray:
     return kept.astype(np.int32) if task.target.kind in ("instances", "classes") else kept
 
 
-def _work(task: Task, method: Method, input: np.ndarray, hint: Any) -> Callable[[Watch], Any]:
+def _work(
+    task: Task, method: Method, find: Callable[[], np.ndarray], hint: Any
+) -> Callable[[Watch], Any]:
     if task.soft is None or method.network is None:
-        return lambda watch: _as_kept(task, method.run(input, hint, watch))
-    return lambda watch: _to_bytes(task.soft(method.network, input, watch))
+        return lambda watch: _as_kept(task, method.run(find(), hint, watch))
+    return lambda watch: _to_bytes(task.soft(method.network, find(), watch))
 
 
 def _to_bytes(shares: np.ndarray) -> np.ndarray:

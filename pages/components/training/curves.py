@@ -80,6 +80,8 @@ class History:
         while self.places and self.places[-1] >= place:
             self.places.pop()
             self.losses.pop()
+        while self.rates and self.rates[-1][0] >= place:
+            self.rates.pop()
         if event["loss"] is not None:
             self.places.append(place)
             self.losses.append(event["loss"])

@@ -4,6 +4,9 @@ Nothing in the archive is trusted: names are never used as paths, nothing is unp
 and sizes, counts, pixels and time have limits, because a few kilobytes can unpack to gigabytes.
 """
 
+import io
+import re
+import struct
 import time
 import zipfile
 import zlib
@@ -30,6 +33,8 @@ from train.config import FEWEST_USER_PICTURES
 # What systems leave in archives beside the files of their owners.
 LEFT_BY_SYSTEMS = ("._", ".DS_Store", "Thumbs.db", "desktop.ini")
 MOST_FILES = 2_000
+LONGEST_ENTRY = 1_000  # bytes in the list of files, in the mean
+_LONGEST_END = 2**16 + 22 + 20 + 56  # bytes: a comment, and the ends of the list in both forms
 MOST_BYTES = 200_000_000  # of all files, unpacked
 MOST_BYTES_A_FILE = 20_000_000
 HIGHEST_RATIO = 200  # Pictures are packed already; what shrinks more than this is a trap.
@@ -140,7 +145,10 @@ def read_zip(file: BinaryIO) -> UserPictures:
             too few pictures in it, or too few that could be read in time.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with a_turn():
+            _require_short_list(file)
+            archive = zipfile.ZipFile(file)
+        with archive:
             return _read(archive)
     # zipfile raises NotImplementedError for ways of packing that it does not know.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
@@ -190,6 +198,27 @@ def _is_dark_on_light(patches: np.ndarray) -> bool:
         [patches[:, 0, :, 0], patches[:, -1, :, 0], patches[:, :, 0, 0], patches[:, :, -1, 0]], 1
     )
     return float(np.mean(np.median(around, axis=1) > LIGHT)) > 0.5
+
+
+def _require_short_list(file: BinaryIO) -> None:
+    """Refuse an archive whose list of files takes long to read, before it is read.
+
+    Source:
+        APPNOTE.TXT of PKWARE, 4.3.14 and 4.3.16: the ends of the list, where its size stands.
+    """
+    file.seek(max(0, file.seek(0, io.SEEK_END) - _LONGEST_END))
+    end = file.read()
+    for start, at, form in ((b"PK\5\6", 12, "<I"), (b"PK\6\6", 40, "<Q")):
+        for found in re.finditer(start, end):
+            place = found.start() + at
+            size = end[place : place + struct.calcsize(form)]
+            # Where the short form has no room for it, the long one says it.
+            if len(size) < struct.calcsize(form) or size == b"\xff\xff\xff\xff":
+                continue
+            if struct.unpack(form, size)[0] > MOST_FILES * LONGEST_ENTRY:
+                raise ValueError(
+                    f"There are too many files in this archive; at most {MOST_FILES:,} can be read."
+                )
 
 
 def _require_harmless(entries: list[zipfile.ZipInfo]) -> None:

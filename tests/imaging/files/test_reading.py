@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
-from imaging.files import limits
+from imaging.files import jpeg, limits
 from imaging.files.limits import PhotoError
 from imaging.files.reading import read_photo, safe_name
 
@@ -895,3 +895,109 @@ def test_whatever_a_decoder_raises_is_a_sentence_to_the_visitor(monkeypatch, err
 def test_a_name_keeps_what_is_safe(file_name, name):
     assert safe_name(file_name) == name
     assert read_photo(file_of(colours(1, 1)), file_name).name == name
+
+
+# A few bytes that would keep everybody waiting, or that say what they do not hold
+
+
+@pytest.mark.parametrize("filling", [b" ", b"\t\n", b"#\n", b" #\n"])
+@pytest.mark.parametrize("kind", [b"P5", b"P6", b"Pf", b"PF"])
+def test_a_header_of_spaces_alone_is_refused_at_once(kind, filling):
+    began = time.process_time()
+    assert refusal(kind + 2000 * filling + b"x") == limits.NO_PICTURE
+    assert time.process_time() - began < 1
+
+
+def run_lengths(width: int) -> bytes:
+    """A BMP of one row, 8 bits a pixel, that says little of it."""
+    said = bytes([1, 128, 0, 0, 0, 1])
+    start = 14 + 40 + 1024
+    head = struct.pack("<2sIHHI", b"BM", start + len(said), 0, 0, start)
+    head += struct.pack("<IiiHHIIiiII", 40, width, 1, 1, 8, 1, len(said), 0, 0, 256, 0)
+    return head + bytes(1024) + said
+
+
+def test_a_bitmap_of_run_lengths_has_no_more_pixels_than_are_opened(monkeypatch):
+    monkeypatch.setattr(limits, "OPENED_PIXELS", 1000)
+    assert read_photo(run_lengths(1000), "x.bmp").pixels.shape[:2] == (1, 1000)
+    assert "at most" in refusal(run_lengths(1001), "x.bmp")
+
+
+def icon_of(*entries: tuple[int, int, bytes]) -> bytes:
+    """An icon of images with these sides, bits a pixel and contents."""
+    head, body = struct.pack("<HHH", 0, 1, len(entries)), b""
+    first = len(head) + 16 * len(entries)
+    for side, bits, content in entries:
+        place = first + len(body)
+        head += struct.pack("<BBBBHHII", side, side, 0, 0, 1, bits, len(content), place)
+        body += content
+    return head + body
+
+
+def image_of_an_icon(colour: tuple[int, int, int], bits: int) -> bytes:
+    """An image of 64x64 pixels as icons hold it: twice as high as it is, with a mask."""
+    image = Image.new("RGB", (64, 64), colour)
+    file = io.BytesIO()
+    (image.quantize(4) if bits == 8 else image).save(file, "DIB")
+    content = bytearray(file.getvalue())
+    content[8:12] = struct.pack("<i", 128)
+    return bytes(content) + bytes(64 * 8)
+
+
+def test_of_an_icon_the_image_that_is_opened_is_the_one_that_was_looked_at():
+    red, green = image_of_an_icon((255, 0, 0), 8), image_of_an_icon((0, 255, 0), 24)
+    for entries in ([(64, 8, red), (64, 24, green)], [(64, 24, green), (64, 8, red)]):
+        pixels = read_photo(icon_of(*entries), "x.ico").pixels
+        assert pixels[32, 32].tolist() == [0, 255, 0]
+    # Pillow alone would take the PNG, which has more pixels than its entry says.
+    large = file_of(Image.new("L", (3000, 3000)), "PNG")
+    photo = read_photo(icon_of((64, 1, large), (64, 24, green)), "x.ico")
+    assert photo.pixels.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("behind", [b"\xff\xda" * 1000, b"ftypmp42" + 5000 * b"\xff\xda\0\x0c"])
+def test_what_lies_behind_a_progressive_jpeg_are_no_scans_of_it(behind):
+    file = file_of(smooth(), "JPEG", progressive=True)
+    expected = read_photo(file, "x").pixels
+    np.testing.assert_array_equal(read_photo(file + behind, "x").pixels, expected)
+
+
+def test_a_small_image_in_the_metadata_of_a_progressive_jpeg_is_no_end_of_it():
+    file = file_of(smooth(), "JPEG", progressive=True)
+    small = file_of(smooth(), "JPEG")
+    start = b"\xff\xd8\xff\xe1" + struct.pack(">H", len(small) + 2) + small
+    last_scan = file[file.rindex(b"\xff\xda") : -2]
+    read_photo(start + file[2:], "x")
+    assert refusal(start + file[2:-2] + 250 * last_scan + b"\xff\xd9") == limits.NO_PICTURE
+
+
+def test_a_jpeg_of_endless_segments_is_not_followed_to_its_end():
+    file = file_of(smooth(), "JPEG", progressive=True)
+    comments = jpeg._MOST_SEGMENTS * b"\xff\xfe\0\2"
+    scans = file.count(b"\xff\xda")
+    assert jpeg.count_scans(file) == scans
+    assert jpeg.count_scans(file[:2] + comments + file[2:] + b"\xff\xda") == scans + 1
+
+
+def test_a_webp_may_speak_of_webp():
+    image = Image.fromarray(colours())
+    plain, spoken = (
+        file_of(image, "WEBP", lossless=True, xmp=xmp) for xmp in (b"<x/>", b"<x>VP8 and VP8L</x>")
+    )
+    expected = read_photo(plain, "x").pixels
+    np.testing.assert_array_equal(read_photo(spoken, "x").pixels, expected)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [8 * [0], [31270, 32900, *3 * [33333, 33333]], [31270, 32900, *range(1000, 7000, 1000)]],
+)
+def test_what_cannot_be_the_colours_of_a_screen_is_passed_over(places):
+    def png_with(*chunks: tuple[bytes, bytes]) -> bytes:
+        file = file_of(Image.fromarray(colours()), "PNG")
+        return file[:33] + b"".join(chunk(*each) for each in chunks) + file[33:]
+
+    gamma = b"gAMA", struct.pack(">I", 100_000)
+    expected = read_photo(png_with(gamma), "x").pixels
+    found = read_photo(png_with(gamma, (b"cHRM", struct.pack(">8I", *places))), "x").pixels
+    np.testing.assert_array_equal(found, expected)

@@ -1,6 +1,8 @@
 """What a visitor brought to More jobs is still there after a look at something else."""
 
+import gc
 import io
+import weakref
 
 import numpy as np
 from PIL import Image
@@ -8,8 +10,11 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.testing.v1 import AppTest
 
 from imaging.audio import wav
+from models.picture_queue import Job, PictureQueue
 from pages.components import cached
 from pages.components.picture_cache import PictureCache
+from pages.components.tasks import sources
+from pages.components.tasks.work import JOB
 from tests.pages.tasks.test_bad_input import answered, brought
 from tests.pages.visits import page_of
 from tests.recordings import beeps
@@ -67,6 +72,51 @@ def test_a_picture_is_removed_by_its_button_with_all_that_was_made_of_it():
     assert asks_for_a_file(page)
     assert not cached.get_uploads().get(page.session_state.tasks_owner, "tasks_file")
     assert not names(choose(page, "tasks_source", "sample"))
+
+
+def waiting(monkeypatch) -> tuple[AppTest, Job, list[weakref.ref]]:
+    """The page with a picture whose answers wait for their turn, and what was opened for it."""
+    monkeypatch.setattr(cached, "_queue", PictureQueue(at_once=0))
+    opened, real = [], sources.read_photo
+
+    def read(*given, **more):
+        photo = real(*given, **more)
+        opened.append(weakref.ref(photo.pixels))
+        return photo
+
+    monkeypatch.setattr(sources, "read_photo", read)
+    page = page_of("tasks", task="segment-digits", source="upload").run()
+    (uploader,) = page.file_uploader
+    page = uploader.set_value(("mine.png", picture(), "image/png")).run()
+    _, job = page.session_state[JOB]
+    assert job.state == "waiting"
+    return page, job, opened
+
+
+def test_a_picture_that_waits_for_its_turn_gives_way_to_others_and_is_opened_again(monkeypatch):
+    page, job, opened = waiting(monkeypatch)
+    cached.get_picture_cache().forget(page.session_state.tasks_owner, "")
+    gc.collect()
+    assert len(opened) == 1
+    assert opened[0]() is None
+    job._run()
+    assert (job.state, len(opened)) == ("done", 2)
+
+
+def test_a_picture_that_waits_for_its_turn_and_is_gone_is_asked_for_once_more(monkeypatch):
+    page, job, _ = waiting(monkeypatch)
+    cached.get_picture_cache().forget(page.session_state.tasks_owner, "")
+    cached.get_uploads().forget(page.session_state.tasks_owner, "")
+    job._run()
+    assert job.state == "failed"
+    assert "needed the room" in str(job.error)
+
+
+def test_of_a_picture_that_is_removed_nothing_is_made_any_more(monkeypatch):
+    page, job, _ = waiting(monkeypatch)
+    page.file_uploader[0].set_value(None).run()
+    assert job.state == "cancelled"
+    assert JOB not in page.session_state
 
 
 def test_a_picture_that_is_taken_out_of_the_control_is_forgotten():

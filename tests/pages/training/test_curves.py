@@ -94,6 +94,11 @@ def test_the_learning_rate_is_drawn_where_it_was_told():
     history.add([{"event": "batch", "time": 0, "step": 1, "loss": 1.0, "learning_rate": 0.1}])
     history.add(events((1.0, 2, 0.9)))
     assert history.rates == [(0.5, 0.1)]
+    # Killed, it goes on from before: what was told meanwhile comes again.
+    told = [(3, 0.08), (4, 0.06), (3, 0.07), (4, 0.05)]
+    batch = {"event": "batch", "time": 2, "loss": 1.0}
+    history.add([batch | {"step": step, "learning_rate": rate} for step, rate in told])
+    assert history.rates == [(0.5, 0.1), (1.5, 0.07), (2.0, 0.05)]
 
 
 def test_fifty_thousand_batches_are_taken_in_and_drawn_in_a_moment(rng):

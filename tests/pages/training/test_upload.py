@@ -84,6 +84,18 @@ def test_what_is_no_picture_is_skipped_and_counted(rng):
     assert (own.used, own.skipped) == (2, 5)
 
 
+@pytest.mark.parametrize("comment", [b"", 65_000 * b"x"])
+def test_an_archive_with_a_long_list_of_files_is_refused_unread(comment, monkeypatch):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(70_000):  # So many need the long form of the end.
+            archive.writestr(f"{number}", b"")
+        archive.comment = comment
+    monkeypatch.setattr(upload.zipfile, "ZipFile", None)
+    with pytest.raises(ValueError, match="too many files in this archive; at most 2,000 can"):
+        read_zip(file)
+
+
 def test_paths_in_the_archive_lead_nowhere(rng, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ["../../escaped.png", "/etc/escaped.png", "a/b/../c.png", "C:\\escaped.png"]

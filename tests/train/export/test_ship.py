@@ -218,6 +218,14 @@ def test_agreement_is_the_largest_difference_on_the_pictures_given(tmp_path, rng
         require_agreement(other, tmp_path / "model.onnx", pictures)
 
 
+def test_an_answer_that_is_no_number_does_not_agree(tmp_path, rng):
+    model = build("dense", hidden=4)
+    to_onnx(model, tmp_path / "model.onnx")
+    pictures = [np.full((1, 28, 28, 1), np.nan, np.float32)]
+    with pytest.raises(ValueError, match="they differ by nan"):
+        require_agreement(model, tmp_path / "model.onnx", pictures)
+
+
 def test_an_answer_of_another_shape_does_not_agree(tmp_path, rng):
     model = build("dense", hidden=4)
     to_onnx(model, tmp_path / "model.onnx")

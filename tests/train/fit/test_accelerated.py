@@ -20,6 +20,22 @@ def test_a_loss_that_leaps_goes_back_to_the_state_that_was_kept_at_half_the_rate
     assert not kept.is_leap(50)  # What is typical has to be learned again.
 
 
+@pytest.mark.parametrize("ruined", [58, 59, 60, 61])
+def test_a_state_is_kept_only_once_a_loss_was_heard_that_began_with_it(ruined):
+    kept, weights, waiting = Kept([0.0], list), [0.0], None
+    for calls in range(1, 70):
+        # The loss of a call is heard after the next, and the last step of a call may ruin it.
+        loss = 1.0 if weights[0] >= 0 else 50.0
+        weights = [-1e9] if calls == ruined else [weights[0]]
+        if waiting is not None:
+            if kept.is_leap(waiting):
+                weights, waiting = kept.go_back(calls), None
+                break
+            kept.look_at(waiting, weights, calls)
+        waiting = loss
+    assert weights == [0.0]
+
+
 def test_before_twenty_calls_only_what_is_no_number_goes_back_to_the_start():
     kept = Kept(["first"], list)
     for calls in range(1, 21):

@@ -152,13 +152,16 @@ def test_weights_that_are_no_numbers_never_replace_a_checkpoint(run, bad):
 def epochs_until_lost(run, losses, patience, first=0) -> int | None:
     """After which epoch a training with these validation losses ends, None if it does not."""
     stopper = callbacks.StopEarly(run, patience)
-    stopper.set_model(Model([1.0]))
+    model = Model([1.0])
+    model.save = lambda path: path.write_text("whole")
+    stopper.set_model(model)
+    epoch = first - 1
     try:
         stopper.on_train_begin()
         for epoch, loss in enumerate(losses[first:], start=first):
             stopper.on_epoch_end(epoch, {"val_loss": loss})
     except callbacks.EarlyStop:
-        return max(stopper._losses)
+        return epoch + 1
     return None
 
 
@@ -170,6 +173,8 @@ def epochs_until_lost(run, losses, patience, first=0) -> int | None:
         ([5, 4, 4, 4, 3], 2, 4),
         ([1, 2, 3, 4, 5], 3, 4),
         ([1, np.nan], 1, 2),
+        ([np.nan, 4, 3, 2], 2, None),
+        ([np.nan, np.nan, 4], 2, 2),
     ],
 )
 def test_patience_is_lost_when_the_loss_has_not_fallen_for_so_many_epochs(
