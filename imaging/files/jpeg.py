@@ -10,7 +10,7 @@ END = b"\xff\xd9"
 _START, _SCAN = b"\xff\xd8", b"\xff\xda"
 _JPEG_LS = 0xF7
 # Between compressed data, whose own bytes 0xff a zero follows, or the number of a restart.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\x01\xd0-\xd7])")
+_MARKER = re.compile(rb"\xff([^\x00\xff\x01\xd0-\xd7])")
 _MOST_SEGMENTS = 50_000
 
 

@@ -977,6 +977,9 @@ def test_a_jpeg_of_endless_segments_is_not_followed_to_its_end():
     scans = file.count(b"\xff\xda")
     assert jpeg.count_scans(file) == scans
     assert jpeg.count_scans(file[:2] + comments + file[2:] + b"\xff\xda") == scans + 1
+    began = time.process_time()
+    assert jpeg.count_scans(file[:2] + 2_000_000 * b"\xff" + b"\0" + file[2:]) == scans
+    assert time.process_time() - began < 1
 
 
 def test_a_webp_may_speak_of_webp():
