@@ -115,12 +115,12 @@ def _are_set(wrong: np.ndarray, black: np.ndarray, white: np.ndarray) -> bool:
         for across in range(-_STEP, _STEP + 1)
         if (down, across) > (0, 0)
     ]
-    if min(excess for excess, _ in _pairs(wrong, steps)) < -_FEWER:
+    if min(excess for excess, _ in pairs_at(wrong, steps)) < -_FEWER:
         return True
     return any(
         excess > _FEWER and times > _IN_LINES
         for kind in (black, white)
-        for excess, times in _pairs(wrong & kind, [(0, 1), (1, 0)])
+        for excess, times in pairs_at(wrong & kind, [(0, 1), (1, 0)])
     )
 
 
@@ -146,10 +146,11 @@ def _local(marked: np.ndarray) -> np.ndarray:
     return ndimage.uniform_filter(values, (1, _LOCAL, _LOCAL), mode="mirror")
 
 
-def _pairs(marked: np.ndarray, steps: list[tuple[int, int]]) -> list[tuple[float, float]]:
-    """How many more pairs of marked pixels there are at each step than if they lay at random.
+def pairs_at(marked: np.ndarray, steps: list[tuple[int, int]]) -> list[tuple[float, float]]:
+    """Return how many more pairs of marked pixels there are at each step than at random.
 
-    In standard deviations, and how many times as many.
+    ``marked`` is ``(N, H, W)``, a step down and across.  In standard deviations, and as how many
+    times as many as there would be if each lay at random among those around it.
     """
     share, found = _local(marked), list[tuple[float, float]]()
     for down, across in steps:

@@ -106,7 +106,8 @@ def pick_how(picture: Picture, adds_noise: bool, cards: dict[str, Card]) -> tupl
     with method_box:
         name = controls.pick_photo_method(cards)
         careful = controls.pick_care(name in cards)
-        level = controls.pick_level(level, controls.AS_ADDED if adds_noise else controls.ESTIMATED)
+        how = controls.AS_ADDED if adds_noise else controls.ESTIMATED
+        level = controls.pick_level(level, how, (picture.name, adds_noise))
         if not adds_noise:
             controls.say_bands(*bands(picture))
     with strength_box:

@@ -169,6 +169,20 @@ def test_the_level_can_be_overruled():
     assert not page.exception
 
 
+def test_a_level_is_chosen_for_one_picture_and_not_for_the_next():
+    page = visit(task="noisy", sample="galaxies", own_level="True", level="40", method=QUICK)
+    page.segmented_control(key="photo_task").set_value("add").run()
+    assert not finish(page).toggle(key="photo_own_level").value
+    finish(page.toggle(key="photo_own_level").set_value(True).run())
+    assert page.slider(key="photo_level").value == 25  # What was added, not 40.
+    page.button_group(key="photo_sample").set_value("coffee").run()
+    assert not finish(page).toggle(key="photo_own_level").value
+    assert "photo_own_level" not in page.query_params
+    # As Back does it.
+    page.session_state.photo_own_level, page.session_state.photo_sample = True, "galaxies"
+    assert finish(page.run()).toggle(key="photo_own_level").value
+
+
 def test_taking_none_of_the_denoising_over_leaves_the_noisy_picture():
     page = visit(method=QUICK, brightness="0", colour="0")
     assert page.metric[0].delta == "+0.0 dB"

@@ -230,6 +230,17 @@ def test_beside_lost_pixels_other_noise_is_told_too(tmp_path, estimated, rng):
     assert taken[lost].mean() == pytest.approx(np.hypot(0.1, FILLED_LEVEL), rel=0.1)
 
 
+@pytest.mark.parametrize("paper", [0.8, 0.92, 0.96])
+def test_lost_pixels_on_even_paper_are_filled_in_however_strong_they_look(tmp_path, paper, rng):
+    denoiser = load(tmp_path, "minus", minus_level())
+    page = np.full((200, 240, 3), paper, np.float32)
+    page[20::40, 10:-10] = page[21::40, 10:-10] = 0.08  # Lines on it.
+    noisy, lost = with_lost_pixels(page, rng, 0.02)
+    denoised = denoiser.predict(noisy)
+    np.testing.assert_array_equal(denoised[~lost], page[~lost])
+    assert metrics.psnr(page, denoised) > metrics.psnr(page, noisy) + 5
+
+
 def test_more_than_lost_pixels_account_for_smooths_the_others(tmp_path, rng):
     denoiser = load(tmp_path, "minus", minus_level())
     clean = np.full((100, 90, 3), 0.5, np.float32)

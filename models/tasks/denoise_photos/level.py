@@ -10,6 +10,7 @@ from scipy import ndimage
 from imaging.impulses import impulse_levels
 from imaging.noise_level import estimate_level, is_drawn, variance_kept
 from imaging.pixels import as_image, to_image
+from imaging.specks import speck_level
 from models.tasks.contract import Network
 from models.tasks.denoise_photos.bound import bounded
 from models.tiles import spans
@@ -36,21 +37,22 @@ class AsFound(float):
     """A level of noise that lies as it is read from the picture, here more, there less.
 
     ``found`` is the level that was read from it, None where that was not done: whoever denoises it
-    then need not read it again.
+    then need not read it again.  Specks lie everywhere, and their level is ``even``.
     """
 
     found: float | None
+    even: bool
 
-    def __new__(cls, level: float, found: float | None = None) -> "AsFound":
+    def __new__(cls, level: float, found: float | None = None, even: bool = False) -> "AsFound":
         """Return ``level``, in units of the full range."""
         self = super().__new__(cls, level)
-        self.found = found
+        self.found, self.even = found, even
         return self
 
 
 def in_place_of(known: float, level: float) -> float:
     """Return ``level``, alike everywhere or as it is found like the one that is ``known``."""
-    return AsFound(level, known.found) if isinstance(known, AsFound) else level
+    return AsFound(level, known.found, known.even) if isinstance(known, AsFound) else level
 
 
 def read_level(network: Network, noisy: np.ndarray) -> AsFound:
@@ -59,11 +61,14 @@ def read_level(network: Network, noisy: np.ndarray) -> AsFound:
     ``noisy`` is of 8 or 16 bits or ``float32``, ``(H, W, 1 or 3)``.  Areas of a single value, as a
     border is, do not count.  Of white noise it is the standard deviation before it was clipped.  A
     network without the small one beside it is told what ``imaging.noise_level`` reads, and so is
-    any of a narrow strip.  In a drawing that has no lost pixels there is none.
+    any of a narrow strip.  In a drawing that has no lost pixels there is none.  Specks that are not
+    quite white and black pixels make more than what else there is, or do not count.
     """
     if noisy.dtype == np.uint16:
         noisy = to_image(noisy)
-    level = _read(network, noisy)
+    level, of_specks = _read(network, noisy), speck_level(noisy)
+    if of_specks > level and not impulse_levels(noisy)[0]:
+        return AsFound(of_specks, of_specks, even=True)
     return AsFound(level, level)
 
 

@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 
 from imaging.impulses import impulse_levels, map_of_levels, without_impulses
-from imaging.noise_level import estimate_level
 from imaging.pixels import to_image, to_pixels
 from imaging.strips import rms_pixels
 from models.tasks.contract import Network, Watch
@@ -87,24 +86,29 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
         return lambda tile: tile
     impulses, rest = impulse_levels(noisy)
     if impulses:
-        level = estimate_level(noisy) if sigma is None else sigma
+        level = impulses if sigma is None else sigma
         if impulses >= max(rest, _MADE_BY_IMPULSES * level):
             if sigma is None:
                 return partial(_mend, network, level=min(rest, STRONGEST) * (rest >= NOTHING))
             return _mending(network, level, impulses, rest)
-    if _is_even(network, noisy, sigma):
-        level = read_level(network, noisy) if sigma is None else sigma
-        if sigma is None and level < _ROUNDED:
-            return lambda tile: tile
-        even = np.float32(min(level, STRONGEST))
-        return lambda tile: _remove(network, tile, np.full((*tile.shape[:2], 1), even))
-    found = sigma.found if isinstance(sigma, AsFound) else None
-    if found is None:
+    if sigma is not None and _is_even(network, noisy, sigma):
+        return _evenly(network, sigma)
+    if isinstance(sigma, AsFound) and sigma.found is not None:
+        found, even = sigma.found, sigma.even
+    else:
         found = read_level(network, noisy)
+        even = found.even
     wanted = found if sigma is None else sigma
     if wanted < _ROUNDED:
         return lambda tile: tile
+    if even or _is_even(network, noisy, sigma):
+        return _evenly(network, wanted)
     return partial(_as_found, network, found=found, wanted=wanted)
+
+
+def _evenly(network: Network, level: float) -> Work:
+    even = np.float32(min(level, STRONGEST))
+    return lambda tile: _remove(network, tile, np.full((*tile.shape[:2], 1), even))
 
 
 def _is_even(network: Network, noisy: np.ndarray, sigma: float | None) -> bool:

@@ -1,5 +1,7 @@
 """The controls of the Photo page: each asks the visitor and returns a plain value."""
 
+from collections.abc import Hashable
+
 import streamlit as st
 
 from imaging.noise import PHOTO_NOISE_KINDS, NoiseKind
@@ -69,11 +71,16 @@ def pick_care(is_network: bool) -> bool:
     )
 
 
-def pick_level(known: float, how: str) -> float:
+def pick_level(known: float, how: str, of: Hashable) -> float:
     """Ask whether ``known``, in units of the full range, is to be overruled; return the level.
 
-    The level that is chosen is alike everywhere, or as found, like the one that is known.
+    The level that is chosen is alike everywhere, or as found, like the one that is known.  It is
+    chosen for a picture with its noise, ``of``, and not for the next one.
     """
+    state = st.session_state
+    chosen_for = state.setdefault("photo_level_for", set())
+    if state.get("photo_own_level") and chosen_for and of not in chosen_for:
+        state.photo_own_level = False
     if known < NOTHING and how == ESTIMATED:
         st.markdown(
             "**No noise found.** The result is the picture itself, or nearly. If you see noise in "
@@ -87,10 +94,11 @@ def pick_level(known: float, how: str) -> float:
         help="The standard deviation of the noise. A higher level gives a smoother result; a "
         "lower one keeps more detail and more noise.",
         on_change=_to_known_level,
-        args=(known,),
+        args=(known, of),
     )
     if not own:
         return known
+    chosen_for.add(of)
     level = widgets.slider(
         "Noise level (of 255)",
         0.0,
@@ -140,5 +148,6 @@ def _to_default_strength() -> None:
     st.session_state.photo_strength = default_strength()
 
 
-def _to_known_level(known: float) -> None:
+def _to_known_level(known: float, of: Hashable) -> None:
+    st.session_state.photo_level_for.add(of)
     st.session_state.photo_level = min(HIGHEST_LEVEL, round(known * 255 * 2) / 2)
