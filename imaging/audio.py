@@ -17,6 +17,7 @@ RATE = 8000
 WINDOW, HOP = 256, 64
 BINS = WINDOW // 2 + 1
 LONGEST = 60  # Seconds of a recording that are opened.
+_UNKNOWN = 2**62  # Frames that a file has which was written before anybody knew how many.
 LARGEST_FILE = 20_000_000  # In bytes, as the uploader's.
 ENDINGS = (".wav", ".mp3", ".flac", ".ogg")
 SHORTEST = 0.05  # In seconds.
@@ -77,7 +78,7 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
         raise SoundError(EMPTY)
     if size > LARGEST_FILE:
         raise SoundError(TOO_LARGE)
-    notes = []
+    notes, broken = [], []
     try:
         with _one_at_a_time, soundfile.SoundFile(file) as sound:
             rate, channels, frames = sound.samplerate, sound.channels, sound.frames
@@ -87,7 +88,7 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
                 raise SoundError(UNUSUAL.format(rate=rate, channels=channels))
             # Mixed a second at a time: eight channels as a whole would take half a gigabyte.
             powers, mixed = np.zeros(channels), []
-            for piece in _seconds(sound):
+            for piece in _pieces(sound, broken):
                 powers += np.square(piece, dtype=np.float64).sum(axis=0)
                 mixed.append(piece.mean(axis=1, dtype=np.float64).astype(np.float32))
             left = sum(np.square(piece, dtype=np.float64).sum() for piece in mixed)
@@ -95,12 +96,14 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
             cancelled = left < CANCELLED * powers[loudest]
             if cancelled:
                 sound.seek(0)
-                mixed = [piece[:, loudest].copy() for piece in _seconds(sound)]
+                mixed = [piece[:, loudest].copy() for piece in _pieces(sound, [])]
     except SoundError:
         raise
     except Exception as error:  # libsndfile's and Python's own, without a common base class.
         raise SoundError(NO_SOUND) from error
-    if frames > LONGEST * rate:
+    if broken and frames < _UNKNOWN:
+        notes.append("It is cut off or damaged: what could be read of it was opened.")
+    elif frames > LONGEST * rate and not broken:
         notes.append(f"Only its first {LONGEST} seconds were opened.")
     if cancelled and channels > 1:
         notes.append(
@@ -123,13 +126,25 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
     return Recording(samples, rate, tuple(notes))
 
 
-def _seconds(sound: Any) -> Iterator[np.ndarray]:
+def _pieces(sound: Any, broken: list[Exception]) -> Iterator[np.ndarray]:
     """Yield what is opened of a ``soundfile.SoundFile``, ``float32 (N, channels)``.
 
-    A second each; what is not finite is silence.
+    A tenth of a second each; what is not finite is silence.  Where a file ends too soon, or does
+    not say where it ends, why it ended is put into ``broken``.
     """
-    rate = sound.samplerate
-    for piece in sound.blocks(rate, 0, min(sound.frames, LONGEST * rate), "float32", True):
+    left = min(sound.frames, LONGEST * sound.samplerate)
+    piece = np.empty(0)
+    while left > 0:
+        try:
+            piece = sound.read(min(sound.samplerate // 10, left), "float32", True)
+        except Exception as error:
+            if not piece.size:
+                raise  # Nothing could be read.
+            broken.append(error)
+            return
+        if not len(piece):
+            return
+        left -= len(piece)
         yield np.nan_to_num(piece, nan=0, posinf=0, neginf=0)
 
 

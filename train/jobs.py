@@ -212,7 +212,7 @@ def clear_old(limits: Limits = DEFAULT_LIMITS, runs: Path = RUNS) -> None:
     total = sum(sizes)
     for run, size in zip(idle, sizes, strict=True):
         said = owner(run)
-        too_old = time.time() - said.get("made", 0) > limits.days * 86_400
+        too_old = time.time() - _made(run, said) > limits.days * 86_400
         if (too_old and not said.get("pinned")) or total > limits.kept_megabytes * 1e6:
             _remove(run.folder)
             total -= size
@@ -220,6 +220,17 @@ def clear_old(limits: Limits = DEFAULT_LIMITS, runs: Path = RUNS) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     for run in idle:
         _clear_unfinished(run, MOST_FOR_A_FILE)
+
+
+def _made(run: Run, said: dict) -> float:
+    """When a run was made, by its owner or else by its folder; 0 where it is gone."""
+    made = said.get("made")
+    if isinstance(made, int | float):
+        return made
+    try:
+        return run.folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _allowed_config(run: Run, limits: Limits) -> TrainConfig:

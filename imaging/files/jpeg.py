@@ -12,6 +12,7 @@ _JPEG_LS = 0xF7
 # Between compressed data, whose own bytes 0xff a zero follows, or the number of a restart.
 _MARKER = re.compile(rb"\xff([^\x00\xff\x01\xd0-\xd7])")
 _MOST_SEGMENTS = 50_000
+_MOST_BEFORE_A_SCAN = 5_000  # A colour profile takes 255 at most, each further image as many.
 
 
 def rare_kind(jpeg: bytes) -> str | None:
@@ -36,6 +37,17 @@ def without_metadata(jpeg: bytes) -> bytes:
             kept.append(jpeg[at:following])
         at = following
     return b"".join([*kept, jpeg[at:]])
+
+
+def has_many_segments(jpeg: bytes) -> bool:
+    """Return whether there are more segments before the first scan than in any image."""
+    at = len(_START)
+    for _ in range(_MOST_BEFORE_A_SCAN):
+        found = _MARKER.search(jpeg, at)
+        if found is None or found[1] in (_SCAN[1:], END[1:]):
+            return False
+        at = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2])
+    return True
 
 
 def count_scans(jpeg: bytes) -> int:

@@ -3,6 +3,8 @@
 It rounds values to 8 bits, keeps one byte of 256, and so the brightest become 0.
 """
 
+import re
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -13,11 +15,25 @@ from imaging.files.limits import PhotoError, require_affordable
 _START = b"\xff\x4f\xff\x51"  # Of the codestream, in whatever boxes it lies.
 _CODING, _QUANTIZATION, _TILE = 0xFF52, 0xFF5C, 0xFF90
 _OF_A_COMPONENT = (0xFF53, 0xFF5D)
+_SIZES = 8  # Where the sizes of the image and its tiles stand in the codestream.
+_BYTES_OF_A_TILE = 10_000  # As measured.
 _BITS = 42  # Where the depth of the first component stands; the next is 3 bytes further on.
 _UNKNOWN = (
     "A JPEG 2000 of more than 8 bits of this kind cannot be opened here. "
     "Save it as PNG or TIFF and try again."
 )
+
+
+def tile_memory(content: bytes) -> int:
+    """Return the bytes that decoding reserves for the tiles of a file, however small they are."""
+    most = 0
+    for found in re.finditer(_START, content):
+        sizes = content[found.start() + _SIZES :][:24]
+        if len(sizes) == 24:
+            across, down, _, _, tile_across, tile_down = struct.unpack(">6I", sizes)
+            tiles = -(-across // max(tile_across, 1)) * -(-down // max(tile_down, 1))
+            most = max(most, tiles * _BYTES_OF_A_TILE)
+    return most
 
 
 def put_white_back(

@@ -53,12 +53,22 @@ def kept(exif: Image.Exif, location: bool = True) -> bytes:
                 continue
             needed = _size(group, tag, value)
             if needed is not None and size + needed <= LARGEST_EXIF:
-                (copy if group is None else copy.get_ifd(group))[tag] = value
+                (copy if group is None else copy.get_ifd(group))[tag] = as_written(value)
                 size += needed
     if not len(copy) and not copy.get_ifd(_EXIF_IFD) and not copy.get_ifd(_GPS_IFD):
         return b""
     copy[ORIENTATION] = 1
     return copy.tobytes()
+
+
+def as_written(value: object) -> object:
+    """Return the value of a tag as Pillow writes it unchanged.
+
+    It reads each byte of a text as a character, of UTF-8 too, and writes those of ASCII alone.
+    """
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("latin-1", "replace")
+    return value
 
 
 def has_location(exif: bytes) -> bool:
@@ -83,7 +93,7 @@ def dpi_of(exif: Image.Exif) -> tuple[float, float] | None:
 def _size(group: int | None, tag: int, value) -> int | None:
     """Bytes of an EXIF that holds this tag alone; None where it cannot be written."""
     alone = Image.Exif()
-    (alone if group is None else alone.get_ifd(group))[tag] = value
+    (alone if group is None else alone.get_ifd(group))[tag] = as_written(value)
     try:
         return len(alone.tobytes())
     except Exception:

@@ -237,7 +237,8 @@ def _header(file: BinaryIO, name: bytes, size: int) -> Png:
         needed = 4 * _SAMPLES.get(colour_type, 4) + 4
     else:
         needed = 2 if bits == 16 else 4 if colour_type in (_COLOUR, *_WITH_ALPHA) else 1
-    require_affordable(width * height, width * height * needed)
+    # The decoder knows the place of each row.
+    require_affordable(width * height, width * height * needed + 8 * height)
     return Png(width, height, bits, colour_type, interlaced, damaged=not right)
 
 

@@ -26,7 +26,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from imaging.files import bmp, jpeg, limits, metadata
-from imaging.files.jpeg2000 import put_white_back
+from imaging.files.jpeg2000 import put_white_back, tile_memory
 from imaging.files.limits import PhotoError, millions, require_affordable, too_many_pixels
 from imaging.files.png import SIGNATURE as PNG_START
 from imaging.files.png import Png, read_chunks, sixteen_bits
@@ -120,6 +120,7 @@ _LEAST_THERE = 20  # One part in so many of a file that is cut off; less shows n
 _MOST_PARTS = 100  # Of a WebP before its image.
 _ICON_HEAD = 22  # Bytes before the image of an icon with one.
 _MOST_BOXES = 1000  # Of an HEIC or AVIF; they have a handful.
+_CELLS_AT_ONCE = 4096
 _CELL = 8  # Pixels that are hidden take the colour of what is seen around them, in such steps.
 
 _SUFFIX = re.compile(
@@ -341,6 +342,14 @@ def _decode(file: BinaryIO, file_name: str, wanted: int, plane: int, stretch: bo
         return _decode_filled(
             file, _whole_size(file), lambda each: _decode_pillow(each, kind, wanted)
         )
+    if kind == "PPM" and start[1:2] in b"123":
+        # Pillow takes comments out of a plain file one by one, and copies it for each.
+        file.seek(0)
+        file = io.BytesIO(re.sub(rb"#[^\r\n]*", b"", file.read()))
+    if kind == "JPEG":
+        file.seek(0)
+        if jpeg.has_many_segments(file.read()):  # Pillow keeps a list of all.
+            raise PhotoError(limits.NO_PICTURE)
     return _decode_pillow(file, kind, wanted)
 
 
@@ -616,6 +625,10 @@ def _decode_pillow(file: BinaryIO, kind: str, wanted: int, frame: int = 0) -> St
     size_in_file = image.size
     _require_affordable(image, wanted)
     _require_few_scans(image, file, size_in_file)
+    if kind == "JPEG2000":
+        file.seek(0)
+        count = image.width * image.height
+        require_affordable(count, _decoding_memory(image, count) + tile_memory(file.read()))
     notes = []
     # A phone keeps a second image, for brighter screens, beside the photo: not worth a note.
     if getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF"):
@@ -714,7 +727,8 @@ def _require_affordable(image: Image.Image, wanted: int) -> None:
 
 def _decoding_memory(image: Image.Image, count: int) -> int:
     """The bytes that decoding takes at its peak, as measured; the file has ``count`` pixels."""
-    decoded = image.width * image.height * _BYTES_OF_MODE.get(image.mode, 4)
+    # Pillow knows the place of each row.
+    decoded = image.width * image.height * _BYTES_OF_MODE.get(image.mode, 4) + 8 * image.height
     if image.format == "WEBP":  # Two canvases, the frame that comes out of them, and its copy.
         return 16 * count
     if image.format == "JPEG2000":  # Each value as 4 bytes, twice, and the result.
@@ -958,6 +972,9 @@ def _fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> None:
     Whatever was left there must not be denoised into the edges of what is seen.
     """
     height, width, channels = pixels.shape
+    if height > width:  # It is done row by row of cells.
+        _fill_hidden(pixels.swapaxes(0, 1), alpha.T)
+        return
     seen = alpha > 0
     if seen.all():
         return
@@ -966,21 +983,26 @@ def _fill_hidden(pixels: np.ndarray, alpha: np.ndarray) -> None:
         return
     rows, columns = -(-height // _CELL), -(-width // _CELL)
     sums = np.zeros((rows, columns, channels + 1), np.float64)
-    for row in range(rows):
-        part = np.s_[row * _CELL : (row + 1) * _CELL]
-        weights = seen[part].astype(np.float64)
-        values = np.concatenate(
-            [pixels[part] * weights[..., np.newaxis], weights[..., np.newaxis]], axis=-1
-        ).sum(axis=0)
-        edges = np.arange(0, width, _CELL)
-        sums[row] = np.add.reduceat(values, edges, axis=0)
+    places = [(row, first) for row in range(rows) for first in range(0, columns, _CELLS_AT_ONCE)]
+    for row, first in places:
+        part = _pixels_of(row, first)
+        weights = seen[part].astype(np.float64)[..., np.newaxis]
+        values = np.concatenate([pixels[part] * weights, weights], axis=-1).sum(axis=0)
+        cells = np.add.reduceat(values, np.arange(0, len(values), _CELL), axis=0)
+        sums[row, first : first + _CELLS_AT_ONCE] = cells
     colours = _of_coarser_cells(sums)
-    for row in range(rows):
-        part = np.s_[row * _CELL : (row + 1) * _CELL]
-        filled = np.repeat(colours[row], _CELL, axis=0)[:width]
+    for row, first in places:
+        part = _pixels_of(row, first)
         hidden = ~seen[part]
-        spread = np.broadcast_to(filled, (hidden.shape[0], *filled.shape))
+        filled = np.repeat(colours[row, first : first + _CELLS_AT_ONCE], _CELL, axis=0)
+        spread = np.broadcast_to(filled[: hidden.shape[1]], (*hidden.shape, channels))
         pixels[part][hidden] = np.rint(spread[hidden]).astype(pixels.dtype)
+
+
+def _pixels_of(row: int, first: int) -> tuple[slice, slice]:
+    """The pixels of some cells in a row of cells."""
+    left = first * _CELL
+    return np.s_[row * _CELL : (row + 1) * _CELL, left : left + _CELLS_AT_ONCE * _CELL]
 
 
 def _of_coarser_cells(sums: np.ndarray) -> np.ndarray:

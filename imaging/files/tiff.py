@@ -184,6 +184,11 @@ def read_page(file: BinaryIO, page: Page, planes: int, plane: int, stretch: bool
 
 
 def _read(file: BinaryIO, page, planes: int, plane: int, stretch: bool) -> Stored | None:
+    if page.is_tiled:
+        # A tile is as large as it says, wherever the image ends.
+        values = page.tilewidth * page.tilelength * int(page.samplesperpixel)
+        whole = math.ceil(page.bitspersample / 8)
+        require_affordable(page.imagewidth * page.imagelength, 2 * values * whole)
     if not _is_of_ours(page):
         _require_of_pillow(page)
         return None
@@ -382,6 +387,8 @@ def _require_of_pillow(page) -> None:
     known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB)
     if photometric not in known:
         raise _unknown(f"colours of kind {photometric}")
+    if len(page.dataoffsets) > _MOST_SEGMENTS:
+        raise PhotoError(NO_PICTURE)
     if bits > 8 and photometric != _CMYK:
         raise _unknown(f"{bits} bits with this compression or kind of colour")
 
@@ -429,8 +436,9 @@ def _decoded(file: BinaryIO, page, dtype: np.dtype, shift: int) -> tuple[np.ndar
     count = columns * lines * planes
     if count > _MOST_SEGMENTS or across * down * together * dtype.itemsize > 2**31:
         raise PhotoError(NO_PICTURE)
-    # A tile is as large as it says, wherever the image ends.
-    require_affordable(width * height, across * down * together * dtype.itemsize)
+    # All of a tile is unpacked, wherever the image ends.
+    unpacked = across * down * together * dtype.itemsize
+    require_affordable(width * height, unpacked * count if tiled else unpacked)
     values = np.zeros((height, width, samples), dtype)
     cut = len(offsets) < count
     row_bytes = math.ceil(across * together * bits / 8)

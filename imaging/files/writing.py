@@ -179,12 +179,12 @@ def _tiff(
         tags[338] = (2,)
     for tag, value in metadata.open_exif(exif).items():
         if tag not in tags:
-            tags[tag] = value
+            tags[tag] = metadata.as_written(value)
     for group in (0x8769, 0x8825):
         inner = metadata.open_exif(exif).get_ifd(group)
         if inner:
             tags.tagtype[group] = 4
-            tags[group] = dict(inner)
+            tags[group] = {tag: metadata.as_written(value) for tag, value in inner.items()}
     if profile:
         tags.tagtype[34675] = 7
         tags[34675] = profile

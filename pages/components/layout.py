@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from models import host
-from pages.components import cached, gallery
+from pages.components import cached, gallery, widgets
 from pages.components.browser import rule_browser
 from pages.components.sending.known import name_only_what_is_known
 from pages.components.sending.largest_message import refuse_large_messages
@@ -90,6 +90,7 @@ def page_setup(title: str, lead: str) -> None:
         layout="wide",
         initial_sidebar_state="collapsed",
     )
+    widgets.begin_run()
     cached.spare_what_is_loaded()
     host.tidy_up_soon()
     ask_nobody()
@@ -130,6 +131,7 @@ def page_footer(text: str) -> None:
     """Write the last line of a page: what happens to what was drawn, made or uploaded."""
     st.divider()
     st.caption(text)
+    widgets.end_run()
 
 
 def show_chart(chart: Any, key: str, alt: str) -> None:

@@ -8,15 +8,53 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-number_input = partial(st.number_input, persist_state="session")
-select_slider = partial(st.select_slider, persist_state="session")
-selectbox = partial(st.selectbox, persist_state="session")
-slider = partial(st.slider, persist_state="session")
-toggle = partial(st.toggle, persist_state="session")
+# In the state of a session: the keys of the controls of this run, and of the last whole one.
+_DRAWN, _DRAWN_BEFORE = "controls drawn", "controls drawn before"
+_DEFAULTS = {"value", "index", "default"}
 
-pills = partial(st.pills, persist_state="session", required=True)
-segmented_control = partial(st.segmented_control, persist_state="session", required=True)
+
+def begin_run() -> None:
+    """Note that a run of a page begins."""
+    st.session_state[_DRAWN] = set()
+
+
+def end_run() -> None:
+    """Note that a run of a page was whole: controls that it did not draw have left the screen."""
+    st.session_state[_DRAWN_BEFORE] = st.session_state.get(_DRAWN, set())
+
+
+def _lasting(
+    control: Callable[..., Any], without_default: int, *args: Any, key: str, **more: Any
+) -> Any:
+    """Draw a control, and tell the browser its value where it was not on the screen before.
+
+    In its next message a browser names the value of a control that has just left the screen.
+    Streamlit takes it that the browser knows the value; but a control that comes back begins at its
+    own default, a slider at its lowest.  Where a default is among the arguments, after so many
+    ``without_default``, it begins there, and Streamlit wants no other value of it.
+    """
+    state = st.session_state
+    drawn, before = (state.setdefault(each, set()) for each in (_DRAWN, _DRAWN_BEFORE))
+    has_default = len(args) > without_default or not _DEFAULTS.isdisjoint(more)
+    if key not in before and key in state and not has_default:
+        state[key] = state[key]
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        before.add(key)  # No run of a page ends after it.
+    drawn.add(key)
+    return control(*args, key=key, persist_state="session", **more)
+
+
+number_input = partial(_lasting, st.number_input, 3)
+select_slider = partial(_lasting, st.select_slider, 2)
+selectbox = partial(_lasting, st.selectbox, 2)
+slider = partial(_lasting, st.slider, 3)
+toggle = partial(_lasting, st.toggle, 1)
+
+pills = partial(_lasting, st.pills, 2, required=True)
+segmented_control = partial(_lasting, st.segmented_control, 2, required=True)
 
 
 def by_title(

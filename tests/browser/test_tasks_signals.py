@@ -175,3 +175,14 @@ def test_a_recording_of_ones_own_is_cleaned(visit, tmp_path: Path):
         timeout=SLOW
     )
     expect(page.get_by_test_id("stAudio")).to_have_count(6, timeout=SLOW)
+
+
+def test_settings_stay_when_another_picture_comes(visit, tmp_path):
+    page = visit("task=segment-cells&source=upload")
+    for number, name in enumerate(("one.png", "two.png", "three.png")):
+        Image.fromarray(PHOTO_SAMPLES["coffee"].load()[: 60 + number, :80]).save(tmp_path / name)
+        page.locator("input[type=file]").first.set_input_files(tmp_path / name)
+        wait_until_idle(page, timeout=60, quiet=1.5)
+        threshold = page.get_by_role("slider", name="Threshold")
+        expect(threshold).to_have_value("0.8", timeout=SLOW)
+    assert "threshold" not in page.url

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+import soundfile
 from scipy import signal
 from scipy.io import wavfile
 
@@ -221,3 +222,26 @@ def test_all_can_be_brought_to_the_level_that_the_one_with_the_highest_peaks_can
     played = [audio.level(audio.at_level(each, wanted)) for each in (steady, clicks)]
     assert played == pytest.approx([wanted, wanted], abs=1e-3)
     assert audio.common_level([steady, np.zeros_like(steady)], -23) == -23
+
+
+def test_a_recording_that_is_cut_off_is_opened_as_far_as_it_goes():
+    noise, file = 0.1 * np.random.default_rng(0).standard_normal(48_000), io.BytesIO()
+    soundfile.write(file, noise, 16_000, format="FLAC")
+    whole = audio.read_audio(file.getvalue())
+    cut = audio.read_audio(file.getvalue()[: len(file.getvalue()) * 9 // 10])
+    assert whole.notes == ()
+    assert "cut off" in cut.notes[0]
+    assert 0.5 * whole.seconds < cut.seconds < whole.seconds
+    count = len(cut.samples)
+    np.testing.assert_array_equal(cut.samples, whole.samples[:count])
+
+
+def test_a_recording_that_does_not_say_how_long_it_is_is_opened():
+    noise, file = 0.1 * np.random.default_rng(0).standard_normal(48_000), io.BytesIO()
+    soundfile.write(file, noise, 16_000, format="FLAC")
+    content = bytearray(file.getvalue())
+    content[21] &= 0xF0  # The number of samples: 36 bits of the first block, RFC 9639, 8.2.
+    content[22:26] = bytes(4)
+    found, whole = audio.read_audio(bytes(content)), audio.read_audio(file.getvalue())
+    assert found.notes == ()
+    assert whole.seconds - 0.2 < found.seconds <= whole.seconds

@@ -396,3 +396,11 @@ def test_a_run_that_another_server_deletes_while_sizes_are_looked_at_stops_nobod
     monkeypatch.setattr(Path, "stat", look_and_delete)
     jobs.clear_old(runs=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [kept.folder.name]
+
+
+def test_a_run_whose_owner_cannot_be_read_is_kept_as_long_as_others(tmp_path):
+    run = finished(tmp_path, "a")
+    for said in ("{", '{"made": "yesterday"}'):
+        (run.folder / "owner.json").write_text(said)
+        jobs.clear_old(runs=tmp_path)
+        assert run.folder.exists()

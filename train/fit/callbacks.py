@@ -102,8 +102,8 @@ class EarlyStop(Exception):
 class StopEarly(keras.callbacks.Callback):
     """Ends the training when the validation loss has not fallen for ``patience`` epochs.
 
-    The network of the best epoch is kept.  Earlier epochs are read from the events of the run,
-    so that a training that was stopped goes on as if it had not been.
+    Earlier epochs are read from the events of the run, so that a training that was stopped goes on
+    as if it had not been.  ``KeepBest`` keeps the network of the best epoch.
     """
 
     def __init__(self, run: Run, patience: int) -> None:
@@ -123,13 +123,14 @@ class StopEarly(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._judge(max(self._losses, default=0))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def hear(self, epoch: int, loss: float) -> None:
+        """Take in the validation loss of an epoch."""
         # As it is written down, or a training that goes on might judge otherwise.
-        loss = round(float(logs["val_loss"]), 6)
+        loss = round(loss, 6)
         if math.isfinite(loss):
-            self._losses[epoch + 1] = loss
-        if self.best_epoch == epoch + 1:
-            write_whole(self.run.best, self.model.save)
+            self._losses[epoch] = loss
+
+    def on_epoch_end(self, epoch, logs=None):
         self._judge(epoch + 1)
 
     def _judge(self, epoch: int) -> None:
@@ -138,6 +139,19 @@ class StopEarly(keras.callbacks.Callback):
                 f"the validation loss has not fallen for {self.patience} "
                 f"{'epoch' if self.patience == 1 else 'epochs'}"
             )
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keeps the network of the best epoch, before anything is written that tells of it."""
+
+    def __init__(self, early: StopEarly) -> None:
+        super().__init__()
+        self.early = early
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.early.hear(epoch + 1, float(logs["val_loss"]))
+        if self.early.best_epoch == epoch + 1:
+            write_whole(self.early.run.best, self.model.save)
 
 
 class SaveCheckpoint(keras.callbacks.Callback):
@@ -155,12 +169,19 @@ class StopOnRequest(keras.callbacks.Callback):
     """Ends the training after the current batch: when asked, in time, or when it diverges.
 
     ``agree`` is told after each batch whether this worker wants to stop, and says whether all do.
+    After the last of an epoch's ``batches`` it ends once the epoch was validated: whoever goes on
+    begins with the next one.
     """
 
     def __init__(
-        self, run: Run, minutes: float | None = None, agree: Callable[[bool], bool] = bool
+        self,
+        run: Run,
+        minutes: float | None = None,
+        agree: Callable[[bool], bool] = bool,
+        batches: int | None = None,
     ) -> None:
         super().__init__()
+        self.batches, self._agreed = batches, False
         self.run, self.reason, self.minutes, self.agree = run, None, minutes, agree
         self._deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
 
@@ -175,10 +196,18 @@ class StopOnRequest(keras.callbacks.Callback):
             self.ask(why)
         if time.monotonic() > self._deadline:
             self.ask(f"it reached the limit of {self.minutes:g} minutes; it can be continued")
-        if self.agree(bool(self.reason)):
+        self._agreed = self.agree(bool(self.reason))
+        if self._agreed and not (self.batches and step_of(self.model) % self.batches == 0):
             save_checkpoint(self.model, self.run)
             # Keras's own stop_training would first validate and count the epoch as whole.
-            raise TrainingStopped(self.reason or "another worker was asked to")
+            self._stop()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._agreed:
+            self._stop()
+
+    def _stop(self) -> None:
+        raise TrainingStopped(self.reason or "another worker was asked to")
 
 
 class Probes(keras.callbacks.Callback):

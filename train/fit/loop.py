@@ -22,6 +22,7 @@ from train.fit.callbacks import (
     EarlyStop,
     EndAfterEpoch,
     EpochFinished,
+    KeepBest,
     Probes,
     SaveCheckpoint,
     SetEpoch,
@@ -98,13 +99,14 @@ def _train(
     seed_random_layers(model, config.seed)
     epoch, batches.first_batch = divmod(step_of(model), batches.batches_an_epoch)
 
-    stopper = StopOnRequest(run, minutes, StopTogether(team))
+    stopper = StopOnRequest(run, minutes, StopTogether(team), batches.batches_an_epoch)
     early = StopEarly(run, config.patience) if config.patience else None
     # Last are those that end it, so that what the others keep is kept.
     callbacks = [
+        *([KeepBest(early)] if early else []),
         *_callbacks(run, config, progress, batches, validation),
-        stopper,
         *([early] if early else []),
+        stopper,
     ]
     progress.write(
         "status",

@@ -683,10 +683,10 @@ def test_a_picture_that_takes_too_much_memory_is_refused_from_its_header():
 def test_a_progressive_jpeg_is_refused_where_its_coefficients_fill_the_memory(monkeypatch):
     full = smooth(64, 64)
     progressive = file_of(full, "JPEG", progressive=True, subsampling=0)
-    # 4 bytes for each decoded pixel, and 3 coefficients of 2 bytes that wait.
-    monkeypatch.setattr(limits, "LARGEST_MEMORY", 64 * 64 * 10)
+    # 4 bytes for each decoded pixel, 3 coefficients of 2 bytes that wait, and 8 for each row.
+    monkeypatch.setattr(limits, "LARGEST_MEMORY", 64 * 64 * 10 + 64 * 8)
     read_photo(progressive, "x")
-    monkeypatch.setattr(limits, "LARGEST_MEMORY", 64 * 64 * 10 - 1)
+    monkeypatch.setattr(limits, "LARGEST_MEMORY", 64 * 64 * 10 + 64 * 8 - 1)
     refusal(progressive)
     read_photo(file_of(full, "JPEG", progressive=True, subsampling=2), "x")
     read_photo(file_of(full, "JPEG", subsampling=0), "x")
@@ -1004,3 +1004,42 @@ def test_what_cannot_be_the_colours_of_a_screen_is_passed_over(places):
     expected = read_photo(png_with(gamma), "x").pixels
     found = read_photo(png_with(gamma, (b"cHRM", struct.pack(">8I", *places))), "x").pixels
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_jpeg_2000_of_very_many_tiles_is_refused_from_its_header():
+    whole = file_of(Image.new("L", (600, 600)), "JPEG2000", tile_size=(8, 8), no_jp2=True)
+    assert "at most" not in refusal(whole[:100])
+    sizes = whole.index(b"\xff\x4f\xff\x51") + 24
+    many = whole[:sizes] + struct.pack(">II", 1, 1) + whole[sizes + 8 :]
+    assert "at most" in refusal(many)
+
+
+def test_a_png_of_very_many_rows_is_refused_from_its_header():
+    assert "at most" in refusal(png_file(1, 99_000_000, 8, 0))
+
+
+def test_comments_of_a_plain_picture_are_passed_over_in_one_go():
+    began = time.process_time()
+    plain = b"P2 # one\n2 1 #\n255\n" + 300_000 * b"#\n" + b"10 # ten\n20\n"
+    assert read_photo(plain, "x.pgm").pixels.ravel().tolist() == [10, 20]
+    assert time.process_time() - began < 2
+
+
+def test_a_jpeg_of_very_many_segments_before_its_image_is_refused():
+    file = file_of(smooth(), "JPEG")
+    for count, opens in ((300, True), (6000, False)):
+        padded = file[:2] + count * b"\xff\xe5\0\2" + file[2:]
+        if opens:
+            read_photo(padded, "x")
+        else:
+            assert refusal(padded) == limits.NO_PICTURE
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_hidden_is_filled_in_a_tall_picture_as_in_a_wide_one(turned):
+    pixels = colours(300, 37, 4)
+    pixels[..., 3] = np.where(pixels[..., 3] < 128, 0, 255)
+    given = pixels.swapaxes(0, 1) if turned else pixels
+    wide = read_photo(file_of(np.ascontiguousarray(pixels.swapaxes(0, 1))), "x").pixels
+    found = read_photo(file_of(np.ascontiguousarray(given)), "x").pixels
+    np.testing.assert_array_equal(found if turned else found.swapaxes(0, 1), wide)

@@ -580,3 +580,16 @@ def test_of_a_file_of_damaged_strips_only_some_are_tried(monkeypatch):
     np.testing.assert_array_equal(photo.own[:10, :, 0], DEEP[:10])
     assert "cut off" in photo.notes[0]
     assert tried == 1 + 10 + 50  # Together, then each by itself.
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tile_much_larger_than_the_picture_is_refused_from_its_header(dtype):
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((16, 16), dtype), tile=(16, 16))
+    content = bytearray(file.getvalue())
+    with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+        places = [tiff.pages[0].tags[tag].valueoffset for tag in (322, 323)]
+    for place in places:
+        content[place : place + 4] = struct.pack("<I", 40_000)
+    with pytest.raises(PhotoError, match="at most"):
+        read_photo(bytes(content), "x.tif")

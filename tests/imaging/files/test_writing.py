@@ -207,3 +207,16 @@ def test_a_side_that_a_format_cannot_hold_is_refused_with_a_way_out():
 )
 def test_an_ending_names_a_format(ending, kind):
     assert format_of(ending) == kind
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_letters_of_all_languages_are_kept(kind):
+    text = "© Jürgen Müller 北京".encode()
+    exif = Image.Exif()
+    exif[0x8298] = text
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "JPEG", exif=exif)
+    photo = read_photo(file.getvalue(), "x.jpg")
+    written = Image.open(io.BytesIO(write_result(photo, photo.best, kind))).getexif()
+    said = written[0x8298]
+    assert (said if isinstance(said, bytes) else said.encode("latin-1")).rstrip(b"\0") == text

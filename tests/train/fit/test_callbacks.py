@@ -154,12 +154,14 @@ def epochs_until_lost(run, losses, patience, first=0) -> int | None:
     stopper = callbacks.StopEarly(run, patience)
     model = Model([1.0])
     model.save = lambda path: path.write_text("whole")
-    stopper.set_model(model)
+    keeper = callbacks.KeepBest(stopper)
+    keeper.set_model(model)
     epoch = first - 1
     try:
         stopper.on_train_begin()
         for epoch, loss in enumerate(losses[first:], start=first):
-            stopper.on_epoch_end(epoch, {"val_loss": loss})
+            keeper.on_epoch_end(epoch, {"val_loss": loss})
+            stopper.on_epoch_end(epoch)
     except callbacks.EarlyStop:
         return epoch + 1
     return None
@@ -185,12 +187,13 @@ def test_patience_is_lost_when_the_loss_has_not_fallen_for_so_many_epochs(
 
 def test_lost_patience_says_how_long_it_lasted(run):
     stopper = callbacks.StopEarly(run, 1)
-    stopper.set_model(Model([1.0]))
-    stopper.on_epoch_end(0, {"val_loss": 1.0})
+    stopper.hear(1, 1.0)
+    stopper.on_epoch_end(0)
+    stopper.hear(2, 1.0)
     with pytest.raises(
         callbacks.EarlyStop, match=r"the validation loss has not fallen for 1 epoch$"
     ):
-        stopper.on_epoch_end(1, {"val_loss": 1.0})
+        stopper.on_epoch_end(1)
 
 
 def test_the_best_epoch_is_kept(run):
@@ -198,8 +201,9 @@ def test_the_best_epoch_is_kept(run):
     for epoch, loss in enumerate([3, 1, 2, 1]):
         model = Model([float(epoch)])
         model.save = lambda path, epoch=epoch: path.write_text(f"epoch {epoch + 1}")
-        stopper.set_model(model)
-        stopper.on_epoch_end(epoch, {"val_loss": loss})
+        keeper = callbacks.KeepBest(stopper)
+        keeper.set_model(model)
+        keeper.on_epoch_end(epoch, {"val_loss": loss})
     assert stopper.best_epoch == 2
     assert run.best.read_text() == "epoch 2"
 
