@@ -33,6 +33,7 @@ HALF_ABOVE = 200_000
 It moves the answer of the U-Net by 0.3 grey levels at most, of smaller networks by up to 0.95.
 """
 
+PIXELS = 4  # that the engine makes at a time
 LANES = 8
 """How many maps the kernel makes at a time."""
 
@@ -161,9 +162,10 @@ def _operation(network: OpenedNetwork, layer: Layer) -> str:
     """Return the step for a layer, after a check that it is one of those we have."""
     inner = [network.layers[name].shape for name in layer.inputs]
     doubled = [tuple(2 * side for side in shape[:2]) for shape in inner]
+    wide = _is_wide_enough(layer)
     fits = {
-        "Conv2D": layer.strides == (1, 1),
-        "Conv2DTranspose": layer.strides == (2, 2),
+        "Conv2D": layer.strides == (1, 1) and wide,
+        "Conv2DTranspose": layer.strides == (2, 2) and wide,
         "MaxPooling2D": layer.kernel == layer.strides == (2, 2) and _has_no_edge(network, layer),
         "UpSampling2D": doubled == [layer.shape[:2]],
         "Concatenate": len(inner) == 2,
@@ -174,6 +176,15 @@ def _operation(network: OpenedNetwork, layer: Layer) -> str:
             f"got {layer}"
         )
     return OPERATIONS[layer.kind]
+
+
+def _is_wide_enough(layer: Layer) -> bool:
+    """Whether a convolution makes rows of pixels, or of one pixel alone, as a dense layer is.
+
+    The engine makes four pixels of a row at once (static/live/network.js).
+    """
+    columns = layer.shape[1] // layer.strides[1] if len(layer.shape) == 3 else 1
+    return columns == 1 or columns >= PIXELS
 
 
 def _has_no_edge(network: OpenedNetwork, layer: Layer) -> bool:

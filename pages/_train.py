@@ -29,6 +29,8 @@ def body() -> None:
     with run_box, run_container():
         compared = race.comparable(st.query_params.get("compare", ""))
         run = run_list.find_run(st.query_params.get("run", ""))
+        if len(compared) == 1:
+            run = race.show_only(compared[0])
         if len(compared) > 1:
             race.watch(compared, token)
         elif run is not None:

@@ -47,7 +47,8 @@ def to_notebook(config: TrainConfig, title: str, purpose: str = "") -> str:
     Source:
         The notebook format 4.5, https://nbformat.readthedocs.io/en/latest/format_description.html
     """
-    head = f"# {_plain(title)}\n\n{_plain(purpose)}\n\nNeeds Keras 3 with a backend: `{INSTALL}`"
+    why = f"{_plain(purpose)}\n\n" if purpose else ""
+    head = f"# {_plain(title)}\n\n{why}Needs Keras 3 with a backend: `{INSTALL}`"
     cells = [_notebook_cell("markdown", "start", head)]
     for number, cell in enumerate(make_cells(config, title), 1):
         words = f"## {number}. {cell.heading}\n\n{cell.words}"
@@ -88,7 +89,8 @@ def make_cells(config: TrainConfig, title: str) -> list[Cell]:
 
 
 def _head(title: str, purpose: str) -> str:
-    return "\n".join(textwrap.wrap(f"{_plain(title)}. {_plain(purpose)}".strip(), 96))
+    head = f"{_plain(title)}. {_plain(purpose)}" if purpose else f"{_plain(title)}."
+    return "\n".join(textwrap.wrap(head, 96))
 
 
 def _plain(text: str) -> str:

@@ -12,6 +12,7 @@ import functools
 import gc
 import gzip
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +103,14 @@ def get_cards() -> tuple[dict[str, Card], list[str]]:
         except ModelError:
             continue  # The run was deleted, or is being trained again; or its hour is over.
     return own | cards, problems
+
+
+def first_for_all(names: Sequence[str]) -> str:
+    """Return the first name of a network that everybody has, or else the first.
+
+    What a link leaves out is to mean the same for whoever opens it.
+    """
+    return next((name for name in names if name in get_catalogue()[0]), names[0])
 
 
 def get_card(name: str) -> Card:

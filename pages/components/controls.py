@@ -20,6 +20,7 @@ from models.catalogue import Card
 from models.methods import method_names, title_in_lists
 from models.tasks.denoise_digits import TASK
 from pages.components import link, widgets
+from pages.components.methods import unlike_each
 from pages.components.settings import Setting, gave_way
 
 HIGHEST_SEED = 9999
@@ -128,7 +129,7 @@ def pick_method(cards: dict[str, Card], prefix: str) -> str:
     return widgets.selectbox(
         "Denoise with",
         names,
-        format_func=lambda name: title_in_lists(TASK, name, cards),
+        format_func=unlike_each({name: title_in_lists(TASK, name, cards) for name in names}).get,
         key=f"{prefix}model",
     )
 

@@ -17,6 +17,7 @@ from models.catalogue import Card
 from models.methods import method_names
 from models.tasks.denoise_digits import TASK
 from pages.components import link
+from pages.components.cached import first_for_all
 from pages.components.controls import DIGITS, DRAWING
 from pages.components.settings import Setting, open_link, show_problems
 
@@ -85,4 +86,6 @@ def fitting(cards: Mapping[str, Card]) -> dict[str, Card]:
 def on_arrival(cards: Mapping[str, Card]) -> DrawSettings:
     """Return where the Draw page begins."""
     noise = NOISE_KINDS["gaussian"]
-    return DrawSettings(noise.name, noise.default, 0, method_names(TASK, cards)[0], FIRST, None)
+    return DrawSettings(
+        noise.name, noise.default, 0, first_for_all(method_names(TASK, cards)), FIRST, None
+    )

@@ -66,6 +66,17 @@ def unlike(name: str, taken: Collection[str]) -> str:
     return unique
 
 
+def unlike_each(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the same, by the same keys, with a number behind each that is taken before.
+
+    Of two options that a list shows alike, Streamlit takes the last for both.
+    """
+    given: dict[str, str] = {}
+    for key, name in names.items():
+        given[key] = unlike(name, given.values())
+    return given
+
+
 def run_all(
     task: Task,
     cards: Mapping[str, Card],

@@ -103,6 +103,9 @@ class Viewer {
     this.listeners = new AbortController();
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(root);
+    // The page's own zoom, and another screen, may leave the width as it is.
+    const { signal } = this.listeners;
+    window.addEventListener("resize", () => this.resized(), { signal });
     this.gestures = new Gestures(this);
   }
 
@@ -304,6 +307,7 @@ class Viewer {
     try {
       if (!this.preview) {
         const { Preview } = await import(`../live/preview.js${search}`);
+        if (this.listeners.signal.aborted) return; // The viewer has left the page meanwhile.
         this.preview ??= new Preview({
           show: (made, by) => this.showPreview(made, by),
           restore: () => this.update(this.header),
@@ -360,8 +364,13 @@ class Viewer {
   }
 
   resized() {
-    const size = `${this.root.clientWidth} ${this.full ? this.root.clientHeight : 0}`;
-    if (size !== this.laidOut && this.pictures.length) this.layout();
+    if (this.sizes() !== this.laidOut && this.pictures.length) this.layout();
+  }
+
+  /** All that a layout follows from: sizes, and how many pixels of the screen each has. */
+  sizes() {
+    const height = this.full ? this.root.clientHeight : 0;
+    return `${this.root.clientWidth} ${height} ${window.devicePixelRatio}`;
   }
 
   /** Give every panel its size for the mode and the available width, then draw the view. */
@@ -370,7 +379,7 @@ class Viewer {
     if (!width) return;
     this.ratio = window.devicePixelRatio || 1;
     const before = this.laidOut;
-    this.laidOut = `${width} ${this.full ? this.root.clientHeight : 0}`;
+    this.laidOut = this.sizes();
     this.root.dataset.mode = this.view.mode;
     for (const part of this.all("[data-for]")) part.hidden = part.dataset.for !== this.view.mode;
     if (this.view.mode === "side") this.layoutSide();
@@ -476,8 +485,10 @@ class Viewer {
   }
 
   choose(choices) {
+    const hadFocus = this.handle.matches(":focus");
     Object.assign(this.view, choices);
     this.layout();
+    if (hadFocus && this.view.mode !== "wipe") this.stage.focus({ preventScroll: true });
   }
 
   show(title) {
@@ -615,7 +626,7 @@ class Viewer {
         : `Hold the picture or the space bar to see ${other}. Keys 1 to ${this.pictures.length}.`;
     }
     if (this.zoom < 0.99) {
-      return `At ${percent(this.zoom)} not every pixel is shown: judge the noise at 100 %.`;
+      return `At ${percent(this.zoom)} not every pixel is shown: judge details at 100 %.`;
     }
     if (mode === "wipe") {
       return touch ? "Drag the line across." : "Drag the line, or move it with the arrow keys.";

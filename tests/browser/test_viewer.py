@@ -438,3 +438,24 @@ def test_pictures_and_controls_have_names(show):
         for part in page.locator(".viewer button:visible, .viewer select:visible").all():
             label = part.get_attribute("aria-label") or part.inner_text()
             assert label.strip(), part
+
+
+def test_the_keyboard_stays_with_the_viewer_where_the_wipes_handle_goes(show):
+    page = show()
+    press(page, "Wipe")
+    page.locator(".handle").focus()
+    page.keyboard.press("1")
+    expect(viewer(page)).to_have_attribute("data-mode", "flip")
+    page.keyboard.press("3")
+    expect(page.locator("strong.shown")).to_have_text("Denoised")
+
+
+def test_a_pixel_of_the_screen_is_one_of_the_picture_on_another_screen_too(show):
+    page = show("photo")
+    press(page, "100 %")
+    # As where the browser's zoom is changed, or its window goes to another screen.
+    session = page.context.new_cdp_session(page)
+    screen = {"width": 1280, "height": 900, "deviceScaleFactor": 2, "mobile": False}
+    session.send("Emulation.setDeviceMetricsOverride", screen)
+    page.evaluate("window.dispatchEvent(new Event('resize'))")
+    expect(canvas_of(page, "Original")).to_have_css("width", "360px")

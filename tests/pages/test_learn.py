@@ -280,3 +280,12 @@ def test_who_arrives_is_led_back_to_where_they_were(monkeypatch):
     press(page, "Continue where you were: Skips, step 2")
     assert page.subheader[-1].value == "2. Switch them off"
     assert not any(each.label.startswith("Continue") for each in page.button)
+
+
+def test_what_is_wrong_with_a_link_is_said_until_one_goes_on():
+    page = visit(lesson="foo")
+    assert "foo" in page.warning[0].value
+    page.run()  # As the page does by itself, once the browser has told of its progress.
+    assert "foo" in page.warning[0].value
+    press(page, "Next")
+    assert not page.warning

@@ -150,3 +150,26 @@ def test_only_the_visitors_own_digit_networks_are_measured(own):
     cards = {card.name: card for card in (own, cached.get_card("unet"), cached.get_card("photo"))}
     assert list(own_measurements.own_cards(cards)) == ["own-1234"]
     assert cards["unet"].folder.parent == PRETRAINED
+
+
+@pytest.mark.parametrize(("name", "key"), [("draw", "model"), ("inside", "inside_model")])
+def test_a_link_says_that_a_network_is_the_visitors_own(own, name, key):
+    page = page_of(name)
+    page.session_state["user_models"] = [own.folder]
+    page.run()
+    assert not page.exception
+    (box,) = (each for each in page.selectbox if each.key.endswith("_model"))
+    assert box.value != "own-1234"  # It is chosen where it is taken along.
+    box.set_value("own-1234").run()
+    assert page.query_params[key] == "own-1234"
+
+
+def test_two_networks_of_one_name_are_told_apart(tmp_path):
+    cards = [ship(tmp_path, name, identity(), title="Mine", training={}) for name in ("a", "b")]
+    page = page_of("draw")
+    page.session_state["user_models"] = [card.folder for card in cards]
+    page.run()
+    (box,) = (each for each in page.selectbox if each.key == "draw_model")
+    assert [option for option in box.options if option.startswith("Mine")] == ["Mine", "Mine (2)"]
+    page.session_state["draw_model"] = "a"
+    assert page.run().selectbox(key="draw_model").value == "a"

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -510,7 +511,7 @@ def test_somebody_else_may_look_and_not_steer(runs):
 
 def test_a_strangers_name_for_a_run_is_no_markdown(runs):
     name = "![x](https://example.org/x.png) | $a$ :red[b]"
-    kept = r"!\[x\](https\://example.org/x.png) | \$a\$ \:red\[b\]"
+    kept = r"!\[x\](https\://example\.org/x\.png) | \$a\$ \:red\[b\]"
     owners.change_owner(make(runs, "a", *TRAINED, FINISHED), name=name)
     make(runs, "b", *TRAINED, FINISHED)
     assert [each.value for each in visit("yours", run="a").subheader][-1] == kept
@@ -675,17 +676,18 @@ def test_a_run_that_is_deleted_while_it_is_compared_leaves_the_comparison(
 
     monkeypatch.setattr(race, "show_comparison", delete_first)
     page = visit(compare=ids)
-    assert not page.error
+    assert not page.exception
     shown = [button.key for button in page.button if (button.key or "").startswith("open-one-")]
     assert shown == left
-    assert ("no longer exists" in said(page)) == (not left)
+    assert ("only this run is left" in said(page)) == (not left)
+    assert page.query_params == ({"compare": ids} if left else {"run": "a"})
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "\0", "..", "a/../a", "%2e%2e", "owner.json"])
 def test_a_name_that_no_run_can_have_gets_a_sentence(runs, name):
     make(runs, "a", FINISHED)
     assert "no longer exists" in said(visit(run=name))
-    assert "no longer exists" in said(visit(compare=f"{name},a"))
+    assert "only this run is left" in said(visit(compare=f"{name},a"))
 
 
 def test_a_run_that_a_link_names_twice_is_compared_once(runs):
@@ -750,6 +752,58 @@ def test_a_link_opens_a_recipe(runs):
     assert not page.exception
     page = visit(recipe="magic")
     assert "asks for the recipe `magic`, which does not exist" in said(page)
+    # Also when the page runs again by itself, until a recipe is chosen.
+    assert "asks for the recipe `magic`" in said(page.run())
+    page.button_group(key="recipe-group").set_value("Traps").run()
+    assert "magic" not in said(page)
+
+
+def test_the_recipe_is_in_the_link_where_it_is_not_the_first(runs):
+    page = visit()
+    assert "recipe" not in page.query_params
+    page.button_group(key="recipe-group").set_value("Traps").run()
+    chosen = page.selectbox(key="recipe-Traps").value
+    assert page.query_params["recipe"] == chosen
+    assert visit(recipe=chosen).selectbox(key="recipe-Traps").value == chosen
+    page.button_group(key="recipe-group").set_value("Tutorials").run()
+    assert "recipe" not in page.query_params
+
+
+def test_a_second_click_on_train_starts_nothing(runs, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        steering.jobs, "start", lambda *given, **_: started.append(given) or Run(runs / "a")
+    )
+    make(runs, "a", FINISHED)
+    page = visit()
+    for _ in range(2):
+        press(page, "Train")
+    assert len(started) == 1
+    monkeypatch.setattr(steering, "DOUBLE_CLICK", 0)
+    press(page, "Train")
+    assert len(started) == 2
+
+
+def test_a_racer_that_is_removed_twice_takes_no_other_with_it(runs):
+    page = visit()
+    for _ in range(2):
+        press(page, "Add these settings")
+    assert labels(page).count("Remove") == 2
+    name = page.session_state.racers[0][0]
+    page.button(key=f"remove-{name}").click().run()
+    assert labels(page).count("Remove") == 1
+
+
+def test_a_training_whose_last_epoch_is_validated_is_in_its_last_epoch(runs):
+    history = progress.History(batches_an_epoch=10)
+    history.add([{"event": "batch", "time": 0, "step": 200, "loss": 1.0}])
+    config = dataclasses.replace(CONFIG, epochs=20)
+    said = []
+    with mock.patch.object(progress.st, "progress", lambda share, text: said.append(text)):
+        progress.show_progress(
+            Run(runs / "a"), config, run_status.Status(run_status.TRAINING), history
+        )
+    assert said == ["Training: epoch 20 of 20"]
 
 
 def test_a_zip_is_taken_wherever_its_run_is_broken_off_by_the_next_one(runs, monkeypatch):

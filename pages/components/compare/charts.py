@@ -155,6 +155,8 @@ def legend_words(chosen: Selection, here: DrawSettings, cards: Mapping[str, Card
         parts.append(
             f"The shaded range shows the strengths on which it was trained, {low:.3g} to "
             f"{high:.3g}."
+            if low < high
+            else f"It was trained on the strength {low:.3g} alone."
         )
     elif chosen.trained is None and card is not None and card.training:
         saw = "this noise" if card.noise else "any noise"

@@ -26,6 +26,7 @@ from pages.components.compare.measurements import (
 )
 from pages.components.compare.settings import VIEWS
 from pages.components.controls import keep_valid, keep_valid_for_now
+from pages.components.methods import unlike_each
 
 
 @dataclass(frozen=True)
@@ -151,12 +152,14 @@ def _pick_highlight(rows: pd.DataFrame, at: float, cards: Mapping[str, Card]) ->
     st.session_state.highlight = measured_name(st.session_state.highlight, methods)
     best = rows[rows["strength"] == at].sort_values("value", ascending=False)["method"]
     keep_valid("highlight", methods, next(iter(best)))
+    titles = {
+        name: cards[name].title_in_lists if name in cards else method_title(name, cards)
+        for name in methods
+    }
     return widgets.selectbox(
         "Highlight",
         methods,
-        format_func=lambda name: (
-            cards[name].title_in_lists if name in cards else method_title(name, cards)
-        ),
+        format_func=unlike_each(titles).get,
         key="highlight",
         help="Drawn bold; the shaded range shows the strengths on which it was trained.",
     )

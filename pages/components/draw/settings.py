@@ -12,6 +12,7 @@ from models.methods import method_names
 from models.tasks.denoise_digits import TASK
 from pages.components import link
 from pages.components import settings as page_settings
+from pages.components.cached import first_for_all
 from pages.components.controls import DIGITS, chosen_noise, noise_settings
 from pages.components.settings import Setting
 
@@ -36,7 +37,7 @@ def settings(cards: dict[str, Card]) -> list[Setting]:
             name="sample",
         ),
         *noise_settings(PREFIX, "", lambda: chosen_noise(PREFIX).default),
-        Setting("draw_model", methods[0], link.one_of("model", methods), name="model"),
+        Setting("draw_model", first_for_all(methods), link.one_of("model", methods), name="model"),
         Setting(
             "draw_drawing",
             None,

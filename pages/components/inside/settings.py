@@ -12,7 +12,7 @@ from models.inspection.network import OpenedNetwork
 from models.studies.autoencoders import WIDTHS
 from pages.components import link, widgets
 from pages.components import settings as page_settings
-from pages.components.cached import get_cards, get_inside
+from pages.components.cached import first_for_all, get_cards, get_inside
 from pages.components.controls import DIGITS, digit_settings, noise_settings
 from pages.components.draw_settings import DrawSettings, open_link_and_follow
 from pages.components.inside.shared import (
@@ -68,7 +68,7 @@ def settings() -> list[Setting]:
     strength = NOISE_KINDS["gaussian"].default
     return [
         Setting("inside", "layers", link.one_of("section", SECTIONS)),
-        Setting("inside_model", next(iter(cards)), link.one_of("network", cards)),
+        Setting("inside_model", first_for_all(list(cards)), link.one_of("network", cards)),
         Setting("inside_layer", "", _parse_layer, counts=_layer_counts),
         Setting("inside_scale", "layer", link.one_of("scale", SCALES)),
         Setting("inside_all", False, link.truth("all maps")),

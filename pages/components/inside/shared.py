@@ -17,6 +17,7 @@ from pages.components import controls, widgets
 from pages.components.cached import get_cards
 from pages.components.controls import Noisy, keep_valid_for_now
 from pages.components.draw_settings import fitting
+from pages.components.methods import unlike_each
 
 PREFIX = "inside_"
 
@@ -65,7 +66,7 @@ def pick_network(cards: Mapping[str, Card]) -> Card:
     """Ask for a network; return its card."""
     # Not a filter, a run that was deleted, or one that the section has nothing to show of.
     keep_valid_for_now("inside_model", list(cards))
-    titles = {name: card.title_in_lists for name, card in cards.items()}
+    titles = unlike_each({name: card.title_in_lists for name, card in cards.items()})
     name = widgets.by_title(widgets.selectbox, "Network", titles, "inside_model")
     return cards[name]
 

@@ -313,7 +313,7 @@ def framed(values: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) -
 
     Around the map is a grey edge, because windows stick out.
     """
-    edge = 2
+    edge = max(size) // 2 + 1  # The frame is as wide as a part of a pixel.
     grey = np.pad(_as_grey(values), edge, constant_values=0.5)
     picture = enlarged(grey[..., np.newaxis].repeat(3, axis=2), PIXEL)
     top, left = (PIXEL * (each + edge) for each in corner)

@@ -22,8 +22,14 @@ def settings() -> list[Setting]:
 
 def open_link() -> None:
     """Start with what the link says, and say what of it makes no sense."""
-    again = link.is_history_navigation()
-    page_settings.show_problems(page_settings.open_link(settings(), again=again))
+    problems = page_settings.open_link(settings(), again=link.is_history_navigation())
+    state = st.session_state
+    place = state.learn_lesson, state.learn_step
+    if problems:
+        state.learn_problems_at = place
+    elif state.get("learn_problems_at") != place:  # They have gone on.
+        page_settings.forget_problems("learn")
+    page_settings.show_until_answered("learn", problems)
 
 
 def write_link() -> None:

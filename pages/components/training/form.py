@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from imaging.noise import NOISE_KINDS
 from models.tasks import TASKS
 from pages.components import widgets
-from pages.components.link import quoted
+from pages.components.link import is_history_navigation, quoted
 from pages.components.settings import show_problems
 from pages.components.training.network_settings import Key, pick_network, pick_one
 from pages.components.training.setting_texts import as_text, title_of
@@ -108,16 +108,19 @@ def _pick_recipe() -> Recipe:
     _open_link(groups)
     state = st.session_state
     state.setdefault("recipe-group", "Tutorials")
-    group = widgets.chips("Recipes", {group: group for group in groups}, "recipe-group")
-    # Of the tutorials' the first is to rebuild, the second to denoise.
-    state.setdefault(f"recipe-{group}", list(groups[group])[group == "Tutorials"])
+    group = widgets.chips(
+        "Recipes", {group: group for group in groups}, "recipe-group", on_change=_answer_link
+    )
+    state.setdefault(f"recipe-{group}", _first_of(groups, group))
     name = widgets.by_title(
         widgets.selectbox,
         "Recipe",
         widgets.titles_of(groups[group]),
         key=f"recipe-{group}",
+        on_change=_answer_link,
         help=f"Sources: {'; '.join(dict.fromkeys(r.source for r in groups[group].values()))}.",
     )
+    _write_link(name, _first_of(groups, "Tutorials"))
     recipe = groups[group][name]
     st.caption(recipe.purpose)
     if group == "Traps":
@@ -127,18 +130,40 @@ def _pick_recipe() -> Recipe:
     return recipe
 
 
+def _first_of(groups: dict[str, dict[str, Recipe]], group: str) -> str:
+    # Of the tutorials' the first is to rebuild, the second to denoise.
+    return list(groups[group])[group == "Tutorials"]
+
+
 def _open_link(groups: dict[str, dict[str, Recipe]]) -> None:
-    """Begin with the recipe that the link names, once a session."""
-    if "recipe" not in st.query_params or "recipe-link-opened" in st.session_state:
-        return
-    st.session_state["recipe-link-opened"] = True
-    name = st.query_params["recipe"]
-    for group, recipes in groups.items():
-        if name in recipes:
-            st.session_state["recipe-group"] = group
-            st.session_state[f"recipe-{group}"] = name
-            return
-    show_problems([f"The link asks for the recipe {quoted(name)}, which does not exist."])
+    """Begin with the recipe that the link names: once a session, and where Back leads to it."""
+    state = st.session_state
+    if "recipe-link-opened" not in state or is_history_navigation():
+        state["recipe-link-opened"] = True
+        name = st.query_params.get("recipe")
+        if name is None and is_history_navigation():
+            name = _first_of(groups, "Tutorials")
+        group = next((group for group, recipes in groups.items() if name in recipes), None)
+        if group is not None:
+            state["recipe-group"] = group
+            state[f"recipe-{group}"] = name
+        elif name is not None:
+            state["recipe-unknown"] = name
+    if unknown := state.get("recipe-unknown"):
+        show_problems([f"The link asks for the recipe {quoted(unknown)}, which does not exist."])
+
+
+def _answer_link() -> None:
+    """Say nothing more of what the link asked for; a callback."""
+    st.session_state.pop("recipe-unknown", None)
+
+
+def _write_link(name: str, default: str) -> None:
+    """Put the recipe into the address of the page, where it is not the first."""
+    if name != default:
+        st.query_params["recipe"] = name
+    else:
+        st.query_params.pop("recipe", None)
 
 
 def _problem_with(config: TrainConfig) -> str:

@@ -78,7 +78,8 @@ def show_progress(
     elif status.state in (run_status.WAITING, run_status.STARTING):
         text = "Starting TensorFlow and loading the data: a few seconds"
     elif status.state == run_status.TRAINING:
-        text = f"Training: epoch {int(history.progress) + 1} of {config.epochs}"
+        epoch = min(int(history.progress) + 1, config.epochs)  # The last is validated.
+        text = f"Training: epoch {epoch} of {config.epochs}"
     elif status.state in (run_status.PAUSED, run_status.STOPPED, run_status.DIVERGED):
         text = f"{text} after {history.progress:.1f} of {config.epochs} epochs"
     st.progress(min(1.0, history.progress / config.epochs), text=text)

@@ -51,7 +51,7 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
         for index, (name, _) in enumerate(racers):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"{index + 1}. {name}", width="stretch")
-                st.button("Remove", key=f"remove-{index}", on_click=racers.pop, args=(index,))
+                st.button("Remove", key=f"remove-{name}", on_click=_remove, args=(name,))
         st.button(
             "Add these settings",
             icon=":material/add:",
@@ -72,6 +72,12 @@ def pick_race(request: TrainingRequest, token: str | None) -> None:
             disabled=token is None or len(racers) < min(jobs.RACERS),
             width="stretch",
         )
+
+
+def _remove(name: str) -> None:
+    """Take a racer out, if a click before has not."""
+    state = st.session_state
+    state.racers = [racer for racer in state.racers if racer[0] != name]
 
 
 def _add(request: TrainingRequest) -> None:
@@ -120,6 +126,15 @@ def comparable(ids: str) -> list[Run]:
             continue
         runs.append(run)
     return runs
+
+
+def show_only(run: Run) -> Run:
+    """Show the one run that is left of a comparison, and say so; return it."""
+    st.session_state.refused = (
+        "Of this comparison only this run is left; the others no longer exist."
+    )
+    run_list.open_run(run)
+    return run
 
 
 def watch(runs: list[Run], token: str | None) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 import streamlit as st
 
 from pages.components import widgets
+from pages.components.methods import unlike_each
 from pages.components.training.opened import note_opened
 from pages.components.training.progress import ICONS, WORDS
 from train import jobs, owners, run_status
@@ -25,11 +26,12 @@ def show_runs(token: str) -> None:
     for run in own[:SHOWN]:
         _show_row(run)
     if len(own) > SHOWN:
-        with st.expander(f"{len(own) - SHOWN} older runs"):
+        older = len(own) - SHOWN
+        with st.expander(f"{older} older runs" if older > 1 else "1 older run"):
             for run in own[SHOWN:]:
                 _show_row(run)
     if len(own) > 1:
-        names = {run.folder.name: owners.name_of(run) for run in own}
+        names = unlike_each({run.folder.name: owners.name_of(run) for run in own})
         # A run that was deleted cannot stay chosen.
         chosen = [name for name in st.session_state.get("compared", []) if name in names]
         st.session_state.compared = chosen
@@ -93,7 +95,7 @@ def find_run(run_id: str) -> Run | None:
 
 def plain(name: str) -> str:
     """Return a name, which may be a stranger's, as it was typed and not as Markdown."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#$:~" else c for c in name)
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#$:~&@." else c for c in name)
 
 
 def reason(problem: Exception) -> str:

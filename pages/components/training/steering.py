@@ -1,6 +1,7 @@
 """One run on the Train page: how it is doing, and the buttons that steer it."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +20,7 @@ from train.run_folder import Run
 from train.visitor_limits import Refused
 
 Action = Callable[[Run], None]
+DOUBLE_CLICK = 2.0  # seconds
 
 # The backend of Keras whose networks can be written as ONNX.
 EXPORTS = "tensorflow"
@@ -133,9 +135,14 @@ def show_steering(run: Run, status: run_status.Status) -> None:
 
 def show_undoing(run: Run) -> None:
     """Draw the buttons that forget what a run has learned."""
-    forget = "Discard the weights and train again with the same settings."
-    steer_button(run, "Reset", "restart_alt", jobs.reset, forget)
-    widgets.remove_button(run_list.delete, run, label="Delete")
+    with st.popover("Reset or delete", icon=":material/delete:"):
+        st.markdown(
+            "**Reset** discards the weights and trains again with the same settings. **Delete** "
+            "removes the run. Neither can be undone."
+        )
+        forget = "Discard the weights and train again with the same settings."
+        steer_button(run, "Reset", "restart_alt", jobs.reset, forget)
+        widgets.remove_button(run_list.delete, run, label="Delete")
 
 
 def steer_button(
@@ -164,6 +171,11 @@ def _start(
     drawing: np.ndarray | None,
     pictures: np.ndarray | None,
 ) -> None:
+    # A second click, before the first one's answer, starts nothing.
+    before, since = st.session_state.get("started", (None, 0.0))
+    st.session_state.started = request, time.monotonic()
+    if request == before and time.monotonic() - since < DOUBLE_CLICK:
+        return
     try:
         run = jobs.start(request.config, token, request.name, drawing=drawing, pictures=pictures)
         run_list.open_run(run)

@@ -114,15 +114,18 @@ def keep(patches: np.ndarray) -> Owner:
 
 
 def _what_was_taken(own: UserPictures) -> str:
-    skipped = f" {own.skipped} files were not pictures." if own.skipped else ""
-    unread = (
-        f" The last {own.unread:,} files were left out, as reading all takes too long: make them "
-        "smaller."
-    )
-    return (
-        f"{len(own.patches):,} patches from {own.used} pictures.{skipped}"
-        f"{unread if own.unread else ''}"
-    )
+    pictures = f"{own.used} pictures" if own.used > 1 else "1 picture"
+    said = [f"{len(own.patches):,} patches from {pictures}."]
+    if own.skipped:
+        said.append(
+            f"{own.skipped:,} files were not pictures."
+            if own.skipped > 1
+            else "1 file was not a picture."
+        )
+    if own.unread:
+        last = f"The last {own.unread:,} files were" if own.unread > 1 else "The last file was"
+        said.append(f"{last} left out, as reading all takes too long: make them smaller.")
+    return " ".join(said)
 
 
 def uploaded_pictures() -> np.ndarray | None:

@@ -346,6 +346,15 @@ def test_a_place_outside_of_a_smaller_map_moves_to_its_edge():
     assert not page.exception
 
 
+@pytest.mark.parametrize("size", [2, 3, 5, 7])
+def test_a_window_that_sticks_out_is_framed_on_all_sides(size):
+    for corner in (-(size // 2), 28 - (size + 1) // 2):
+        picture = window.framed(np.zeros((28, 28), np.float32), (corner, corner), (size, size))
+        framed = np.all(picture == window.FRAME, axis=-1)
+        side = window.PIXEL * size + 6
+        assert np.count_nonzero(framed) == side**2 - (side - 6) ** 2
+
+
 def test_a_window_is_framed_where_it_is():
     picture = window.framed(np.zeros((4, 4), np.float32), (0, 1), (2, 2))
     pixel, edge = window.PIXEL, 2
