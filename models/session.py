@@ -128,8 +128,6 @@ def open_small(weights: Path) -> ort.InferenceSession:
     # Waking a second thread would take longer than the answer.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # Numbers of 1e-38 and less take a hundred times as long, and are nothing.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.log_severity_level = 3  # It warns of inputs that have a default value: ours are meant.
     return ort.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 

@@ -5,7 +5,6 @@ import pytest
 
 from models.catalogue import load_catalogue
 from models.predictor import BATCH, load_predictor
-from models.session import open_session
 from tests.models.networks import identity, means, ship, times
 
 SHIPPED = [card for card in load_catalogue().values() if card.task == "denoise-digits"]
@@ -151,9 +150,3 @@ def test_a_network_for_one_picture_is_run_once_for_each(tmp_path, rng):
     np.testing.assert_array_equal(half.predict_batch(pictures), pictures / 2)
     assert half.predict_batch(pictures[:0]).shape == (0, 28, 28, 1)
     np.testing.assert_array_equal(half.predict(pictures[0]), pictures[0] / 2)
-
-
-def test_numbers_next_to_nothing_take_no_longer_than_others(tmp_path):
-    card = ship(tmp_path, "identity", identity(), size=28)
-    options = open_session(card).get_session_options()
-    assert options.get_session_config_entry("session.set_denormal_as_zero") == "1"

@@ -775,11 +775,13 @@ def test_a_second_click_on_train_starts_nothing(runs, monkeypatch):
         steering.jobs, "start", lambda *given, **_: started.append(given) or Run(runs / "a")
     )
     make(runs, "a", FINISHED)
+    state = run_status.Status(run_status.TRAINING)
+    monkeypatch.setattr(steering.run_status, "status", lambda run: state)
     page = visit()
     for _ in range(2):
         press(page, "Train")
     assert len(started) == 1
-    monkeypatch.setattr(steering, "DOUBLE_CLICK", 0)
+    state = run_status.Status(run_status.FINISHED)
     press(page, "Train")
     assert len(started) == 2
 

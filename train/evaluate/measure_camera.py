@@ -11,6 +11,7 @@ import numpy as np
 
 from imaging import metrics
 from imaging.camera import Camera, SavedAs, degrade
+from imaging.noise import NOISE_KINDS
 from models.catalogue import find_card
 from models.predictor import Predictor, load_predictor
 from models.tasks.data_folder import data_folder
@@ -47,6 +48,12 @@ CAMERAS: dict[str, Camera] = {
     "sigma 20, WebP 90": Camera(read=20 / 255, linear=False, files=(SavedAs("WEBP", 90),)),
     "JPEG 20": Camera(files=(SavedAs("JPEG", 20),)),
 }
+# Salt-and-pepper noise that is no longer white and black: the share of wrong pixels, and the file.
+SPECKS = {
+    "salt-and-pepper 2 %, JPEG 95": (0.02, SavedAs("JPEG", 95)),
+    "salt-and-pepper 5 %, JPEG 85": (0.05, SavedAs("JPEG", 85)),
+    "salt-and-pepper 10 %, JPEG 75": (0.1, SavedAs("JPEG", 75)),
+}
 
 
 def evaluate_camera(
@@ -62,17 +69,17 @@ def evaluate_camera(
     found = {}
     for name in names:
         predictor = load_predictor(find_card(name))
-        for title, camera in CAMERAS.items():
+        for title in [*CAMERAS, *SPECKS]:
             rows = []
             for index, clean in enumerate(photos):
-                truth, noisy = degrade(clean, camera, np.random.default_rng((SEED, index)))
+                truth, noisy = _pair(clean, title, np.random.default_rng((SEED, index)))
                 noisy = np.rint(noisy * 255).astype(np.uint8)
                 seen = noisy.astype(np.float32) / 255
                 answer = predictor.predict(noisy).astype(np.float32) / 255
                 level = float(np.sqrt(metrics.mse(truth, seen)))
                 read = read_level(predictor.network, noisy)
                 # Of a clean picture the answer is compared with the rounded input.
-                reference = truth if camera != Camera() else seen
+                reference = truth if CAMERAS.get(title) != Camera() else seen
                 rows.append(
                     (
                         metrics.psnr(reference, seen),
@@ -89,6 +96,15 @@ def evaluate_camera(
                 + (f", {alike} of them as they went in" if alike else "")
             )
     return found
+
+
+def _pair(clean: np.ndarray, title: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return what should be seen, and what is, ``float32 (H, W, 3)`` in [0, 1] both."""
+    if title in CAMERAS:
+        return degrade(clean, CAMERAS[title], rng)
+    share, file = SPECKS[title]
+    speckled = NOISE_KINDS["salt-and-pepper"].corrupt(clean, share, rng)
+    return clean, degrade(speckled, Camera(files=(file,)), rng)[1]
 
 
 def _mean(values: tuple[float, ...]) -> float:

@@ -84,7 +84,6 @@ def evaluate(node: onnx.NodeProto, given: dict[str, np.ndarray], version: int) -
 def open_bytes(content: bytes) -> ort.InferenceSession:
     """Open a network in this thread alone."""
     options = ort.SessionOptions()
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")  # As open_small does.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])

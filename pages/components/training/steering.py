@@ -171,13 +171,11 @@ def _start(
     drawing: np.ndarray | None,
     pictures: np.ndarray | None,
 ) -> None:
-    # A second click, before the first one's answer, starts nothing.
-    before, since = st.session_state.get("started", (None, 0.0))
-    st.session_state.started = request, time.monotonic()
-    if request == before and time.monotonic() - since < DOUBLE_CLICK:
+    if _was_clicked_before(request):
         return
     try:
         run = jobs.start(request.config, token, request.name, drawing=drawing, pictures=pictures)
+        st.session_state.started = request, run, time.monotonic()
         run_list.open_run(run)
         st.toast(
             "Training started. Watch it on the right (on a phone, below).",
@@ -185,6 +183,13 @@ def _start(
         )
     except (Refused, OSError) as problem:
         st.session_state.refused = run_list.reason(problem)
+
+
+def _was_clicked_before(request: TrainingRequest) -> bool:
+    """Whether this is the second click of two, before the first one's answer."""
+    before, run, since = st.session_state.get("started", (None, None, 0.0))
+    again = request == before and time.monotonic() - since < DOUBLE_CLICK
+    return again and run_status.status(run).active
 
 
 def steer(act: Action, run: Run) -> None:

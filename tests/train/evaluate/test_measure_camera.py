@@ -51,6 +51,7 @@ def test_answers_that_are_what_went_in_are_counted_and_not_in_the_mean(smooth, m
     monkeypatch.setattr(measure_camera, "load_predictor", lambda card: predictor)
     monkeypatch.setattr(measure_camera, "read_level", lambda network, noisy: 0.0)
     monkeypatch.setattr(measure_camera, "CAMERAS", {"clean": Camera()})
+    monkeypatch.setattr(measure_camera, "SPECKS", {})
     said = []
     found = measure_camera.evaluate_camera(["smooth"], 1, said.append)
     # Of 255, every value is off by 1.
