@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -92,7 +93,7 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument(
         "--strength",
-        type=_share,
+        type=_between(0, 1),
         default=1.0,
         metavar="0..1",
         help="how much to denoise: 0 leaves the noisy picture (default: 1)",
@@ -127,26 +128,26 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
 
 def _sigma(text: str) -> float | None:
     """Read ``auto`` as None, and a level on the scale 0 to 255 as a share of the full range."""
-    if text == "auto":
-        return None
-    sigma = float(text)
-    if not 0 <= sigma <= HIGHEST_SIGMA:
-        raise ValueError
-    return sigma / 255
+    return None if text == "auto" else _between(0, HIGHEST_SIGMA)(text) / 255
+
+
+def _between(least: float, most: float) -> Callable[[str], float]:
+    """Return what reads a number between these."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"expected {least:g} to {most:g}, got {text!r}")
+        return number
+
+    return read
 
 
 def _quality(text: str) -> int:
-    quality = int(text)
-    if not 1 <= quality <= 100:
-        raise ValueError
-    return quality
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise ValueError
-    return share
+    return round(_between(1, 100)(text))
 
 
 def _list(options: argparse.Namespace) -> int:

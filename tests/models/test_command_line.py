@@ -550,3 +550,13 @@ def test_python_m_models_ends_bad_input_with_status_2_and_no_traceback(tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("models: There is no model 'nope'")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "limits"),
+    [("sigma", "99", "0 to 75"), ("strength", "1.5", "0 to 1"), ("quality", "best", "1 to 100")],
+)
+def test_a_number_that_makes_no_sense_is_refused_with_the_limits(capsys, option, value, limits):
+    with pytest.raises(SystemExit):
+        command_line.main(["denoise", "in.png", "out.png", f"--{option}", value])
+    assert f"--{option}: expected {limits}, got '{value}'" in capsys.readouterr().err
