@@ -86,7 +86,7 @@ def read_audio(data: bytes | BinaryIO) -> Recording:
                 raise SoundError(NO_SOUND)
             if not (RATES[0] <= rate <= RATES[1] and channels <= MOST_CHANNELS):
                 raise SoundError(UNUSUAL.format(rate=rate, channels=channels))
-            # Mixed a second at a time: eight channels as a whole would take half a gigabyte.
+            # Mixed a piece at a time: eight channels as a whole would take half a gigabyte.
             powers, mixed = np.zeros(channels), []
             for piece in _pieces(sound, broken):
                 powers += np.square(piece, dtype=np.float64).sum(axis=0)

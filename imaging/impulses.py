@@ -40,7 +40,7 @@ _NEARLY = 0.25
 _STEP, _FEWER, _IN_LINES = 4, 15, 4
 _LOCAL, _NOTHING_ELSE, _DOTS = 17, 0.95, 0.05
 # In a large picture, windows are looked at.
-_WINDOW, _WINDOWS = 128, 3
+WINDOW, _WINDOWS = 128, 3
 
 
 def without_impulses(noisy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +74,7 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
     not alone, as the dots of a print and of dithering.  Strong noise of another kind, once clipped,
     has such pixels too, but they are a small part of it.
     """
-    windows = [_to_unit(window) for window in _windows(noisy)]
+    windows = [_to_unit(window) for window in spread_windows(noisy, _WINDOWS)]
     wrong = np.stack([wrong_pixels(window) for window in windows])
     values = np.stack(windows)
     black, white = np.all(values <= 0, axis=-1), np.all(values >= 1, axis=-1)
@@ -206,15 +206,18 @@ def bridge(picture: np.ndarray, lost: np.ndarray) -> np.ndarray:
     return filled
 
 
-def _windows(picture: np.ndarray) -> list[np.ndarray]:
-    """The whole of a small picture, some evenly spread squares of a large one."""
+def spread_windows(picture: np.ndarray, across: int) -> list[np.ndarray]:
+    """Return the whole of a small picture, or ``across`` times as many squares of a large one.
+
+    They have ``WINDOW`` pixels a side and are spread evenly.
+    """
     height, width = picture.shape[:2]
-    if height * width <= (_WINDOW * _WINDOWS) ** 2:
+    if height * width <= (WINDOW * across) ** 2:
         return [picture]
     tops, lefts = (
-        np.linspace(0, max(side - _WINDOW, 0), _WINDOWS).astype(int) for side in (height, width)
+        np.linspace(0, max(side - WINDOW, 0), across).astype(int) for side in (height, width)
     )
-    return [picture[y : y + _WINDOW, x : x + _WINDOW] for y in tops for x in lefts]
+    return [picture[y : y + WINDOW, x : x + WINDOW] for y in tops for x in lefts]
 
 
 def _to_unit(pixels: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from imaging.impulses import pairs_at
-from imaging.pixels import white
+from imaging.impulses import pairs_at, spread_windows
+from imaging.pixels import as_image
 
 # How far a speck lies above or below each of its neighbours.
 _APART = 0.2
@@ -24,7 +24,7 @@ _FEWEST, _LEAST_MID_TONES = 8, 0.1
 # In weaves, and in dithering that was made smaller, there are more pairs of them than at random at
 # some step up to this far, by this many standard deviations, and this many times as many.
 _FARTHEST, _MORE, _TIMES = 6, 4, 1.4
-_WINDOW, _WINDOWS = 128, 4
+_WINDOWS = 4  # a side, of a large picture
 
 
 def speck_level(picture: np.ndarray) -> float:
@@ -33,10 +33,7 @@ def speck_level(picture: np.ndarray) -> float:
     ``picture`` is of 8 or 16 bits or floating point in [0, 1]; the level is a root mean square in
     units of the full range.
     """
-    full = white(picture) if picture.dtype.kind == "u" else 1
-    windows = [
-        window.mean(axis=2, dtype=np.float32) / np.float32(full) for window in _windows(picture)
-    ]
+    windows = [as_image(each).mean(axis=2) for each in spread_windows(picture, _WINDOWS)]
     bright, dark = (np.stack(each) for each in zip(*map(_specks, windows), strict=True))
     share = np.mean(bright | dark)
     if share < _LEAST_SHARE:
@@ -54,17 +51,6 @@ def speck_level(picture: np.ndarray) -> float:
     away = [grey - ndimage.median_filter(grey, 5, mode="mirror") for grey in windows]
     squares = _in_squares([np.square(each) * (np.abs(each) > _APART) for each in away])
     return float(np.sqrt(np.median(squares[mid])))  # Not that of squares with text.
-
-
-def _windows(picture: np.ndarray) -> list[np.ndarray]:
-    """The whole of a small picture, some evenly spread squares of a large one."""
-    height, width = picture.shape[:2]
-    if height * width <= (_WINDOW * _WINDOWS) ** 2:
-        return [picture]
-    tops, lefts = (
-        np.linspace(0, max(side - _WINDOW, 0), _WINDOWS).astype(int) for side in (height, width)
-    )
-    return [picture[y : y + _WINDOW, x : x + _WINDOW] for y in tops for x in lefts]
 
 
 def _specks(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -114,8 +114,8 @@ class Room:
 def keep_algebra_to_one_thread() -> None:
     """Let no product of matrices wake threads of numpy's and scipy's own.
 
-    They gain next to nothing, and wait busily for the next product, for 30 ms, on the processor
-    that a network's threads of low priority need.
+    They gain next to nothing, and then wait busily for the next product, on the processor that a
+    network's threads of low priority need.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # For what is loaded later.
     threadpool_limits(1, user_api="blas")

@@ -5,6 +5,8 @@ Source:
 """
 
 import re
+from collections.abc import Iterator
+from itertools import islice, takewhile
 
 END = b"\xff\xd9"
 _START, _SCAN = b"\xff\xd8", b"\xff\xda"
@@ -41,13 +43,8 @@ def without_metadata(jpeg: bytes) -> bytes:
 
 def has_many_segments(jpeg: bytes) -> bool:
     """Return whether there are more segments before the first scan than in any image."""
-    at = len(_START)
-    for _ in range(_MOST_BEFORE_A_SCAN):
-        found = _MARKER.search(jpeg, at)
-        if found is None or found[1] in (_SCAN[1:], END[1:]):
-            return False
-        at = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2])
-    return True
+    before = takewhile(lambda each: each not in (_SCAN[1:], END[1:]), _markers(jpeg))
+    return len(list(islice(before, _MOST_BEFORE_A_SCAN))) == _MOST_BEFORE_A_SCAN
 
 
 def count_scans(jpeg: bytes) -> int:
@@ -56,12 +53,13 @@ def count_scans(jpeg: bytes) -> int:
     A phone may keep a film behind it, and in the metadata there is a small image.  Of a file with
     more segments than any image has, all that might be scans are counted.
     """
-    at, scans = len(_START), 0
-    for _ in range(_MOST_SEGMENTS):
-        found = _MARKER.search(jpeg, at)
-        if found is None or found[1] == END[1:]:
-            return scans
-        at = found.end()
-        scans += found[1] == _SCAN[1:]
-        at += int.from_bytes(jpeg[at : at + 2])
-    return jpeg.count(_SCAN)
+    image = list(islice(takewhile(lambda each: each != END[1:], _markers(jpeg)), _MOST_SEGMENTS))
+    return image.count(_SCAN[1:]) if len(image) < _MOST_SEGMENTS else jpeg.count(_SCAN)
+
+
+def _markers(jpeg: bytes) -> Iterator[bytes]:
+    """Yield the second byte of each segment's marker, as a decoder meets them."""
+    at = len(_START)
+    while found := _MARKER.search(jpeg, at):
+        yield found[1]
+        at = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2])

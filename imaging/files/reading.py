@@ -117,6 +117,8 @@ _CONVERTED = {
 
 _LANCZOS_RADIUS = 3
 _LEAST_THERE = 20  # One part in so many of a file that is cut off; less shows nothing.
+_LOOKED_AT = 2**21  # Bytes of a JPEG: there small segments are many.
+_MOST_COMMENTS = 1_000  # Of a plain PNM
 _MOST_PARTS = 100  # Of a WebP before its image.
 _ICON_HEAD = 22  # Bytes before the image of an icon with one.
 _MOST_BOXES = 1000  # Of an HEIC or AVIF; they have a handful.
@@ -345,10 +347,11 @@ def _decode(file: BinaryIO, file_name: str, wanted: int, plane: int, stretch: bo
     if kind == "PPM" and start[1:2] in b"123":
         # Pillow takes comments out of a plain file one by one, and copies it for each.
         file.seek(0)
-        file = io.BytesIO(re.sub(rb"#[^\r\n]*", b"", file.read()))
+        if file.read().count(b"#") > _MOST_COMMENTS:
+            raise PhotoError(limits.NO_PICTURE)
     if kind == "JPEG":
         file.seek(0)
-        if jpeg.has_many_segments(file.read()):  # Pillow keeps a list of all.
+        if jpeg.has_many_segments(file.read(_LOOKED_AT)):  # Pillow keeps a list of all.
             raise PhotoError(limits.NO_PICTURE)
     return _decode_pillow(file, kind, wanted)
 

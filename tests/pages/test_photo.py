@@ -32,7 +32,7 @@ from pages.components.photo.source import ChosenFile
 from pages.components.picture_cache import COMFORT, Owner, PictureCache
 from pages.components.tabs import Tabs
 from tests.imaging.files.test_reading import SRGB_BLUE, SRGB_GREEN, SRGB_RED, icc_profile
-from tests.pages.visits import Breaker, page_of, said
+from tests.pages.visits import Breaker, noted_reads, page_of, said
 
 QUICK = "median"  # A method that takes a moment; the network's own tests are elsewhere.
 
@@ -576,14 +576,7 @@ def test_a_picture_that_waits_for_its_turn_gives_way_to_others_and_is_opened_aga
     monkeypatch, task
 ):
     monkeypatch.setattr(cached, "_queue", PictureQueue(at_once=0))
-    opened, real = [], source.read_photo
-
-    def read(*given, **more):
-        photo = real(*given, **more)
-        opened.append(weakref.ref(photo.best))
-        return photo
-
-    monkeypatch.setattr(source, "read_photo", read)
+    opened = noted_reads(monkeypatch, source)
     page = page_of("photo", photo_source="upload", photo_method=QUICK).run()
     file = "mine.png", png(noisy_grey()), "image/png"
     page.file_uploader(key="photo_files").set_value([file]).run()
@@ -604,14 +597,7 @@ def test_where_all_methods_wait_for_their_turn_they_hold_their_piece_of_the_pict
     monkeypatch,
 ):
     monkeypatch.setattr(results, "SAMPLE", (8, 8))
-    opened, real = [], source.read_photo
-
-    def read(*given, **more):
-        photo = real(*given, **more)
-        opened.append(weakref.ref(photo.best))
-        return photo
-
-    monkeypatch.setattr(source, "read_photo", read)
+    opened = noted_reads(monkeypatch, source)
     page = upload(("mine.png", png(noisy_grey())))
     monkeypatch.setattr(cached, "_queue", PictureQueue(at_once=0))
     page.toggle(key="photo_all").set_value(True).run()

@@ -690,6 +690,13 @@ def test_a_name_that_no_run_can_have_gets_a_sentence(runs, name):
     assert "only this run is left" in said(visit(compare=f"{name},a"))
 
 
+def test_a_comparison_of_one_run_is_that_run(runs):
+    make(runs, "a", *TRAINED, FINISHED)
+    page = visit(compare="a,a")
+    assert page.query_params == {"run": "a"}
+    assert "only this run is left" not in said(page)
+
+
 def test_a_run_that_a_link_names_twice_is_compared_once(runs):
     make(runs, "a", *TRAINED)
     make(runs, "b", *TRAINED)

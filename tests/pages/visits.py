@@ -1,6 +1,8 @@
 """Pages opened without a browser, and what they say."""
 
+import weakref
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
@@ -20,6 +22,19 @@ def said(page: AppTest, *more: str) -> str:
     """Return everything that the page says in boxes, and in ``more`` kinds of elements."""
     kinds = ("warning", "error", "info", *more)
     return "\n".join(element.value for kind in kinds for element in page.get(kind))
+
+
+def noted_reads(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[weakref.ref]:
+    """Return a list that weakly refers to the pixels of each photo that ``module`` opens."""
+    opened, real = list[weakref.ref](), module.read_photo
+
+    def read(*given, **more):
+        photo = real(*given, **more)
+        opened.append(weakref.ref(photo.best))
+        return photo
+
+    monkeypatch.setattr(module, "read_photo", read)
+    return opened
 
 
 class Breaker:

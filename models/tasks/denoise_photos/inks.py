@@ -41,7 +41,7 @@ def part(pixels: np.ndarray) -> tuple[np.ndarray, ...]:
     """
     grey = pixels.mean(axis=2, keepdims=True)
     is_bright = grey > (grey.min(axis=(0, 1)) + grey.max(axis=(0, 1))) / 2
-    # All of it is float32, and what may be is added up pixel by pixel: it takes half the time.
+    # All of it is float32: a count of whole numbers would make doubles of the rest.
     bright, places = is_bright.astype(np.float32), WINDOW**2
     dark, count = 1 - bright, bright.sum(axis=(0, 1))
     high = (pixels * bright).sum(axis=(0, 1)) / np.maximum(count, 1)

@@ -129,10 +129,11 @@ def comparable(ids: str) -> list[Run]:
 
 
 def show_only(run: Run) -> Run:
-    """Show the one run that is left of a comparison, and say so; return it."""
-    st.session_state.refused = (
-        "Of this comparison only this run is left; the others no longer exist."
-    )
+    """Show the one run of a comparison, and say so where it named others; return it."""
+    if {*st.query_params["compare"].split(",")} != {run.folder.name}:
+        st.session_state.refused = (
+            "Of this comparison only this run is left; the others no longer exist."
+        )
     run_list.open_run(run)
     return run
 

@@ -16,7 +16,7 @@ from pages.components.picture_cache import PictureCache
 from pages.components.tasks import sources
 from pages.components.tasks.work import JOB
 from tests.pages.tasks.test_bad_input import answered, brought
-from tests.pages.visits import page_of
+from tests.pages.visits import noted_reads, page_of
 from tests.recordings import beeps
 
 ASKS = "Choose a file above, or one of the samples."
@@ -77,14 +77,7 @@ def test_a_picture_is_removed_by_its_button_with_all_that_was_made_of_it():
 def waiting(monkeypatch) -> tuple[AppTest, Job, list[weakref.ref]]:
     """The page with a picture whose answers wait for their turn, and what was opened for it."""
     monkeypatch.setattr(cached, "_queue", PictureQueue(at_once=0))
-    opened, real = [], sources.read_photo
-
-    def read(*given, **more):
-        photo = real(*given, **more)
-        opened.append(weakref.ref(photo.pixels))
-        return photo
-
-    monkeypatch.setattr(sources, "read_photo", read)
+    opened = noted_reads(monkeypatch, sources)
     page = page_of("tasks", task="segment-digits", source="upload").run()
     (uploader,) = page.file_uploader
     page = uploader.set_value(("mine.png", picture(), "image/png")).run()
