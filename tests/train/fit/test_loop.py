@@ -16,7 +16,7 @@ from models.architectures import build
 from models.catalogue import find_card
 from tests.train.conftest import TRAINING
 from train.config import OPTIMIZERS, Noise, TrainConfig, every_kind, gaussian_only
-from train.fit import data, loop
+from train.fit import callbacks, data, loop
 from train.fit import metrics as metrics_of_training
 from train.fit.callbacks import WriteProgress, step_of
 from train.fit.data import Batches, split
@@ -341,6 +341,27 @@ def test_early_stopping_is_the_same_after_a_stop(by_heart, tmp_path, monkeypatch
     run = train_with_stops(monkeypatch, tmp_path / "run", BY_HEART, (3 * BATCHES - 1,))
     assert len(events_of(run, "epoch")) == len(events_of(by_heart, "epoch"))
     assert same(weights_of(run.model), weights_of(by_heart.model))
+
+
+def test_a_stop_after_the_last_batch_of_an_epoch_keeps_the_epoch(by_heart, tmp_path, monkeypatch):
+    run = train_with_stops(monkeypatch, tmp_path / "run", BY_HEART, (BATCHES, 2 * BATCHES))
+    for kept, unbroken in zip(events_of(run, "epoch"), events_of(by_heart, "epoch"), strict=True):
+        assert (kept["epoch"], kept["val_loss"]) == (unbroken["epoch"], unbroken["val_loss"])
+
+
+def test_what_tells_of_the_best_epoch_is_written_after_its_network(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(
+        callbacks, "write_whole", lambda path, write: written.append(path.name) or write(path)
+    )
+    report = WriteProgress.on_epoch_end
+    monkeypatch.setattr(
+        WriteProgress,
+        "on_epoch_end",
+        lambda self, *given: written.append("event") or report(self, *given),
+    )
+    train(tmp_path / "run", dataclasses.replace(BY_HEART, epochs=1))
+    assert written.index("best.keras") < written.index("event")
 
 
 # Stopping and going on
