@@ -8,6 +8,9 @@ training, and ``low_light`` is the one that the Photo page offers.
     clean (H, W, C) -> linear light -> noise, on a Bayer mosaic -> demosaicked -> display values
       -> blurred or denoised -> made smaller or larger -> sharpened -> 8 bits -> file -> file again
 
+Film has grain in place of the sensor's noise, alike in all colours where it is black and white, and
+is scanned, often in colours though it has one.
+
 The truth of such a picture is what the same camera would have given without noise and without
 loss in the file: ``degrade`` returns both.  To denoise is not to sharpen.
 
@@ -16,7 +19,8 @@ Source:
     doi:10.1109/ICCV48922.2021.00475) and SCUNet (Zhang et al., Machine Intelligence Research
     2023, doi:10.1007/s11633-023-1466-0); they shuffle the steps, here they keep a camera's order.
     Noise: the normal approximation of Foi et al., IEEE TIP 2008, doi:10.1109/TIP.2008.2001399.
-    Unprocessing: Brooks et al., CVPR 2019, doi:10.1109/CVPR.2019.01129.
+    Unprocessing: Brooks et al., CVPR 2019, doi:10.1109/CVPR.2019.01129.  Grain: the variance of
+    Newson et al., Computer Graphics Forum 2017, doi:10.1111/cgf.13159, the Boolean model's.
 """
 
 import io
@@ -65,6 +69,7 @@ _ACROSS = (
     )
     / 8
 )
+_DOT = 33  # pixels, of a picture of one dot that holds any blur of it
 _LUMA = np.float32([0.299, 0.587, 0.114])
 SUBSAMPLINGS = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}  # As Pillow numbers them.
 _RESAMPLINGS = {
@@ -96,8 +101,12 @@ class Camera:
 
     ``smoothed`` and ``colour_smoothed`` are the widths, in pixels, of the blur of a denoiser that
     spares all edges, hence of the noise alone, and of its colour; ``kept`` is the share of the
-    noise that it leaves as it was.  ``blur``, ``scale`` and ``sharpened`` are done to the whole
-    picture.
+    noise that it leaves as it was.
+
+    ``grain`` is the standard deviation of a film's grain in a mid-tone, ``grain_size`` the width in
+    pixels of the blur that makes it alike in neighbours, and ``grain_alike`` the share of its
+    variance that all colours have in common.  ``blur``, ``scale`` and ``sharpened`` are done to the
+    whole picture, and ``tint`` multiplies its colours: a grey picture then has three.
     """
 
     shot: float = 0.0
@@ -110,10 +119,14 @@ class Camera:
     smoothed: float = 0.0
     colour_smoothed: float = 0.0
     kept: float = 0.0
+    grain: float = 0.0
+    grain_size: float = 0.0
+    grain_alike: float = 1.0
     blur: float = 0.0
     scale: float = 1.0
     resampling: str = "bicubic"
     sharpened: float = 0.0
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     files: tuple[SavedAs, ...] = ()
 
 
@@ -132,6 +145,8 @@ def degrade(
     if camera.smoothed or camera.colour_smoothed:
         noisy -= truth
         noisy = truth + _smoothed(noisy, camera)
+    if camera.grain:
+        noisy = noisy + film_grain(truth, camera, rng)
     truth, noisy = (_processed(picture, camera) for picture in (truth, noisy))
     truth, noisy = np.clip(truth, 0, 1), np.clip(noisy, 0, 1)
     for file in camera.files:
@@ -166,6 +181,24 @@ def sensor(clean: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.nd
     noise += light
     np.clip(noise, 0, 1, out=noise)
     return clean + (_curved(to_display, noise) - _curved(to_display, light))
+
+
+def film_grain(clean: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
+    """Return the grain ``(H, W, C)`` of a film that shows ``clean``, most of it in mid-tones."""
+    height, width, channels = clean.shape
+    alike, apart = (
+        rng.standard_normal((height, width, count), np.float32) for count in (1, channels)
+    )
+    share = np.float32(camera.grain_alike)
+    grain = np.sqrt(share) * alike + np.sqrt(1 - share) * apart
+    if camera.grain_size:
+        dot = np.zeros((_DOT, _DOT, 1), np.float32)
+        dot[_DOT // 2, _DOT // 2] = 1
+        left = np.square(_blurred(dot, camera.grain_size)).sum()  # of the variance, by the blur
+        grain = _blurred(grain, camera.grain_size) / np.sqrt(left)
+    # None at all in black and white, but the scanner adds a little.
+    grain *= np.float32(camera.grain) * np.sqrt(0.1 + 3.6 * clean * (1 - clean))
+    return grain
 
 
 def _curved(curve: Callable[[np.ndarray], np.ndarray], picture: np.ndarray) -> np.ndarray:
@@ -269,6 +302,8 @@ def _processed(picture: np.ndarray, camera: Camera) -> np.ndarray:
         picture = resized(picture, camera.scale, camera.resampling)
     if camera.sharpened:
         picture = picture + np.float32(camera.sharpened) * (picture - _blurred(picture, 1.0))
+    if camera.tint != Camera.tint:
+        picture = picture * np.float32(camera.tint)
     return picture
 
 
@@ -350,10 +385,10 @@ def low_light(image: np.ndarray, iso: float | np.ndarray, rng: np.random.Generat
 def draw_camera(rng: np.random.Generator) -> Camera:
     """Draw what may have been done to a picture, from nothing but a file to all of it.
 
-    Of ten, four have the noise of a sensor in linear light, one that of a mosaic in display
-    values, three white noise, and two are only scaled, sharpened or saved.
+    Of twenty, six have the noise of a sensor in linear light, one that of a mosaic in display
+    values, four white noise, five grain, and four are only scaled, sharpened or saved.
     """
-    source = rng.choice(4, p=(0.4, 0.1, 0.3, 0.2))
+    source = rng.choice(5, p=(0.3, 0.05, 0.2, 0.2, 0.25))
     noise: dict = {}
     if source == 0:
         iso = np.exp(rng.uniform(np.log(2), np.log(256)))
@@ -372,13 +407,21 @@ def draw_camera(rng: np.random.Generator) -> Camera:
         noise["smoothed"] = rng.uniform(0.3, 1.5) if rng.random() < 0.5 else 0.0
         noise["colour_smoothed"] = rng.uniform(0.5, 3) if rng.random() < 0.7 else 0.0
         noise["kept"] = rng.uniform(0, 0.7)
+    if source == 4:
+        noise = {
+            "grain": np.exp(rng.uniform(np.log(2), np.log(40))) / 255,
+            "grain_size": rng.uniform(0.3, 1.5) if rng.random() < 0.8 else 0.0,
+            "grain_alike": 1.0 if rng.random() < 0.7 else rng.uniform(0, 1),
+        }
     done: dict = {}
+    if source == 4 and rng.random() < 0.3:
+        done["tint"] = (1.0, rng.uniform(0.8, 1.0), rng.uniform(0.55, 1.0))
     if rng.random() < 0.15:
         done["blur"] = rng.uniform(0.3, 0.8)
     if rng.random() < 0.35:
         done["scale"] = float(np.exp(rng.uniform(np.log(0.5), np.log(2))))
         if rng.random() < 0.4:
-            done["scale"] = float(rng.choice([0.5, 1.5, 2.0]))
+            done["scale"] = float(rng.choice([0.5, 1.5, 2.0, 3.0, 4.0]))
         done["resampling"] = str(rng.choice(list(_RESAMPLINGS)))
     if rng.random() < 0.2:
         done["sharpened"] = rng.uniform(0.1, 1.0)

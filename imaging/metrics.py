@@ -64,8 +64,13 @@ def ssim(clean: np.ndarray, other: np.ndarray) -> float:
     Source:
         Wang et al., IEEE TIP 2004, doi:10.1109/TIP.2003.819861.
     """
+    return float(np.mean(similarity(clean, other)))
+
+
+def similarity(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the map ``(h, w)`` whose mean is ``ssim``, without the border that is left out."""
     clean, other = _pair(clean, other)
-    return float(_ssim_of(clean[np.newaxis], other[np.newaxis])[0])
+    return _similarity_of(clean[np.newaxis], other[np.newaxis])[0].mean(axis=2)
 
 
 def batch_psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -80,11 +85,14 @@ def batch_psnr(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
 def batch_ssim(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the SSIM of each picture of a batch, ``(N,)`` float64, equal to ``ssim`` of each."""
     _require_same_shape(clean, other)
-    return np.concatenate([_ssim_of(a, b) for a, b in _chunks(clean, other)] or [np.empty(0)])
+    return np.concatenate(
+        [np.mean(_similarity_of(a, b), axis=(1, 2, 3)) for a, b in _chunks(clean, other)]
+        or [np.empty(0)]
+    )
 
 
-def _ssim_of(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the SSIM of each picture from the sum and the difference of the two.
+def _similarity_of(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the similarity around each pixel from the sum and the difference of two batches.
 
     Twice the product of two means is half of the square of their sum less that of their difference,
     the sum of their squares is half of both together; so it is with covariance and variances.  That
@@ -101,7 +109,7 @@ def _ssim_of(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
     similar /= (total_squared + change_squared + 2 * c1) * (
         total_variance + change_variance + 2 * c2
     )
-    return np.mean(similar, axis=(1, 2, 3))
+    return similar
 
 
 def _window_mean(batch: np.ndarray) -> np.ndarray:

@@ -49,27 +49,42 @@ def measure_pixels(
 ) -> Quality:
     """Return PSNR, SSIM and MSE of ``other``; equal to ``metrics.measure`` of the whole.
 
-    Pixels that nobody sees, with an ``alpha`` of 0, are not counted.
+    Pixels that nobody sees, with an ``alpha`` of 0, are not counted, and have no noise for the
+    windows of SSIM that reach over them.
     """
+    seen, share = None, 1.0
     if alpha is not None and (alpha > 0).any():
         seen = alpha > 0
-        measured = measure_pixels(clean, np.where(seen[..., np.newaxis], other, clean))
-        # Those that are not seen have no error, and an SSIM of 1.
-        share = float(np.mean(seen))
-        mse = measured.mse / share
-        return Quality(float(metrics.decibel(mse)), 1 - (1 - measured.ssim) / share, mse)
+        other, share = np.where(seen[..., np.newaxis], other, clean), float(np.mean(seen))
     height, width = clean.shape[:2]
     if min(height, width) <= 2 * SSIM_RADIUS or height * width <= SSIM_PIXELS:
-        return metrics.measure(_doubles(clean), _doubles(other))
-    similar, step = 0.0, max(_SSIM_ROWS, SSIM_PIXELS // width)
-    for first in range(SSIM_RADIUS, height - SSIM_RADIUS, step):
-        last = min(first + step, height - SSIM_RADIUS)
+        bounds = [(0, height)]
+    else:
+        step = max(_SSIM_ROWS, SSIM_PIXELS // width)
+        firsts = range(SSIM_RADIUS, height - SSIM_RADIUS, step)
         # The window of SSIM needs some rows above and below those that are counted.
-        wide = slice(first - SSIM_RADIUS, last + SSIM_RADIUS)
-        similarity = metrics.ssim(_doubles(clean[wide]), _doubles(other[wide]))
-        similar += similarity * (last - first)
-    mse = rms_pixels(clean, other) ** 2
-    return Quality(float(metrics.decibel(mse)), similar / (height - 2 * SSIM_RADIUS), mse)
+        bounds = [
+            (first - SSIM_RADIUS, min(first + step + SSIM_RADIUS, height)) for first in firsts
+        ]
+    total, count, everywhere, places = 0.0, 0, 0.0, 0
+    for rows in (slice(*each) for each in bounds):
+        similar = metrics.similarity(_doubles(clean[rows]), _doubles(other[rows]))
+        everywhere, places = everywhere + float(similar.sum()), places + similar.size
+        if seen is not None:
+            similar = similar[_middle(seen[rows], similar.shape)]
+            total, count = total + float(similar.sum()), count + similar.size
+    mse = rms_pixels(clean, other) ** 2 / share
+    ssim = total / count if count else everywhere / places
+    return Quality(float(metrics.decibel(mse)), ssim, mse)
+
+
+def _middle(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The values ``(H, W)`` without the border that a smaller shape leaves out."""
+    rows, columns = (
+        slice((whole - part) // 2, (whole + part) // 2)
+        for whole, part in zip(values.shape, shape, strict=True)
+    )
+    return values[rows, columns]
 
 
 def _doubles(pixels: np.ndarray) -> np.ndarray:

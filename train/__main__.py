@@ -7,12 +7,13 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from models.catalogue import ModelError
+from models.catalogue import ModelError, find_card
 from models.command_line import run_command
 from models.host import cores
 from models.tasks import denoise_digits, denoise_photos, find_task, read_digits
 from models.tasks.contract import SPLITS, Task
 from models.tasks.denoise_photos.data import KODAK24, POLYU
+from models.tasks.denoise_photos.level import PART
 from train.config import TrainConfig
 from train.run_folder import Run
 
@@ -89,10 +90,11 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(command=_accelerated)
 
     command = commands.add_parser(
-        "level", help="go on training the noise level's estimator of an accelerated run, on a CPU"
+        "level",
+        help="go on training what reads the noise level for a shipped photo network, on a CPU",
     )
-    command.add_argument("folder", type=Path)
-    command.add_argument("--seconds", type=float, default=600)
+    command.add_argument("name", help="a network with a level.onnx, which is written again")
+    command.add_argument("--seconds", type=float, default=600, help="(default: 600)")
     command.set_defaults(command=_level)
 
     command = commands.add_parser("run", help="train a run folder as its config.json says")
@@ -240,13 +242,15 @@ def _accelerated(options: argparse.Namespace) -> int:
 
 
 def _level(options: argparse.Namespace) -> int:
-    from train.fit.accelerated import read_weights, save_weights
-    from train.fit.level import train_level
+    card = find_card(options.name)
+    if PART not in card.parts:
+        raise ValueError(f"nothing reads the noise level for {card.name}")
+    from train.export.ship import ship_part
+    from train.fit.level import open_estimator, train_level
 
-    run = Run(options.folder)
-    photo, level = read_weights(run.weights)
-    model = train_level(level, options.seconds)
-    save_weights(run.weights, photo, model.get_weights())
+    model = open_estimator(card.folder / f"{PART}.onnx")
+    train_level(model, options.seconds)
+    ship_part(card, model)
     return 0
 
 

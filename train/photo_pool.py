@@ -25,6 +25,7 @@ from models.tasks.denoise_photos.data import (
     SHARP_EVERY,
     VALIDATION_EVERY,
 )
+from train.patterns import with_pattern
 from train.run_folder import write_whole
 
 # How often each kind is drawn, and between which strengths.
@@ -36,7 +37,7 @@ SHARES = {
     "salt-and-pepper": (0.12, 0.0, 0.5),
 }
 KINDS = tuple(SHARES)
-GREY_SHARE = 0.22
+GREY_SHARE, PATTERN_SHARE = 0.22, 0.12
 RESCALED_SHARE, MOST_REDUCED = 0.5, 2.0
 # The folders of pictures, how often a crop is from one, and every how manieth, by name, is kept
 # back: for watching a training, for measuring at the end, none.
@@ -131,7 +132,7 @@ def degraded_crop(
 def clean_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
     """Cut ``float32 (side, side, C)`` in [0, 1] out of 8-bit pixels ``(H, W, 3)``.
 
-    Half of the crops are made smaller; some are grey, with one channel.
+    Half of the crops are made smaller; some are grey, with one channel, and some have a pattern.
     """
     height, width = picture.shape[:2]
     source = side
@@ -142,7 +143,9 @@ def clean_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.n
     if source != side:
         crop = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.BICUBIC))
     crop = crop.astype(np.float32) / 255
-    return crop.mean(axis=2, keepdims=True) if rng.random() < GREY_SHARE else crop
+    if rng.random() < GREY_SHARE:
+        crop = crop.mean(axis=2, keepdims=True)
+    return with_pattern(crop, rng) if rng.random() < PATTERN_SHARE else crop
 
 
 def _planes(clean: np.ndarray, noisy: np.ndarray, lost: np.ndarray, side: int) -> np.ndarray:

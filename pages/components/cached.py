@@ -61,8 +61,9 @@ _tabs = Tabs()
 
 def forget_unused() -> None:
     """Forget what visitors have brought and what was made of it, where it was not used for long."""
-    for kept in (_tabs, _uploads, _pictures, _zips):
+    for kept in (_tabs, _uploads, _pictures, _zips, _brought):
         kept.forget_unused()
+    _unload_deleted()
     release_given_up()
     clear_left_over()
 
@@ -123,12 +124,17 @@ def get_card(name: str) -> Card:
 
 def get_predictor(card: Card) -> Predictor:
     """Return the loaded network of a card; raise ``ModelError`` where it cannot be had."""
-    return _predictor(card.sha256, card)
+    return _predictor(_all_weights(card), card)
 
 
 def get_cut_predictor(card: Card, without: tuple[str, ...]) -> Predictor:
     """Return the network of a card without these skip connections; errors as above."""
-    return _cut_predictor(card.sha256, without, card)
+    return _cut_predictor(_all_weights(card), without, card)
+
+
+def _all_weights(card: Card) -> str:
+    """What differs where any file of a network does: the SHA-256 alone where it has one file."""
+    return "+".join((card.sha256, *card.parts.values()))
 
 
 def get_level_network() -> Network | None:
@@ -255,13 +261,13 @@ def _network(sha256: str, _card: Card) -> "InferenceSession":
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _predictor(sha256: str, _card: Card) -> Predictor:
-    return load_predictor(_card, _network(sha256, _card))
+def _predictor(weights: str, _card: Card) -> Predictor:
+    return load_predictor(_card, _network(_card.sha256, _card))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _cut_predictor(sha256: str, without: tuple[str, ...], _card: Card) -> Predictor:
-    skips = skips_of(_network(sha256, _card))
+def _cut_predictor(weights: str, without: tuple[str, ...], _card: Card) -> Predictor:
+    skips = skips_of(_network(_card.sha256, _card))
     return load_predictor(_card, open_session(_card, {name: skips[name] for name in without}))
 
 

@@ -92,6 +92,11 @@ def decibel(value: float) -> str:
     return "∞ dB" if math.isinf(value) else f"{value:.1f} dB"
 
 
+def gained(before: float, after: float) -> str:
+    """Return how many decibels were gained, with its sign; nothing where either is infinite."""
+    return "" if math.isinf(before) or math.isinf(after) else f"{after - before:+.1f}"
+
+
 def show_quality(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> None:
     """Draw PSNR, SSIM and MSE of the denoised picture, with what was gained on the noisy one."""
     show_measured(metrics.measure(clean, noisy), metrics.measure(clean, denoised))
@@ -103,7 +108,7 @@ def show_measured(before: metrics.Quality, after: metrics.Quality) -> None:
         st.metric(
             "PSNR",
             decibel(after.psnr),
-            None if math.isinf(before.psnr) else f"{after.psnr - before.psnr:+.1f} dB",
+            f"{gain} dB" if (gain := gained(before.psnr, after.psnr)) else None,
             delta_description=f"from {decibel(before.psnr)}",
             help=f"{PSNR} Below it, the gain over the noisy picture.",
         )
@@ -194,8 +199,8 @@ def show_all_methods(
         after = None
         if clean is not None:
             after = metrics.psnr(clean, result.answer)
-            gain = "" if math.isinf(before) else f" ({after - before:+.1f})"
-            lines.insert(0, f"{decibel(after)}{gain}")
+            gain = gained(before, after)
+            lines.insert(0, f"{decibel(after)} ({gain})" if gain else decibel(after))
         entry = Thumbnail(
             result.method.title,
             result.answer,

@@ -11,6 +11,7 @@ from imaging.camera import (
     degrade,
     demosaic,
     draw_camera,
+    film_grain,
     low_light,
     mosaic,
     resized,
@@ -177,6 +178,33 @@ def test_dim_light_refuses_what_makes_no_sense(rng):
         low_light(GREY[..., :2], 1, rng)
 
 
+@pytest.mark.parametrize("size", [0.0, 0.8, 1.2])
+@pytest.mark.parametrize("alike", [0.0, 0.4, 1.0])
+def test_grain_is_as_strong_and_as_much_alike_in_all_colours_as_told(size, alike, rng):
+    camera = Camera(grain=0.1, grain_size=size, grain_alike=alike)
+    grain = film_grain(np.full((256, 256, 3), 0.5, np.float32), camera, rng)
+    assert grain.std() == pytest.approx(0.1, rel=0.03)
+    red, green, _ = np.moveaxis(grain, 2, 0)
+    assert np.corrcoef(red.ravel(), green.ravel())[0, 1] == pytest.approx(alike, abs=0.02)
+    beside = np.corrcoef(red[:, 1:].ravel(), red[:, :-1].ravel())[0, 1]
+    # The correlation of a Gaussian blur of this width, which twice its variance tells.
+    assert beside == pytest.approx(np.exp(-1 / (4 * size**2)) if size else 0, abs=0.03)
+
+
+def test_black_and_white_have_a_tenth_of_the_variance_of_grain(rng):
+    steps = np.repeat(np.float32([0, 0.5, 1]), 20_000).reshape(3, -1, 1)
+    dark, grey, bright = film_grain(steps, Camera(grain=0.1), rng).var(axis=1).ravel()
+    assert dark / grey == pytest.approx(0.1, rel=0.1)
+    assert bright / grey == pytest.approx(0.1, rel=0.1)
+
+
+def test_a_scan_gives_a_grey_film_a_tint_and_its_truth_too(rng):
+    camera = Camera(grain=0.05, tint=(1.0, 0.9, 0.6))
+    truth, noisy = degrade(GREY[..., :1], camera, rng)
+    np.testing.assert_allclose(truth[0, 0], [0.5, 0.45, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(noisy[..., 2], noisy[..., 0] * 0.6, rtol=1e-5)
+
+
 def test_drawn_cameras_differ_and_all_work(rng):
     picture = np.random.default_rng(1).random((48, 48, 3), np.float32)
     cameras = [draw_camera(rng) for _ in range(60)]
@@ -185,6 +213,7 @@ def test_drawn_cameras_differ_and_all_work(rng):
         for clean in (picture, picture[..., :1]):
             truth, noisy = degrade(clean, camera, rng)
             assert truth.shape == noisy.shape
+            assert truth.shape[2] == (3 if camera.tint != Camera.tint else clean.shape[2])
             assert np.isfinite(noisy).all()
             assert noisy.min() >= 0
             assert noisy.max() <= 1
@@ -192,6 +221,6 @@ def test_drawn_cameras_differ_and_all_work(rng):
 
 def test_some_drawn_cameras_only_save_the_picture(rng):
     cameras = [draw_camera(rng) for _ in range(200)]
-    without_noise = [each for each in cameras if not each.shot and not each.read]
+    without_noise = [each for each in cameras if not each.shot and not each.read and not each.grain]
     # A fifth, give or take four standard deviations.
     assert 40 - 23 < len(without_noise) < 40 + 23

@@ -74,3 +74,17 @@ def test_hidden_pixels_are_not_counted():
     assert measured.psnr == pytest.approx(seen.psnr, abs=1e-5)
     # The windows of SSIM reach over the edge, on a strip of 5 of 32 columns.
     assert measured.ssim == pytest.approx(seen.ssim, abs=5 / 32)
+
+
+@pytest.mark.parametrize("side", [48, 200])
+def test_ssim_of_thin_lines_is_that_of_the_windows_around_them(side, rng):
+    clean = np.full((side, side, 3), 128, np.uint8)
+    noisy = np.clip(clean + rng.normal(0, 40, clean.shape), 0, 255).astype(np.uint8)
+    alpha = np.zeros((side, side), np.uint8)
+    alpha[::6] = 255
+    measured = measure_pixels(clean, noisy, alpha)
+    seen = np.where(alpha[..., np.newaxis] > 0, noisy, clean)
+    similar = metrics.similarity(to_image(clean), to_image(seen))
+    # The window's middle is 5 pixels from the edge at least.
+    assert measured.ssim == pytest.approx(similar[1::6].mean(), abs=1e-5)
+    assert 0.1 < measured.ssim < 0.5

@@ -94,8 +94,20 @@ def read_kernels(path: Path) -> dict[str, np.ndarray]:
     }
 
 
+def read_biases(path: Path) -> dict[str, np.ndarray]:
+    """Return the biases ``float32 (C,)`` of a compact file by layer name."""
+    graph = onnx.load(path).graph
+    stored = {weights.name: weights for weights in graph.initializer}
+    layers = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    return {
+        layers[kernel]: numpy_helper.to_array(stored[bias[0]])
+        for _, kernel, *bias in (node.input for node in graph.node if node.op_type == "Conv")
+        if bias
+    }
+
+
 def set_kernels(model: keras.Model, kernels: dict[str, np.ndarray]) -> None:
-    """Give a model the kernels that ``read_kernels`` returned.
+    """Give a model the kernels that ``read_kernels`` returned; biases stay as they are.
 
     A model with more filters begins as the narrower network: its further maps are random, but
     nothing that was there before reads them yet.  One with more residual blocks begins as the
@@ -127,7 +139,7 @@ def set_kernels(model: keras.Model, kernels: dict[str, np.ndarray]) -> None:
         else:
             grown[:first, second:] = 0
         grown[:first, :second] = kernels[name]
-        layer.set_weights([grown.transpose(2, 3, 1, 0)])
+        layer.set_weights([grown.transpose(2, 3, 1, 0), *layer.get_weights()[1:]])
 
 
 def _can_hold(wide: list[np.ndarray], narrow: list[np.ndarray]) -> bool:

@@ -102,6 +102,19 @@ def refresh(card: Card) -> Card:
     return card
 
 
+def ship_part(card: Card, model: keras.Model) -> Card:
+    """Write another estimator of the noise level beside the network of a card.
+
+    Raises:
+        ValueError: if the ONNX file does not answer as Keras does; the old one then stays.
+    """
+    part = card.folder / f"{PART}.onnx"
+    write_whole(part, lambda unfinished: _write_level(model, unfinished))
+    card = dataclasses.replace(card, parts=card.parts | {PART: sha256_of(part)})
+    write_card(card)
+    return card
+
+
 def _pack_for_browser(card: Card) -> None:
     """Renew what the live preview loads of a shipped digit network."""
     if card.folder.parent == PRETRAINED and card.storage == EXACT:

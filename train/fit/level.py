@@ -1,12 +1,13 @@
 """Trains the estimator of the noise level alone, on a CPU, in minutes.
 
-It goes on from the weights that the training on an accelerator left, on crops of the same pool,
-with more of what it misread there: pictures without noise, and text, lines and screens with and
+It goes on from the weights that a training on an accelerator left, on crops of the same kinds, with
+more of what it misread there: pictures without noise, and text, lines and screens with and
 without it.
 """
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,13 +16,14 @@ from keras import ops
 from models.architectures import build
 from models.architectures.level_estimator import FLOOR, SMALLER
 from train import photo_pool
+from train.export.compact import read_biases, read_kernels, set_kernels
 
 CROP, BATCH = 96, 24
 # Shares of a batch: white noise, no noise; the rest is from the pool.
-WHITE, NOTHING = 0.45, 0.25
+WHITE, NOTHING = 0.2, 0.25
 # To read too little leaves noise in, which is seen; too much smooths a little.
 TOO_LOW, TOO_HIGH = 1.2, 0.8
-POOL_CROPS = 3000
+POOL_CROPS = 8000
 
 
 @keras.saving.register_keras_serializable(package="denoise_lab")
@@ -50,17 +52,29 @@ def true_levels(clean: np.ndarray, noisy: np.ndarray) -> np.ndarray:
     return np.sqrt((rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9)[..., np.newaxis]
 
 
+def open_estimator(path: Path) -> keras.Model:
+    """Return the estimator whose weights are in an ONNX file that was shipped.
+
+    Raises:
+        ValueError: if it is another network's.
+    """
+    model = build("level-estimator")
+    set_kernels(model, read_kernels(path))
+    for name, bias in read_biases(path).items():
+        layer = model.get_layer(name)
+        layer.set_weights([layer.get_weights()[0], bias])
+    return model
+
+
 def train_level(
-    weights: list[np.ndarray] | None,
+    model: keras.Model,
     seconds: float,
     seed: int = 0,
     learning_rate: float = 5e-4,
     say: Callable[[str], None] = print,
     pool_crops: int = POOL_CROPS,
-) -> keras.Model:
-    """Train the estimator for this many seconds, from ``weights`` if given, and return it.
-
-    ``weights`` are in the order in which Keras keeps them.
+) -> None:
+    """Train the estimator, what ``open_estimator`` or ``build`` returned, for this many seconds.
 
     Raises:
         OSError: if the photos cannot be had.
@@ -77,9 +91,6 @@ def train_level(
             pool.append(made[0])
     planes = np.stack(pool)
     say(f"{len(planes)} crops in {time.monotonic() - start:.0f} s")
-    model = build("level-estimator")
-    if weights:
-        model.set_weights(weights)
     model.compile(keras.optimizers.Adam(learning_rate, global_clipnorm=1.0), level_loss)
     start, losses, step = time.monotonic(), [], 0
     while (done := (time.monotonic() - start) / seconds) < 1:
@@ -89,7 +100,6 @@ def train_level(
         step += 1
         if step % 100 == 0:
             say(f"step {step}, {100 * done:.0f} %, loss {np.mean(losses[-100:]):.4f}")
-    return model
 
 
 def _drawn_or_screens(count: int) -> np.ndarray:

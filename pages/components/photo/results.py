@@ -35,7 +35,7 @@ from pages.components.methods import load_methods
 from pages.components.photo.own import ALL_METHODS
 from pages.components.photo.source import Picture
 from pages.components.photo.work import result_of
-from pages.components.scores import decibel, show_measured, warn_if_worse
+from pages.components.scores import decibel, gained, show_measured, warn_if_worse
 from pages.components.viewer import compare
 
 # More pixels than these are shown as a section: three pictures without loss are many megabytes.
@@ -166,8 +166,8 @@ def _run_all(
 def _gain(before: Quality | None, after: Quality | None) -> list[str]:
     if before is None or after is None:
         return []
-    gain = "" if before.mse == 0 else f" ({after.psnr - before.psnr:+.1f})"
-    return [f"{decibel(after.psnr)}{gain}"]
+    gain = gained(before.psnr, after.psnr)
+    return [f"{decibel(after.psnr)} ({gain})" if gain else decibel(after.psnr)]
 
 
 def _pick_section(pixels: np.ndarray) -> tuple[slice, slice]:

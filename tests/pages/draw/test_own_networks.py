@@ -164,16 +164,17 @@ def test_a_fourth_network_takes_the_place_of_the_oldest(tmp_path):
     ]
 
 
-def test_after_an_hour_without_use_it_is_gone_whoever_comes_next(tmp_path, monkeypatch):
+@pytest.mark.parametrize("later", [lambda: visit(), cached.forget_unused])
+def test_after_an_hour_without_use_it_is_gone_whether_anybody_comes(later, tmp_path, monkeypatch):
     page = bring_file(visit(), NETWORKS["residual"]().SerializeToString())
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 3500)
     page.run()  # Used again.
     monkeypatch.setattr(time, "monotonic", lambda: now + 7000)
-    visit()
+    later()
     assert len(folders(tmp_path)) == 1
     monkeypatch.setattr(time, "monotonic", lambda: now + 7200)
-    visit()
+    later()
     assert not folders(tmp_path)
     assert not page.run().exception
 
