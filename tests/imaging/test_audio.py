@@ -80,6 +80,8 @@ def test_level_is_that_of_what_is_heard():
     assert audio.level(tone()) == pytest.approx(10 * np.log10(1 / 8), abs=0.05)
     with_pause = np.concatenate([tone(seconds=2), np.zeros(4 * RATE, np.float32)])
     assert audio.level(with_pause) == pytest.approx(10 * np.log10(1 / 8), abs=0.05)
+    with_hum = np.concatenate([tone(seconds=2), tone(50, seconds=4) / 30])
+    assert audio.level(with_hum) == pytest.approx(10 * np.log10(1 / 8), abs=0.05)
     assert audio.level(audio.at_level(tone(), -20)) == pytest.approx(-20, abs=0.05)
     assert np.abs(audio.at_level(tone(), 0)).max() == pytest.approx(1)
 

@@ -158,6 +158,18 @@ def test_of_a_large_picture_some_patches_are_looked_at_all_over(shape):
         )
 
 
+@pytest.mark.parametrize(("height", "width"), [(450, 1000), (299, 1001)])
+def test_patches_begin_in_every_column_and_everywhere_in_the_blocks_of_a_jpeg(height, width):
+    shape = height + 7, width + 7, 1
+    numbered = np.arange(np.prod(shape), dtype=np.float32).reshape(shape) / 2**20
+    patches = np.concatenate(noise_level._sample(numbered))
+    # Every 15th place of the first would be in each fifth column, every tenth of the second
+    # in half of the places of a block.
+    rows, columns = np.divmod(patches[:, 0, 0, 0] * 2**20, shape[1])
+    assert len(np.unique(columns)) == width
+    assert len(np.unique(rows % 8 * 8 + columns % 8)) == 64
+
+
 def test_clipping_at_the_mean_keeps_the_variance_of_half_a_bell():
     # The positive half of a normal variable has mean 1 / sqrt(2 pi), mean square 1 / 2.
     kept = variance_kept(np.array([0.05 / np.sqrt(2 * np.pi)]), 0.05)

@@ -15,13 +15,14 @@ def colours(height=24, width=16, channels=3, seed=1):
 # Writing
 
 
-def test_every_level_survives_as_a_float_and_back():
-    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+@pytest.mark.parametrize(("dtype", "side"), [(np.uint8, 16), (np.uint16, 256)])
+def test_every_level_survives_as_a_float_and_back(dtype, side):
+    pixels = np.arange(side**2, dtype=dtype).reshape(side, side, 1)
     image = to_image(pixels)
     assert image.dtype == np.float32
     assert image.min() == 0
     assert image.max() == 1
-    np.testing.assert_array_equal(to_pixels(image), pixels)
+    np.testing.assert_array_equal(to_pixels(image, dtype), pixels)
 
 
 def test_pixels_are_rounded_clipped_and_never_undefined():

@@ -164,6 +164,8 @@ def test_a_change_of_brightness_is_no_noise(photo):
     assert check.verdict == residual.SHIFTED
     # 20 ** 2 of the energy is shift and 5 ** 2 noise, of which the local mean has 1 in 121.
     assert check.shift == pytest.approx((400 + 25 / 121) / 425, abs=0.01)
+    part = np.s_[:64, :64]  # Of so few pixels too, whose shift chance moves by 0.06 at most.
+    assert check_residual(noisy[part], photo[part] + 20 / 255).verdict == residual.SHIFTED
     assert check_residual(photo, photo + np.float32(0.1)).verdict == residual.SHIFTED
     tinted = photo * np.float32([1, 1, 0.8])
     assert check_residual(under_noise(photo, 2 / 255), tinted).verdict == residual.SHIFTED

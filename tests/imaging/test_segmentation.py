@@ -207,8 +207,8 @@ def test_the_centre_line_of_a_bar_is_as_long_as_the_bar():
 
 def test_specks_go():
     mask = squares((10, 10)) > 0
-    mask[0, :19] = True
-    assert segmentation.without_specks(mask, 20).sum() == 100
+    mask[0, :19] = mask[30, :20] = True
+    assert segmentation.without_specks(mask, 20).sum() == 100 + 20
 
 
 def test_seeds_grow_as_in_a_watershed_of_the_whole_picture(rng):

@@ -263,6 +263,25 @@ def test_a_run_whose_settings_were_edited_into_nonsense_is_not_gone_on_with(tmp_
         jobs.resume(run)
 
 
+def test_of_two_tabs_that_wait_for_the_worker_to_end_one_goes_on_with_the_run(
+    tmp_path, monkeypatch
+):
+    run, sent = finished(tmp_path, "a"), []
+    monkeypatch.setattr(jobs, "_send_worker", lambda *_: sent.append(1))
+
+    def wait(run):
+        with run.progress.open("a") as file:  # The worker that the other tab has sent.
+            file.write('{"event": "status", "time": 2, "step": 0, "status": "finished"}\n')
+
+    monkeypatch.setattr(jobs, "_wait_for_end", wait)
+    with pytest.raises(Refused, match="already training"):
+        jobs.resume(run)
+    monkeypatch.setattr(jobs, "_wait_for_end", lambda run: None)
+    assert not sent
+    jobs.resume(run)
+    assert sent
+
+
 def test_a_wish_to_stop_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     run = finished(tmp_path, "a")
     seen = []

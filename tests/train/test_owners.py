@@ -40,7 +40,8 @@ def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
 
 
 def test_a_run_that_is_being_deleted_is_in_no_list(tmp_path):
-    finished(tmp_path, ".deleted-20260101-120000-abcdef")
+    deleted = finished(tmp_path, ".deleted-20260101-120000-abcdef")
+    assert owners.find(deleted.folder.name, tmp_path) is None
     kept = finished(tmp_path, "20260101-130000-abcdef")
     assert [run.folder for run in owners.all_runs(tmp_path)] == [kept.folder]
     assert [run.folder for run in owners.runs_of(MINE, tmp_path)] == [kept.folder]
