@@ -42,6 +42,12 @@ def pool(
     return windows_of(maps, size, strides, padding, -np.inf).max(axis=(4, 5))
 
 
+def strongest_first(values: np.ndarray) -> list[int]:
+    """Return the numbers of the maps ``(N, H, W, C)``, that of the largest mean size first."""
+    strength = np.abs(values).mean(axis=(0, 1, 2))
+    return np.argsort(-strength, kind="stable").tolist()
+
+
 def windows_of(
     maps: np.ndarray,
     size: tuple[int, int],

@@ -104,6 +104,34 @@ def test_bars_open_the_comparison_by_what_they_show():
     assert other.session_state["measured_at"] == 0.5
 
 
+def test_what_was_trained_on_different_noise_is_compared_by_one_test_and_leads_to_its_recipe():
+    page = visit(lesson="skips", step="4")
+    (chart,) = page.get("vega_lite_chart")
+    for name in ("unet-tutorial", "conv-64-64-32-tutorial"):
+        record = read_record(name)
+        assert f"{len(record['epochs'])} epochs: {record['test']['psnr']:.2f} dB" in chart.proto.alt
+    assert ("Open this on the Train page", "./train?recipe=unet-tutorial") in links(page)
+
+
+def test_what_a_network_learns_by_heart_is_seen_in_both_losses():
+    (chart,) = visit(lesson="training", step="3").get("vega_lite_chart")
+    last = read_record("trap-noise-drawn-once")["epochs"][-1]
+    assert f"on its training digits: {last['loss']:.3g} after" in chart.proto.alt
+    assert f"on held-out digits: {last['val_loss']:.3g} after" in chart.proto.alt
+
+
+def test_maps_are_those_that_the_linked_page_shows_first_and_have_the_same_names():
+    def maps(page: AppTest) -> list[str]:
+        bodies = " ".join(each.proto.body for each in page.get("html"))
+        return re.findall(r"\bMap \d+\b(?=</)", bodies)
+
+    page = visit(lesson="convolution", step="3")
+    (target,) = [url for label, url in links(page) if label.startswith("Open this")]
+    other = page_of("inside", seconds=120, **dict(parse_qsl(urlsplit(target).query))).run()
+    assert len(maps(page)) == 8
+    assert maps(page) == maps(other)[:8]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_texts_are_short_and_numbers_with_units_are_looked_up(name):
     from pages.components.learn.lesson import read_lesson
@@ -168,6 +196,21 @@ WRONG = {
     "a number that nobody measures": ("So.", "{dB unet}", "step 1: unknown number 'dB'"),
     "a text that is not there": ('answer = "So."\n', "", "step 1: .*answer"),
     "a title that is a number": ('"T"', "5", "title must be a text, got 5"),
+    "recipes that were measured on different noise": (
+        'demo = { kind = "keep", numbers = 8 }',
+        'demo = { kind = "training", recipes = ["unet-tutorial", "conv-64-64-32-tutorial"] }',
+        "step 2, demo: recipes in one chart must have the same data, noise and loss",
+    ),
+    "an epoch that was not trained": (
+        'demo = { kind = "keep", numbers = 8 }',
+        'demo = { kind = "training", recipes = ["dense-tutorial"], first_epoch = 11 }',
+        "step 2, demo: first_epoch must be one of",
+    ),
+    "a recipe of no name beside a bar": (
+        'demo = { kind = "keep", numbers = 8 }',
+        'demo = { kind = "bars", what = "psnr", rows = [["{length unet} epochs", "unet"]] }',
+        "step 2, demo: unknown number 'length'",
+    ),
     "broken TOML": ('"M"', '"M', "lesson.toml: "),
 }
 

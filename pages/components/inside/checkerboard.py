@@ -9,11 +9,12 @@ import numpy as np
 import streamlit as st
 
 from imaging.spectrum import period_two_share, period_two_shares, spectra
+from models.inspection.arithmetic import strongest_first
 from models.inspection.network import OpenedNetwork
 from pages.components.cached import get_card, get_inside
 from pages.components.explain import explain
 from pages.components.gallery import Thumbnail, show_gallery
-from pages.components.inside.layers import find_shades, strongest_first
+from pages.components.inside.layers import find_shades
 from pages.components.inside.shared import pick_noisy
 from pages.components.layout import flush_to_browser
 

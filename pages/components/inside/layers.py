@@ -14,6 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from models.catalogue import Card
+from models.inspection.arithmetic import strongest_first
 from models.inspection.layer import IMAGE, Layer
 from models.inspection.network import OpenedNetwork
 from pages.components import widgets
@@ -199,7 +200,7 @@ def show_maps(values: np.ndarray, layer: Layer, shades: Shades, noise: str) -> l
     for index in shown:
         clean, noisy = values[..., index]
         means = f"{np.abs(clean).mean():.2f} → {np.abs(noisy).mean():.2f}"
-        title = f"Filter {index + 1}" if layer.name != IMAGE else "The picture"
+        title = f"Map {index + 1}" if layer.name != IMAGE else "The picture"
         entries.append(
             Thumbnail(
                 title,
@@ -297,12 +298,6 @@ def find_shades(scale: str, name: str, maps: Mapping[str, np.ndarray]) -> Shades
     else:
         limit = max(float(np.abs(each).max()) for each in maps.values())
     return Shades(-limit if values.min() < 0 else 0.0, limit)
-
-
-def strongest_first(values: np.ndarray) -> list[int]:
-    """Return the numbers of the maps ``(N, H, W, C)``, that of the largest mean size first."""
-    strength = np.abs(values).mean(axis=(0, 1, 2))
-    return np.argsort(-strength, kind="stable").tolist()
 
 
 def beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:

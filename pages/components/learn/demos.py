@@ -21,6 +21,7 @@ from imaging.samples.not_digits import SAMPLES
 from imaging.samples.photo_samples import PHOTO_SAMPLES
 from imaging.samples.strokes import FIRST, fabric_drawing
 from imaging.spectrum import period_two_share
+from models.inspection.arithmetic import strongest_first
 from models.methods import find_method
 from models.studies.autoencoders import WIDTHS
 from models.studies.pixel_order import ORDERS
@@ -40,7 +41,7 @@ from pages.components.code_downloads import show_code_downloads
 from pages.components.controls import DIGITS, FINE, ready_digit
 from pages.components.gallery import Thumbnail, show_gallery
 from pages.components.layout import NAME_IN_LINES, show_chart
-from pages.components.learn.numbers import CONDITION, FORMATS, measured, written
+from pages.components.learn.numbers import CONDITION, FORMATS, filled, measured, recipe_of, written
 from pages.components.live import preview_noise
 from pages.components.scores import READER, captions, decibel, read_digits, read_thumbnails
 from pages.components.viewer import compare
@@ -284,12 +285,13 @@ class Maps:
             format_func=lambda name: f"{name} ({network.layers[name].shape[0]} pixels wide)",
             key=f"{key}-layer",
         )
-        noisy = _noisy(ready_digit(self.picture), self.strength)
-        maps = network.feature_maps(noisy[np.newaxis], [layer])[layer][0]
-        strongest = np.argsort(-maps.var(axis=(0, 1)), kind="stable")[: self.shown]
+        clean = ready_digit(self.picture)
+        noisy = _noisy(clean, self.strength)
+        both = network.feature_maps(np.stack([clean, noisy]), [layer])[layer]
+        maps = both[1]
         span = max(float(np.abs(maps).max()), 1e-6)
         entries = [Thumbnail("What goes in", noisy, (), "The noisy digit")]
-        for index in strongest:
+        for index in strongest_first(both)[: self.shown]:  # As on the Inside page.
             picture = np.clip(maps[..., index : index + 1] / span, 0, 1).astype(np.float32)
             side = f"{picture.shape[0]} × {picture.shape[1]}"
             entries.append(
@@ -334,7 +336,10 @@ class Grid:
 
 @dataclass(frozen=True)
 class Bars:
-    """Measured numbers of methods and recipes as bars; a recipe is written "recipe NAME"."""
+    """Measured numbers of methods and recipes as bars; a recipe is written "recipe NAME".
+
+    Titles are filled in as texts are.  The first recipe, if there is one, can be trained from here.
+    """
 
     what: str
     rows: tuple[tuple[str, str], ...]
@@ -347,10 +352,11 @@ class Bars:
                 measured(self.what, method)
             except KeyError:
                 raise ValueError(f"{title}: {method!r} was not measured") from None
+            filled(title)
 
     def show(self, key: str) -> Target:
         """Draw the bars with their numbers."""
-        values = [(title, measured(self.what, method)) for title, method in self.rows]
+        values = [(filled(title), measured(self.what, method)) for title, method in self.rows]
         table = pd.DataFrame(values, columns=["title", "value"])
         table["label"] = [written(self.what, value) for value in table["value"]]
         bars = alt.Chart(table).encode(
@@ -364,6 +370,9 @@ class Bars:
             key=f"{key}-bars",
             alt=f"{AXES[self.what]}. {listed}.",
         )
+        for _, method in self.rows:
+            if name := recipe_of(method):
+                return Target("train", "the Train page", {"recipe": name})
         _, noise, strength = CONDITION
         asked = {"measured_by": self.what, "measured_noise": noise, "measured_at": str(strength)}
         return Target("compare", "the Compare page", asked)
@@ -377,39 +386,52 @@ AXES = {
 
 @dataclass(frozen=True)
 class Training:
-    """The curves of recipes as they were run in full; the first can be trained from here."""
+    """The curves of recipes as they were run in full; the first can be trained from here.
+
+    ``first_epoch`` is where they begin.
+    """
 
     recipes: tuple[str, ...]
     what: str = "val_psnr"
+    first_epoch: int = 1
 
     def __post_init__(self) -> None:
-        """Raise ``ValueError`` where there is no such recipe, or no record of it."""
+        """Raise ``ValueError`` where a recipe has no record, or two cannot be compared."""
         _require("what", self.what, CURVES)
         for name in self.recipes:
-            recipe(name)
-            if read_record(name) is None:
+            if read_record(recipe(name).name) is None:
                 raise ValueError(f"the recipe {name} was not run yet")
+        configs = [recipe(name).config for name in self.recipes]
+        if len({(config.data, config.noise, config.loss) for config in configs}) > 1:
+            raise ValueError("recipes in one chart must have the same data, noise and loss")
+        _require("first_epoch", self.first_epoch, range(1, 1 + min(c.epochs for c in configs)))
 
     def show(self, key: str) -> Target:
         """Draw the curves, and offer the first recipe as code."""
+        axis, kinds = CURVES[self.what]
         rows = [
-            {"recipe": recipe(name).title, "epoch": epoch["epoch"], "value": epoch[self.what]}
+            {
+                "curve": f"{recipe(name).title}{addition}",
+                "epoch": epoch["epoch"],
+                "value": epoch[value],
+            }
             for name in self.recipes
+            for value, addition in kinds.items()
             for epoch in (read_record(name) or {"epochs": []})["epochs"]
-            if self.what in epoch
+            if value in epoch and epoch["epoch"] >= self.first_epoch
         ]
-        last = {row["recipe"]: f"{row['value']:.3g} after epoch {row['epoch']}" for row in rows}
+        last = {row["curve"]: f"{row['value']:.3g} after epoch {row['epoch']}" for row in rows}
         chart = alt.Chart(pd.DataFrame(rows)).encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
-            y=alt.Y("value:Q", title=CURVES[self.what], scale=alt.Scale(zero=False)),
-            color=alt.Color("recipe:N", title=None, sort=None, legend=LEGEND),
-            strokeDash=alt.StrokeDash("recipe:N", title=None, sort=None, legend=LEGEND),
-            tooltip=["recipe", "epoch", alt.Tooltip("value", format=".4g")],
+            y=alt.Y("value:Q", title=axis, scale=alt.Scale(zero=False)),
+            color=alt.Color("curve:N", title=None, sort=None, legend=LEGEND),
+            strokeDash=alt.StrokeDash("curve:N", title=None, sort=None, legend=LEGEND),
+            tooltip=["curve", "epoch", alt.Tooltip("value", format=".4g")],
         )
         show_chart(
-            chart.mark_line(point=True).properties(height=240 + 60 * len(self.recipes)),
+            chart.mark_line(point=True).properties(height=240 + 60 * len(last)),
             key=f"{key}-curves",
-            alt=f"{CURVES[self.what]} by epoch. "
+            alt=f"{axis} by epoch. "
             + "; ".join(f"{title}: {value}" for title, value in last.items()),
         )
         first = recipe(self.recipes[0])
@@ -418,7 +440,12 @@ class Training:
         return Target("train", "the Train page", {"recipe": first.name})
 
 
-CURVES = {"val_psnr": "PSNR on held-out digits, dB", "val_loss": "Loss on held-out digits"}
+# By what is shown: the title of the axis, and the values of an epoch with what tells them apart.
+CURVES: dict[str, tuple[str, dict[str, str]]] = {
+    "val_psnr": ("PSNR on held-out digits, dB", {"val_psnr": ""}),
+    "val_loss": ("Loss on held-out digits", {"val_loss": ""}),
+    "losses": ("Loss", {"loss": ", on its training digits", "val_loss": ", on held-out digits"}),
+}
 LEGEND = alt.Legend(orient="top", columns=1, labelLimit=400, labelExpr=NAME_IN_LINES)
 
 

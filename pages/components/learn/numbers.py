@@ -12,6 +12,7 @@ from models.catalogue import PRETRAINED, ModelError, find_card
 from models.studies.storage import read_measured
 from models.tasks.digits import REPORTED
 from pages.components.explain import duration
+from train.recipes import recipe
 from train.recorded import minutes_of, read_record
 
 FORMATS = {
@@ -40,10 +41,15 @@ def measured(what: str, method: str) -> float:
     Raises:
         KeyError: if it was not measured.
     """
-    kind, _, name = method.partition(" ")
-    if kind == "recipe":
+    if name := recipe_of(method):
         return _record(name)["test"][what]
     return _rows()[(*CONDITION, method)][what]
+
+
+def recipe_of(method: str) -> str:
+    """Return the name of the recipe where a method is written "recipe NAME", else nothing."""
+    kind, _, name = method.partition(" ")
+    return name if kind == "recipe" else ""
 
 
 def written(what: str, value: float) -> str:
@@ -85,6 +91,10 @@ def _time(name: str) -> str:
     return duration(60 * minutes_of(_record(name)))
 
 
+def _epochs(name: str) -> str:
+    return str(recipe(name).config.epochs)
+
+
 def _parameters(name: str) -> str:
     return f"{find_card(name).parameters:,}"
 
@@ -116,6 +126,7 @@ NUMBERS: dict[str, Callable[..., str]] = {
     "read": _of_digits("read"),
     "recipe": _recipe,
     "time": _time,
+    "epochs": _epochs,
     "parameters": _parameters,
     "kept": _kept,
     "order": _order,

@@ -6,7 +6,7 @@ import pytest
 
 from models.catalogue import ModelError, find_card, load_catalogue
 from models.inspection import window
-from models.inspection.arithmetic import convolve, pool
+from models.inspection.arithmetic import convolve, pool, strongest_first
 from models.inspection.network import load_inside
 from models.inspection.window import (
     Place,
@@ -37,6 +37,12 @@ def pictures(rng) -> np.ndarray:
 
 def in_keras(name: str) -> keras.Model:
     return keras.saving.load_model(find_card(name).folder / "model.keras", compile=False)
+
+
+def test_maps_are_ordered_by_their_mean_size():
+    maps = np.zeros((2, 4, 4, 3), np.float32)
+    maps[..., 0], maps[..., 1], maps[..., 2] = 0.1, -0.9, 0.5
+    assert strongest_first(maps) == [1, 2, 0]
 
 
 @every_model

@@ -263,12 +263,6 @@ def test_the_ten_numbers_of_a_code_are_bars():
     assert len(page.get("vega_lite_chart")) == 1
 
 
-def test_maps_are_shown_the_strongest_first():
-    maps = np.zeros((2, 4, 4, 3), np.float32)
-    maps[..., 0], maps[..., 1], maps[..., 2] = 0.1, -0.9, 0.5
-    assert inside_layers.strongest_first(maps) == [1, 2, 0]
-
-
 def test_a_scale_says_which_value_is_white():
     maps = {"a": np.array([[0.0, 2.0]]), "b": np.array([[-3.0, 1.0]])}
     assert inside_layers.find_shades("unit", "a", maps) == inside_layers.Shades(0, 1)
