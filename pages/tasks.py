@@ -9,13 +9,12 @@ from pages.components.methods import load_methods, usable_cards
 from pages.components.settings import (
     forget_problems,
     open_link,
-    reset,
     show_until_answered,
     write_link,
 )
 from pages.components.tasks.hint import pick_hint
 from pages.components.tasks.job import pick_job
-from pages.components.tasks.settings import settings
+from pages.components.tasks.settings import reset, settings
 from pages.components.tasks.show import SHOW
 from pages.components.tasks.skips import with_cut
 from pages.components.tasks.sources import PICK

@@ -541,8 +541,8 @@ PHOTOS = _task(
     ),
     explanation=contract.Explanation(
         "As for faces, with a second input: hints, which say at a few places what colour is "
-        "there. Choose a colour and click on the picture; the network finds out how far it "
-        "reaches. In training the hints are the true colours at random places, often none at all. "
+        "there, and the network finds out how far it reaches. In training the hints are the true "
+        "colours at random places, often none at all. "
         "Before networks, colours were spread to what is near and about as light: where two "
         "things are equally light, a colour runs over the edge, and small things need their own "
         "hint.",

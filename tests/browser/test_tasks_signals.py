@@ -58,6 +58,15 @@ def test_hints_are_seen_again_when_their_picture_is(visit):
     page.get_by_role("radio", name="Astronaut").click()
     expect(count).to_have_text("2 hints", timeout=SLOW)
     expect(page.locator(".hint-pad .dots span")).to_have_count(2)
+    page.get_by_role("button", name="Reset").click()
+    expect(count).to_have_text("No hints yet.", timeout=SLOW)
+    expect(page.locator(".hint-pad .dots span")).to_have_count(0)
+    assert "hints" not in page.url
+    picture.click(position={"x": 100, "y": 380})
+    expect(count).to_have_text("1 hint")
+    wait_until_idle(page, timeout=60)
+    page.reload()
+    expect(count).to_have_text("1 hint", timeout=SLOW)
 
 
 def test_an_enlarged_photo_begins_as_a_crop_at_100_percent(visit):

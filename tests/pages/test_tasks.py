@@ -207,3 +207,25 @@ def test_without_a_file_the_page_asks_for_one():
     app = page_of("tasks", source="upload").run()
     assert not app.exception
     assert any("Choose a file" in info.value for info in app.info)
+
+
+def test_reset_stays_with_the_job_and_takes_the_hints_back():
+    link = {"task": "colour-photos", "colour-photos-sample": "cat"}
+    app = opened(**link, **{"colour-photos-hints": "500.250.3_100.900.11"})
+    key = "tasks_hints_colour-photos_dots"
+    cat, astronaut = (f"sample colour-photos {name}" for name in ("cat", "astronaut"))
+    assert app.session_state[key] == {cat: [[0.5, 0.25, 3], [0.1, 0.9, 11]]}
+    assert app.query_params["colour-photos-hints"] == "500.250.3_100.900.11"
+    (button,) = (each for each in app.button if each.label == "Reset")
+    finished(button.click().run())
+    assert app.session_state.task == "colour-photos"
+    assert app.session_state[key] == {astronaut: []}
+    assert app.query_params == {"task": "colour-photos"}
+
+
+def test_another_sample_has_no_hints_of_the_one_in_the_link():
+    app = opened(**{"task": "colour-photos", "colour-photos-hints": "500.250.3"})
+    finished(app.button_group(key="tasks_sample_colour-photos").set_value("cat").run())
+    assert "colour-photos-hints" not in app.query_params
+    finished(app.button_group(key="tasks_sample_colour-photos").set_value("astronaut").run())
+    assert app.query_params["colour-photos-hints"] == "500.250.3"

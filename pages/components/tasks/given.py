@@ -29,12 +29,17 @@ class Given:
     find: Callable[[], np.ndarray] | None = None
 
 
+def sample_key(task_name: str, sample_name: str) -> str:
+    """Return the name of a sample as a ``Given``."""
+    return f"sample {task_name} {sample_name}"
+
+
 def pick_sample(task: Task) -> Given:
     """Ask for one of the samples that the task brings."""
     titles = {name: sample.title for name, sample in task.samples.items()}
     name = widgets.chips("Sample", titles, f"tasks_sample_{task.name}")
     sample = task.samples[name]
-    key = f"sample {task.name} {name}"
+    key = sample_key(task.name, name)
     # Some are drawn or worked out, which takes longer than all else on the page.
     input, target = get_picture_cache().get_or_make(
         owner(),

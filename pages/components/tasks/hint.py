@@ -11,7 +11,7 @@ from pages.components.tasks.hint_pad import pick_hints
 def pick_hint(task: Task, given: Given) -> Any:
     """Ask for the hint that the task takes; None where it takes none."""
     if "hints" in task.inputs:
-        return pick_hints(given, key=f"tasks_hints_{task.name}")
+        return pick_hints(given, task.name)
     hint = task.hint
     if hint is None:
         return None

@@ -1,6 +1,10 @@
-"""Asks for hints of colour: a click on the picture says what colour is there."""
+"""Asks for hints of colour: a click on the picture says what colour is there.
+
+A hint is a dot ``[row, column, number of the colour]``, its place in shares of the picture's sides.
+"""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
@@ -17,7 +21,8 @@ from pages.components.tasks.regions import table_of
 from pages.components.tasks.work import owner
 
 SHOWN_SIDE = 640  # pixels of the picture that is sent to be clicked on
-# Named so that they can be chosen without seeing them.
+STEPS = 1000  # A dot stands at one of so many places along each side, which a link can say.
+# Named so that they can be chosen without seeing them. Links have their numbers: add at the end.
 PALETTE = {
     "Skin": "#e0ac8b",
     "Red": "#c0392b",
@@ -33,21 +38,29 @@ PALETTE = {
     "Grey": "#808080",
 }
 
+Dots = dict[str, list[list[float]]]  # of each picture by its name
+
 _mount = component(__file__)
 
 
-def pick_hints(given: Given, key: str) -> list[tuple[float, float, float, float]]:
+def dots_key(task_name: str) -> str:
+    """Return where the session keeps the dots of all pictures of a task."""
+    return f"tasks_hints_{task_name}_dots"
+
+
+def pick_hints(given: Given, task_name: str) -> list[tuple[float, float, float, float]]:
     """Ask for hints on the picture ``(H, W, C)``; return ``(row, column, a, b)`` in its pixels.
 
     Each picture keeps its own, for when it is shown again.
     """
     image, name = given.input, given.name
     shown = get_picture_cache().get_or_make(owner(), ("grey", name), lambda: _shown(image), len)
-    dots: dict[str, list[list[float]]] = st.session_state.setdefault(f"{key}_dots", {})
+    dots: Dots = st.session_state.setdefault(dots_key(task_name), {})
+    st.caption("Choose a colour and click on the picture where it belongs.")
     said = _mount(
-        key=key,
+        key=f"tasks_hints_{task_name}",
         data={
-            "name": name,
+            "name": _as_sent(name),
             "picture": shown,
             "palette": [{"title": title, "shown": shown} for title, shown in PALETTE.items()],
             "dots": dots.get(name, []),
@@ -62,15 +75,20 @@ def pick_hints(given: Given, key: str) -> list[tuple[float, float, float, float]
     return [(row * height, column * width, *colours[colour]) for row, column, colour in dots[name]]
 
 
-def keep_dots(dots: dict[str, list[list[float]]], said: object) -> None:
+def forget_hints() -> None:
+    """Let the pad begin again, and what it still says of the hints before count no more."""
+    st.session_state.tasks_hints_round = st.session_state.get("tasks_hints_round", 0) + 1
+
+
+def keep_dots(dots: Dots, said: object) -> None:
     """Keep what a browser said of one of the pictures that it was shown.
 
     That may still be the picture before: two quick hints on it and a click on another sample come
     as one message.
     """
     for name in dots:
-        if _names(said, name):
-            dots[name] = read_dots(said, name)
+        if _names(said, _as_sent(name)):
+            dots[name] = read_dots(said, _as_sent(name))
 
 
 def read_dots(given: object, name: str) -> list[list[float]]:
@@ -84,14 +102,46 @@ def read_dots(given: object, name: str) -> list[list[float]]:
         except (TypeError, ValueError):
             continue
         if 0 <= row < 1 and 0 <= column < 1 and colour in range(len(PALETTE)):
-            dots.append([row, column, int(colour)])
+            dots.append([_rounded(row), _rounded(column), int(colour)])
     return dots
+
+
+def dots_to_text(dots: Sequence[Sequence[float]]) -> str:
+    """Return dots as text for a link: "250.500.3_120.80.0"."""
+    places = [[*(round(at * STEPS) for at in dot[:2]), dot[2]] for dot in dots]
+    return "_".join(".".join(f"{each:.0f}" for each in place) for place in places)
+
+
+def dots_from_text(text: str) -> list[list[float]]:
+    """Return the dots that ``dots_to_text`` wrote.
+
+    Raises:
+        ValueError: for the visitor to read, if the text is not such a list.
+    """
+    parts = [part.split(".") for part in text.split("_")] if text else []
+    if all(len(part) == 3 and all(each.isdecimal() for each in part) for part in parts):
+        given = [[int(row) / STEPS, int(column) / STEPS, int(c)] for row, column, c in parts]
+        if len(dots := read_dots({"name": "", "dots": given}, "")) == len(given):
+            return dots
+    raise ValueError(
+        "The hints of colour in the link are damaged, so there are none. Perhaps the link was cut "
+        "off when it was copied."
+    )
 
 
 def palette_ab() -> list[tuple[float, float]]:
     """Return a and b of each colour of the palette."""
     rgb = table_of(list(PALETTE.values())) / 255
     return [tuple(float(each) for each in ab) for ab in rgb_to_lab(rgb)[:, 1:]]
+
+
+def _rounded(share: float) -> float:
+    return min(round(share * STEPS), STEPS - 1) / STEPS
+
+
+def _as_sent(name: str) -> str:
+    """The name of a picture for its pad: another one each time that its hints were forgotten."""
+    return f"{name} {st.session_state.get('tasks_hints_round', 0)}"
 
 
 def _names(given: object, name: str) -> bool:

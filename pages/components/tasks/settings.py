@@ -3,11 +3,22 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import streamlit as st
+
 from models.tasks.contract import Task
 from pages.components import link
+from pages.components import settings as page_settings
 from pages.components.controls import HIGHEST_SEED
 from pages.components.settings import Setting
 from pages.components.tasks.audio import NO_NOISE, SOUND_SOURCES
+from pages.components.tasks.given import sample_key
+from pages.components.tasks.hint_pad import (
+    Dots,
+    dots_from_text,
+    dots_key,
+    dots_to_text,
+    forget_hints,
+)
 from pages.components.tasks.job import shown_tasks
 from pages.components.tasks.skips import MOST
 from pages.components.tasks.sources import SOURCES
@@ -30,6 +41,12 @@ def settings() -> list[Setting]:
         Setting("tasks_strength", 40, link.number("colour", 0, 100, int), name="colour"),
         Setting("tasks_contour", True, link.truth("contour"), name="contour"),
     ]
+
+
+def reset(table: list[Setting]) -> None:
+    """Put all controls back to where they were on arrival, and stay with the job; a callback."""
+    page_settings.reset([setting for setting in table if setting.key != "task"])
+    forget_hints()
 
 
 def _of_task(name: str, task: Task) -> list[Setting]:
@@ -56,6 +73,8 @@ def _of_task(name: str, task: Task) -> list[Setting]:
                 name=f"{name}-{hint.name}",
             )
         )
+    if "hints" in task.inputs:
+        hints.append(_dots(name, sample.key))
     touches = [
         Setting(
             f"tasks_touch_{name}_{touch}",
@@ -75,6 +94,25 @@ def _of_task(name: str, task: Task) -> list[Setting]:
         name=f"{name}-without",
     )
     return [sample, *hints, *touches, cut]
+
+
+def _dots(name: str, sample: str) -> Setting:
+    """The hints that were clicked on all pictures; a link has those of the sample shown."""
+
+    def shown() -> str:
+        return sample_key(name, st.session_state[sample])
+
+    def text(dots: Dots) -> str:
+        return dots_to_text(dots.get(shown(), ()))
+
+    return Setting(
+        dots_key(name),
+        dict,
+        lambda given: {shown(): dots_from_text(given)},
+        text,
+        counts=_shows(name, "tasks_source"),
+        name=f"{name}-hints",
+    )
 
 
 def _shows(name: str, source: str = "") -> Callable[[Mapping[str, Any]], bool]:

@@ -21,14 +21,21 @@ def test_hints_of_another_picture_are_forgotten():
 def test_a_hint_that_comes_with_another_picture_is_kept_for_its_own():
     dots = {"cat": [[0.5, 0.25, 3]], "dog": []}
     both = [[0.5, 0.25, 3], [0.1, 0.2, 4]]
-    hint_pad.keep_dots(dots, {"name": "cat", "dots": both})
+    hint_pad.keep_dots(dots, {"name": "cat 0", "dots": both})
     assert dots == {"cat": both, "dog": []}
 
 
 def test_hints_of_a_picture_that_was_never_shown_are_not_kept():
     dots = {"cat": []}
-    hint_pad.keep_dots(dots, {"name": "dog", "dots": [[0.5, 0.25, 3]]})
+    hint_pad.keep_dots(dots, {"name": "dog 0", "dots": [[0.5, 0.25, 3]]})
     hint_pad.keep_dots(dots, None)
+    assert dots == {"cat": []}
+
+
+def test_what_a_pad_says_of_hints_that_were_reset_does_not_bring_them_back(monkeypatch):
+    monkeypatch.setattr(hint_pad.st, "session_state", {"tasks_hints_round": 1})
+    dots = {"cat": []}
+    hint_pad.keep_dots(dots, {"name": "cat 0", "dots": [[0.5, 0.25, 3]]})
     assert dots == {"cat": []}
 
 
@@ -54,6 +61,22 @@ def test_a_hint_that_makes_no_sense_is_left_out(dot: object):
 @pytest.mark.parametrize("sent", [None, 5, "cat", {"name": "cat"}, {"name": "cat", "dots": "x"}])
 def test_a_message_that_is_none_is_no_hint(sent: object):
     assert hint_pad.read_dots(sent, "cat") == []
+
+
+@pytest.mark.parametrize("dots", [[], [[0.412, 0.25, 3], [0, 0.999, 11]]])
+def test_hints_in_a_link_are_those_that_were_clicked(dots):
+    assert hint_pad.dots_from_text(hint_pad.dots_to_text(dots)) == dots
+
+
+def test_a_hint_at_the_very_edge_stays_within_the_picture():
+    (dot,) = hint_pad.read_dots({"name": "cat", "dots": [[0.9999, 0.0001, 0]]}, "cat")
+    assert dot == [0.999, 0, 0]
+
+
+@pytest.mark.parametrize("text", ["1", "1.2", "1.2.3_", "1.2.99", "1000.2.3", "-1.2.3", "a.b.c"])
+def test_hints_in_a_damaged_link_are_refused_in_a_sentence(text):
+    with pytest.raises(ValueError, match="The hints of colour in the link are damaged"):
+        hint_pad.dots_from_text(text)
 
 
 def test_only_so_many_hints_are_taken():
