@@ -15,9 +15,8 @@ from models.tasks.contract import SPLITS, Task
 from models.tasks.denoise_photos.data import KODAK24, POLYU
 from models.tasks.denoise_photos.level import PART
 from train.config import TrainConfig
-from train.run_folder import Run
+from train.run_folder import RUNS, Run
 
-RUNS = Path(__file__).parent / "runs"
 OF_DIGITS = (denoise_digits.TASK, read_digits.TASK)
 # What is measured without a table to stand in.
 PRINTED = ("camera", "sharp", "grey", "careful", "drawings", "auto")
@@ -45,7 +44,9 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
 
     command = commands.add_parser("recipe", help="train a recipe; continues where it stopped")
     command.add_argument("name")
-    command.add_argument("--out", type=Path, help="run folder (default: train/runs/NAME)")
+    command.add_argument(
+        "--out", type=Path, help="run folder (default: NAME in train/runs or DENOISE_RUNS_DIR)"
+    )
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     command.add_argument("--seed", type=int, help="instead of the recipe's")
     command.add_argument(

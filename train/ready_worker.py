@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from models.environment import READY_WORKER, number
 from train.memory import free_megabytes, held_megabytes
 from train.owners import all_runs
 from train.run_folder import RUNS
@@ -33,8 +34,6 @@ UNUSED = 120  # seconds
 SPARE = 80  # 10^6 bytes that stay free, or there is no such worker
 LOADING, READY = "loading", "ready"
 SAYS_READY, SAYS_TAKEN = b"r", b"t"
-# Whoever runs the app may want none: a test, or a host that has other things to do.
-WANTED = os.environ.get("DENOISE_READY_WORKER", "1") != "0"
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 FIRST_TO_END = "1000"
 
@@ -112,9 +111,10 @@ def keep_ready(limits: Limits = DEFAULT_LIMITS, runs: Path = RUNS) -> None:
         if _worker:
             _worker.end()
             _worker = None
-        short = free_megabytes() < limits.megabytes + SPARE
+        # A host may want none, having other things to do.
+        unwanted = not number(READY_WORKER) or free_megabytes() < limits.megabytes + SPARE
         # The newest first: whoever trains is among them, and there may be thousands of others.
-        if not WANTED or short or any(is_alive(run) for run in reversed(all_runs(runs))):
+        if unwanted or any(is_alive(run) for run in reversed(all_runs(runs))):
             return
         with suppress(OSError):  # Then a training begins as it did without one.
             _worker = ReadyWorker()

@@ -23,10 +23,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from models.environment import folder
 from train.config import TrainConfig
 
 # A host can put them elsewhere, on a larger disk for instance.
-RUNS = Path(os.environ.get("DENOISE_RUNS_DIR") or Path(__file__).parent / "runs")
+RUNS = folder("DENOISE_RUNS_DIR") or Path(__file__).parent / "runs"
 
 
 class Run:

@@ -15,12 +15,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from models.environment import RUNS_AT_ONCE, number
 from train.memory import held_megabytes
 from train.run_folder import ProgressWriter, Run
 from train.run_status import STARTING, WAITING, ahead_of, last_word
 from train.visitor_limits import DEFAULT_LIMITS, Refused, require_memory
-
-RUNS_AT_ONCE = int(os.environ.get("DENOISE_RUNS_AT_ONCE") or 1)
 
 
 @contextmanager
@@ -66,7 +65,7 @@ def take(turns: Sequence[IO], run: Run) -> bool:
 
 def turn_files(runs: Path) -> list[Path]:
     """One file for each run that may train at the same time; who holds its lock may."""
-    return [runs / f".turn-{number}" for number in range(RUNS_AT_ONCE)]
+    return [runs / f".turn-{number}" for number in range(number(RUNS_AT_ONCE))]
 
 
 def get_in_line(run: Run) -> None:

@@ -1,16 +1,21 @@
 """Where data sets are looked for."""
 
-import os
 from pathlib import Path
+
+from models.environment import folder
+
+DATA, KERAS = "DENOISE_DATA_DIR", "KERAS_HOME"
+# When the program starts: later it may start workers, from another folder.
+for _name in (DATA, KERAS):
+    folder(_name)
 
 
 def data_folder() -> Path | None:
     """Return the folder named by ``DENOISE_DATA_DIR``, None where it is unset or missing."""
-    named = os.environ.get("DENOISE_DATA_DIR")
-    folder = Path(named).expanduser() if named else None
-    return folder if folder and folder.is_dir() else None
+    named = folder(DATA)
+    return named if named and named.is_dir() else None
 
 
 def keras_folder() -> Path:
     """Return where Keras keeps what it downloads."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return folder(KERAS) or Path.home() / ".keras"

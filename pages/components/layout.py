@@ -1,5 +1,6 @@
 """What every screen has: its set-up, its heading, its last line."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from models import host
+from models import environment, host
 from pages.components import cached, gallery, widgets
 from pages.components.browser import rule_browser
 from pages.components.sending.known import name_only_what_is_known
@@ -17,6 +18,8 @@ from pages.components.sending.origin import ask_nobody
 from pages.components.sending.pictures import send_pictures_as_they_are
 from pages.components.sending.unsent import keep_what_is_unsent
 from pages.components.sending.uploads import keep_uploads_in_memory
+
+_log = logging.getLogger(__name__)
 
 # A file of ours: Streamlit would fetch its own icons from another host.
 ICON = str(Path(__file__).parents[2] / "static" / "icon.png")
@@ -90,6 +93,10 @@ def page_setup(title: str, lead: str) -> None:
         layout="wide",
         initial_sidebar_state="collapsed",
     )
+    if problems := environment.problems():
+        _log.error("this server is set up wrong: %s", "; ".join(problems))
+        st.error(f"This server is set up wrong: {'; '.join(problems)}.")
+        st.stop()
     widgets.begin_run()
     cached.spare_what_is_loaded()
     host.tidy_up_soon()

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from models.environment import READY_WORKER
 from tests.train.made_runs import CONFIG, LONG, MINE, YOURS
 from tests.train.worker_processes import kill, program, state, wait_for, workers_of
 from train import jobs, ready_worker, run_status
@@ -28,7 +29,7 @@ def pretending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     stand_in = SimpleNamespace(executable=program(tmp_path))
     monkeypatch.setattr(jobs, "sys", stand_in)
     monkeypatch.setattr(ready_worker, "sys", stand_in)
-    monkeypatch.setattr(ready_worker, "WANTED", True)
+    monkeypatch.setenv(READY_WORKER, "1")
     yield
     if worker := ready_worker._worker:
         with suppress(OSError):
@@ -199,7 +200,7 @@ SERVER = (
     "import sys, time; from pathlib import Path; from train import jobs, ready_worker; "
     "from train.config import TrainConfig; "
     "stub = type('Stub', (), {'executable': sys.argv[2]}); "
-    "jobs.sys = ready_worker.sys = stub; ready_worker.WANTED = True; runs = Path(sys.argv[1]); "
+    "jobs.sys = ready_worker.sys = stub; runs = Path(sys.argv[1]); "
     "ready_worker.keep_ready(runs=runs); print(ready_worker._worker.process.pid); "
 )
 

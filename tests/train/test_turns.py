@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from models.environment import RUNS_AT_ONCE
 from tests.train.made_runs import finished
 from train import run_status, turns
 from train.visitor_limits import Refused
@@ -26,7 +27,7 @@ def test_a_run_that_is_looked_at_can_still_be_locked(tmp_path):
 
 @pytest.mark.parametrize("places", [1, 2])
 def test_as_many_runs_train_at_once_as_is_set(tmp_path, monkeypatch, places):
-    monkeypatch.setattr(turns, "RUNS_AT_ONCE", places)
+    monkeypatch.setenv(RUNS_AT_ONCE, str(places))
     got = []
     with ExitStack() as files:
         for name in "abc":

@@ -1,6 +1,6 @@
 """Keeps what came of each recipe: its curve, its final numbers, where and with what it ran.
 
-A finished run in ``train/runs/NAME`` becomes a record, ``train/results/NAME.json``, and a chart
+The finished run of a recipe becomes a record, ``train/results/NAME.json``, and a chart
 in ``docs/recipes``.  ``docs/recipes.md`` is written from the records, so that it can be made again
 where the runs are gone.
 """
@@ -26,9 +26,8 @@ from train.evaluate.tables import ROOT, processor
 from train.fit.data import load_pictures
 from train.recipes import RECIPES, TRAPS, Recipe
 from train.recorded import RECORDS
-from train.run_folder import Run, write_whole
+from train.run_folder import RUNS, Run, write_whole
 
-RUNS = ROOT / "train" / "runs"
 CHARTS = ROOT / "docs" / "recipes"
 POINTS = 150  # of the curve of all batches; more cannot be told apart in so small a chart
 OF_AN_EPOCH = (

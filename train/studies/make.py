@@ -18,11 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.studies.storage import LAB
+from train.run_folder import RUNS
 from train.studies.anomaly import make_anomaly
 from train.studies.autoencoders import make_autoencoders
 from train.studies.codes import make_codes
 from train.studies.pixel_order import make_order
-from train.studies.shared import RUNS, write_numbers
+from train.studies.shared import write_numbers
 
 
 def make_lab(

@@ -24,9 +24,6 @@ from train.evaluate.tables import processor
 from train.fit.loop import train
 from train.run_folder import Run, write_whole
 
-RUNS = Path(__file__).parents[1] / "runs"
-
-
 SEED = 20_261_121
 
 
