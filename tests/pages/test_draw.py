@@ -1,5 +1,6 @@
 """The Draw page without a browser: what is said where something is wrong."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from imaging.filters import CLASSICAL
 from imaging.noise import NOISE_KINDS
-from models.catalogue import PRETRAINED, load_catalogue, read_catalogue
-from models.methods import method_names
+from models.catalogue import PRETRAINED, ModelError, load_catalogue, read_catalogue
+from models.methods import Method, method_names
 from models.tasks.denoise_digits import TASK
-from pages.components import cached, link
+from pages.components import cached, link, scores
+from pages.components.methods import Result
 from tests.pages.visits import page_of, said
 
 
@@ -118,6 +120,15 @@ def test_a_picture_without_noise_is_not_called_a_gain():
     assert "made it worse" in said(page)
 
 
+def test_a_picture_without_noise_has_no_gain_by_any_method(monkeypatch):
+    shown = []
+    monkeypatch.setattr(scores, "show_gallery", shown.extend)
+    clean = np.zeros((28, 28, 1), np.float32)
+    method = Method("same", "The same", "test", "", lambda noisy, sigma: noisy)
+    scores.show_all_methods([Result(method, clean, 1.0)], clean, clean, "")
+    assert [each.lines for each in shown] == [("∞ dB", "no parameters", "1.0 ms")]
+
+
 def test_noise_outside_the_training_is_named():
     page = visit(model="conv-32-32", strength="1.0")
     assert "trained on strengths from 0.2 to 0.8" in said(page)
@@ -136,6 +147,17 @@ def test_a_model_whose_weights_are_damaged_says_so_and_another_one_works(shelf):
     assert not page.exception
     page.selectbox(key="draw_model").select("conv-32-32").run()
     assert page.metric
+
+
+@pytest.mark.parametrize(
+    "get", [cached.get_predictor, lambda card: cached.get_cut_predictor(card, ())]
+)
+def test_a_network_is_loaded_again_where_a_part_of_it_is_another_one(get):
+    card = load_catalogue()["conv-16-8-8"]
+    assert get(card) is get(card)
+    parted = dataclasses.replace(card, parts={"level": "0" * 64})
+    with pytest.raises(ModelError, match="missing"):  # So it was looked for.
+        get(parted)
 
 
 def test_a_missing_card_and_a_broken_card_are_left_out_with_a_sentence(shelf):

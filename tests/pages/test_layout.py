@@ -1,4 +1,4 @@
-"""What every page begins with."""
+"""What every page begins and ends with."""
 
 from streamlit.testing.v1 import AppTest
 
@@ -20,3 +20,27 @@ def test_what_is_said_on_arrival_is_said_once():
     app.button[0].click().run()
     assert [each.value for each in app.toast] == ["Here you are."]
     assert not app.run().toast
+
+
+def page_with_more() -> None:
+    import streamlit as st
+
+    from pages.components import widgets
+
+    widgets.begin_run()
+    st.session_state.setdefault("level", 8)
+    if st.toggle("More", value=True):
+        widgets.slider("Level", 0, 10, key="level")
+    widgets.end_run()
+
+
+def test_a_control_that_comes_back_tells_the_browser_what_it_is_set_to():
+    app = AppTest.from_function(page_with_more).run().run()
+    assert not app.slider[0].proto.set_value  # The browser knows it by now.
+    drawn = app._tree
+    assert not app.toggle[0].set_value(False).run().slider
+    # The next message of a browser names what has just left the screen.
+    app._tree = drawn
+    back = app.toggle[0].set_value(True).run().slider[0].proto
+    assert back.set_value
+    assert list(back.value) == [8]

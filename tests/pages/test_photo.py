@@ -764,6 +764,21 @@ def test_a_colour_profile_is_not_promised_where_noise_is_added():
     assert "colour profile" not in kept_words(page).partition("Kept from the file")[2]
 
 
+def test_a_perfect_answer_has_no_gain():
+    page = upload(("even.png", png(np.full((40, 60), 128, np.uint8))))
+    page.segmented_control(key="photo_task").set_value("add")
+    finish(page.run())
+    page.selectbox(key="photo_noise").set_value("salt-and-pepper")
+    page.selectbox(key="photo_method").set_value("switching")
+    page.toggle(key="photo_all").set_value(True)
+    finish(page.run())
+    assert not page.exception
+    assert (page.metric[0].value, page.metric[0].delta) == ("∞ dB", "")
+    shown = "\n".join(each.proto.body for each in page.get("html"))
+    assert "<span>∞ dB</span>" in shown
+    assert "inf)" not in shown
+
+
 def test_care_is_offered_for_a_network_and_makes_its_answer_better():
     page = visit(sample="cameraman")
     plain = float(page.metric[0].delta.removesuffix(" dB"))

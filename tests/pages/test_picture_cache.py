@@ -86,19 +86,19 @@ def test_what_is_soon_made_again_is_kept_for_one_who_is_alone_and_gives_way_to_o
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pixels_are_kept_in_fewer_bytes_where_there_are_others_and_come_back_as_they_were(
-    channels, monkeypatch
+    channels,
 ):
-    monkeypatch.setattr(picture_cache, "CROWDED", 1000)
     cache, owner, other = PictureCache(), Owner(), Owner()
     picture = PHOTO_SAMPLES["cat"].load()[..., :channels]
-    cache.put(owner, "a", picture, picture.nbytes)
+    photo = 12_000_000 * 3  # The bytes of one of 12 megapixels.
+    cache.put(owner, "a", picture, photo)
     cache.put(owner, "b", picture, picture.nbytes)  # What is one's own does not count.
     assert cache.get(owner, "b") is picture
     cache.put(other, "c", picture, picture.nbytes, soon_made=True)
     assert cache.get(other, "c") is picture
-    assert cache.size == 3 * picture.nbytes
+    assert cache.size == photo + 2 * picture.nbytes
     cache.put(other, "d", picture, picture.nbytes)
-    assert cache.size < 3.9 * picture.nbytes
+    assert cache.size < photo + 2.9 * picture.nbytes
     np.testing.assert_array_equal(cache.get(other, "d"), picture)
     for odd in (picture.astype(np.uint16), picture[..., 0], np.zeros((2, 17_000, 1), np.uint8)):
         cache.put(other, "e", odd, odd.nbytes)

@@ -18,7 +18,7 @@ def page() -> None:
     """A page of three settings; the third one's default is what the first says."""
     import streamlit as st
 
-    from pages.components import link, settings
+    from pages.components import controls, link, settings
 
     table = [
         settings.Setting("kind", "one", link.one_of("kind", ["one", "two", "three"])),
@@ -32,6 +32,7 @@ def page() -> None:
     ]  # fmt: skip
     follow = st.session_state.get("follow", {})
     settings.show_problems(settings.open_link(table, follow, "again" in st.session_state))
+    controls.keep_valid_for_now("kind", st.session_state.get("kinds", ["one", "two", "three"]))
     st.selectbox("Kind", ["one", "two", "three"], key="kind")
     st.number_input("Number", step=1, key="own_number")
     settings.write_link(table)
@@ -115,6 +116,21 @@ def test_a_reset_puts_all_back_in_the_order_of_the_table():
     app.button[0].click().run()
     assert values(app) == ("one", 5, ["one"])
     assert dict(app.query_params) == {}
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_gave_way_is_forgotten_when_a_link_or_a_reset_says_what_counts(again):
+    app = visit(kind="three")
+    app.session_state.kinds = ["one"]
+    assert values(app.run())[0] == "one"
+    app.session_state.kinds = ["one", "two", "three"]
+    if again:
+        app.query_params["kind"] = "one"
+        app.session_state["again"] = True
+        app.run()
+    else:
+        app.button[0].click().run()
+    assert values(app)[0] == "one"
 
 
 def test_what_others_have_put_into_the_address_stays_there():
