@@ -33,10 +33,26 @@ def on_ground(pixels: np.ndarray, alpha: np.ndarray, ground: int) -> np.ndarray:
 
 def on_paper(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     """Return a drawing as ink on paper: on white, or on black where the ink is light."""
-    if alpha is None:
-        return pixels
+    return pixels if alpha is None else on_ground(pixels, alpha, paper(pixels, alpha))
+
+
+def paper(pixels: np.ndarray, alpha: np.ndarray) -> int:
+    """Return the grey of the paper on which ``on_paper`` lays a drawing, 255 or 0."""
     seen = np.average(pixels.mean(axis=2), weights=alpha) if alpha.any() else 0
-    return on_ground(pixels, alpha, 255 if seen < 128 else 0)
+    return 255 if seen < 128 else 0
+
+
+def off_ground(shown: np.ndarray, alpha: np.ndarray, ground: int) -> np.ndarray:
+    """Return the uint8 pixels that look like ``shown`` on a ground of one grey.
+
+    What is not seen there at all stays as it is shown.
+    """
+    pixels = shown.copy()
+    for rows in strips(*shown.shape[:2]):
+        share = alpha[rows, :, np.newaxis].astype(np.float32) / 255
+        own = ground + (shown[rows].astype(np.float32) - ground) / np.maximum(share, 1 / 255)
+        pixels[rows] = np.where(share > 0, np.clip(np.rint(own), 0, 255), shown[rows])
+    return pixels
 
 
 def visible_part(alpha: np.ndarray | None) -> tuple[slice, slice]:

@@ -19,7 +19,7 @@ from pages.components.tasks.show import SHOW
 from pages.components.tasks.skips import with_cut
 from pages.components.tasks.sources import PICK
 from pages.components.tasks.texts import limits_of, show_older_methods, show_text
-from pages.components.tasks.work import answers
+from pages.components.tasks.work import answers, too_large
 
 page_setup(
     "More jobs",
@@ -56,14 +56,17 @@ def body() -> None:
             "train list` lists the recipes for it.",
             icon=":material/school:",
         )
+    if given.note:
+        st.caption(given.note)
+    if refused := too_large(task, given.input.shape, given.reduced_from):
+        st.error(refused, icon=":material/open_in_full:")
+        return
     found = answers(task, with_cut(task, methods), given.name, given.input, hint, given.find)
     if found is None:
         return
 
     # Show
     forget_problems("tasks")
-    if given.note:
-        st.caption(given.note)
     SHOW[task.target.kind](task, given, found)
     if trained:
         st.caption(limits_of(task))

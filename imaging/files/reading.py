@@ -154,6 +154,7 @@ class Photo:
     other colours: those of ``profile``.  ``name`` is safe as a file's stem and on a page.
     ``notes`` are plain sentences on what was changed to open it.  Of ``planes`` images in the
     file it is number ``plane``.  ``faint`` says that it is nearly black and can be stretched.
+    ``reduced_from`` is the size ``(H, W)`` of the file's image where it is not that of ``pixels``.
     """
 
     pixels: np.ndarray
@@ -167,6 +168,7 @@ class Photo:
     planes: int = 1
     plane: int = 0
     faint: bool = False
+    reduced_from: tuple[int, int] | None = None
 
     @property
     def best(self) -> np.ndarray:
@@ -898,10 +900,12 @@ def _finish(stored: Stored, name: str, wanted: int, deep_pixels: int) -> Photo:
             "here."
         )
     whole = stored.whole or (stored.width, stored.height)
+    reduced_from = None
     if size != whole:
         lying = stored.orientation in _LYING
         before, after = (one[::-1] if lying else one for one in (whole, size))
         notes.append(_reduced(before, after, wanted))
+        reduced_from = before[1], before[0]
     return Photo(
         pixels,
         name,
@@ -914,6 +918,7 @@ def _finish(stored: Stored, name: str, wanted: int, deep_pixels: int) -> Photo:
         stored.planes,
         stored.plane,
         stored.faint,
+        reduced_from,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from imaging import metrics
 from imaging.pixels import to_image
 from imaging.strips import measure_pixels
-from imaging.visible import on_checkerboard, on_paper, visible_part
+from imaging.visible import off_ground, on_checkerboard, on_ground, on_paper, visible_part
 
 
 def pixels(seed=0, height=48, width=64, channels=3):
@@ -88,3 +88,15 @@ def test_ssim_of_thin_lines_is_that_of_the_windows_around_them(side, rng):
     # The window's middle is 5 pixels from the edge at least.
     assert measured.ssim == pytest.approx(similar[1::6].mean(), abs=1e-5)
     assert 0.1 < measured.ssim < 0.5
+
+
+@pytest.mark.parametrize("ground", [0, 255])
+def test_colours_are_found_again_that_were_laid_on_paper(rng, ground):
+    pixels = rng.integers(0, 256, (40, 30, 3), np.uint8)
+    alpha = rng.integers(0, 256, (40, 30), np.uint8)
+    laid = on_ground(pixels, alpha, ground)
+    found = off_ground(laid, alpha, ground)
+    # Half a grey of rounding there, and at most so much more of it here as little is seen.
+    error = np.abs(found.astype(int) - pixels)[alpha > 0].max(axis=1)
+    assert (error <= 0.5 + 0.5 * 255 / alpha[alpha > 0] + 0.01).all()
+    assert (found[alpha == 0] == laid[alpha == 0]).all()

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import streamlit as st
+from PIL import Image
 
 from imaging.audio import wav
 from imaging.files.writing import write
 from imaging.pixels import png
 from imaging.segmentation import regions
+from imaging.visible import off_ground
 from models.answers import classes_png, numbers_png
 from pages.components.tasks.given import Given
 
@@ -71,8 +73,13 @@ def download_classes(given: Given, classes: np.ndarray, colours: Sequence[str]) 
 
 
 def download_picture(given: Given, picture: np.ndarray) -> None:
-    """Offer a picture of 8 bits as PNG, with the date and camera of the one that was given."""
-    _button("Picture, PNG", lambda: write(picture, exif=given.exif), given, "found.png")
+    """Offer a picture of 8 bits as PNG, with the date and camera of the one that was given.
+
+    It is as transparent as that.
+    """
+    _button("Picture, PNG", lambda: _picture_png(given, picture), given, "found.png")
+    if given.alpha is not None:
+        st.caption("The file is as transparent as yours.")
 
 
 def download_sound(given: Given, samples: np.ndarray, rate: int) -> None:
@@ -93,6 +100,14 @@ def _button(
         on_click="ignore",
         key=f"tasks-download-{end}",
     )
+
+
+def _picture_png(given: Given, picture: np.ndarray) -> bytes:
+    if given.alpha is None:
+        return write(picture, exif=given.exif)
+    size = picture.shape[1], picture.shape[0]
+    alpha = np.asarray(Image.fromarray(given.alpha).resize(size, Image.Resampling.LANCZOS))
+    return write(off_ground(picture, alpha, given.paper), alpha=alpha, exif=given.exif)
 
 
 def _mask_png(mask: np.ndarray) -> bytes:

@@ -17,7 +17,9 @@ class Given:
     """An input with the name under which all that is made of it is kept, and the truth if known.
 
     ``note`` are sentences for the visitor about how it was taken, ``exif`` what a result made of
-    it is to say too.  ``find`` is what finds a large input again, for work that waits.
+    it is to say too.  ``find`` is what finds a large input again, for work that waits.  A picture
+    that is transparent has the opacity ``alpha``, ``uint8 (H, W)``, and lies on paper of the grey
+    ``paper``; ``reduced_from`` is the size of one that was made smaller.
     """
 
     name: str
@@ -27,6 +29,14 @@ class Given:
     note: str = ""
     exif: bytes = b""
     find: Callable[[], np.ndarray] | None = None
+    alpha: np.ndarray | None = None
+    paper: int = 255
+    reduced_from: tuple[int, int] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.input.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
 
 
 def sample_key(task_name: str, sample_name: str) -> str:

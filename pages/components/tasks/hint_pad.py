@@ -21,7 +21,7 @@ from pages.components.tasks.regions import table_of
 from pages.components.tasks.work import owner
 
 SHOWN_SIDE = 640  # pixels of the picture that is sent to be clicked on
-STEPS = 1000  # A dot stands at one of so many places along each side, which a link can say.
+STEPS = 1000  # places along each side where a dot can be, few enough for a link
 # Named so that they can be chosen without seeing them. Links have their numbers: add at the end.
 PALETTE = {
     "Skin": "#e0ac8b",

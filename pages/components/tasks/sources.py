@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
+from imaging import visible
 from imaging.files import metadata
 from imaging.files.limits import PhotoError
 from imaging.files.reading import read_photo
@@ -47,7 +48,7 @@ def _found(file: OwnFile) -> Given:
         PhotoError: for the visitor to read.
     """
     return get_picture_cache().get_or_make(
-        file.owner, f"file {file.digest}", lambda: _opened(file), lambda given: given.input.nbytes
+        file.owner, f"file {file.digest}", lambda: _opened(file), lambda given: given.nbytes
     )
 
 
@@ -70,9 +71,21 @@ def _opened(file: OwnFile) -> Given:
     photo = read_photo(content, file.name, MOST_PIXELS)
     # Nobody is asked whether a result may say where the picture was taken: it does not.
     exif = metadata.kept(metadata.open_exif(photo.exif), location=False)
-    name = f"file {file.digest}"
-    notes, find = " ".join(photo.notes), partial(_find, file)
-    return Given(name, file.name, photo.on_paper, note=notes, exif=exif, find=find)
+    notes, paper = list(photo.notes), 255
+    if photo.alpha is not None:
+        paper = visible.paper(photo.pixels, photo.alpha)
+        notes.append(f"Where it is transparent, it is {'white' if paper else 'black'} here.")
+    return Given(
+        f"file {file.digest}",
+        file.name,
+        photo.on_paper,
+        note=" ".join(notes),
+        exif=exif,
+        find=partial(_find, file),
+        alpha=photo.alpha,
+        paper=paper,
+        reduced_from=photo.reduced_from,
+    )
 
 
 # By the kind of a task's input.

@@ -1,5 +1,6 @@
 """What networks and classical methods answer: asked for by the page, kept for its visitor."""
 
+import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,9 +77,6 @@ def answers(
     Pictures have 8 bits, as a screen shows them: those of all methods are kept at once.  Where a
     task can decide again from what a network answered, another ``hint`` costs no more work.
     """
-    if task.target.kind == "image" and (refused := too_large(task, *input.shape[:2])):
-        st.error(refused, icon=":material/open_in_full:")
-        return None
     cache, group = get_picture_cache(), _group(task, given)
     # One value of the cache: where others need room, the first answer is not put away for the last.
     kept: dict[Hashable, np.ndarray] = cache.get(owner(), group) or {}
@@ -156,16 +154,22 @@ def _group(task: Task, given: Hashable) -> Hashable:
     return "tasks", task.name, given
 
 
-def too_large(task: Task, height: int, width: int) -> str:
-    """Return why the answers to a picture of this size cannot be shown, empty where they can."""
-    if task.scale**2 * height * width <= MOST_SHOWN:
+def too_large(
+    task: Task, shape: tuple[int, ...], reduced_from: tuple[int, int] | None = None
+) -> str:
+    """Return why the answers to an input of this shape cannot be shown, empty where they can.
+
+    ``reduced_from`` is the size ``(H, W)`` of the picture that the visitor knows.
+    """
+    pixels = math.prod(shape[:2])
+    if task.target.kind != "image" or task.scale**2 * pixels <= MOST_SHOWN:
         return ""
     smaller = "Choose a smaller factor, or cut a part out."
-    if not any(scale**2 * height * width <= MOST_SHOWN for scale in _smaller_factors(task)):
+    if not any(scale**2 * pixels <= MOST_SHOWN for scale in _smaller_factors(task)):
         smaller = "Cut a part out."
-    size = f"{task.scale * width} x {task.scale * height}"
+    height, width = (task.scale * side for side in (reduced_from or shape)[:2])
     return (
-        f"Enlarged by {task.scale} this picture would have {size} pixels; at most "
+        f"Enlarged by {task.scale} this picture would have {width} x {height} pixels; at most "
         f"{MOST_SHOWN // 1_000_000} million can be shown here, where several methods are compared. "
         f"{smaller} `python -m models run` enlarges more."
     )

@@ -172,6 +172,21 @@ def test_what_would_be_too_large_enlarged_is_refused_before_it_is_worked_on(monk
     assert "smaller factor" not in page.error[0].value  # There is none.
 
 
+def test_what_is_too_large_enlarged_is_refused_by_the_size_that_it_has(monkeypatch):
+    monkeypatch.setattr("pages.components.tasks.sources.MOST_PIXELS", 2000)
+    monkeypatch.setattr("pages.components.tasks.work.MOST_SHOWN", 7000)
+    page = picture(GREY, "upscale-photos-2")
+    assert "would have 160 x 120 pixels" in page.error[0].value
+    assert "Reduced from 80 × 60 to 51 × 38 pixels" in said(page)
+
+
+def test_a_picture_that_is_not_enlarged_may_be_of_any_size(monkeypatch):
+    monkeypatch.setattr("pages.components.tasks.sources.MOST_PIXELS", 2000)
+    monkeypatch.setattr("pages.components.tasks.work.MOST_SHOWN", 2000)
+    page = picture(GREY, "colour-photos")
+    assert not page.error
+
+
 @pytest.mark.parametrize(("most", "helps"), [(4 * 60 * 80, True), (4 * 60 * 80 - 1, False)])
 def test_a_smaller_factor_is_recommended_where_one_fits(monkeypatch, most, helps):
     monkeypatch.setattr("pages.components.tasks.work.MOST_SHOWN", most)

@@ -49,6 +49,21 @@ def test_black_ink_on_transparent_is_ink_on_white_paper():
     assert (given.input[4:] == 255).all()
 
 
+@pytest.mark.parametrize(("ink", "paper"), [(30, "white"), (220, "black")])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_result_is_as_transparent_as_what_was_given(monkeypatch, ink, paper, scale):
+    drawing = np.full((8, 12, 4), ink, np.uint8)
+    drawing[..., 3] = np.repeat([0, 128, 255], 4)
+    given = opened(Image.fromarray(drawing))
+    assert f"Where it is transparent, it is {paper} here." in given.note
+    answer = np.broadcast_to(given.input, (8, 12, 3)).repeat(scale, 0).repeat(scale, 1)
+    made = downloaded(monkeypatch, given, answer)
+    assert made.shape == (8 * scale, 12 * scale, 4)
+    # Far from the steps, where Lanczos changes nothing.
+    assert made[4 * scale, [0, 5 * scale, -1], 3] == pytest.approx([0, 128, 255], abs=3)
+    assert made[:, [5 * scale, -1], :3] == pytest.approx(ink, abs=6)
+
+
 def test_what_was_changed_to_open_a_file_is_said():
     file = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
@@ -71,6 +86,13 @@ def test_a_picture_of_a_microscope_is_taken_as_it_is():
     given = opened(Image.fromarray(values), "TIFF")
     np.testing.assert_array_equal(given.input[..., 0], values)
     assert "Reduced" not in given.note
+
+
+def downloaded(monkeypatch, given: Given, picture: np.ndarray) -> np.ndarray:
+    made = []
+    monkeypatch.setattr(downloads, "_button", lambda label, make, *rest: made.append(make()))
+    downloads.download_picture(given, picture)
+    return np.asarray(Image.open(io.BytesIO(made[0]))).astype(int)
 
 
 def test_a_result_keeps_the_date_and_not_the_place(monkeypatch):
