@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -25,7 +24,7 @@ from imaging.files.writing import (
 from imaging.pixels import blend, to_image, to_pixels
 from models.answers import answer_file
 from models.catalogue import ModelError, find_card, load_catalogue, read_catalogue
-from models.command_line import run_command
+from models.command_line import a_path, between, run_command, whole
 from models.live import write_packed
 from models.predictor import Predictor, load_predictor
 from models.tasks import denoise_digits, denoise_photos, find_task
@@ -59,11 +58,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("run", help="run any model on a file or a folder")
     command.add_argument(
-        "input", type=Path, metavar="IN", help="a picture, a recording or a folder"
+        "input", type=a_path, metavar="IN", help="a picture, a recording or a folder"
     )
-    command.add_argument("output", type=Path, metavar="OUT", help="a file or a folder")
+    command.add_argument("output", type=a_path, metavar="OUT", help="a file or a folder")
     command.add_argument("--model", required=True, metavar="NAME", help="see: list")
-    command.add_argument("--hint", type=float, help="a number for the task, such as a threshold")
+    command.add_argument(
+        "--hint",
+        type=float,
+        help="a number for the task as its slider shows it, such as a threshold",
+    )
     command.add_argument(
         "--mask", action="store_true", help="write 0 and 255 instead of numbered objects"
     )
@@ -77,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_denoise(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("denoise", help="denoise a picture or a folder of pictures")
-    command.add_argument("input", type=Path, metavar="IN", help="a picture or a folder")
-    command.add_argument("output", type=Path, metavar="OUT", help="a file or a folder")
+    command.add_argument("input", type=a_path, metavar="IN", help="a picture or a folder")
+    command.add_argument("output", type=a_path, metavar="OUT", help="a file or a folder")
     command.add_argument("--model", required=True, metavar="NAME", help="see: list")
     command.add_argument(
         "--sigma",
@@ -93,7 +96,7 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument(
         "--strength",
-        type=_between(0, 1),
+        type=between(0, 1),
         default=1.0,
         metavar="0..1",
         help="how much to denoise: 0 leaves the noisy picture (default: 1)",
@@ -112,7 +115,7 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument(
         "--plane",
-        type=int,
+        type=whole(1),
         default=1,
         metavar="N",
         help="which image of a TIFF with several (default: 1)",
@@ -128,26 +131,11 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
 
 def _sigma(text: str) -> float | None:
     """Read ``auto`` as None, and a level on the scale 0 to 255 as a share of the full range."""
-    return None if text == "auto" else _between(0, HIGHEST_SIGMA)(text) / 255
-
-
-def _between(least: float, most: float) -> Callable[[str], float]:
-    """Return what reads a number between these."""
-
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"expected {least:g} to {most:g}, got {text!r}")
-        return number
-
-    return read
+    return None if text == "auto" else between(0, HIGHEST_SIGMA)(text) / 255
 
 
 def _quality(text: str) -> int:
-    return round(_between(1, 100)(text))
+    return round(between(1, 100)(text))
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -201,7 +189,7 @@ def _run(options: argparse.Namespace) -> int:
     if task.target.kind == "label":
         raise ModelError(f"The model {options.model} answers with a label, which is not a file.")
     if task.hint is not None and options.hint is not None:
-        task.hint.require_in_range(options.hint)
+        options.hint = task.hint.from_shown(options.hint)
     elif options.hint is not None:
         raise ValueError(f"the model {options.model} takes no --hint")
     if options.mask and task.target.kind not in ("instances", "mask"):
@@ -238,10 +226,11 @@ def _write_answers(
                 raise ValueError("would overwrite the input itself; give another OUT")
             file, notes = answer(source, target, watch)
             _write_whole(target, file)
-            for note in notes:
-                print(f"{source}: {note}")
         except Exception as error:  # Pillow raises what a broken file makes it stumble over.
             failures.append(f"{source}: {_reason(error)}")
+        else:
+            for note in notes:
+                print(f"{source}: {note}")
     _show_progress(len(jobs), len(jobs), None)
     for failure in failures:
         print(f"models: {failure}", file=sys.stderr)
@@ -293,23 +282,33 @@ def _is_input(path: Path, endings: Collection[str]) -> bool:
 def _targets(found: list[Path], source: Path, target: Path, ending: str) -> list[Path]:
     """Name the results as their pictures, with the old ending where names differ in nothing else.
 
-    Raises:
-        ValueError: if two results would still have one name.
+    A number is added where that is not enough: many file systems take A.png and a.png for one.
     """
-    stems = Counter(path.with_suffix("") for path in found)
-    results: dict[Path, Path] = {}
+    stems = Counter(_folded(path.with_suffix("")) for path in found)
+    results: list[Path] = []
+    taken: set[str] = set()
     for path in found:
-        alone = stems[path.with_suffix("")] == 1
-        name = path.stem if alone else f"{path.stem}-{path.suffix[1:]}"
-        result = target / path.relative_to(source).with_name(name + ending)
-        if result in results:
-            raise ValueError(f"{results[result]} and {path} would both become {result}")
-        results[result] = path
-    return list(results)
+        alone = stems[_folded(path.with_suffix(""))] == 1
+        name = unique = path.stem if alone else f"{path.stem}-{path.suffix[1:]}"
+        number = 1
+        while _folded(path.with_name(unique)) in taken:
+            number += 1
+            unique = f"{name}-{number}"
+        taken.add(_folded(path.with_name(unique)))
+        results.append(target / path.relative_to(source).with_name(unique + ending))
+    return results
+
+
+def _folded(path: Path) -> str:
+    return str(path).casefold()
 
 
 def _read(source: Path, options: argparse.Namespace) -> Photo:
-    return read_photo(source, source.name, LARGEST_PIXELS, options.plane - 1, options.stretch)
+    photo = read_photo(source, source.name, LARGEST_PIXELS, options.plane - 1, options.stretch)
+    if options.plane > photo.planes:
+        count = f"{photo.planes:,} images" if photo.planes > 1 else "one image"
+        raise ValueError(f"this file holds {count}, got --plane {options.plane}")
+    return photo
 
 
 def _denoise_photo(

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from models.catalogue import ModelError, find_card
-from models.command_line import run_command
+from models.command_line import a_path, between, run_command, whole
 from models.host import cores
 from models.tasks import denoise_digits, denoise_photos, find_task, read_digits
 from models.tasks.contract import SPLITS, Task
@@ -45,7 +45,7 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("recipe", help="train a recipe; continues where it stopped")
     command.add_argument("name")
     command.add_argument(
-        "--out", type=Path, help="run folder (default: NAME in train/runs or DENOISE_RUNS_DIR)"
+        "--out", type=a_path, help="run folder (default: NAME in train/runs or DENOISE_RUNS_DIR)"
     )
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     command.add_argument("--seed", type=int, help="instead of the recipe's")
@@ -65,7 +65,7 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("name", help="a recipe, or the folder of a run")
     command.add_argument("--notebook", action="store_true", help="as a Jupyter notebook")
-    command.add_argument("--out", type=Path, help="file (default: print it)")
+    command.add_argument("--out", type=a_path, help="file (default: print it)")
     command.set_defaults(command=_code)
 
     command = commands.add_parser(
@@ -73,20 +73,23 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("name")
     command.add_argument(
-        "--seconds", type=float, required=True, help="time for everything, in seconds"
+        "--seconds", type=between(0), required=True, help="time for everything, in seconds"
     )
-    command.add_argument("--out", type=Path, required=True, help="run folder")
+    command.add_argument("--out", type=a_path, required=True, help="run folder")
     command.add_argument(
         "--start",
-        type=Path,
+        type=a_path,
         help="weights to start from: an ONNX file, or weights.npz of another such run",
     )
-    command.add_argument("--workers", type=int, default=max(1, cores() - 2))
+    command.add_argument("--workers", type=whole(1), default=max(1, cores() - 2))
     command.add_argument("--batch", type=int, help="instead of the recipe's")
     command.add_argument("--crop", type=int, help="instead of the recipe's")
-    command.add_argument("--steps", type=int, help="stop after this many steps, for a rehearsal")
+    command.add_argument("--steps", type=whole(1), help="stop after as many, for a rehearsal")
     command.add_argument(
-        "--pool-crops", type=int, default=60_000, help="number of crops kept on the accelerator"
+        "--pool-crops",
+        type=whole(1),
+        default=60_000,
+        help="how many the accelerator keeps",
     )
     command.set_defaults(command=_accelerated)
 
@@ -95,14 +98,14 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
         help="go on training what reads the noise level for a shipped photo network, on a CPU",
     )
     command.add_argument("name", help="a network with a level.onnx, which is written again")
-    command.add_argument("--seconds", type=float, default=600, help="(default: 600)")
+    command.add_argument("--seconds", type=between(0), default=600, help="(default: 600)")
     command.set_defaults(command=_level)
 
     command = commands.add_parser("run", help="train a run folder as its config.json says")
-    command.add_argument("folder", type=Path)
+    command.add_argument("folder", type=a_path)
     command.add_argument("--queue", action="store_true", help="wait for this run's turn")
     command.add_argument(
-        "--minutes", type=float, help="stop after this many minutes, and keep the weights"
+        "--minutes", type=between(0), help="stop after this many minutes, and keep the weights"
     )
     command.set_defaults(command=_run)
 
@@ -112,7 +115,7 @@ def _add_training(commands: argparse._SubParsersAction) -> None:
 
 def _add_shipping(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("export", help="ship a run as models/pretrained/NAME")
-    command.add_argument("folder", type=Path)
+    command.add_argument("folder", type=a_path)
     command.add_argument("name", help="name of the recipe")
     command.set_defaults(command=_export)
 
@@ -221,8 +224,11 @@ def _accelerated(options: argparse.Namespace) -> int:
     import dataclasses
     import time
 
-    from train.photo_pool import make_pool
+    from models.tasks.data_folder import data_folder
+    from models.tasks.denoise_photos.data import load_pairs
+    from train.photo_pool import make_pool, training_files
     from train.recipes import recipe
+    from train.replicas import use_jax
 
     started = time.time()
     config = recipe(options.name).config
@@ -230,9 +236,12 @@ def _accelerated(options: argparse.Namespace) -> int:
     config = dataclasses.replace(
         config, **{name: value for name, value in changes.items() if value is not None}
     )
+    # Whatever may be missing is asked for before the folder is made.
+    use_jax()
+    training_files()
+    load_pairs(data_folder())
     run = Run.create(options.out, config)
     pool = make_pool(config.crop, config.seed, options.workers)  # Before JAX starts threads.
-    os.environ["KERAS_BACKEND"] = "jax"
     from train.fit.accelerated import run_accelerated
 
     outcome = run_accelerated(

@@ -50,7 +50,7 @@ def use_jax() -> None:
     """
     if importlib.util.find_spec("jax") is None:
         raise ModuleNotFoundError(
-            "several workers need JAX, which is not installed: pip install -r requirements-jax.txt"
+            "this needs JAX, which is not installed: pip install -r requirements-jax.txt"
         )
     os.environ["KERAS_BACKEND"] = "jax"
 

@@ -80,7 +80,7 @@ class Run:
     def why_stop(self) -> str:
         """Return why somebody wants the training to stop, empty where nobody does."""
         try:
-            return self.stop.read_text().strip() or "asked"
+            return self.stop.read_text(errors="replace").strip() or "asked"
         except OSError:
             return ""
 
@@ -88,13 +88,13 @@ class Run:
         """Yield the events of ``progress.jsonl`` so far, in order."""
         if not self.progress.exists():
             return
-        with self.progress.open() as lines:
+        with self.progress.open("rb") as lines:
             for line in lines:
-                if not line.endswith("\n"):
+                if not line.endswith(b"\n"):
                     continue  # It is still being written.
                 try:
                     event = json.loads(line)
-                except json.JSONDecodeError:
+                except ValueError:
                     continue  # It was being written when the training was killed.
                 yield event
 

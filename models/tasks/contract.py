@@ -176,7 +176,10 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Hint:
-    """What a visitor may tell a network besides its input; left out, the task finds it itself."""
+    """What a visitor may tell a network besides its input; left out, the task finds it itself.
+
+    A screen and the command line show it times ``shown_per_unit``.
+    """
 
     name: str
     title: str
@@ -187,11 +190,12 @@ class Hint:
     description: str
     shown_per_unit: float = 1
 
-    def require_in_range(self, value: float) -> float:
-        """Return ``value``; raise ``ValueError`` where it is not on the slider."""
-        if not self.low <= value <= self.high:
-            raise ValueError(f"{self.title} goes from {self.low:g} to {self.high:g}, got {value:g}")
-        return value
+    def from_shown(self, shown: float) -> float:
+        """Return what a slider shows as ``shown``; raise ``ValueError`` where it is not on it."""
+        low, high = (round(end * self.shown_per_unit, 6) for end in (self.low, self.high))
+        if not low <= shown <= high:
+            raise ValueError(f"{self.title} goes from {low:g} to {high:g}, got {shown:g}")
+        return min(max(shown / self.shown_per_unit, self.low), self.high)
 
 
 class Settings(Protocol):

@@ -249,6 +249,14 @@ def test_a_single_bad_picture_is_bad_input(run, tmp_path):
     assert not (tmp_path / "out.png").exists()
 
 
+def test_names_that_some_disks_take_for_one_are_kept_apart(run, tmp_path, monkeypatch):
+    found = [tmp_path / "in" / name for name in ("A.png", "a.jpg", "a.png", "b.png", "sub/B.png")]
+    named = command_line._targets(found, tmp_path / "in", tmp_path / "out", ".png")
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in named] == [
+        *("A-png.png", "a-jpg.png", "a-png-2.png", "b.png", "sub/B.png")
+    ]
+
+
 def test_names_that_differ_in_their_ending_alone_are_kept_apart(run, tmp_path, grey):
     pixels = {name: grey(tmp_path / "in" / name) for name in ("a.png", "a.bmp", "b.png")}
     assert run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")[0] == 0
@@ -258,14 +266,12 @@ def test_names_that_differ_in_their_ending_alone_are_kept_apart(run, tmp_path, g
     assert np.array_equal(results["a-bmp.png"], pixels["a.bmp"])
 
 
-def test_two_pictures_that_would_get_one_name_are_refused_before_anything_is_written(
-    run, tmp_path, grey
-):
-    for name in ("a.png", "a.bmp", "a-bmp.png"):
-        grey(tmp_path / "in" / name)
-    outcome = run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")
-    assert_refused(outcome, "a.bmp", "a-bmp.png", "both")
-    assert not (tmp_path / "out").exists()
+def test_two_pictures_that_would_get_one_name_are_kept_apart_by_a_number(run, tmp_path, grey):
+    names = ("a-bmp.png", "a.bmp", "a.png")
+    pixels = [grey(tmp_path / "in" / name) for name in names]
+    assert run("denoise", tmp_path / "in", tmp_path / "out", "--model", "echo")[0] == 0
+    for name, each in zip(("a-bmp.png", "a-bmp-2.png", "a-png.png"), pixels, strict=True):
+        assert np.array_equal(pixels_of(tmp_path / "out" / name), each)
 
 
 def test_a_second_call_overwrites_its_results(run, tmp_path, grey):
@@ -403,6 +409,15 @@ def test_of_a_stack_the_plane_that_was_asked_for_is_denoised(run, tmp_path, rng)
     assert status == 0
     assert "holds 3 images; number 2 is shown" in out
     assert np.array_equal(pixels_of(tmp_path / "out.png"), stack[1])
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, "holds 3 images"), (1, "holds one image")])
+def test_a_plane_that_the_file_does_not_have_is_refused(run, tmp_path, count, told):
+    stack = np.zeros((count, 28, 28), np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", stack, photometric="minisblack")
+    arguments = ["denoise", tmp_path / "in.tif", tmp_path / "out.png", "--model", "echo"]
+    assert_refused(run(*arguments, "--plane", "4"), told, "--plane 4")
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_what_was_changed_to_open_a_picture_is_said(run, tmp_path, rng):
@@ -554,9 +569,33 @@ def test_python_m_models_ends_bad_input_with_status_2_and_no_traceback(tmp_path)
 
 @pytest.mark.parametrize(
     ("option", "value", "limits"),
-    [("sigma", "99", "0 to 75"), ("strength", "1.5", "0 to 1"), ("quality", "best", "1 to 100")],
+    [
+        ("sigma", "99", "0 to 75"),
+        ("strength", "1.5", "0 to 1"),
+        ("quality", "best", "1 to 100"),
+        ("plane", "0", "a whole number, 1 or more"),
+        ("plane", "1.5", "a whole number, 1 or more"),
+    ],
 )
 def test_a_number_that_makes_no_sense_is_refused_with_the_limits(capsys, option, value, limits):
     with pytest.raises(SystemExit):
         command_line.main(["denoise", "in.png", "out.png", f"--{option}", value])
     assert f"--{option}: expected {limits}, got '{value}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("files", [("", "out.png"), ("in.png", "")])
+def test_an_empty_name_is_not_the_working_folder(capsys, files):
+    with pytest.raises(SystemExit):
+        command_line.main(["denoise", *files, "--model", "echo"])
+    assert "expected a file or a folder, got nothing" in capsys.readouterr().err
+
+
+def test_where_nobody_reads_on_it_ends_without_a_word():
+    """As of ``| head -1``: 128 and the number of the signal that ends other programs then."""
+    program = [sys.executable, "-m", "models", "list"]
+    with subprocess.Popen(
+        program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

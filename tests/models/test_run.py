@@ -50,16 +50,23 @@ def test_networks_that_denoise_answer_as_to_denoise(run, tmp_path, capsys, model
         assert 20 < np.asarray(one).mean() < 200
 
 
+@pytest.mark.parametrize("hint", ["-1", "76", "nan"])
+def test_a_hint_that_is_not_on_the_slider_is_refused_as_the_slider_shows_it(run, tmp_path, hint):
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png")
+    outcome = run(tmp_path / "in.png", tmp_path / "out.png", "--model", "photo", "--hint", hint)
+    assert_refused(outcome, f"Noise level goes from 0 to 75, got {hint}")
+
+
 def test_the_hint_of_a_denoiser_is_the_level(run, tmp_path, rng):
     noisy = np.clip(rng.normal(120, 40, (64, 64, 3)), 0, 255).astype(np.uint8)
     Image.fromarray(noisy).save(tmp_path / "in.png")
     kept = {}
-    for level in ("0.0", "0.2"):
+    for level in ("0", "75"):
         out = tmp_path / f"{level}.png"
         assert run(tmp_path / "in.png", out, "--model", "photo", "--hint", level)[0] == 0
         with Image.open(out) as answer:
             kept[level] = np.asarray(answer).std()
-    assert kept["0.0"] > 2 * kept["0.2"]
+    assert kept["0"] > 2 * kept["75"]
 
 
 def test_pictures_of_a_folder_whose_names_differ_in_their_ending_are_all_kept(run, tmp_path):

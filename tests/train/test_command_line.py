@@ -146,6 +146,19 @@ def test_damaged_data_is_refused(run, tmp_path, monkeypatch):
     assert_refused(run("run", folder), tmp_path / "mnist.npz")
 
 
+@pytest.mark.parametrize("missing", ["jax", "data"])
+def test_an_accelerated_training_makes_no_folder_where_something_is_missing(
+    run, tmp_path, monkeypatch, missing
+):
+    monkeypatch.delenv("DENOISE_DATA_DIR", raising=False)
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")  # Else it would stay what it becomes.
+    found = None if missing == "jax" else "somewhere"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    outcome = run("accelerated", "photo", "--seconds", "60", "--out", tmp_path / "run")
+    assert_refused(outcome, {"jax": "JAX", "data": "DENOISE_DATA_DIR"}[missing])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_without_a_network_cannot_be_exported(run, tmp_path):
     folder = Run.create(tmp_path / "run", RECIPES["dense"].config).folder
     assert_refused(run("export", folder, "dense"), folder, "no trained network")

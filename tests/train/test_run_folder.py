@@ -160,3 +160,10 @@ def test_an_unfinished_file_keeps_its_ending_and_is_hidden(tmp_path):
     assert unfinished.suffix == ".png"  # Pillow and Keras choose the format by it.
     assert unfinished.name.startswith(".")
     assert unfinished.parent == tmp_path
+
+
+def test_what_a_disk_has_damaged_is_passed_over(run):
+    run.progress.write_bytes(b'{"event": "a"}\n{"event": "\xff"}\n{"event": "b"}\n')
+    assert [event["event"] for event in run.events()] == ["a", "b"]
+    run.stop.write_bytes(b"\xff")
+    assert run.why_stop()
