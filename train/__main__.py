@@ -18,6 +18,7 @@ from train.config import TrainConfig
 from train.run_folder import RUNS, Run
 
 OF_DIGITS = (denoise_digits.TASK, read_digits.TASK)
+DIGITS = "digits"
 # What is measured without a table to stand in.
 PRINTED = ("camera", "sharp", "grey", "careful", "drawings", "auto")
 
@@ -147,12 +148,18 @@ def _add_measuring(commands: argparse._SubParsersAction) -> None:
     command.add_argument("names", nargs="*", help="models (default: all that fit)")
     command.add_argument(
         "--set",
-        default="digits",
-        choices=["digits", KODAK24, POLYU, *PRINTED],
-        help=f"what to measure on; {', '.join(PRINTED)} are printed only",
+        choices=[DIGITS, KODAK24, POLYU, *PRINTED],
+        help=f"what to measure on (default: {DIGITS}); {', '.join(PRINTED)} are printed only",
     )
-    command.add_argument("--every", type=int, default=1, help="measure every N-th picture only")
-    command.add_argument("--filters", action="store_true", help="measure the filters too")
+    command.add_argument(
+        "--every",
+        type=whole(1),
+        metavar="N",
+        help="of what is printed only, measure every N-th picture",
+    )
+    command.add_argument(
+        "--filters", action="store_true", help="measure the filters too, where a table has them"
+    )
     command.add_argument(
         "--task", help="measure a task of More jobs with its baselines, or one of its networks"
     )
@@ -403,17 +410,25 @@ def _evaluate(options: argparse.Namespace) -> int:
     from train.evaluate.measure import evaluate_filters, evaluate_models, write_measurements
     from train.evaluate.tables import write_digit_tables
 
+    _require_what_goes_together(options)
     if options.task:
         return _evaluate_task(options)
-    if options.set in PRINTED:
+    measured = options.set or DIGITS
+    tasks = OF_DIGITS if measured == DIGITS else (denoise_photos.TASK,)
+    names = options.names or _networks(*tasks)
+    for card in map(find_card, names):
+        if card.task not in [task.name for task in tasks]:
+            raise ValueError(
+                f"{card.name} is not a network for {measured}: its job is {find_task(card.task).title}"
+            )
+    if measured in PRINTED:
         from train.evaluate.measure_camera import EVALUATIONS
 
-        names = options.names or _networks(denoise_photos.TASK)
-        EVALUATIONS[options.set](names, options.every)
+        EVALUATIONS[measured](names, options.every or 1)
         return 0
-    if options.set != "digits":
-        return _evaluate_photos(options)
-    rows = evaluate_models(options.names or _networks(*OF_DIGITS))
+    if measured != DIGITS:
+        return _evaluate_photos(measured, names, options.filters)
+    rows = evaluate_models(names)
     if options.filters:
         rows += evaluate_filters()
     write_measurements(rows)
@@ -421,14 +436,29 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate_photos(options: argparse.Namespace) -> int:
+def _require_what_goes_together(options: argparse.Namespace) -> None:
+    """Raise ``ValueError`` where an option would be passed over."""
+    asked = f"--task {options.task}" if options.task else f"--set {options.set or DIGITS}"
+    others = {name: getattr(options, name) for name in ("set", "every", "filters", "split", "data")}
+    taken = {"split", "data"} if options.task else {"set"}
+    if not options.task:
+        taken |= {"every"} if options.set in PRINTED else {"filters"}
+    for name, value in others.items():
+        if value and name not in taken:
+            raise ValueError(f"--{name} does not go with {asked}")
+    if options.task and options.names:
+        raise ValueError(
+            f"{asked} measures all networks of the task, got {', '.join(options.names)}"
+        )
+
+
+def _evaluate_photos(measured: str, names: list[str], filters: bool) -> int:
     from train.evaluate.measure import write_measurements
     from train.evaluate.measure_photos import evaluate_kodak24, evaluate_polyu
     from train.evaluate.tables import write_photo_tables
 
-    names = options.names or _networks(denoise_photos.TASK)
-    evaluate = {KODAK24: evaluate_kodak24, POLYU: evaluate_polyu}[options.set]
-    write_measurements(evaluate(names, options.filters))
+    evaluate = {KODAK24: evaluate_kodak24, POLYU: evaluate_polyu}[measured]
+    write_measurements(evaluate(names, filters))
     write_photo_tables()
     return 0
 

@@ -67,17 +67,22 @@ INSTALL = "pip install keras tensorflow matplotlib"
 
 def fits_into_a_file(config: TrainConfig) -> bool:
     """Say whether the training can be written as one file."""
-    return config.architecture in NETWORKS and config.data in DATA
+    return (
+        config.architecture in NETWORKS
+        and config.data in DATA
+        and TASKS[config.task].target.kind in AIMS
+        and all(noise.kind in NOISE_CODE for noise in config.noise)
+    )
 
 
 def make_cells(config: TrainConfig, title: str) -> list[Cell]:
     """Return the steps of the training; raises as ``to_script`` does."""
-    aim = AIMS[TASKS[config.task].target.kind]
     if not fits_into_a_file(config):
         raise ValueError(
             f"{title} does not fit into one file: only trainings with 28 x 28 digits or clothes "
             f"do, got {config.architecture} on {config.data}. It can be trained with this project."
         )
+    aim = AIMS[TASKS[config.task].target.kind]
     return [
         Cell("Settings", _left_out(config), _settings(config)),
         Cell("Data", DATA[config.data], _data(config, aim)),

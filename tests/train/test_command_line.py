@@ -195,6 +195,33 @@ def test_another_split_than_that_of_the_tables_is_only_printed(run, monkeypatch,
     assert rows == [row] * written
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--every 2", "--every does not go with --set digits"),
+        ("--set kodak24 --every 2", "--every does not go with --set kodak24"),
+        ("--set camera --filters", "--filters does not go with --set camera"),
+        ("--split test", "--split does not go with --set digits"),
+        ("--set polyu --data faces", "--data does not go with --set polyu"),
+        ("--task cells --every 2", "--every does not go with --task cells"),
+        ("--task cells --set kodak24", "--set does not go with --task cells"),
+        ("--task cells --filters", "--filters does not go with --task cells"),
+        ("--task cells roads", "--task cells measures all networks of the task, got roads"),
+        ("--set drawings dense", "dense is not a network for drawings: its job is Denoise digits"),
+        ("photo", "photo is not a network for digits"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(run, arguments, said):
+    assert_refused(run("evaluate", *arguments.split()), said)
+
+
+@pytest.mark.parametrize("every", ["0", "-2", "x"])
+def test_every_nth_picture_is_a_number_from_1(every, capsys):
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--set", "camera", "--every", every])
+    assert "--every: expected a whole number, 1 or more" in capsys.readouterr().err
+
+
 def test_an_unknown_model_cannot_be_evaluated(run):
     assert_refused(run("evaluate", "nope"), "no model 'nope'", "dense")
 

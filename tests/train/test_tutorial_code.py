@@ -15,9 +15,9 @@ from train.config import OPTIMIZERS, Noise, TrainConfig
 from train.fit.data import split
 from train.fit.loop import make_optimizer
 from train.fit.losses import LOSSES
-from train.recipes import RECIPES, TRAPS
+from train.recipes import JOBS, LIVE_JOBS, RECIPES, TRAPS
 from train.run_folder import Run
-from train.tutorial_code import NOISE_CODE, make_cells, to_notebook, to_script
+from train.tutorial_code import NOISE_CODE, fits_into_a_file, make_cells, to_notebook, to_script
 
 pytestmark = pytest.mark.usefixtures("strokes")
 
@@ -253,6 +253,23 @@ def test_what_a_file_cannot_have_is_said():
     assert "MNIST stands in" in to_script(TrainConfig("dense", data="drawn"), "Mine")
     with pytest.raises(ValueError, match="does not fit into one file"):
         to_script(RECIPES["photo"].config, "Photo")
+
+
+@pytest.mark.parametrize("name", ALL | JOBS | LIVE_JOBS)
+def test_a_recipe_is_one_file_or_it_is_said_that_it_is_not(name):
+    each = (ALL | JOBS | LIVE_JOBS)[name]
+    assert fits_into_a_file(each.config) == (name in IN_ONE_FILE)
+    if name not in IN_ONE_FILE:
+        with pytest.raises(ValueError, match=f"{each.title} does not fit into one file"):
+            to_script(each.config, each.title)
+
+
+def test_a_noise_without_code_is_refused(monkeypatch):
+    monkeypatch.delitem(NOISE_CODE, "uniform")
+    config = TrainConfig("dense", noise=(Noise("uniform", 0, 0.5),))
+    assert not fits_into_a_file(config)
+    with pytest.raises(ValueError, match="does not fit into one file"):
+        to_script(config, "Mine")
 
 
 def test_the_command_writes_a_recipe_and_a_run(tmp_path, capsys):
