@@ -407,9 +407,6 @@ def _task_of(name: str) -> Task:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from train.evaluate.measure import evaluate_filters, evaluate_models, write_measurements
-    from train.evaluate.tables import write_digit_tables
-
     _require_what_goes_together(options)
     if options.task:
         return _evaluate_task(options)
@@ -418,9 +415,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     names = options.names or _networks(*tasks)
     for card in map(find_card, names):
         if card.task not in [task.name for task in tasks]:
-            raise ValueError(
-                f"{card.name} is not a network for {measured}: its job is {find_task(card.task).title}"
-            )
+            job = find_task(card.task).title
+            raise ValueError(f"{card.name} is not a network for {measured}: its job is {job}")
     if measured in PRINTED:
         from train.evaluate.measure_camera import EVALUATIONS
 
@@ -428,6 +424,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         return 0
     if measured != DIGITS:
         return _evaluate_photos(measured, names, options.filters)
+    from train.evaluate.measure import evaluate_filters, evaluate_models, write_measurements
+    from train.evaluate.tables import write_digit_tables
+
     rows = evaluate_models(names)
     if options.filters:
         rows += evaluate_filters()
@@ -447,9 +446,8 @@ def _require_what_goes_together(options: argparse.Namespace) -> None:
         if value and name not in taken:
             raise ValueError(f"--{name} does not go with {asked}")
     if options.task and options.names:
-        raise ValueError(
-            f"{asked} measures all networks of the task, got {', '.join(options.names)}"
-        )
+        names = ", ".join(options.names)
+        raise ValueError(f"{asked} measures all networks of the task, got {names}")
 
 
 def _evaluate_photos(measured: str, names: list[str], filters: bool) -> int:
