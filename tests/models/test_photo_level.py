@@ -196,6 +196,18 @@ def test_noise_beside_a_clipped_area_is_removed_as_elsewhere(predictor):
     assert np.sqrt(errors[beside].mean()) < 2 * np.sqrt(errors[elsewhere].mean())
 
 
+def test_a_noisy_photo_among_text_is_read_and_denoised_to_its_edge(predictor, photo):
+    page = np.tile(page_of_text(), (2, 2, 1))
+    rng = np.random.default_rng(0)
+    noisy = to_pixels(photo + np.float32(20 / 255) * rng.standard_normal(photo.shape, np.float32))
+    place = np.s_[72:264, 56:248]
+    page[place] = noisy
+    assert read_level(predictor.network, page) * 255 == pytest.approx(20, rel=0.2)
+    off = predictor.predict(page)[place] / 255 - photo
+    middle = np.sqrt(np.square(off[48:-48, 48:-48]).mean())
+    assert np.sqrt(np.square(off[8:24]).mean()) < 2 * middle
+
+
 @pytest.mark.parametrize("sigma", [25, 50])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_noise_of_an_overexposed_photo_is_read_as_it_was_before_clipping(

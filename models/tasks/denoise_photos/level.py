@@ -23,12 +23,16 @@ SIDE = 1024  # of a tile, in pixels
 MARGIN = 32  # Mirrored pixels around a picture: the network sees where it ends.
 # A level below it is seen by nobody, and may be read in a clean picture.
 NOTHING = 1.5 / 255
+# Less noise than rounding to 8 bits makes is none; a network may still harm fine patterns there.
+ROUNDED = 0.29 / 255
 # Where both readings agree as well as this, the noise is white, and the other one is the surer.
 _AGREE = 0.25
 # Places whose levels are read within this factor of each other may well have the same.
 _APART = 1.15
 # Too little is read in a square of cells of this side around an even one.
 _BESIDE = 5
+# A cell is drawn where this share of neighbours is alike, as on paper, and others are far apart.
+_ALIKE, _INK = 0.4, 32 / 255
 # Fine detail that is this many times as strong as the noise's is the picture's.
 _DRAWN_DETAIL = 2
 
@@ -158,28 +162,37 @@ def _blocks(tile: np.ndarray) -> np.ndarray:
 
 
 def _uneven(tile: np.ndarray) -> np.ndarray:
-    """Whether a cell ``(h, w)`` of 16x16 pixels, and each next to it, has two values or more.
+    """Whether a cell ``(h, w)`` of 16x16 pixels, and each next to it, may be noisy.
 
-    The others are of a border or clipped: whatever noise the picture has, there is none in them,
-    and less is read beside them.  Where no cell is far enough from these, all that are not even.
+    The others are of a border, clipped or drawn: whatever noise the picture has, there is none in
+    them, and less is read beside them.  Where no cell is far enough from these, all that may be.
     """
-    uneven = _has_values(tile)
+    uneven = _may_be_noisy(tile)
     far = ndimage.minimum_filter(uneven, 3, mode="nearest")
     return far if far.any() else uneven
 
 
-def _has_values(tile: np.ndarray) -> np.ndarray:
+def _may_be_noisy(tile: np.ndarray) -> np.ndarray:
+    """Whether a cell ``(h, w)`` has two values or more, and is not drawn on even paper."""
     blocks = _blocks(tile)
-    return (blocks != blocks[:, :1, :, :1]).any(axis=(1, 3, 4))
+    uneven = (blocks != blocks[:, :1, :, :1]).any(axis=(1, 3, 4))
+    alike = (tile[:, 1:] == tile[:, :-1]).all(axis=2, keepdims=True)
+    alike = np.pad(alike, ((0, 0), (0, 1), (0, 0)), "edge")
+    still = uneven & (_blocks(alike).mean(axis=(1, 3, 4), dtype=np.float32) > _ALIKE)
+    cells = np.moveaxis(blocks, 2, 1)[still]
+    if len(cells):
+        far_apart = cells.max(axis=(1, 2, 3)) - cells.min(axis=(1, 2, 3))
+        uneven[still] = far_apart < _INK * (255 if tile.dtype == np.uint8 else 1)
+    return uneven
 
 
 def beside_even(cells: np.ndarray, tile: np.ndarray, level: float) -> np.ndarray:
-    """Return a map ``(h, w)`` with more beside areas of one value, where too little is read.
+    """Return a map ``(h, w)`` with more beside even and drawn areas, where too little is read.
 
     How much of ``level`` there is follows from the fine detail there and far from these areas.
     Detail that is much stronger is of the picture, such as text on even paper.
     """
-    uneven = _has_values(tile)
+    uneven = _may_be_noisy(tile)
     far = ndimage.minimum_filter(uneven, _BESIDE, mode="nearest")
     near = uneven & ~far
     if not near.any() or not far.any():

@@ -16,6 +16,7 @@ from models.tasks.denoise_photos.bound import bounded
 from models.tasks.denoise_photos.inks import with_two_inks
 from models.tasks.denoise_photos.level import (
     NOTHING,
+    ROUNDED,
     AsFound,
     beside_even,
     enlarged,
@@ -33,8 +34,6 @@ from models.tiles import TILE_PIXELS, Work, in_tiles
 _MADE_BY_IMPULSES, _NOTHING_ELSE = 0.5, 0.35
 # A network sees where a picture ends; in a narrow one both ends are near, so they are moved away.
 NARROW, FARTHER = 128, 3  # pixels, times as far
-# Less noise than rounding to 8 bits makes is none; a network may still harm fine patterns there.
-_ROUNDED = 0.29 / 255
 STRONGEST = 0.5  # A network is told no higher level than this: it was trained up to there.
 
 
@@ -99,7 +98,7 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
         found = read_level(network, noisy)
         even = found.even
     wanted = found if sigma is None else sigma
-    if wanted < _ROUNDED:
+    if wanted < ROUNDED:
         return lambda tile: tile
     if even or _is_even(network, noisy, sigma):
         return _evenly(network, wanted)

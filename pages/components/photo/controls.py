@@ -8,7 +8,7 @@ from imaging.noise import PHOTO_NOISE_KINDS, NoiseKind
 from models.catalogue import Card
 from models.methods import method_names, method_title
 from models.tasks.denoise_photos import TASK
-from models.tasks.denoise_photos.level import NOTHING, in_place_of
+from models.tasks.denoise_photos.level import NOTHING, ROUNDED, in_place_of
 from pages.components import widgets
 from pages.components.controls import keep_valid, pick_seed
 from pages.components.photo.settings import HIGHEST_LEVEL, TASKS, default_strength
@@ -82,10 +82,8 @@ def pick_level(known: float, how: str, of: Hashable) -> float:
     if state.get("photo_own_level") and chosen_for and of not in chosen_for:
         state.photo_own_level = False
     if known < NOTHING and how == ESTIMATED:
-        st.markdown(
-            "**No noise found.** The result is the picture itself, or nearly. If you see noise in "
-            "it, set the level yourself."
-        )
+        found = "No noise" if known < ROUNDED else f"Hardly any noise ({known * 255:.1f} of 255)"
+        st.markdown(f"**{found} found.** If you see noise in the picture, set the level yourself.")
     else:
         st.markdown(f"Noise level: **{known * 255:.1f}** of 255, {how}")
     own = widgets.toggle(

@@ -15,6 +15,7 @@ from imaging.residual import (
     CORRELATED,
     EXPLAIN,
     NOTHING,
+    PATTERNED,
     SHIFTED,
     STRUCTURED,
     UNKNOWN,
@@ -49,6 +50,7 @@ VERDICT_ICONS = {
     WHITE: "verified",
     CORRELATED: "grain",
     STRUCTURED: "warning",
+    PATTERNED: "warning",
     SHIFTED: "warning",
     UNKNOWN: "help",
 }
