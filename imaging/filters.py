@@ -22,7 +22,7 @@ from scipy import ndimage
 from skimage.restoration import denoise_nl_means
 
 from imaging.digit_fit import SIDE
-from imaging.named import by_name, found
+from imaging.named import by_name
 
 CURVES = Path(__file__).with_name("output_curves.json")
 
@@ -242,11 +242,6 @@ CLASSICAL: dict[str, Classical] = by_name(
         ),
     ]
 )
-
-
-def classical(name: str) -> Classical:
-    """Return the filter called ``name``; raise ``ValueError`` that lists the known names."""
-    return found(CLASSICAL, name, "filter")
 
 
 def with_digit_curve(filter: Classical, kind_name: str, strength: float) -> Classical:

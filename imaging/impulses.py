@@ -9,6 +9,7 @@ from scipy import ndimage
 from scipy.special import bdtrc
 
 from imaging.noise_level import estimate_level
+from imaging.pixels import as_image
 
 # How seldom a wrong pixel may be taken for a part of a white or black area.
 _MISSED = 1e-6
@@ -74,7 +75,7 @@ def impulse_levels(noisy: np.ndarray) -> tuple[float, float]:
     not alone, as the dots of a print and of dithering.  Strong noise of another kind, once clipped,
     has such pixels too, but they are a small part of it.
     """
-    windows = [_to_unit(window) for window in spread_windows(noisy, _WINDOWS)]
+    windows = [as_image(window) for window in spread_windows(noisy, _WINDOWS)]
     wrong = np.stack([wrong_pixels(window) for window in windows])
     values = np.stack(windows)
     black, white = np.all(values <= 0, axis=-1), np.all(values >= 1, axis=-1)
@@ -218,10 +219,6 @@ def spread_windows(picture: np.ndarray, across: int) -> list[np.ndarray]:
         np.linspace(0, max(side - WINDOW, 0), across).astype(int) for side in (height, width)
     )
     return [picture[y : y + WINDOW, x : x + WINDOW] for y in tops for x in lefts]
-
-
-def _to_unit(pixels: np.ndarray) -> np.ndarray:
-    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
 
 
 def _others_within(marked: np.ndarray, width: int) -> np.ndarray:

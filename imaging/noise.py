@@ -24,7 +24,7 @@ from PIL import Image
 from scipy.special import ndtr
 
 from imaging.camera import low_light
-from imaging.named import by_name, found
+from imaging.named import by_name
 from imaging.pixels import as_picture, strips, to_image, to_pixels
 
 Strength = float | np.ndarray
@@ -360,11 +360,6 @@ PHOTO_NOISE_KINDS: dict[str, NoiseKind] = by_name(
         ),
     ]
 )
-
-
-def noise_kind(name: str) -> NoiseKind:
-    """Return the kind called ``name``; raise ``ValueError`` that lists the known names."""
-    return found(NOISE_KINDS, name, "noise")
 
 
 def _poisson_quantile(expected: np.ndarray, z: np.ndarray) -> np.ndarray:

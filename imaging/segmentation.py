@@ -49,11 +49,6 @@ def dice(target: np.ndarray, answer: np.ndarray) -> float:
     return f1(overlap(target, answer))
 
 
-def iou(target: np.ndarray, answer: np.ndarray) -> float:
-    """Return the intersection over union of two masks, 1 where both are empty."""
-    return jaccard(overlap(target, answer))
-
-
 def patches(mask: np.ndarray, side: int = PATCH, share: float = PATCH_SHARE) -> np.ndarray:
     """Return whether each patch of ``side`` pixels has more than ``share`` of the mask.
 

@@ -60,12 +60,13 @@ def noisy_pictures(clean: np.ndarray, noise: str, strength: float) -> np.ndarray
 
 
 def evenly(count: int, pictures: np.ndarray) -> np.ndarray:
-    """Return ``count`` of the pictures, or of their labels, spread evenly.
+    """Return ``count`` of the pictures, or of their labels, spread evenly, or all there are.
 
     The first half of MNIST's test digits was written by other people than the second, and is
     easier.
     """
-    return pictures[:: max(1, len(pictures) // count)][:count]
+    count = min(count, len(pictures))
+    return pictures[np.arange(count) * len(pictures) // count] if count else pictures
 
 
 def network(predictor: Predictor, name: str) -> Method:

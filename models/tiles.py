@@ -11,6 +11,8 @@ from math import isqrt
 
 import numpy as np
 
+from imaging.pixels import as_image
+
 TILE_PIXELS = 384 * 1024  # About 50 MB of a network's inner maps; less than half a second.
 OVERLAP = 96
 FADE = 16
@@ -94,7 +96,7 @@ def _work_on(
     height, width = picture.shape[:2]
     above, before = margin * (top == 0), margin * (left == 0)
     below, behind = margin * (bottom == height), margin * (right == width)
-    tile = _to_float(picture[top:bottom, left:right])
+    tile = as_image(picture[top:bottom, left:right])
     tile = work(np.pad(tile, ((above, below), (before, behind), (0, 0)), mode="reflect"))
     return tile[
         scale * above : scale * (above + bottom - top),
@@ -142,10 +144,6 @@ def _fades(stretches: list[tuple[int, int]], scale: int) -> list[np.ndarray]:
         places = np.arange(scale * (end - start), dtype=np.float32)
         fades.append(np.clip((places + 0.5 - (overlap - fade) / 2) / fade, 0, 1))
     return fades
-
-
-def _to_float(pixels: np.ndarray) -> np.ndarray:
-    return pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
 
 
 def _fade_in(there: np.ndarray, new: np.ndarray, share: np.ndarray) -> None:

@@ -26,15 +26,17 @@ def test_dice_and_iou_are_scikit_learns(rng):
     assert segmentation.dice(target, answer) == pytest.approx(
         sklearn_metrics.f1_score(truth, found)
     )
-    assert segmentation.iou(target, answer) == pytest.approx(
+    counts = segmentation.overlap(target, answer)
+    assert segmentation.jaccard(counts) == pytest.approx(
         sklearn_metrics.jaccard_score(truth, found)
     )
 
 
 def test_nothing_found_where_nothing_is_counts_as_right():
     nothing, something = np.zeros((4, 4), bool), np.ones((4, 4), bool)
-    assert segmentation.dice(nothing, nothing) == segmentation.iou(nothing, nothing) == 1
-    assert segmentation.dice(nothing, something) == segmentation.iou(something, nothing) == 0
+    for share in (segmentation.f1, segmentation.jaccard):
+        assert share(segmentation.overlap(nothing, nothing)) == 1
+        assert share(segmentation.overlap(something, nothing)) == 0
     assert segmentation.average_precision(nothing.astype(int), nothing.astype(int)) == 1
 
 

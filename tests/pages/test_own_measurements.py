@@ -144,6 +144,11 @@ def test_held_out_digits_are_the_test_digits_alone(digits):
 def test_pictures_are_chosen_evenly():
     assert digit_scores.evenly(3, np.arange(10)).tolist() == [0, 3, 6]
     assert digit_scores.evenly(30, np.arange(10)).tolist() == list(range(10))
+    # No two neighbours are farther apart than they have to be, to the end.
+    most_of_them = digit_scores.evenly(1500, np.arange(2000))
+    assert set(np.diff(most_of_them)) == {1, 2}
+    assert most_of_them[-1] >= 1998
+    assert digit_scores.evenly(3, np.arange(0)).size == 0
 
 
 def test_only_the_visitors_own_digit_networks_are_measured(own):

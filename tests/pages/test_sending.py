@@ -162,11 +162,15 @@ def test_the_largest_file_that_may_be_sent_is_never_written_to_a_disk(monkeypatc
     assert not reaches_a_disk(20 * 2**20)
 
 
+# Streamlit's own, before any page has changed them.
+MARK, IS_MARKED = MediaFileMetadata.mark_for_delete, MediaFileMetadata.is_marked_for_delete
+
+
 @pytest.fixture
 def made_file(monkeypatch) -> tuple[MediaFileManager, str]:
     """Streamlit's files, as it treats them itself, and the name of one made for a click."""
-    monkeypatch.setattr(MediaFileMetadata, "mark_for_delete", made_files.MARK)
-    monkeypatch.setattr(MediaFileMetadata, "is_marked_for_delete", made_files.IS_MARKED)
+    monkeypatch.setattr(MediaFileMetadata, "mark_for_delete", MARK)
+    monkeypatch.setattr(MediaFileMetadata, "is_marked_for_delete", IS_MARKED)
     files = MediaFileManager(MemoryMediaFileStorage("/media"))
     asked = files.add_deferred(lambda: b"a network", "application/octet-stream", "1.2")
     return files, files.execute_deferred(asked).removeprefix("/media/").partition(".")[0]

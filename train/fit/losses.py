@@ -71,11 +71,11 @@ def _blur(maps):
 
 @keras.saving.register_keras_serializable(package="denoise_lab")
 def pixel_classes_loss(target, shares):
-    """Return weighted cross-entropy plus 1 - Dice of ``shares (N, H, W, K)``, one for each picture.
+    """Return weighted cross-entropy of each of ``shares (N, H, W, K)`` plus 1 - Dice of them all.
 
     ``target (N, H, W, 2)`` is the class of each pixel and its weight, 0 for void.  Cross-entropy
-    looks at pixels, Dice at each class as a whole, be it ever so small; classes that a picture
-    does not have do not count there.
+    looks at pixels, Dice at each class as a whole, be it ever so small; classes that no
+    picture has do not count.
 
     Source:
         Ronneberger et al., MICCAI 2015 (weights); Milletari et al., V-Net, 3DV 2016,
@@ -196,7 +196,7 @@ def _grams(pictures):
 
 @lru_cache(maxsize=1)
 def _filters() -> np.ndarray:
-    """Random filters whose weights sum to zero or not: half see edges, half see colours."""
+    """Random filters: three quarters sum to zero and see edges, the others see colours."""
     rng = np.random.default_rng(0)
     filters = rng.standard_normal((FILTER_SIDE, FILTER_SIDE, 3, FILTERS))
     place = np.arange(FILTER_SIDE) - FILTER_SIDE // 2

@@ -12,13 +12,13 @@ from imaging.digit_fit import SIDE
 from imaging.pixels import to_image
 from imaging.samples.synthetic_digits import draw_digit
 from models.catalogue import find_card
-from models.digit_scores import noisy_pictures
+from models.digit_scores import evenly, noisy_pictures
 from models.predictor import load_predictor
 from models.studies.anomaly import area, brightness, rebuild_error, roc
 from models.studies.autoencoders import read_autoencoders
 from train.fit.data import load_pictures
 from train.studies.pixel_order import DRAWN, LETTERS, TEST_NOISE
-from train.studies.shared import SEED, rounded, spread_evenly, write_arrays
+from train.studies.shared import SEED, rounded, write_arrays
 
 OF_EACH_KIND = 1_000  # pictures that a detector is measured on
 
@@ -78,10 +78,10 @@ def anomaly_pictures() -> dict[str, np.ndarray]:
     digits, _ = load_pictures("mnist")[1]
     clothes, _ = load_pictures("fashion-mnist")[1]
     return {
-        "digits": to_image(spread_evenly(digits, OF_EACH_KIND)),
+        "digits": to_image(evenly(OF_EACH_KIND, digits)),
         "drawn": draw("0123456789", DRAWN),
         "letters": draw(LETTER_NAMES, LETTERS),
-        "clothes": to_image(spread_evenly(clothes, OF_EACH_KIND)),
+        "clothes": to_image(evenly(OF_EACH_KIND, clothes)),
         "noise": pure_noise(),
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from imaging.pixels import to_image
 from models.catalogue import find_card
+from models.digit_scores import evenly
 from models.inspection.network import load_inside
 from models.studies.codes import CodeMap
 from train.fit.data import load_pictures
@@ -19,7 +20,6 @@ from train.studies.shared import (
     principal_axes,
     quality,
     rounded,
-    spread_evenly,
     write_arrays,
 )
 
@@ -29,7 +29,7 @@ CODE_MODEL = "conv-code-10"
 def make_codes(folder: Path, runs: Path) -> dict:
     """Encode test digits by ``conv-code-10`` and arrange their codes on two maps."""
     card = find_card(CODE_MODEL)
-    pictures, labels = (spread_evenly(each, MAPPED) for each in load_pictures("mnist")[1])
+    pictures, labels = (evenly(MAPPED, each) for each in load_pictures("mnist")[1])
     # Half precision before all else: what is arranged is what is shown.
     network = load_inside(card)
     codes = in_batches(network.encode, to_image(pictures)).astype(np.float16).astype(np.float32)

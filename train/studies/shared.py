@@ -15,6 +15,7 @@ import numpy as np
 
 from imaging import metrics
 from models.catalogue import find_card
+from models.digit_scores import evenly
 from models.host import cores
 from models.predictor import load_predictor
 from models.studies.anomaly import rebuild_error
@@ -56,7 +57,7 @@ def quality(
     """
     mse = rebuild_error(clean, answer).mean()
     reader = load_predictor(find_card("digit-reader"))
-    spread = spread_evenly(np.arange(len(clean)), READ)
+    spread = evenly(READ, np.arange(len(clean)))
     found = {
         "mse": rounded(mse),
         "psnr": rounded(metrics.batch_psnr(clean, answer).mean()),
@@ -124,11 +125,6 @@ def training_of(config: TrainConfig) -> dict:
 def parameters_of(network: DenseNetwork) -> int:
     """Return how many numbers a network has learned."""
     return sum(values.size for values in vars(network).values())
-
-
-def spread_evenly(pictures: np.ndarray, count: int) -> np.ndarray:
-    """Take ``count`` pictures, evenly: the halves of MNIST's test digits differ."""
-    return pictures[:: max(1, len(pictures) // count)][:count]
 
 
 def rounded(value: float) -> float:

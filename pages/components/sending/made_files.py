@@ -11,9 +11,6 @@ from streamlit.runtime.media_file_manager import MediaFileMetadata
 
 KEPT = 20.0  # seconds
 
-# Streamlit's own.
-MARK, IS_MARKED = MediaFileMetadata.mark_for_delete, MediaFileMetadata.is_marked_for_delete
-
 
 def keep_made_files() -> None:
     """Keep them so long from now on, for every visitor of this server."""

@@ -177,13 +177,15 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
 
 
 def spectrogram(samples: np.ndarray, peak: float) -> np.ndarray:
-    """Return the picture ``uint8 (128, T)`` that the network sees; ``peak`` is the unit."""
+    """Return what the network sees, each value as 2 x 2 pixels; ``peak`` is the unit.
+
+    ``uint8 (256, 2 T)``, of at most ``WIDEST`` moments ``T``.
+    """
     frames = np.abs(spectrum(samples)[:ROWS]) / np.float32(max(peak, 1e-6))
     if frames.shape[1] > WIDEST:
         frames = frames[:, np.linspace(0, frames.shape[1] - 1, WIDEST).astype(int)]
     grey = to_picture(frames)[::-1] / 2 + 0.5
     picture = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
-    # Seen larger than it is, without blur.
     return picture.repeat(2, axis=0).repeat(2, axis=1)
 
 
