@@ -28,7 +28,7 @@ from imaging.pixels import to_image
 from models.tasks import find_task
 from train import ready_worker
 from train.config import TrainConfig, on_equal_terms
-from train.owners import LONGEST_NAME, all_runs, change_owner, hashed, owner, write_owner
+from train.owners import all_runs, change_owner, hashed, made, owner, shortened, write_owner
 from train.run_folder import RUNS, Run, write_whole
 from train.run_status import ahead_of, is_alive, last_event, status, without_paths
 from train.turns import get_in_line, lock
@@ -110,7 +110,7 @@ def _start(
     for name, config in named:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         run = Run.create(runs / f"{stamp}-{secrets.token_hex(3)}", config)
-        owner = {"token": hashed(token), "name": name[:LONGEST_NAME], "made": time.time()}
+        owner = {"token": hashed(token), "name": shortened(name), "made": time.time()}
         if group:
             owner["group"] = group
         write_owner(run, owner)
@@ -207,30 +207,19 @@ def delete(run: Run) -> None:
 def clear_old(limits: Limits = DEFAULT_LIMITS, runs: Path = RUNS) -> None:
     """Delete runs that are too old, and the oldest ones while all take too much room."""
     idle = [run for run in all_runs(runs) if not is_alive(run)]
-    idle.sort(key=lambda run: bool(owner(run).get("pinned")))  # The oldest first, pinned last.
+    # The oldest first, pinned last.
+    idle.sort(key=lambda run: (bool(owner(run).get("pinned")), made(run)))
     sizes = [_size(run.folder) for run in idle]
     total = sum(sizes)
     for run, size in zip(idle, sizes, strict=True):
-        said = owner(run)
-        too_old = time.time() - _made(run, said) > limits.days * 86_400
-        if (too_old and not said.get("pinned")) or total > limits.kept_megabytes * 1e6:
+        too_old = time.time() - made(run) > limits.days * 86_400
+        if (too_old and not owner(run).get("pinned")) or total > limits.kept_megabytes * 1e6:
             _remove(run.folder)
             total -= size
     for folder in _left_over(runs):
         shutil.rmtree(folder, ignore_errors=True)
     for run in idle:
         _clear_unfinished(run, MOST_FOR_A_FILE)
-
-
-def _made(run: Run, said: dict) -> float:
-    """When a run was made, by its owner or else by its folder; 0 where it is gone."""
-    made = said.get("made")
-    if isinstance(made, int | float):
-        return made
-    try:
-        return run.folder.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _allowed_config(run: Run, limits: Limits) -> TrainConfig:

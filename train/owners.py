@@ -33,11 +33,25 @@ def change_owner(run: Run, **values: object) -> None:
 
 def rename(run: Run, name: str) -> None:
     """Give a run, and its card if it has one, another name; an empty one changes nothing."""
-    if name := " ".join(name.split())[:LONGEST_NAME]:
+    if name := shortened(" ".join(name.split())):
         change_owner(run, name=name)
         with suppress(ModelError):
             card = dataclasses.replace(read_card(run.folder), title=f"Yours: {name}")
             write_whole(run.folder / "card.json", lambda path: path.write_text(card.to_json()))
+
+
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """Return a name of at most ``longest`` characters.
+
+    Of a longer one what follows its last commas is left off, or else its last words: a number that
+    was cut would be another number.
+    """
+    if len(name) <= longest:
+        return name
+    kept, comma, _ = name[: longest - 1].rpartition(", ")
+    if len(kept) < longest // 2:
+        kept, comma = name[: longest - 1].rpartition(" ")[0] or name[: longest - 1], ""
+    return f"{kept}{comma}…"
 
 
 def name_of(run: Run) -> str:
@@ -61,8 +75,8 @@ def find(run_id: str, runs: Path = RUNS) -> Run | None:
 
 def runs_of(token: str, runs: Path = RUNS) -> list[Run]:
     """Return the runs that a token controls: the pinned ones, then the newest first."""
-    own = [run for run in reversed(all_runs(runs)) if controls(token, run)]
-    return sorted(own, key=lambda run: not owner(run).get("pinned", False))
+    own = [run for run in all_runs(runs) if controls(token, run)]
+    return sorted(own, key=lambda run: (not owner(run).get("pinned"), -made(run)))
 
 
 def race_of(run: Run) -> list[Run]:
@@ -71,15 +85,29 @@ def race_of(run: Run) -> list[Run]:
     if not group:
         return []
     racers = [other for other in all_runs(run.folder.parent) if owner(other).get("group") == group]
-    return sorted(racers, key=lambda each: owner(each).get("made", 0))
+    return sorted(racers, key=made)
 
 
 def all_runs(runs: Path) -> list[Run]:
-    """All runs that were started from a page and are not being deleted, the oldest first."""
+    """All runs that were started from a page and are not being deleted, by folder.
+
+    Their names begin with the time, but of a clock that is put back once a year.
+    """
     if not runs.is_dir():
         return []
     folders = [path.parent for path in sorted(runs.glob("*/owner.json"))]
     return [Run(folder) for folder in folders if not folder.name.startswith(".")]
+
+
+def made(run: Run) -> float:
+    """When a run was made, by its owner or else by its folder; 0 where it is gone."""
+    said = owner(run).get("made")
+    if isinstance(said, int | float):
+        return said
+    try:
+        return run.folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def write_owner(run: Run, owner: dict) -> None:

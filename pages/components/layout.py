@@ -26,10 +26,12 @@ ICON = str(Path(__file__).parents[2] / "static" / "icon.png")
 
 # Of charts: a contrast of 3.7 to white and of 4.8 to the dark theme's background.
 GREY = "#7b8683"
-# In a legend: on a phone a long name is cut off, and two that differ at their ends look alike.
+# In a legend on a phone, or in one of two charts side by side, 32 characters fit: a longer name is
+# cut off, and two that differ at their ends look alike.  Lines end with a comma, or else a space.
+# Not by the width: it changes while a chart is laid out, and names would lie on each other.
 NAME_IN_LINES = (
-    "width < 360 && length(datum.label) > 32"
-    " ? split(replace(datum.label, /, (?=[^,]*$)/, '\\n'), '\\n') : datum.label"
+    r"split(replace(replace(datum.label, /(.{1,32}$)|(.{1,31},) |(.{1,32}) /g, '$1$2$3\n'),"
+    r" /\n$/, ''), '\n')"
 )
 # The text colours of both themes; what is drawn knows which background it stands on.
 TEXT_COLOUR = "luminance(background) < 0.5 ? '#e8eeec' : '#1b2322'"

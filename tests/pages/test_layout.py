@@ -1,6 +1,11 @@
 """What every page begins and ends with."""
 
+import re
+
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from pages.components import layout
 
 
 def page() -> None:
@@ -44,3 +49,20 @@ def test_a_control_that_comes_back_tells_the_browser_what_it_is_set_to():
     back = app.toggle[0].set_value(True).run().slider[0].proto
     assert back.set_value
     assert list(back.value) == [8]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Dense, as in the tutorial"],
+        ["U-Net, filters 4-4-4, batch 512"],
+        ["Convolutional 32-32, Adadelta,", "as copied"],
+        ["Dense, as in the tutorial,", "data drawn, filters 4-4-4-4,", "batch 512"],
+        ["a name somebody typed without", "one comma that is long enough"],
+        ["x" * 60],
+    ],
+)
+def test_a_long_name_in_a_legend_is_broken_where_it_may_be_and_loses_nothing(lines):
+    (line, ends) = re.findall(r"(?<=, )/(.*?)/(?=g|,)", layout.NAME_IN_LINES)
+    broken = re.sub(line, r"\1\2\3\n", " ".join(lines))
+    assert re.sub(ends, "", broken).split("\n") == lines

@@ -148,7 +148,9 @@ def test_arrival_shows_what_the_recipe_gave_when_it_was_run_in_full(runs, monkey
 
 def test_a_trap_that_was_run_shows_how_it_ended(runs, monkeypatch):
     keep(monkeypatch, outcome="diverged", why="no number", epochs=[], test={}, parameters=None)
-    assert "It diverged: no number." in said(visit())
+    page = said(visit())
+    assert "It diverged: no number." in page
+    assert "Reference run: not one epoch on 2 cores" in page
 
 
 def test_ones_own_run_takes_the_place_of_the_kept_one(runs, monkeypatch):
@@ -325,6 +327,40 @@ def test_a_training_that_diverged_can_be_tried_again_with_smaller_steps(runs):
     assert again.read_config().learning_rate == pytest.approx(0.0001)
 
 
+def test_a_training_that_diverged_says_what_is_kept(runs, monkeypatch):
+    stop = {"event": "stop", "reason": "the loss became NaN", "outcome": "diverged"}
+    run = make(runs, "a", *TRAINED[:2], stop)
+    assert "Nothing was learned." in said(visit(run="a"))
+    monkeypatch.setattr(run_status, "is_alive", lambda run: True)
+    assert "Preparing the network" not in said(visit(run="a"))
+    run.checkpoint.touch()
+    page = visit(run="a")
+    assert "The weights saved last are kept." in said(page)
+    assert "Preparing the network" in said(page)
+
+
+def test_what_is_tried_again_says_so_behind_a_long_name_too(runs):
+    stop = {"event": "stop", "reason": "the loss became NaN", "outcome": "diverged"}
+    run = make(runs, "a", stop)
+    owners.rename(run, "Convolutional, clean to clean, as in the tutorial, seed 1")
+    page = visit(run="a")
+    press(page, "Try again at 0.0001")
+    again = next(run for run in owners.runs_of(TOKEN) if run.folder.name != "a")
+    assert owners.name_of(again) == "Convolutional, clean to clean, …, lower learning rate"
+
+
+@pytest.mark.parametrize(
+    ("end", "said_of_it"),
+    [
+        (FINISHED, "To repeat this run on"),
+        ({"event": "stop", "reason": "asked"}, "To train all 2 epochs on"),
+    ],
+)
+def test_a_run_that_was_stopped_is_not_said_to_be_repeated(runs, end, said_of_it):
+    make(runs, "a", *TRAINED[:-2], end)
+    assert said_of_it in said(visit(run="a"))
+
+
 @pytest.mark.parametrize("brought_since", [None, 200])
 def test_what_is_tried_again_has_the_images_of_the_run_and_no_others(runs, brought_since):
     stop = {"event": "stop", "reason": "the loss became NaN", "outcome": "diverged"}
@@ -404,6 +440,24 @@ def test_a_network_races_against_itself_without_skips_at_a_press(runs):
     whole, plain = two["Count drawn cells"], two["No skips: Count drawn cells"]
     assert plain.settings == whole.settings | {"skips": False}
     assert vars(plain) | {"settings": None} == vars(whole) | {"settings": None}
+
+
+def test_a_second_click_on_a_race_starts_nothing(runs, monkeypatch):
+    state = run_status.Status(run_status.TRAINING)
+    monkeypatch.setattr(steering.run_status, "status", lambda run: state)
+    page = visit(recipe="cells-small")
+    for _ in range(2):
+        press(page, "Race with and without skips")
+    assert len(owners.runs_of(TOKEN)) == 2
+    page = visit()
+    for _ in range(2):
+        press(page, "Add these settings")
+    drawn = page._tree
+    for _ in range(2):
+        page._tree = drawn  # The browser has not drawn yet what the first click made of it.
+        press(page, "Start the race")
+        assert not page.warning
+    assert len(owners.runs_of(TOKEN)) == 4
 
 
 def test_a_network_without_skips_does_not_race_against_itself(runs):
@@ -647,6 +701,21 @@ def test_runs_are_compared_by_what_differs_and_by_what_came_of_it(runs):
     assert "| hidden | 8 | 64 |" in table
     assert "| parameters | 13,336 | 101,200 |" in table
     assert "| best validation PSNR | 15.00 dB | 17.50 dB |" in table
+
+
+def test_runs_that_were_measured_on_different_noise_are_not_called_comparable(runs):
+    weaker = dataclasses.replace(CONFIG, noise=gaussian_only(0.3))
+    make(runs, "a", *TRAINED)
+    make(runs, "b", *TRAINED)
+    make(runs, "c", *TRAINED, config=weaker)
+    make(runs, "d", *TRAINED, config=dataclasses.replace(weaker, loss="mse"))
+    different = "measured on different pictures or noise"
+    assert different not in said(visit(compare="a,b"))
+    assert different in said(visit(compare="a,c"))
+    page = said(visit(compare="a,d"))
+    assert different in page
+    assert "PSNR can." not in page
+    assert "PSNR can." in said(visit(compare="c,d"))
 
 
 def test_probes_of_the_same_noise_stand_side_by_side(runs):

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -248,6 +249,17 @@ def test_what_a_crash_left_of_runs_is_cleared_and_runs_of_recipes_are_not(tmp_pa
             os.utime(folder, (1e9, 1e9))
     jobs.clear_old(runs=tmp_path)
     assert {path for path in tmp_path.iterdir() if path.is_dir()} == {*kept, young}
+
+
+def test_the_run_that_was_made_first_goes_first_when_clocks_were_put_back_too(tmp_path):
+    now = time.time()
+    before = finished(tmp_path, "20261025-025900-abcdef", made=now - 120)
+    after = finished(tmp_path, "20261025-020100-abcdef", made=now)
+    for run in (before, after):
+        (run.folder / "model.keras").write_bytes(bytes(600_000))
+    jobs.clear_old(Limits(kept_megabytes=1), tmp_path)
+    assert after.folder.exists()
+    assert not before.folder.exists()
 
 
 def test_a_run_whose_settings_were_edited_into_nonsense_is_not_gone_on_with(tmp_path):

@@ -30,6 +30,37 @@ def test_a_run_is_renamed_but_not_to_nothing(tmp_path):
     assert owners.controls(MINE, run)
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("Dense, batch 512", "Dense, batch 512"),
+        # 59 characters of it end in "filters 4-4", which is another network than 4-4-4-4.
+        ("No skips: U-Net, as in the tutorial, seed 123, filters 4-4-4-4",
+         "No skips: U-Net, as in the tutorial, seed 123, …"),
+        ("Convolutional, clean to clean, as in the tutorial, batch 5120",
+         "Convolutional, clean to clean, as in the tutorial, …"),
+        ("A name, " + "of words " * 9, "A name, of words of words of words of words of words of…"),
+        ("x" * 61, "x" * 59 + "…"),
+        ("x" * 60, "x" * 60),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_too_long_is_cut_where_no_number_is_and_says_so(tmp_path, name, kept):
+    assert owners.shortened(name) == kept
+    assert len(kept) <= owners.LONGEST_NAME
+    run = finished(tmp_path, "a")
+    owners.rename(run, name)
+    assert owners.name_of(run) == kept
+
+
+def test_the_newest_run_is_the_one_made_last_when_clocks_were_put_back_too(tmp_path):
+    before = finished(tmp_path, "20261025-025900-abcdef", made=1_792_889_940.0)
+    after = finished(tmp_path, "20261025-020100-abcdef", made=1_792_890_060.0)
+    newest_first = [after.folder, before.folder]
+    assert [run.folder for run in owners.runs_of(MINE, tmp_path)] == newest_first
+    owners.change_owner(before, pinned=True)
+    assert [run.folder for run in owners.runs_of(MINE, tmp_path)] == newest_first[::-1]
+
+
 @pytest.mark.parametrize("content", ["", "[]", "3", "{", '{"token": 3}', '{"token": "é"}'])
 def test_an_owner_that_makes_no_sense_owns_nothing(tmp_path, content):
     run = finished(tmp_path, "a")

@@ -124,8 +124,9 @@ def thinned(points: Points, most: int = POINTS) -> list[tuple[float, float]]:
 def _batches(run: Run) -> list[tuple[float, float]]:
     """Epoch and loss of each batch; the last word counts where some were trained twice."""
     losses = {e["step"]: e["loss"] for e in run.events() if e["event"] == "batch"}
-    ends = [(e["step"], e["epoch"]) for e in run.events() if e["event"] == "epoch"]
-    an_epoch = ends[-1][0] / ends[-1][1] if ends else max(losses, default=1)
+    told = [e["batches_an_epoch"] for e in run.events() if "batches_an_epoch" in e]
+    told += [e["step"] / e["epoch"] for e in run.events() if e["event"] == "epoch"]
+    an_epoch = told[-1] if told else max(losses, default=1)
     return [(step / an_epoch, loss) for step, loss in sorted(losses.items()) if loss is not None]
 
 

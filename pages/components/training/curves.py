@@ -17,7 +17,8 @@ from pages.components.layout import NAME_IN_LINES, show_chart
 BATCH, SMOOTHED = "each batch", "each batch, smoothed"
 TRAIN, VALIDATION = "training", "validation"
 CURVES = [BATCH, TRAIN, VALIDATION, SMOOTHED]
-EPOCHS = alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, tickCount=8, format="d"))
+# Of a loss that explodes thirty digits would be written, and cut off.
+LOSS_LABELS = "abs(datum.value) < 1e5 || !datum.label ? datum.label : format(datum.value, '.2~e')"
 MOST_POINTS = 1000  # More cannot be told apart on a screen; what is kept is never thinned.
 
 
@@ -199,11 +200,11 @@ def show_loss(history: History, view: View) -> None:
         alt.Chart(table)
         .mark_line()
         .encode(
-            x=EPOCHS,
+            x=_epochs(table),
             y=alt.Y(
                 "value:Q",
                 title="loss",
-                axis=alt.Axis(tickCount=5),
+                axis=alt.Axis(tickCount=5, labelExpr=LOSS_LABELS),
                 scale=alt.Scale(type="log" if view.log_scale else "linear", zero=False),
             ),
             color=_colour(curves),
@@ -222,11 +223,12 @@ def show_measure(history: History, view: View, measure: Measure) -> None:
     """Draw the metric of training and validation against epochs."""
     name = measure.name
     curves = {TRAIN: history.of_epochs(name), VALIDATION: history.of_epochs(f"val_{name}")}
+    table = _table(curves, view.first_epoch)
     chart = (
-        alt.Chart(_table(curves, view.first_epoch))
+        alt.Chart(table)
         .mark_line(point=True, strokeWidth=2.5)
         .encode(
-            x=EPOCHS,
+            x=_epochs(table),
             y=alt.Y(
                 "value:Q",
                 title=f"{measure.title} ({measure.unit})" if measure.unit else measure.title,
@@ -245,11 +247,12 @@ def show_measure(history: History, view: View, measure: Measure) -> None:
 def show_learning_rate(history: History, view: View) -> None:
     """Draw the learning rate against epochs."""
     rates = np.array(history.rates, float).reshape(-1, 2)
+    table = _table({"learning rate": rates}, view.first_epoch)
     chart = (
-        alt.Chart(_table({"learning rate": rates}, view.first_epoch))
+        alt.Chart(table)
         .mark_line(strokeWidth=2.5)
         .encode(
-            x=EPOCHS,
+            x=_epochs(table),
             y=alt.Y(
                 "value:Q",
                 title="learning rate",
@@ -273,11 +276,11 @@ def show_overlay(histories: Mapping[str, History], name: str, title: str, log_sc
         alt.Chart(table)
         .mark_line(point=True, strokeWidth=2.5)
         .encode(
-            x=EPOCHS,
+            x=_epochs(table),
             y=alt.Y(
                 "value:Q",
                 title=title,
-                axis=alt.Axis(tickCount=5),
+                axis=alt.Axis(tickCount=5, labelExpr=LOSS_LABELS),
                 # Rounded to powers of ten, a logarithmic axis would leave most of it empty.
                 scale=alt.Scale(
                     type="log" if log_scale else "linear", zero=False, nice=not log_scale, padding=8
@@ -298,7 +301,8 @@ def show_overlay(histories: Mapping[str, History], name: str, title: str, log_sc
             shape=alt.Shape("curve:N", scale=alt.Scale(domain=list(histories)), legend=None),
             tooltip=["curve:N", "epoch:Q", alt.Tooltip("value:Q", format=".4g")],
         )
-        .properties(height=280 + 30 * len(histories))  # The names stand below each other.
+        # The names stand below each other, long ones on several lines.
+        .properties(height=280 + sum(30 + 17 * (len(run) // 30) for run in histories))
     )
     last = [
         f"{run} {history.epochs[-1][name]:.4g}"
@@ -310,6 +314,14 @@ def show_overlay(histories: Mapping[str, History], name: str, title: str, log_sc
         key=f"overlay-{name}",
         alt=f"{title}: {', '.join(last) or 'none yet'}",
     )
+
+
+def _epochs(table: pd.DataFrame) -> alt.X:
+    """The axis of epochs, in whole ones if there is one in the table."""
+    drawn = table["epoch"]
+    if drawn.max() - drawn.min() < 1 and not (drawn == drawn.round()).any():
+        return alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickCount=5, format="~g"))
+    return alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, tickCount=8, format="d"))
 
 
 def _colour(curves: Iterable[str]) -> alt.Color:

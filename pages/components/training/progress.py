@@ -85,15 +85,20 @@ def show_progress(
     st.progress(min(1.0, history.progress / config.epochs), text=text)
 
 
-def show_why(status: run_status.Status) -> None:
+def has_weights(run: Run) -> bool:
+    """Whether anything that a run has learned was saved."""
+    return run.model.exists() or run.checkpoint.exists()
+
+
+def show_why(run: Run, status: run_status.Status) -> None:
     """Say why the run ended, where it did not simply reach its end."""
     why = f"{status.detail[:1].upper()}{status.detail[1:]}"
     if status.state == run_status.FAILED:
         st.error(why, icon=":material/error:")
     elif status.state == run_status.DIVERGED:
+        kept = "The weights saved last are kept." if has_weights(run) else "Nothing was learned."
         st.error(
-            f"{why}. The learning rate was too high, so every step overshot further. The weights "
-            "of the last complete epoch were kept.",
+            f"{why}. The learning rate was too high, so every step overshot further. {kept}",
             icon=":material/trending_up:",
         )
     elif status.state == run_status.STOPPED and status.detail not in ("", "asked", "interrupted"):
@@ -157,7 +162,9 @@ def show_probes(run: Run, config: TrainConfig, history: History, mine: bool) -> 
     st.caption(f"{yours}{invented}None of these pictures was used for training.")
 
 
-def show_downloads(run: Run, config: TrainConfig, history: History) -> None:
+def show_downloads(
+    run: Run, config: TrainConfig, status: run_status.Status, history: History
+) -> None:
     """Draw the downloads of a run and the command that repeats it."""
     with st.popover("Download", icon=":material/download:"):
         files = {
@@ -176,9 +183,10 @@ def show_downloads(run: Run, config: TrainConfig, history: History) -> None:
             _button("Film (animated GIF)", lambda: probes.to_gif(run, epochs), "film.gif")
         show_code_downloads(config, owners.name_of(run), "code-of-run")
         own = " and your pictures" if run.own.exists() else ""
-        st.caption(
-            f"To repeat this run on your own machine, put the settings{own} into a folder and run"
-        )
+        whole = f"{config.epochs} epochs" if config.epochs > 1 else "1 epoch"
+        # One that was broken off would not be broken off again.
+        aim = f"train all {whole}" if status.state in run_status.CAN_GO_ON else "repeat this run"
+        st.caption(f"To {aim} on your own machine, put the settings{own} into a folder and run")
         st.code("python -m train run FOLDER", language="bash")
 
 

@@ -12,6 +12,7 @@ from pages.components.training.form import TrainingRequest
 from pages.components.training.probes import show_probes_together
 from pages.components.training.progress import history_of, measure_of, show_progress
 from pages.components.training.setting_texts import as_text, title_of
+from pages.components.training.steering import note_start, was_clicked_before
 from pages.components.training.upload import uploaded_pictures
 from train import jobs, owners, run_status
 from train.config import (
@@ -99,6 +100,10 @@ def with_and_without_skips(request: TrainingRequest) -> list[tuple[str, TrainCon
 
 
 def _start(racers: list[tuple[str, TrainConfig]], token: str) -> None:
+    asked = [*racers]
+    # The racers that were added are gone after the first of two clicks.
+    if not asked or was_clicked_before(asked):
+        return
     try:
         runs = jobs.start_race(
             racers,
@@ -109,6 +114,7 @@ def _start(racers: list[tuple[str, TrainConfig]], token: str) -> None:
     except (Refused, OSError) as problem:
         st.session_state.refused = run_list.reason(problem)
         return
+    note_start(asked, runs[0])
     racers.clear()
     run_list.open_comparison(runs)
 
@@ -206,7 +212,12 @@ def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History])
     if loss_box is not None:
         with loss_box:
             show_overlay(histories, "val_loss", "validation loss", log_scale=True)
-    else:
+    if len({(config.task, config.data, config.noise) for config in configs.values()}) > 1:
+        st.caption(
+            "These runs were measured on different pictures or noise: their numbers cannot be "
+            "compared."
+        )
+    elif not same_loss:
         st.caption(
             f"These runs used different losses, which cannot be compared. {measure.title} can."
         )

@@ -17,10 +17,10 @@ def show_recorded_result(recipe: str) -> None:
         return
     st.subheader("What this recipe gave", anchor=False)
     made, epochs = record["made"], len(record["epochs"])
+    ran = f"{epochs} {'epoch' if epochs == 1 else 'epochs'} in {duration(60 * minutes_of(record))}"
     st.caption(
-        f"Reference run: {epochs} {'epoch' if epochs == 1 else 'epochs'} in "
-        f"{duration(60 * minutes_of(record))} on {made['cores']} cores ({made['processor']}). "
-        "Press Train to watch your own."
+        f"Reference run: {ran if epochs else 'not one epoch'} on {made['cores']} cores "
+        f"({made['processor']}). Press Train to watch your own."
     )
     if record["outcome"] == "diverged":
         st.error(f"It diverged: {record['why']}.", icon=":material/trending_up:")

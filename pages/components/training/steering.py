@@ -54,7 +54,7 @@ def show_run(run: Run, mine: bool) -> None:
     history = progress.history_of(run)
     st.subheader(run_list.plain(owners.name_of(run)), anchor=False)
     progress.show_progress(run, config, status, history)
-    progress.show_why(status)
+    progress.show_why(run, status)
     if not mine:
         st.caption(
             "This is someone else's run. You can watch it, but only its owner can control it."
@@ -91,10 +91,11 @@ def show_buttons(
     """
     if mine:
         show_steering(run, status)
-    if mine and not status.active and working:
+    nothing = status.state == run_status.DIVERGED and not progress.has_weights(run)
+    if mine and not status.active and working and not nothing:
         st.caption(":material/hourglass_top: Preparing the network …")
     if mine and not status.active and not working:
-        progress.show_downloads(run, config, history)
+        progress.show_downloads(run, config, status, history)
         usable = (run.folder / "card.json").exists()
         if status.state == run_status.FINISHED and not usable and history.backend == EXPORTS:
             st.caption(UNUSABLE)
@@ -171,11 +172,11 @@ def _start(
     drawing: np.ndarray | None,
     pictures: np.ndarray | None,
 ) -> None:
-    if _was_clicked_before(request):
+    if was_clicked_before(request):
         return
     try:
         run = jobs.start(request.config, token, request.name, drawing=drawing, pictures=pictures)
-        st.session_state.started = request, run, time.monotonic()
+        note_start(request, run)
         run_list.open_run(run)
         st.toast(
             "Training started. Watch it on the right (on a phone, below).",
@@ -185,10 +186,15 @@ def _start(
         st.session_state.refused = run_list.reason(problem)
 
 
-def _was_clicked_before(request: TrainingRequest) -> bool:
+def note_start(asked: object, run: Run) -> None:
+    """Note what was asked for when a run was started."""
+    st.session_state.started = asked, run, time.monotonic()
+
+
+def was_clicked_before(asked: object) -> bool:
     """Whether this is the second click of two, before the first one's answer."""
     before, run, since = st.session_state.get("started", (None, None, 0.0))
-    again = request == before and time.monotonic() - since < DOUBLE_CLICK
+    again = asked == before and time.monotonic() - since < DOUBLE_CLICK
     return again and run_status.status(run).active
 
 
@@ -205,7 +211,8 @@ def try_again(run: Run) -> None:
     """Start the same with smaller steps, on the run's own images; a callback."""
     config = run.read_config()
     config = dataclasses.replace(config, learning_rate=safer_rate(config))
-    name = f"{owners.name_of(run)}, lower learning rate"
+    addition = ", lower learning rate"
+    name = owners.shortened(owners.name_of(run), owners.LONGEST_NAME - len(addition)) + addition
     request = TrainingRequest(name, config, problem="")
     _start(request, st.session_state.visitor_token, *jobs.given_to(run))
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pages.components.training import curves
 from pages.components.training.curves import History, decimated, smoothed
 
 
@@ -99,6 +100,24 @@ def test_the_learning_rate_is_drawn_where_it_was_told():
     batch = {"event": "batch", "time": 2, "loss": 1.0}
     history.add([batch | {"step": step, "learning_rate": rate} for step, rate in told])
     assert history.rates == [(0.5, 0.1), (1.5, 0.07), (2.0, 0.05)]
+
+
+def spec_of(monkeypatch, history: History) -> dict:
+    """The chart of the loss, as it goes to the browser."""
+    charts = []
+    monkeypatch.setattr(curves, "show_chart", lambda chart, *_, **__: charts.append(chart))
+    curves.show_loss(history, curves.View())
+    return charts[0].to_dict()["layer"][0]["encoding"]
+
+
+def test_below_one_epoch_no_whole_ones_are_written(monkeypatch):
+    history = History(batches_an_epoch=4)
+    history.add(events((1.0, 1, 0.5), (2.0, 2, 0.4)))
+    axis = spec_of(monkeypatch, history)["x"]["axis"]
+    assert axis["format"] == "~g"
+    assert "tickMinStep" not in axis
+    history.add(events((3.0, 4, 0.4), (4.0, 7, 0.4)))
+    assert spec_of(monkeypatch, history)["x"]["axis"]["format"] == "d"
 
 
 def test_fifty_thousand_batches_are_taken_in_and_drawn_in_a_moment(rng):

@@ -30,6 +30,7 @@ def diverged(folder) -> Run:
     run = Run.create(folder, recipe("trap-rate-too-high").config)
     events = [
         {"event": "status", "step": 0, "status": "loading", "backend": "tensorflow"},
+        {"event": "status", "step": 0, "status": "training", "batches_an_epoch": 100},
         *({"event": "batch", "step": step, "loss": loss} for step, loss in enumerate((1, 9, None))),
         {"event": "stop", "step": 3, "reason": "the loss became NaN", "outcome": "diverged"},
     ]
@@ -72,6 +73,7 @@ def test_a_run_that_diverged_is_kept_with_its_reason(tmp_path):
     record = record_runs.make_record(recipe("trap-rate-too-high"), run)
     assert (record["outcome"], record["why"]) == ("diverged", "the loss became NaN")
     assert record["epochs"] == []
+    assert record["batches"] == [(0, 1), (0.01, 9)]
     record_runs.write(record, tmp_path)
     record_runs.draw(record, tmp_path)
     assert "polyline" in (tmp_path / "trap-rate-too-high.svg").read_text()
