@@ -206,7 +206,7 @@ def count_parameters(architecture: str, settings: dict) -> int:
         ValueError: if the settings make no sense.
     """
     require_settings(architecture, settings)
-    return _COUNTS[architecture](**with_defaults(architecture, settings))
+    return COUNTS[architecture](**with_defaults(architecture, settings))
 
 
 def _count_dense(hidden: int) -> int:
@@ -253,7 +253,7 @@ def _double_convolution(into: int, out: int) -> int:
     return 9 * into * out + 9 * out * out + 8 * out
 
 
-_COUNTS = {
+COUNTS = {
     "dense": _count_dense,
     "convolutional": _count_convolutional,
     "resize-convolution": _count_resize_convolution,

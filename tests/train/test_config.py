@@ -358,16 +358,13 @@ def test_a_code_may_be_left_out():
 @pytest.mark.parametrize(
     ("architecture", "settings"),
     [
-        ("dense", {}),
+        *((architecture, {}) for architecture in ARCHITECTURE_SETTINGS),
         ("dense", {"hidden": 7}),
-        ("convolutional", {}),
         ("convolutional", {"filters": [16, 8, 8]}),
         ("convolutional", {"filters": [16, 8, 8], "code": 10}),
         ("convolutional", {"filters": [5], "code": 3}),
         ("convolutional", {"filters": [3, 4, 5, 6]}),
-        ("resize-convolution", {}),
         ("resize-convolution", {"filters": [3, 5], "upsampling": "transposed"}),
-        ("unet", {}),
         ("unet", {"filters": [3, 5], "skips": False, "dropout": 0}),
         ("unet", {"filters": [3, 5, 7, 9, 11]}),
     ],

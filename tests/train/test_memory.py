@@ -17,6 +17,7 @@ from train.visitor_limits import Limits
 SMALLEST = Limits().megabytes
 SHIPPED = ("conv-32-32", "conv-code-10", "conv-64-64-32", "conv-64-64-32-transposed", "unet")
 NETWORKS = [
+    *((architecture, {}) for architecture in FOOTPRINTS),
     ("dense", {"hidden": 512}),
     *((RECIPES[name].config.architecture, RECIPES[name].config.settings) for name in SHIPPED),
     ("unet", {"filters": [40, 8], "skips": False}),

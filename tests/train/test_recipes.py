@@ -3,10 +3,14 @@ import re
 
 import pytest
 
+from models.architectures import ARCHITECTURES
 from models.tasks import TASKS
-from train.config import Noise, TrainConfig, count_parameters
+from pages.components.training.network_settings import ARCHITECTURE_TITLES
+from train.config import ARCHITECTURE_SETTINGS, COUNTS, Noise, TrainConfig, count_parameters
+from train.memory import FOOTPRINTS
 from train.recipes import EXPECT, LIVE_JOBS, RECIPES, TRAPS, is_live, recipe
 from train.recorded import read_record
+from train.tutorial_code import NETWORKS
 
 # The rows of the table of tutorial systems that are trained on digits or clothes.
 SYSTEMS = [
@@ -122,6 +126,28 @@ def test_the_decibels_to_expect_are_those_of_the_record(name):
 def test_every_expectation_belongs_to_a_recipe():
     for name in EXPECT:
         recipe(name)
+
+
+def test_what_visitors_may_build_is_in_every_table_that_is_asked_for_it():
+    built = {name for task in TASKS.values() for name in task.networks}
+    tables = {
+        "models.architectures.ARCHITECTURES": ARCHITECTURES,
+        "train.config.ARCHITECTURE_SETTINGS": ARCHITECTURE_SETTINGS,
+        "train.config.COUNTS": COUNTS,
+        "train.memory.FOOTPRINTS": FOOTPRINTS,
+        "train.tutorial_code.NETWORKS": NETWORKS,
+        "pages.components.training.network_settings.ARCHITECTURE_TITLES": ARCHITECTURE_TITLES,
+    }
+    assert [(place, name) for place in tables for name in built - set(tables[place])] == []
+    # And what has settings is in the `networks` of a task, or no form has it.
+    assert set(ARCHITECTURE_SETTINGS) == built
+
+
+@pytest.mark.parametrize("name", [*RECIPES, *TRAPS])
+def test_the_form_has_the_network_of_every_recipe(name):
+    config = recipe(name).config
+    networks = TASKS[config.task].networks
+    assert not networks or config.architecture in networks
 
 
 @pytest.mark.parametrize("name", [*RECIPES, *TRAPS])

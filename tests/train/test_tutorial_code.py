@@ -11,7 +11,7 @@ import pytest
 from imaging.noise import NOISE_KINDS
 from models.architectures import build
 from train.__main__ import main
-from train.config import OPTIMIZERS, Noise, TrainConfig
+from train.config import ARCHITECTURE_SETTINGS, OPTIMIZERS, Noise, TrainConfig
 from train.fit.data import split
 from train.fit.loop import make_optimizer
 from train.fit.losses import LOSSES
@@ -94,6 +94,7 @@ def test_the_files_are_formatted_and_have_no_unused_name(tmp_path):
     "changes",
     [
         *(ALL[name].config for name in IN_ONE_FILE if "-tutorial" not in name),
+        *map(TrainConfig, ARCHITECTURE_SETTINGS),
         TrainConfig("unet", {"filters": [4, 8, 8], "skips": False}),
         TrainConfig("convolutional", {"filters": [4, 4, 4, 4], "code": 3}),
     ],
