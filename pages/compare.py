@@ -58,14 +58,14 @@ def show_measured(cards: dict) -> None:
         charts.show_ranking(chosen)
     st.caption(charts.legend_words(chosen, here, cards))
     if charts.has_prices(chosen):
-        st.subheader("What it costs", anchor=False)
+        st.header("What it costs", anchor=False)
         time_box, size_box = st.columns(2, gap="large")
         with time_box:
             charts.show_time(chosen)
         with size_box:
             charts.show_size(chosen, cards)
         st.caption(charts.PRICE_WORDS)
-    st.subheader("All numbers", anchor=False)
+    st.header("All numbers", anchor=False)
     rows = table.pick_rows(measurements, chosen)
     table.show_table(rows, cards)
     if missing := unmeasured(measurements, cards):
@@ -110,9 +110,9 @@ def show_trust(cards: dict) -> None:
     flush_to_browser()
     trust_map.show_numbers(found)
     st.markdown(trust_map.WORDS)
-    st.subheader("Does the digit reader change its mind?", anchor=False)
+    st.header("Does the digit reader change its mind?", anchor=False)
     trust_map.show_readings(found)
-    st.subheader("Pure noise in: what is invented?", anchor=False)
+    st.header("Pure noise in: what is invented?", anchor=False)
     st.markdown(trust_map.NOISE_WORDS)
     trust_map.show_invented(trust_map.invent(name, cards, kind, strength, seed), title, kind)
 

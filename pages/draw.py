@@ -123,7 +123,7 @@ def show_verdict(restored: Restored, readings: dict[str, scores.Reading]) -> Non
 @st.fragment
 def show_all_methods(restored: Restored, cards: dict[str, Card]) -> None:
     """Draw what every method makes of the picture, computed once somebody scrolls there."""
-    st.subheader("All methods on this picture", anchor=False)
+    st.header("All methods on this picture", anchor=False)
     st.caption(
         "For a fair comparison, the classical filters are given the true noise level, and the "
         "brightness bias that clipping adds to dark areas is removed."

@@ -44,6 +44,19 @@ def test_text_is_readable_on_every_background(name: str, role: str):
     assert not too_faint
 
 
+def mixed(one: str, other: str, share: float) -> str:
+    pairs = [(int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_small_print_is_readable_on_every_background(name: str):
+    # Streamlit fades the text of captions and placeholders to 60 %.
+    text = theme(name)["textColor"]
+    found = {b: contrast(mixed(text, b, 0.6), b) for b in backgrounds(name)}
+    assert not {b: value for b, value in found.items() if value < 4.5}
+
+
 @pytest.mark.parametrize("name", THEMES)
 def test_every_chart_line_stands_out_from_the_page(name: str):
     page = theme(name)["backgroundColor"]

@@ -98,10 +98,10 @@ def to_picture(word: np.ndarray) -> np.ndarray:
     return picture[..., np.newaxis].astype(np.float32)
 
 
-def words_in(samples: np.ndarray) -> list[tuple[int, int]]:
+def words_in(samples: np.ndarray, most: int = MOST_WORDS) -> list[tuple[int, int]]:
     """Return where words begin and end in a recording at 8 kHz: what stands out from its pauses.
 
-    Short gaps belong to a word, as before the t of "eight"; at most the first 12 words.
+    Short gaps belong to a word, as before the t of "eight"; at most the first ``most`` words.
     """
     power = np.square(np.abs(spectrum(samples)[2:])).sum(axis=0)  # Without hum below 60 Hz.
     power = ndimage.uniform_filter1d(power, 5)
@@ -113,7 +113,7 @@ def words_in(samples: np.ndarray) -> list[tuple[int, int]]:
     speaking = ndimage.binary_closing(np.pad(power > threshold, gap), np.ones(gap))[gap:-gap]
     found, _ = ndimage.label(speaking)
     words = [(place.start * HOP, place.stop * HOP) for (place,) in ndimage.find_objects(found)]
-    return [(a, min(b, len(samples))) for a, b in words if b - a >= SHORTEST * RATE][:MOST_WORDS]
+    return [(a, min(b, len(samples))) for a, b in words if b - a >= SHORTEST * RATE][:most]
 
 
 def _varied(voices: Voices, one: int, rng: np.random.Generator) -> np.ndarray:

@@ -234,8 +234,9 @@ TASK = segmentation.task(
     explanation=contract.Explanation(
         "The same network again: for each pixel it says how likely it is road. Roads are thin and "
         "long. To tell a grey road from a grey roof, a network must see far; to draw its edge, it "
-        "must see exactly. Skips are made for that, and yet the plain network is nearly as good "
-        "here: roads fifteen pixels wide pass through its middle well enough. The older method "
+        "must see exactly. Skips are made for that, and yet the plain network is nearly as good, "
+        "and better on the drawn town: roads fifteen pixels wide pass through its middle well "
+        "enough. The older method "
         "looks at the colour and texture of each pixel, and car parks and flat roofs are grey too. "
         "The loss counts pixels (cross-entropy) and the whole (Dice), since only a fifth is road.",
         (

@@ -36,7 +36,8 @@ def drawing_pad(
 
     ``start`` is a Fabric.js drawing to begin with; ``background`` lies behind the strokes and
     is not part of the answer.  Another ``key`` is another, untouched canvas.  ``on_empty`` is
-    called when the bin is pressed, which takes the strokes away but not what lies behind them.
+    called when the bin is pressed, which takes away what was drawn, but not ``start`` or what lies
+    behind.
     """
     st.html(STYLE)
     with st.container(key=KEY, gap=None):

@@ -34,7 +34,7 @@ NAME_IN_LINES = (
     r" /\n$/, ''), '\n')"
 )
 # The text colours of both themes; what is drawn knows which background it stands on.
-TEXT_COLOUR = "luminance(background) < 0.5 ? '#e8eeec' : '#1b2322'"
+TEXT_COLOUR = "luminance(background) < 0.5 ? '#e8eeec' : '#101716'"
 _ON_ARRIVAL = "say_on_arrival"  # in the state of a session
 # Streamlit leaves six empty lines above a page; on a phone that is a quarter of the screen.
 STYLE = """
@@ -43,6 +43,10 @@ STYLE = """
 /* White on the light teal of the dark theme would have a contrast of 2.5. */
 [data-testid^="stBaseButton-primary"], [data-testid^="stBaseButton-primary"]:hover {
   color: light-dark(#ffffff, #06211e)}
+/* Streamlit's own ring is hardly seen on the header. */
+[data-testid="stTopNavLink"]:focus-visible {
+  outline: 2px solid light-dark(#0f766e, #5eead4); outline-offset: -2px; box-shadow: none}
+[data-testid="stHeading"] h2 {padding-top: .5rem}
 /* A list is as wide as what is in it: names of networks say what they are. */
 [data-testid="stSelectboxVirtualDropdown"] {
     width: auto !important; min-width: var(--trigger-width); max-width: calc(100vw - 2rem)}
@@ -56,12 +60,21 @@ STYLE = """
 :root[data-previewing] [class*="st-key-settled"] {opacity: .35}
 /* Lays down rules, and is seen only when something failed. */
 .st-key-browser {height: 0; margin-bottom: -1rem}
+/* A system's contrast theme takes backgrounds away, of which these consist. */
+@media (forced-colors: active) {
+  [data-testid="stSlider"] [data-orientation] > div:not([data-testid]),
+  [data-testid="stCheckbox"] label > div:not([data-testid]) {
+    forced-color-adjust: none; outline: 1px solid CanvasText}
+  [data-testid="stSliderThumbValue"] {forced-color-adjust: auto}
+  [data-testid="stButtonGroup"] [data-selected="true"] {forced-color-adjust: none;
+    background: Highlight !important}
+  [data-testid="stButtonGroup"] [data-selected="true"] * {color: HighlightText !important}}
 /* Paper is white, whatever the theme. */
 @media print {
   html, body, .stApp, .stApp :is(div, section, header, main, footer, button, label, code) {
     background-color: transparent !important; box-shadow: none !important}
-  .stApp * {color: #1b2322 !important; border-color: #d3dbd9 !important;
-    --st-text-color: #1b2322 !important; --st-background-color: #ffffff !important;
+  .stApp * {color: #101716 !important; border-color: #d3dbd9 !important;
+    --st-text-color: #101716 !important; --st-background-color: #ffffff !important;
     --st-secondary-background-color: #f2f5f4 !important; --st-border-color: #d3dbd9 !important}
   .stApp {color-scheme: light !important; background: #ffffff !important}
   /* Charts are drawn in the colours of the theme. */

@@ -115,13 +115,20 @@ def test_a_reload_shows_the_same_pixels_and_strokes_add_to_a_drawing_from_the_li
     assert clean[10:18, 20:].max() > 0.5
 
 
-def test_the_bin_takes_a_drawing_away_that_was_made_before_another_page_was_visited(draw):
+def test_the_bin_takes_away_a_ready_digit_and_a_drawing_made_before_another_page_was_visited(draw):
     page = draw()
-    page.get_by_role("radio", name="blank").click()
+    page.get_by_title("Reset canvas & history").click()
     expect(page.get_by_text("The canvas is empty")).to_be_visible()
     wait_until_idle(page)
+    assert "start=blank" in page.url
     drag(page, (0.3, 0.25), (0.7, 0.25))
-    page.get_by_role("link", name="Compare").first.click()
+    compare = page.get_by_role("link", name="Compare").first
+    compare.focus()
+    for key in ("Shift+Tab", "Tab"):  # To a mouse, a browser does not show where it is.
+        page.keyboard.press(key)
+    expect(compare).to_have_css("outline-style", "solid")
+    expect(compare).to_have_css("outline-width", "2px")
+    compare.click()
     expect(page.get_by_text("Ranked at strength")).to_be_visible()
     page.get_by_role("link", name="Draw").first.click()
     wait_until_painted(page)

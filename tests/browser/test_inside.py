@@ -156,6 +156,11 @@ def test_a_list_names_the_layer_of_the_network_that_is_shown(visit):
     expect(layers).to_have_value("denoised · Convolution 1 × 1")
     # The diagram is wider than the phone and has moved to its last layer.
     assert page.locator(".layer.chosen .box").bounding_box()["x"] < 390
+    frame = page.get_by_role("group", name="Diagram of the layers")
+    expect(frame).to_have_attribute("tabindex", "0")
+    page.set_viewport_size({"width": 1400, "height": 900})
+    expect(frame).to_have_attribute("tabindex", "-1")
+    page.set_viewport_size({"width": 390, "height": 844})
     choose(page, "Network", "Dense 784-64-784")
     expect(layers).to_have_value("denoised · Fold into maps")
 

@@ -32,6 +32,11 @@ def test_hints_are_put_by_mouse_and_by_keys_and_taken_back(visit):
     page = visit("task=colour-photos")
     picture, count = page.locator(".hint-pad .picture"), page.locator(".hint-pad .count")
     expect(count).to_have_text(re.compile("No hints yet"), timeout=SLOW)
+    page.emulate_media(forced_colors="active")  # A contrast theme must leave colours to choose.
+    expect(page.get_by_role("radio", name="Orange")).to_have_css(
+        "background-color", "rgb(230, 126, 34)"
+    )
+    page.emulate_media(forced_colors="none")
     page.get_by_role("radio", name="Orange").click()
     picture.click(position={"x": 100, "y": 380})
     expect(count).to_have_text("1 hint")
@@ -83,6 +88,7 @@ def test_a_sample_of_speech_is_heard_noisy_and_cleaned(visit):
     page = visit("task=denoise-speech")
     expect(page.get_by_text("SI-SDR").first).to_be_visible(timeout=SLOW)
     expect(page.locator("audio")).to_have_count(7, timeout=SLOW)
+    expect(page.get_by_role("img", name="Spectrogram: Noisy", exact=True)).to_be_visible()
 
 
 def test_a_text_file_called_wav_is_refused_in_words(visit, tmp_path: Path):

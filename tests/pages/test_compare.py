@@ -501,3 +501,10 @@ def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
     elsewhere = visit(**dict(page.query_params.items()))
     assert np.array_equal(elsewhere.session_state.trust_drawing, drawing)
     assert "draw_drawing" not in elsewhere.session_state
+
+
+@pytest.mark.parametrize(
+    ("price", "text"), [(483_857, "483,857"), (4_839_000.0, "4,839,000"), (0.01234, "0.01234")]
+)
+def test_those_who_hear_a_chart_hear_numbers_and_not_their_exponents(price, text):
+    assert charts._in_full(price) == text

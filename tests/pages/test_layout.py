@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.components import layout
+from tests.pages.visits import page_of
 
 
 def page() -> None:
@@ -66,3 +67,10 @@ def test_a_long_name_in_a_legend_is_broken_where_it_may_be_and_loses_nothing(lin
     (line, ends) = re.findall(r"(?<=, )/(.*?)/(?=g|,)", layout.NAME_IN_LINES)
     broken = re.sub(line, r"\1\2\3\n", " ".join(lines))
     assert re.sub(ends, "", broken).split("\n") == lines
+
+
+@pytest.mark.parametrize("name", ["draw", "compare", "inside"])
+def test_no_level_of_headings_is_left_out(name):
+    app = page_of(name).run()
+    assert len(app.title) == 1
+    assert app.header or not app.subheader

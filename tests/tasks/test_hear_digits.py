@@ -46,6 +46,7 @@ def test_there_are_no_words_in_nothing(sound):
 def test_a_long_recording_has_a_bounded_number_of_words():
     sound = np.tile(np.concatenate([tone(0.3), pause(0.4)]), 40)
     assert len(hear_digits.words_in(sound)) == hear_digits.MOST_WORDS
+    assert len(hear_digits.words_in(sound, 13)) == 13
 
 
 def test_the_picture_of_a_word_does_not_depend_on_its_loudness_and_high_tones_are_below():

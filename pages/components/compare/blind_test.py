@@ -166,7 +166,7 @@ def show_round(test: BlindTest) -> None:
 
 def show_score(test: BlindTest) -> None:
     """Draw how often PSNR and SSIM agreed with the visitor, and what was picked."""
-    st.subheader("Your score", anchor=False)
+    st.header("Your score", anchor=False)
     with st.container(horizontal=True):
         for measure, title in TITLES.items():
             agreed, decided = test.agreement(measure)

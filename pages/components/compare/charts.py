@@ -192,7 +192,7 @@ def _show_price(chosen: Selection, rows: pd.DataFrame, price: str, pattern: str,
         alt.Chart(rows).mark_point(opacity=1).encode(x=x, y=_y(chosen), **_mark(chosen, 190, 95))
     )
     listed = "; ".join(
-        f"{row.title} {chosen.measure.words(row.value)} at {row.price:,.4g} {price}"
+        f"{row.title} {chosen.measure.words(row.value)} at {_in_full(row.price)} {price}"
         for row in rows.itertuples()
     )
     show_chart(
@@ -200,6 +200,11 @@ def _show_price(chosen: Selection, rows: pd.DataFrame, price: str, pattern: str,
         key=f"measured-{key}",
         alt=f"{chosen.measure.title} against {price}: {listed}.",
     )
+
+
+def _in_full(price: float) -> str:
+    """Return a price for ears: "483,857", "0.0123"."""
+    return f"{price:,.0f}" if price >= 1000 else f"{price:.4g}"
 
 
 def _ticks(prices: pd.Series) -> list[float]:

@@ -57,7 +57,7 @@ def pick_drawing() -> np.ndarray | None:
         None if strokes is None else fabric_drawing(strokes, CANVAS_SIDE, BRUSH),
         None if earlier is None else _as_background(earlier),
         key=canvas,
-        on_empty=None if earlier is None else _start_anew,
+        on_empty=None if earlier is None and strokes is None else _empty,
     )
     # Until somebody draws, the canvas sends nothing, and the server knows what is on it.
     if pixels is not None:
@@ -115,6 +115,12 @@ def _start_from() -> None:
     if st.session_state.draw_chip != DRAWN:
         st.session_state.draw_start = st.session_state.draw_chip
         _start_anew()
+
+
+def _empty() -> None:
+    """Put an empty canvas in place of the one whose bin was pressed; a callback."""
+    st.session_state.draw_start = BLANK
+    _start_anew()
 
 
 def _start_anew() -> None:

@@ -82,7 +82,7 @@ def show(digit: np.ndarray) -> None:
         },
         SOURCE,
     )
-    st.subheader("Area under the ROC curve, all detectors", anchor=False)
+    st.header("Area under the ROC curve, all detectors", anchor=False)
     st.dataframe(as_table(measured["area"]), width="stretch")
     st.caption(
         f"{measured['pictures']:,} pictures of each kind against as many test digits of MNIST: "

@@ -68,9 +68,9 @@ def show(digit: np.ndarray) -> None:
         },
         SOURCE,
     )
-    st.subheader("This digit at every width", anchor=False)
+    st.header("This digit at every width", anchor=False)
     _show_every(networks, pca, digit)
-    st.subheader("Hidden units against information lost", anchor=False)
+    st.header("Hidden units against information lost", anchor=False)
     _show_lost(measured)
 
 

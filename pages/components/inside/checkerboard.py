@@ -73,7 +73,7 @@ def show(digit: np.ndarray) -> None:
     loudest_map = max(float(spectra(each).mean(axis=-1).max()) for each in maps.values())
     for name, box in zip(NETWORKS, st.columns(2, gap="large"), strict=True):
         with box:
-            st.subheader(NETWORKS[name], anchor=False)
+            st.header(NETWORKS[name], anchor=False)
             show_numbers(maps[name], answers[name])
             show_pictures(name, answers[name], maps[name], noise, loudest, loudest_map)
             show_last_maps(name, maps[name])

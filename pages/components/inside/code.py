@@ -72,9 +72,9 @@ def show(digit: np.ndarray) -> None:
         },
         HINTON,
     )
-    st.subheader("A walk from one digit to another", anchor=False)
+    st.header("A walk from one digit to another", anchor=False)
     _show_walk(network, digit)
-    st.subheader("A map of 2,000 codes", anchor=False)
+    st.header("A map of 2,000 codes", anchor=False)
     _show_map(card, digit, code_map, get_measured("codes"))
 
 

@@ -52,4 +52,10 @@ export default function ({ parentElement, setTriggerValue, data }) {
   const seen = frame.getBoundingClientRect();
   if (marked.left < seen.left || marked.right > seen.right)
     frame.scrollLeft += (marked.left + marked.right - seen.left - seen.right) / 2;
+  // What can be scrolled must be within reach of a keyboard.
+  const sized = new ResizeObserver(() => {
+    frame.tabIndex = frame.scrollWidth > frame.clientWidth ? 0 : -1;
+  });
+  sized.observe(frame);
+  return () => sized.disconnect();
 }

@@ -65,7 +65,7 @@ MANY = 30  # Layers that fill the width of a page.
 
 _mount = component(
     __file__,
-    '<div class="frame"></div><div class="legend">'
+    '<div class="frame" role="group" aria-label="Diagram of the layers"></div><div class="legend">'
     + "".join(f'<span><i class="{group}"></i>{title}</span>' for group, title in LEGEND.items())
     + "</div>",
 )

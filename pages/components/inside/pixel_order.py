@@ -73,7 +73,7 @@ def show(digit: np.ndarray) -> None:
         },
         SOURCE,
     )
-    st.subheader("Measured on all test digits", anchor=False)
+    st.header("Measured on all test digits", anchor=False)
     _show_measured(measured)
 
 

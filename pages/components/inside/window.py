@@ -100,7 +100,7 @@ def show(digit: np.ndarray) -> None:
     else:
         show_convolution(network, picture, place)
     flush_to_browser()
-    st.subheader("How the window moves", anchor=False)
+    st.header("How the window moves", anchor=False)
     show_moves(network, picture, place)
     explain(WORDS, TERMS, SOURCE)
 

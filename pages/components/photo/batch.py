@@ -30,7 +30,7 @@ def show_all_files(
     """Offer to denoise all files as they are; each gets the level that is estimated for it."""
     if len(brought) < 2:
         return
-    st.subheader(f"All {len(brought)} files", anchor=False)
+    st.header(f"All {len(brought)} files", anchor=False)
     wanted = widgets.toggle(
         f"Denoise all with {method.title}",
         key="photo_batch",

@@ -121,7 +121,7 @@ def show_all_methods(
     cards: dict[str, Card],
 ) -> None:
     """On request, draw what every method makes of the middle of the picture, with its time."""
-    st.subheader("All methods on this picture", anchor=False)
+    st.header("All methods on this picture", anchor=False)
     if not widgets.toggle(
         "Run all of them",
         key="photo_all",

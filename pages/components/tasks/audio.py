@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from html import escape
 
 import numpy as np
 import streamlit as st
@@ -20,11 +21,13 @@ from imaging.audio import (
     spectrum,
     wav,
 )
+from imaging.pixels import to_image
 from models.tasks.contract import Task
 from models.tasks.denoise_speech import ROWS, to_picture
 from pages.components import widgets
 from pages.components.cached import get_picture_cache
 from pages.components.controls import HIGHEST_SEED
+from pages.components.gallery import data_url, webp
 from pages.components.picture_cache import GAVE_WAY
 from pages.components.tasks.downloads import download_sound, pick_answer
 from pages.components.tasks.given import Given, pick_sample
@@ -163,7 +166,7 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
                     score = f" {metric.title} {score_text(metric, given.target, samples)}"
                 st.markdown(f"**{title}**{score}")
                 st.audio(wav(at_level(samples, loudness, rate), rate), format="audio/wav")
-                st.image(spectrogram(samples, peak), width="stretch")
+                st.html(_picture(spectrogram(samples, peak), f"Spectrogram: {title}"))
                 if title in heard:
                     st.caption(f"Heard: {heard_text(heard[title])}")
     st.caption(
@@ -185,8 +188,14 @@ def spectrogram(samples: np.ndarray, peak: float) -> np.ndarray:
     if frames.shape[1] > WIDEST:
         frames = frames[:, np.linspace(0, frames.shape[1] - 1, WIDEST).astype(int)]
     grey = to_picture(frames)[::-1] / 2 + 0.5
-    picture = np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
-    return picture.repeat(2, axis=0).repeat(2, axis=1)
+    return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+
+
+def _picture(spectrogram: np.ndarray, alt: str) -> str:
+    """Return the HTML of a spectrogram, seen larger than it is, without blur or loss."""
+    address = data_url(webp(to_image(spectrogram)[..., np.newaxis]), "webp")
+    look = "width:100%;image-rendering:pixelated;display:block"
+    return f'<img alt="{escape(alt)}" src="{address}" style="{look}">'
 
 
 def _loudest(samples: np.ndarray) -> float:

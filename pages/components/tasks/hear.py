@@ -6,7 +6,7 @@ import numpy as np
 
 from models.catalogue import ModelError
 from models.tasks.contract import Task
-from models.tasks.hear_digits import words_in
+from models.tasks.hear_digits import MOST_WORDS, words_in
 from pages.components.cached import get_cards, get_predictor
 from pages.components.scores import SURE, Reading, as_text
 
@@ -17,13 +17,13 @@ def hear_digits(
     """Return the digit at each word of each sound; empty where there are none, or no listener.
 
     Sounds are samples ``(N,)`` in [-1, 1].  The words are where those of the ``clearest`` are, so
-    that all are asked the same.
+    that all are asked the same; where there are more than ``MOST_WORDS``, one of them more.
     """
     try:
         listener = get_predictor(get_cards()[0][task.reader])
     except (KeyError, ModelError):
         return {}
-    words = words_in(clearest)
+    words = words_in(clearest, MOST_WORDS + 1)
     heard: dict[str, list[Reading]] = {}
     for title, samples in signals.items():
         answers = [listener.predict(samples[first:last]) for first, last in words]
@@ -33,4 +33,6 @@ def hear_digits(
 
 def heard_text(readings: list[Reading]) -> str:
     """Return readings as text: "7 (98 %), ?"; a guess has a question mark."""
-    return ", ".join(as_text(each) if each[1] >= SURE else "?" for each in readings)
+    words = [as_text(each) if each[1] >= SURE else "?" for each in readings[:MOST_WORDS]]
+    more = f" … (the first {MOST_WORDS} words)" if len(readings) > MOST_WORDS else ""
+    return ", ".join(words) + more

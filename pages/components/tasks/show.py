@@ -102,7 +102,10 @@ def show_classes(task: Task, given: Given, found: Answers) -> None:
     rows = []
     for number, (label, colour) in enumerate(zip(labels, colours, strict=True)):
         shares = "".join(f"<td>{np.mean(classes == number):.1%}</td>" for classes in shown.values())
-        swatch = f"background:{colour};display:inline-block;width:1.1em;height:1.1em"
+        swatch = (
+            f"background:{colour};display:inline-block;width:1.1em;height:1.1em;"
+            "forced-color-adjust:none"
+        )
         rows.append(
             f'<tr><td><span style="{swatch}"></span></td><td>{escape(label)}</td>{shares}</tr>'
         )

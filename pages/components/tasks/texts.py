@@ -16,7 +16,7 @@ def show_text(task: Task) -> None:
     text = task.explanation
     if text is None:
         return
-    st.subheader("What changed against the denoiser", anchor=False)
+    st.header("What changed against the denoiser", anchor=False)
     st.markdown(text.description)
     st.table(pd.DataFrame({"The denoiser": DENOISER, task.title: text.rows}, index=list(ROWS)))
 

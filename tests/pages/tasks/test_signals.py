@@ -10,6 +10,7 @@ from imaging.audio import LARGEST_FILE
 from imaging.cielab import rgb_to_lab
 from models.tasks.denoise_speech import TASK
 from pages.components.tasks import audio, hint_pad
+from pages.components.tasks.hear import heard_text
 
 
 def test_hints_of_another_picture_are_forgotten():
@@ -79,6 +80,15 @@ def test_hints_in_a_damaged_link_are_refused_in_a_sentence(text):
         hint_pad.dots_from_text(text)
 
 
+@pytest.mark.parametrize(
+    ("words", "text"), [(1, "7 (98 %)"), (12, "7 (98 %)"), (13, "… (the first 12 words)")]
+)
+def test_words_that_are_not_listened_to_are_said(words, text):
+    said = heard_text([(7, 0.98)] * words).replace("\xa0", " ")
+    assert said.endswith(text)
+    assert said.count("7") == min(words, 12)
+
+
 def test_only_so_many_hints_are_taken():
     dots = [[0.5, 0.5, 0]] * 1000
     assert len(hint_pad.read_dots({"name": "cat", "dots": dots}, "cat")) == hint_pad.MOST_HINTS
@@ -98,16 +108,16 @@ def test_the_palette_is_what_it_is_called():
 def test_a_tone_is_a_bright_line_at_its_height():
     time = np.arange(16_000) / 8000
     picture = audio.spectrogram(np.sin(2 * np.pi * 1000 * time).astype(np.float32), 1.0)
-    assert picture.shape == (256, 2 * 251)
-    column = picture[:, 250]
+    assert picture.shape == (128, 251)
+    column = picture[:, 125]
     row = np.flatnonzero(column == column.max()).mean()
-    # 1 kHz is a quarter of 4 kHz from below; each of the 128 rows is drawn twice.
-    assert row / 2 == pytest.approx(127 - 32, abs=0.6)
+    # 1 kHz is a quarter of 4 kHz from below.
+    assert row == pytest.approx(127 - 32, abs=0.6)
 
 
 def test_a_long_recording_is_a_picture_of_bounded_width():
     minute = np.ones(60 * 8000, np.float32)
-    assert audio.spectrogram(minute, 1.0).shape == (256, 2 * audio.WIDEST)
+    assert audio.spectrogram(minute, 1.0).shape == (128, audio.WIDEST)
 
 
 def test_the_largest_file_is_one_number_with_the_uploader():
