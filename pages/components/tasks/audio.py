@@ -180,9 +180,9 @@ def show_sound(task: Task, given: Given, answers: Mapping[str, np.ndarray]) -> N
 
 
 def spectrogram(samples: np.ndarray, peak: float) -> np.ndarray:
-    """Return what the network sees, each value as 2 x 2 pixels; ``peak`` is the unit.
+    """Return what the network sees as ``uint8 (128, T)``; ``peak`` is the unit.
 
-    ``uint8 (256, 2 T)``, of at most ``WIDEST`` moments ``T``.
+    ``T`` is at most ``WIDEST``.
     """
     frames = np.abs(spectrum(samples)[:ROWS]) / np.float32(max(peak, 1e-6))
     if frames.shape[1] > WIDEST:
