@@ -711,6 +711,13 @@ def test_runs_that_were_measured_on_different_noise_are_not_called_comparable(ru
     make(runs, "d", *TRAINED, config=dataclasses.replace(weaker, loss="mse"))
     different = "measured on different pictures or noise"
     assert different not in said(visit(compare="a,b"))
+    own = [make(runs, name, *TRAINED, config=dataclasses.replace(CONFIG, data="own"))
+           for name in ("e", "f")]  # fmt: skip
+    for run in own:
+        run.own.write_bytes(b"PK")
+    assert different not in said(visit(compare="e,f"))
+    own[1].own.write_bytes(b"PK of others")
+    assert different in said(visit(compare="e,f"))
     assert different in said(visit(compare="a,c"))
     page = said(visit(compare="a,d"))
     assert different in page

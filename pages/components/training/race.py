@@ -173,7 +173,7 @@ def show_comparison(runs: list[Run], token: str | None) -> None:
     if any(statuses[name].active and run in mine for name, run in named.items()):
         st.button("Stop all and keep", icon=":material/stop:", on_click=_stop_all, args=(mine,))
     if any(history.epochs for history in histories.values()):
-        _show_charts(configs, histories)
+        _show_charts(named, configs, histories)
     _show_table(configs, histories)
     epochs = _common_epochs(histories)
     words = TASKS[next(iter(configs.values())).task].words
@@ -201,7 +201,15 @@ def _by_name(runs: list[Run]) -> dict[str, Run]:
     return named
 
 
-def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History]) -> None:
+def _measured_on(run: Run, config: TrainConfig) -> tuple:
+    """What the numbers of a run were measured on; visitors' pictures are known by their size."""
+    own = run.own.stat().st_size if run.own.exists() else 0
+    return config.task, config.data, config.noise, own
+
+
+def _show_charts(
+    named: dict[str, Run], configs: dict[str, TrainConfig], histories: dict[str, History]
+) -> None:
     same_loss = len({config.loss for config in configs.values()}) == 1
     measure_box, loss_box = st.columns(2) if same_loss else (st.container(), None)
     measure = _measure(configs)
@@ -212,7 +220,7 @@ def _show_charts(configs: dict[str, TrainConfig], histories: dict[str, History])
     if loss_box is not None:
         with loss_box:
             show_overlay(histories, "val_loss", "validation loss", log_scale=True)
-    if len({(config.task, config.data, config.noise) for config in configs.values()}) > 1:
+    if len({_measured_on(run, configs[name]) for name, run in named.items()}) > 1:
         st.caption(
             "These runs were measured on different pictures or noise: their numbers cannot be "
             "compared."

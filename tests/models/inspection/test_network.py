@@ -39,10 +39,11 @@ def in_keras(name: str) -> keras.Model:
     return keras.saving.load_model(find_card(name).folder / "model.keras", compile=False)
 
 
-def test_maps_are_ordered_by_their_mean_size():
+def test_a_map_with_a_pattern_is_stronger_than_one_that_is_bright_everywhere():
     maps = np.zeros((2, 4, 4, 3), np.float32)
-    maps[..., 0], maps[..., 1], maps[..., 2] = 0.1, -0.9, 0.5
-    assert strongest_first(maps) == [1, 2, 0]
+    maps[..., 0] = np.array([2, 3]).reshape(2, 1, 1)  # What differs is not in a picture.
+    maps[:, :2, :, 1], maps[:, :2, :, 2] = 0.1, -0.9
+    assert strongest_first(maps) == [2, 1, 0]
 
 
 @every_model
