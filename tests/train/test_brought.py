@@ -246,7 +246,41 @@ def test_other_pictures_than_ours_are_refused_with_what_fits():
     assert "N × 3 × 224 × 224" in sentence
     assert "N × 28 × 28 × 1 (Keras) or N × 1 × 28 × 28" in sentence
     assert "takes 64 pictures" in refusal(network(SAME, shape=(64, 1, 28, 28)))
-    assert "28 × 28" in refusal(network(SAME, shape=("N", 784)))
+    assert "takes N × 1 × any × 32 values" in refusal(network(SAME, shape=("N", 1, "H", 32)))
+    assert "takes N × any × any × any values" in refusal(network(SAME, shape=(*"NCHW",)))
+
+
+@pytest.mark.parametrize(("sides", "first"), [((1, "H", "W"), True), (("H", 28, 1), False)])
+def test_a_network_for_any_size_is_taken_for_ours(sides, first):
+    taken = check(network([node("Relu", "x", "y")], shape=("N", *sides)).SerializeToString())
+    assert taken.channels_first is first
+
+
+@pytest.mark.parametrize("shape", [("N", 784), (1, 784), ("N", 28, 28)])
+def test_a_network_that_takes_and_gives_a_picture_unfolded_is_taken(shape):
+    nodes = [
+        node("Reshape", "x flat", "picture"),  # What the new input would be called.
+        node("MatMul", "picture w1", "a"),
+        node("Sigmoid", "a", "s"),
+        node("Reshape", "s square", "y"),
+    ]
+    weights = {
+        "flat": np.array([-1, 784]),
+        "w1": random(784, 784),
+        "square": np.array([-1, *shape[1:]]),
+    }
+    taken = check(network(nodes, weights, shape).SerializeToString())
+    opened = OpenedNetwork(open_bytes(taken.content))
+    picture = np.random.default_rng(0).random((1, 28, 28, 1), np.float32)
+    expected = 1 / (1 + np.exp(-picture.reshape(1, 784) @ weights["w1"]))
+    np.testing.assert_allclose(
+        opened.denoise(picture), expected.reshape(1, 28, 28, 1), rtol=0, atol=1e-5
+    )
+
+
+def test_a_picture_may_be_answered_with_a_list_of_its_values():
+    nodes = [node("Relu", "x", "r"), node("Flatten", "r", "y")]
+    assert check(network(nodes, answer=("N", 784)).SerializeToString()).channels_first
 
 
 def test_an_answer_that_is_no_picture_is_refused():

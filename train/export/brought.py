@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 import onnx.checker
 import onnx.shape_inference
-from onnx import AttributeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 from models.inspection.layer import IMAGE
 from train.brought_limits import LARGEST_FILE, MEMORY, SECONDS, SLOWEST, Refused
@@ -34,6 +34,7 @@ LARGEST_ANSWER = LARGEST_FILE + 2_000_000
 MOST_NODES, MOST_LAYERS = 1_000, 150
 MOST_VALUES = 4_000_000  # of all layers for one picture
 SHAPES = ((28, 28, 1), (1, 28, 28))
+UNFOLDED = ((28, 28), (784,))  # The same values in the same order.
 OPSETS = range(9, 25)  # IsNaN and Where, which we add, are from 9 on.
 LOOPS = ("Loop", "If", "Scan", "SequenceMap")
 # Sums in another order differ by rounding.
@@ -162,6 +163,8 @@ def prepare(model: onnx.ModelProto) -> bool:
     del graph.input[:], graph.value_info[:], graph.output[1:]
     graph.input.extend(inputs)
     shape = _require_pictures(graph.input)
+    if shape in UNFOLDED:
+        inputs = _take_picture(graph)
     if not graph.output or graph.output[0].name in weights | {inputs[0].name}:
         raise Refused("Its answer does not depend on the picture.")
     try:
@@ -170,6 +173,9 @@ def prepare(model: onnx.ModelProto) -> bool:
         graph.output[0].type.tensor_type.ClearField("shape")  # It may say what is not so.
         fold_constants(model)
         shapes, types = shapes_of(model), types_of(model)
+        if shapes.get(graph.output[0].name, ())[1:] in UNFOLDED:
+            _answer_with_picture(graph)
+            shapes, types = shapes_of(model), types_of(model)
     except MemoryError:
         raise
     except Exception as error:  # The checker, shape inference and onnxruntime have no common base.
@@ -251,19 +257,68 @@ def _require_pictures(inputs: Sequence[onnx.ValueInfoProto]) -> tuple[int, ...]:
     tensor = inputs[0].type.tensor_type
     dims = tensor.shape.dim
     shape = tuple(each.dim_value for each in dims)
-    if shape[1:] not in SHAPES or tensor.elem_type != TensorProto.FLOAT:
+    picture = next((each for each in (*SHAPES, *UNFOLDED) if _can_be(shape[1:], each)), None)
+    if picture is None or tensor.elem_type != TensorProto.FLOAT:
         raise Refused(
             f"It takes {_words(shape)} values{_not_float(tensor.elem_type)}; networks here take "
             "one grey picture of 28 × 28 as float32: N × 28 × 28 × 1 (Keras) or N × 1 × 28 × 28 "
-            "(PyTorch)."
+            "(PyTorch), also N × 28 × 28 or N × 784."
         )
     if shape[0] not in (0, 1):
         raise Refused(
             f"It takes {shape[0]} pictures at a time. Export it for one picture, or for any number."
         )
-    dims[0].Clear()
-    dims[0].dim_value = 1
-    return shape[1:]
+    for each, side in zip(dims, (1, *picture), strict=True):
+        each.Clear()
+        each.dim_value = side
+    return picture
+
+
+def _can_be(sides: tuple[int, ...], picture: tuple[int, ...]) -> bool:
+    """Whether sides, 0 for any, can be those of this picture; its one channel must be said."""
+    return len(sides) == len(picture) and all(
+        side == wanted or (side == 0 and wanted == 28)
+        for side, wanted in zip(sides, picture, strict=True)
+    )
+
+
+def _take_picture(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """Put a picture before a network that takes its values unfolded; return the new input."""
+    (before,) = graph.input
+    sides = [each.dim_value for each in before.type.tensor_type.shape.dim]
+    picture = helper.make_tensor_value_info(
+        _free_name(graph, "picture"), TensorProto.FLOAT, (1, *SHAPES[0])
+    )
+    first = _reshape(graph, picture.name, before.name, sides)
+    nodes = [first, *graph.node]
+    del graph.node[:], graph.input[:]
+    graph.node.extend(nodes)
+    graph.input.append(picture)
+    return [picture]
+
+
+def _answer_with_picture(graph: onnx.GraphProto) -> None:
+    """Fold the answer of a network into a picture."""
+    answer = _free_name(graph, "folded")
+    graph.node.append(_reshape(graph, graph.output[0].name, answer, (1, *SHAPES[0])))
+    graph.output[0].name = answer
+
+
+def _reshape(
+    graph: onnx.GraphProto, source: str, target: str, shape: Sequence[int]
+) -> onnx.NodeProto:
+    sides = _free_name(graph, f"sides of {target}")
+    graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), sides))
+    return helper.make_node("Reshape", [source, sides], [target])
+
+
+def _free_name(graph: onnx.GraphProto, name: str) -> str:
+    """Return a name that nothing in a graph has."""
+    taken = {each.name for each in (*graph.input, *graph.initializer, *graph.output)}
+    taken |= {each for node in graph.node for each in (*node.input, *node.output)}
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _require_fixed(graph: onnx.GraphProto, shapes: dict, types: dict) -> None:
@@ -356,10 +411,11 @@ def _unreadable(error: Exception) -> str:
 
 
 def _words(shape: tuple[int, ...]) -> str:
-    """A shape as text; a size that is not fixed is called N."""
-    return (
-        " × ".join(str(side) if side > 0 else "N" for side in shape[:6]) or "an unknown number of"
-    )
+    """A shape as text; the number of pictures is called N where it is not fixed."""
+    sides = [str(side) if side > 0 else "any" for side in shape[:6]]
+    if shape and shape[0] <= 0:
+        sides[0] = "N"
+    return " × ".join(sides) or "an unknown number of"
 
 
 def _not_float(kind: int) -> str:

@@ -15,9 +15,9 @@ from train.brought_limits import Refused
 
 WORDS = (
     f"An **ONNX file** of at most {LARGEST} MB that turns one grey picture of 28 × 28, from 0 "
-    "(black) to 1 (white), into another: N × 28 × 28 × 1 as in Keras, or N × 1 × 28 × 28 as in "
-    "PyTorch. Only you see it, here, on Inside and on Compare. It is deleted when you leave or "
-    "reload the page, or after an hour without use."
+    "(black) to 1 (white), into another: N × 28 × 28 × 1 as in Keras, N × 1 × 28 × 28 as in "
+    "PyTorch, or N × 784. Only you see it, here, on Inside and on Compare. It is deleted when you "
+    "leave or reload the page, or after an hour without use."
 )
 EXPORTS = {
     "Keras": 'picture = keras.InputSpec(shape=(None, 28, 28, 1), dtype="float32")\n'
