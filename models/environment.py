@@ -43,6 +43,6 @@ def folder(name: str) -> Path | None:
     named = os.environ.get(name)
     if not named:
         return None
-    found = Path(named).expanduser().absolute()
+    found = Path(os.path.abspath(os.path.expanduser(named)))
     os.environ[name] = str(found)
     return found

@@ -48,6 +48,15 @@ def test_a_server_that_is_set_up_wrong_says_so_on_every_page(monkeypatch, caplog
     assert "DENOISE_RUNS_AT_ONCE" in caplog.text
 
 
+def test_home_is_known_and_an_unknown_one_is_a_folder_like_any_other(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for named, found in (("~/runs", "runs"), ("~nobody-at-all/runs", "~nobody-at-all/runs")):
+        monkeypatch.setenv("DENOISE_RUNS_DIR", named)
+        assert environment.folder("DENOISE_RUNS_DIR") == tmp_path / found
+        assert os.environ["DENOISE_RUNS_DIR"] == str(tmp_path / found)
+
+
 PROGRAM = """
 import os, subprocess, sys
 from train.run_folder import RUNS

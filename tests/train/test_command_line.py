@@ -215,11 +215,18 @@ def test_options_that_would_be_passed_over_are_refused(run, arguments, said):
     assert_refused(run("evaluate", *arguments.split()), said)
 
 
-@pytest.mark.parametrize("every", ["0", "-2", "x"])
-def test_every_nth_picture_is_a_number_from_1(every, capsys):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        *((f"evaluate --every {text}", "a whole number, 1 or more") for text in ("0", "-2", "x")),
+        ("accelerated photo --out run --seconds 8", "10 or more"),
+        ("run run --minutes nan", "0 or more"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused_with_the_limits(arguments, said, capsys):
     with pytest.raises(SystemExit):
-        main(["evaluate", "--set", "camera", "--every", every])
-    assert "--every: expected a whole number, 1 or more" in capsys.readouterr().err
+        main(arguments.split())
+    assert f"expected {said}, got '{arguments.split()[-1]}'" in capsys.readouterr().err
 
 
 def test_an_unknown_model_cannot_be_evaluated(run):
