@@ -4,6 +4,7 @@ Pixels are ``uint8 (H, W, C)``; ``alpha`` is how opaque they are, ``uint8 (H, W)
 """
 
 import numpy as np
+from scipy import ndimage
 
 from imaging.pixels import strips
 
@@ -42,16 +43,24 @@ def paper(pixels: np.ndarray, alpha: np.ndarray) -> int:
     return 255 if seen < 128 else 0
 
 
-def off_ground(shown: np.ndarray, alpha: np.ndarray, ground: int) -> np.ndarray:
+def off_ground(shown: np.ndarray, alpha: np.ndarray, ground: int, reach: int = 0) -> np.ndarray:
     """Return the uint8 pixels that look like ``shown`` on a ground of one grey.
 
-    What is not seen there at all stays as it is shown.
+    What is not seen there at all stays as it is shown.  Up to ``reach`` pixels beside what is
+    wholly opaque, colours stay within those there: else what is sharper than its opacity would get
+    a rim.
     """
     pixels = shown.copy()
+    opaque, window = (alpha == 255)[..., np.newaxis], (2 * reach + 1, 2 * reach + 1, 1)
+    lowest = ndimage.minimum_filter(np.where(opaque, shown, np.uint8(255)), window)
+    highest = ndimage.maximum_filter(np.where(opaque, shown, np.uint8(0)), window)
+    nowhere = lowest > highest
+    lowest[nowhere], highest[nowhere] = 0, 255
     for rows in strips(*shown.shape[:2]):
         share = alpha[rows, :, np.newaxis].astype(np.float32) / 255
         own = ground + (shown[rows].astype(np.float32) - ground) / np.maximum(share, 1 / 255)
-        pixels[rows] = np.where(share > 0, np.clip(np.rint(own), 0, 255), shown[rows])
+        own = np.clip(np.rint(own), lowest[rows], highest[rows])
+        pixels[rows] = np.where(share > 0, own, shown[rows])
     return pixels
 
 

@@ -100,3 +100,13 @@ def test_colours_are_found_again_that_were_laid_on_paper(rng, ground):
     error = np.abs(found.astype(int) - pixels)[alpha > 0].max(axis=1)
     assert (error <= 0.5 + 0.5 * 255 / alpha[alpha > 0] + 0.01).all()
     assert (found[alpha == 0] == laid[alpha == 0]).all()
+
+
+def test_what_is_sharper_than_its_opacity_gets_no_rim():
+    # Ink of 60 on white, whose edge a network has made sharp, and whose opacity is still soft.
+    shown = np.full((4, 24, 3), 255, np.uint8)
+    shown[:, :12] = 60
+    alpha = np.broadcast_to(np.interp(np.arange(24), [8, 16], [255, 0]), (4, 24)).astype(np.uint8)
+    assert (off_ground(shown, alpha, 255)[:, 9:12] == 0).any()
+    assert (off_ground(shown, alpha, 255, reach=12)[:, :12] == 60).all()
+    assert (off_ground(shown, alpha, 255, reach=1)[:, 16:] == 255).all()

@@ -508,3 +508,14 @@ def test_the_drawing_of_the_draw_page_is_the_digit_and_travels_in_the_link():
 )
 def test_those_who_hear_a_chart_hear_numbers_and_not_their_exponents(price, text):
     assert charts._in_full(price) == text
+
+
+def test_what_is_written_at_axes_has_the_colour_of_text_in_either_theme():
+    charts_shown = page_of("compare").run().get("vega_lite_chart")
+    configured = [json.loads(each.proto.spec)["config"] for each in charts_shown]
+    assert configured
+    for config in configured:
+        for part in ("axis", "legend"):
+            assert (
+                config[part]["labelColor"] == config[part]["titleColor"] == config["text"]["color"]
+            )

@@ -20,6 +20,7 @@ from imaging.visible import off_ground
 from models.answers import classes_png, numbers_png
 from pages.components.tasks.given import Given
 
+EDGE = 3  # pixels of what was given, as far as Lanczos reaches
 COLUMNS = {
     "number": "number",
     "area": "area (pixels)",
@@ -107,7 +108,8 @@ def _picture_png(given: Given, picture: np.ndarray) -> bytes:
         return write(picture, exif=given.exif)
     size = picture.shape[1], picture.shape[0]
     alpha = np.asarray(Image.fromarray(given.alpha).resize(size, Image.Resampling.LANCZOS))
-    return write(off_ground(picture, alpha, given.paper), alpha=alpha, exif=given.exif)
+    reach = EDGE * picture.shape[0] // given.alpha.shape[0]
+    return write(off_ground(picture, alpha, given.paper, reach), alpha=alpha, exif=given.exif)
 
 
 def _mask_png(mask: np.ndarray) -> bytes:
