@@ -408,14 +408,25 @@ def draw_camera(rng: np.random.Generator) -> Camera:
         noise["colour_smoothed"] = rng.uniform(0.5, 3) if rng.random() < 0.7 else 0.0
         noise["kept"] = rng.uniform(0, 0.7)
     if source == 4:
-        noise = {
-            "grain": np.exp(rng.uniform(np.log(2), np.log(40))) / 255,
-            "grain_size": rng.uniform(0.3, 1.5) if rng.random() < 0.8 else 0.0,
-            "grain_alike": 1.0 if rng.random() < 0.7 else rng.uniform(0, 1),
-        }
+        return draw_film(rng)
+    return _draw_rest(noise, bool(source == 3), rng)
+
+
+def draw_film(rng: np.random.Generator) -> Camera:
+    """Draw a film that was scanned: grain, in three of ten with a tint, and what is done then."""
+    noise: dict = {
+        "grain": np.exp(rng.uniform(np.log(2), np.log(40))) / 255,
+        "grain_size": rng.uniform(0.3, 1.5) if rng.random() < 0.8 else 0.0,
+        "grain_alike": 1.0 if rng.random() < 0.7 else rng.uniform(0, 1),
+    }
+    if rng.random() < 0.3:
+        noise["tint"] = (1.0, rng.uniform(0.8, 1.0), rng.uniform(0.55, 1.0))
+    return _draw_rest(noise, False, rng)
+
+
+def _draw_rest(noise: dict, clean: bool, rng: np.random.Generator) -> Camera:
+    """Draw what is done to a picture once it has its noise, most often a file if it is clean."""
     done: dict = {}
-    if source == 4 and rng.random() < 0.3:
-        done["tint"] = (1.0, rng.uniform(0.8, 1.0), rng.uniform(0.55, 1.0))
     if rng.random() < 0.15:
         done["blur"] = rng.uniform(0.3, 0.8)
     if rng.random() < 0.35:
@@ -425,7 +436,7 @@ def draw_camera(rng: np.random.Generator) -> Camera:
         done["resampling"] = str(rng.choice(list(_RESAMPLINGS)))
     if rng.random() < 0.2:
         done["sharpened"] = rng.uniform(0.1, 1.0)
-    files = rng.choice(3, p=(0.3, 0.55, 0.15) if source != 3 else (0.1, 0.75, 0.15))
+    files = rng.choice(3, p=(0.1, 0.75, 0.15) if clean else (0.3, 0.55, 0.15))
     return Camera(**noise, **done, files=tuple(_draw_file(rng) for _ in range(files)))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imaging.camera import degrade, draw_camera
+from imaging.camera import Camera, degrade, draw_camera
 from imaging.impulses import without_impulses
 from imaging.noise import PHOTO_NOISE_KINDS
 from models.tasks.data_folder import data_folder
@@ -110,12 +110,7 @@ def degraded_crop(
     kind = int(rng.choice(len(KINDS), p=[share for share, _, _ in SHARES.values()]))
     name = KINDS[kind]
     if name == "camera":
-        camera = draw_camera(rng)
-        needed = min(round(side / camera.scale) + 2, *picture.shape[:2])
-        clean = clean_crop(picture, max(needed, 16), rng)
-        truth, noisy = degrade(clean, camera, rng)
-        planes = _planes(truth, noisy, np.zeros(truth.shape[:2], bool), side)
-        return _cut_planes(planes, side, rng), kind, PLACE_ALONE
+        return taken_crop(picture, draw_camera(rng), side, rng), kind, PLACE_ALONE
     clean = clean_crop(picture, side, rng)
     strength = rng.uniform(*SHARES[name][1:])
     marked = name == "salt-and-pepper" and rng.random() < MARKED_SHARE
@@ -127,6 +122,17 @@ def degraded_crop(
     noisy = np.rint(np.clip(noisy, 0, 1) * 255) / np.float32(255)
     noisy, lost = without_impulses(PHOTO_NOISE_KINDS[name].corrupt(noisy, strength, rng))
     return _planes(clean, noisy, lost, side), kind, level
+
+
+def taken_crop(
+    picture: np.ndarray, camera: Camera, side: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the planes ``uint8 (side, side, 7)`` of a crop that a camera has taken."""
+    needed = min(round(side / camera.scale) + 2, *picture.shape[:2])
+    clean = clean_crop(picture, max(needed, 16), rng)
+    truth, noisy = degrade(clean, camera, rng)
+    planes = _planes(truth, noisy, np.zeros(truth.shape[:2], bool), side)
+    return _cut_planes(planes, side, rng)
 
 
 def clean_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:

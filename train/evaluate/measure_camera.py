@@ -46,7 +46,21 @@ CAMERAS: dict[str, Camera] = {
     "sigma 25, JPEG 50": Camera(read=25 / 255, linear=False, files=(SavedAs("JPEG", 50),)),
     "sigma 20, JPEG 90": Camera(read=20 / 255, linear=False, files=(SavedAs("JPEG", 90),)),
     "sigma 20, WebP 90": Camera(read=20 / 255, linear=False, files=(SavedAs("WEBP", 90),)),
+    "sigma 25, enlarged x4, JPEG 90": Camera(
+        read=25 / 255, linear=False, scale=4.0, files=(SavedAs("JPEG", 90),)
+    ),
+    "film grain": Camera(grain=14 / 255, grain_size=0.7),
+    "film grain, JPEG 85": Camera(grain=14 / 255, grain_size=0.7, files=(SavedAs("JPEG", 85),)),
+    "black and white print, yellowed, JPEG 85": Camera(
+        grain=14 / 255, grain_size=0.7, tint=(1.0, 0.87, 0.7), files=(SavedAs("JPEG", 85),)
+    ),
     "JPEG 20": Camera(files=(SavedAs("JPEG", 20),)),
+}
+# Clean pictures of something woven, saved in a file: threads so many pixels apart.
+CLOTH = {
+    "clean cloth of 3.1 pixels, JPEG 90": 3.1,
+    "clean cloth of 5.3 pixels, JPEG 90": 5.3,
+    "clean cloth of 9 pixels, JPEG 90": 9.0,
 }
 # Salt-and-pepper noise that is no longer white and black: the share of wrong pixels, and the file.
 SPECKS = {
@@ -69,7 +83,7 @@ def evaluate_camera(
     found = {}
     for name in names:
         predictor = load_predictor(find_card(name))
-        for title in [*CAMERAS, *SPECKS]:
+        for title in [*CAMERAS, *CLOTH, *SPECKS]:
             rows = []
             for index, clean in enumerate(photos):
                 truth, noisy = _pair(clean, title, np.random.default_rng((SEED, index)))
@@ -101,10 +115,23 @@ def evaluate_camera(
 def _pair(clean: np.ndarray, title: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return what should be seen, and what is, ``float32 (H, W, 3)`` in [0, 1] both."""
     if title in CAMERAS:
+        if CAMERAS[title].tint != Camera.tint:  # Black and white is tinted, not what has colours.
+            clean = clean.mean(axis=2, keepdims=True)
         return degrade(clean, CAMERAS[title], rng)
+    if title in CLOTH:
+        woven = _woven(clean, CLOTH[title])
+        return woven, degrade(woven, Camera(files=(SavedAs("JPEG", 90),)), rng)[1]
     share, file = SPECKS[title]
     speckled = NOISE_KINDS["salt-and-pepper"].corrupt(clean, share, rng)
     return clean, degrade(speckled, Camera(files=(file,)), rng)[1]
+
+
+def _woven(clean: np.ndarray, period: float) -> np.ndarray:
+    """A fifth brighter on a thread than between two, slanted, ``float32 (H, W, 3)``."""
+    rows, columns = np.indices(clean.shape[:2]) * (2 * np.pi / period)
+    down, across = 0.96 * rows + 0.28 * columns, 0.96 * columns - 0.28 * rows
+    threads = 0.1 * np.cos(down) * np.cos(across)
+    return np.clip(clean * (1 + threads[..., np.newaxis]), 0, 1).astype(np.float32)
 
 
 def _mean(values: tuple[float, ...]) -> float:

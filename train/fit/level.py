@@ -13,14 +13,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from imaging.camera import draw_film
 from models.architectures import build
 from models.architectures.level_estimator import FLOOR, SMALLER
 from train import photo_pool
 from train.export.compact import read_biases, read_kernels, set_kernels
 
 CROP, BATCH = 96, 24
-# Shares of a batch: white noise, no noise; the rest is from the pool.
-WHITE, NOTHING = 0.2, 0.25
+# Shares of a batch: white noise, no noise; the rest is from the pool, of which so much is of film:
+# grain that is alike in all colours is learned last.
+WHITE, NOTHING, FILM = 0.15, 0.25, 0.35
 # To read too little leaves noise in, which is seen; too much smooths a little.
 TOO_LOW, TOO_HIGH = 1.2, 0.8
 POOL_CROPS = 8000
@@ -86,7 +88,11 @@ def train_level(
     start = time.monotonic()
     pool = []
     for _ in range(pool_crops):
-        made = photo_pool.degraded_crop(pictures[rng.choice(len(pictures), p=chances)], CROP, rng)
+        picture = pictures[rng.choice(len(pictures), p=chances)]
+        if rng.random() < FILM:
+            pool.append(photo_pool.taken_crop(picture, draw_film(rng), CROP, rng))
+            continue
+        made = photo_pool.degraded_crop(picture, CROP, rng)
         if photo_pool.KINDS[made[1]] != "salt-and-pepper":  # Filled in before a level is read.
             pool.append(made[0])
     planes = np.stack(pool)

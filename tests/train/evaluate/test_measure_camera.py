@@ -51,7 +51,8 @@ def test_answers_that_are_what_went_in_are_counted_and_not_in_the_mean(smooth, m
     monkeypatch.setattr(measure_camera, "load_predictor", lambda card: predictor)
     monkeypatch.setattr(measure_camera, "read_level", lambda network, noisy: 0.0)
     monkeypatch.setattr(measure_camera, "CAMERAS", {"clean": Camera()})
-    monkeypatch.setattr(measure_camera, "SPECKS", {})
+    for name in ("SPECKS", "CLOTH"):
+        monkeypatch.setattr(measure_camera, name, {})
     said = []
     found = measure_camera.evaluate_camera(["smooth"], 1, said.append)
     # Of 255, every value is off by 1.
@@ -72,3 +73,17 @@ def test_more_answers_are_compared_with_one_on_the_same_noise(smooth):
 def test_the_answers_are_to_different_views_and_four_of_them_are_those_of_the_page():
     assert [len(set(ways)) for ways in measure_camera.ANSWERS] == [2, 4, 8]
     assert measure_camera.ANSWERS[1] == WAYS
+
+
+@pytest.mark.parametrize(
+    "title", [*measure_camera.CAMERAS, *measure_camera.CLOTH, *measure_camera.SPECKS]
+)
+def test_every_recipe_says_what_should_be_seen_and_what_is(title, rng):
+    clean = ndimage.gaussian_filter(rng.random((48, 64, 3), np.float32), (4, 4, 0))
+    truth, noisy = measure_camera._pair(clean, title, rng)
+    assert truth.shape == noisy.shape
+    assert truth.shape[2] == 3
+    if title == "clean":
+        np.testing.assert_array_equal(truth, noisy)
+    else:
+        assert 15 < psnr(truth, noisy) < 45
