@@ -26,9 +26,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.fft import irfft2, rfft2
 
 from imaging.pixels import strips, to_pixels
+from imaging.repetition import WINDOW, energies, repetition
 
 NOTHING = "nothing removed"
 WHITE = "white"
@@ -81,8 +81,7 @@ _CROP = 480
 _LOCAL = 11  # Side of the window whose mean is taken out of the residual.
 _ROUNDING = 1e-9  # Below this share of the energy is what float32 rounds.
 _LAGS = ((0, 1), (1, 0), (1, 1), (1, -1))
-# Pixels from a place to its like: fewer are neighbours.  It is looked for in this many windows.
-_REPEATED_AT, _WINDOW, _WINDOWS = (3, 16), 64, 64
+_WINDOWS = 64  # in which a repetition is looked for
 _EDGE_SHARE, _FLAT_SHARE = 0.2, 0.5
 _TILE = 8
 _FEWEST_TILES = 12  # Fewer say too little of how much they differ.
@@ -120,8 +119,8 @@ def check_residual(noisy: np.ndarray, denoised: np.ndarray) -> ResidualCheck:
     _require_alike(noisy, denoised)
     noisy, denoised = _crops(noisy), _crops(denoised)
     rms, shift, correlation = _energy(noisy, denoised)
-    grey = _brightness(noisy), _brightness(denoised)
-    repetition, structure = _repetition(*grey), _blur_width(*grey)
+    structure = _blur_width(_brightness(noisy), _brightness(denoised))
+    repetition = _repetition(noisy, denoised)
     chance = _SIGNIFICANT / np.sqrt(noisy[..., 0].size)
     if rms < SMALLEST_RMS:
         verdict = NOTHING
@@ -246,33 +245,19 @@ def _brightness(pictures: np.ndarray) -> np.ndarray:
 
 
 def _repetition(noisy: np.ndarray, denoised: np.ndarray) -> float:
-    """The strongest correlation of the residual ``(N, H, W)`` with itself a few pixels on.
-
-    Of a picture smaller than a window nothing is known.
-    """
-    count, height, width = noisy.shape
-    if min(height, width) < _WINDOW:
+    """How much the residual ``(N, H, W, C)`` repeats itself; 0 for less than a window."""
+    count, height, width = noisy.shape[:3]
+    places = [
+        np.s_[crop, top : top + WINDOW, left : left + WINDOW]
+        for crop in range(count)
+        for top in range(0, height - WINDOW + 1, WINDOW)
+        for left in range(0, width - WINDOW + 1, WINDOW)
+    ]
+    if not places:
         return 0.0
-    rows, columns = (range(0, side - _WINDOW + 1, _WINDOW) for side in (height, width))
-    places = [(crop, top, left) for crop in range(count) for top in rows for left in columns]
-    energy = np.zeros((2 * _WINDOW, _WINDOW + 1), np.float32)
-    for crop, top, left in places[:: -(-len(places) // _WINDOWS)]:
-        window = crop, slice(top, top + _WINDOW), slice(left, left + _WINDOW)
-        residual = noisy[window] - denoised[window]
-        # As large again, so that nothing meets itself around the edge.
-        energy += np.square(np.abs(rfft2(residual - residual.mean(), (2 * _WINDOW,) * 2)))
-    products = irfft2(energy)
-    if products[0, 0] <= _ROUNDING:
-        return 0.0
-    down, across = np.mgrid[: _REPEATED_AT[1] + 1, -_REPEATED_AT[1] : _REPEATED_AT[1] + 1]
-    # The farther apart, the fewer pairs there are in a window.
-    pairs = (_WINDOW - down) * (_WINDOW - np.abs(across))
-    alike = products[down, across] * (_WINDOW**2 / pairs / products[0, 0])
-    # Wide grains are alike a few pixels on too, but half-way they are more so.
-    half_way = alike[down // 2, np.trunc(across / 2).astype(int) + _REPEATED_AT[1]]
-    apart = np.hypot(down, across)
-    few = (apart >= _REPEATED_AT[0]) & (apart <= _REPEATED_AT[1])
-    return float(max((alike - np.maximum(half_way, 0))[few].max(), 0))
+    spread = places[:: -(-len(places) // _WINDOWS)]
+    windows = np.stack([_unit(noisy[place]) - _unit(denoised[place]) for place in spread])
+    return float(repetition(energies(windows).sum(axis=0, keepdims=True))[0])
 
 
 def _blur_width(noisy: np.ndarray, denoised: np.ndarray) -> float:

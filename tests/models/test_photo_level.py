@@ -254,6 +254,12 @@ def test_noise_that_was_enlarged_is_read_too(predictor, photo):
     )
 
 
+def test_noise_in_doubled_pixels_is_read_too(predictor, photo):
+    noisy = photo + np.float32(20 / 255) * np.random.default_rng(0).standard_normal(photo.shape)
+    doubled = to_pixels(noisy.astype(np.float32)).repeat(4, axis=0).repeat(4, axis=1)
+    assert read_level(predictor.network, doubled) > 10 / 255
+
+
 def test_a_clean_page_has_no_noise_and_comes_back_as_it_is(predictor):
     page = page_of_text()
     assert read_level(predictor.network, page) < NOTHING

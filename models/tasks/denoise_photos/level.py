@@ -31,8 +31,9 @@ _AGREE = 0.25
 _APART = 1.15
 # Too little is read in a square of cells of this side around an even one.
 _BESIDE = 5
-# A cell is drawn where this share of neighbours is alike, as on paper, and others are far apart.
-_ALIKE, _INK = 0.4, 32 / 255
+# A cell is drawn where half of it is paper, of one value, and of the rest this share as far from it
+# as ink; noise that was clipped lies nearer.  Where few neighbours are alike it is not looked at.
+_INK, _MOSTLY_INK, _ALIKE = 48 / 255, 0.7, 0.4
 # Fine detail that is this many times as strong as the noise's is the picture's.
 _DRAWN_DETAIL = 2
 
@@ -179,10 +180,14 @@ def _may_be_noisy(tile: np.ndarray) -> np.ndarray:
     alike = (tile[:, 1:] == tile[:, :-1]).all(axis=2, keepdims=True)
     alike = np.pad(alike, ((0, 0), (0, 1), (0, 0)), "edge")
     still = uneven & (_blocks(alike).mean(axis=(1, 3, 4), dtype=np.float32) > _ALIKE)
-    cells = np.moveaxis(blocks, 2, 1)[still]
+    cells = np.moveaxis(blocks, 2, 1)[still].reshape(-1, SMALLER**2, tile.shape[2])
     if len(cells):
-        far_apart = cells.max(axis=(1, 2, 3)) - cells.min(axis=(1, 2, 3))
-        uneven[still] = far_apart < _INK * (255 if tile.dtype == np.uint8 else 1)
+        paper = np.median(cells, axis=1, keepdims=True)
+        from_paper = np.abs(cells - paper).max(axis=2)
+        others, ink = from_paper > 0, from_paper >= _INK * (255 if tile.dtype == np.uint8 else 1)
+        drawn = others.mean(axis=1) <= 0.5
+        drawn &= ink.sum(axis=1) >= _MOSTLY_INK * others.sum(axis=1)
+        uneven[still] = ~drawn
     return uneven
 
 

@@ -27,6 +27,7 @@ from models.tasks.denoise_photos.level import (
     read_map,
     spread,
 )
+from models.tasks.denoise_photos.patterns import with_patterns
 from models.tiles import TILE_PIXELS, Work, in_tiles
 
 # Lost pixels are filled in where they make this share of the level, and more than other noise
@@ -102,7 +103,9 @@ def _work(network: Network, noisy: np.ndarray, sigma: float | None) -> Work:
         return lambda tile: tile
     if even or _is_even(network, noisy, sigma):
         return _evenly(network, wanted)
-    return partial(_as_found, network, found=found, wanted=wanted)
+    work = partial(_as_found, network, found=found, wanted=wanted)
+    # Who asks for more or less than was read is obeyed everywhere.
+    return work if wanted != found else lambda tile: with_patterns(tile, work(tile))
 
 
 def _evenly(network: Network, level: float) -> Work:
