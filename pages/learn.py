@@ -36,7 +36,7 @@ def body() -> None:
         lesson = read_lesson(state.learn_lesson) if state.learn_only else show.pick_lesson()
         if not state.learn_only:
             show.show_way_back(before)
-            st.subheader(lesson.title, anchor=False)
+            st.header(lesson.title, anchor=False)
         if state.learn_step == 1:
             show.show_claim(lesson)
         show.show_step(lesson, state.learn_step, alone=state.learn_only)

@@ -69,7 +69,7 @@ def test_a_long_name_in_a_legend_is_broken_where_it_may_be_and_loses_nothing(lin
     assert re.sub(ends, "", broken).split("\n") == lines
 
 
-@pytest.mark.parametrize("name", ["draw", "compare", "inside"])
+@pytest.mark.parametrize("name", ["draw", "compare", "inside", "_train", "learn"])
 def test_no_level_of_headings_is_left_out(name):
     app = page_of(name).run()
     assert len(app.title) == 1

@@ -568,7 +568,7 @@ def test_a_strangers_name_for_a_run_is_no_markdown(runs):
     kept = r"!\[x\](https\://example\.org/x\.png) | \$a\$ \:red\[b\]"
     owners.change_owner(make(runs, "a", *TRAINED, FINISHED), name=name)
     make(runs, "b", *TRAINED, FINISHED)
-    assert [each.value for each in visit("yours", run="a").subheader][-1] == kept
+    assert [each.value for each in visit("yours", run="a").header][-1] == kept
     shown = [each.value for each in visit("yours", compare="a,b").markdown]
     assert f"**{kept}**" in shown
     table = next(each for each in shown if "best validation" in each)

@@ -15,7 +15,7 @@ def show_recorded_result(recipe: str) -> None:
     record = read_record(recipe)
     if record is None:
         return
-    st.subheader("What this recipe gave", anchor=False)
+    st.header("What this recipe gave", anchor=False)
     made, epochs = record["made"], len(record["epochs"])
     ran = f"{epochs} {'epoch' if epochs == 1 else 'epochs'} in {duration(60 * minutes_of(record))}"
     st.caption(

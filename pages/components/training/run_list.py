@@ -22,7 +22,7 @@ def show_runs(token: str) -> None:
     own = owners.runs_of(token)
     if not own:
         return
-    st.subheader("Your runs", anchor=False)
+    st.header("Your runs", anchor=False)
     for run in own[:SHOWN]:
         _show_row(run)
     if len(own) > SHOWN:

@@ -52,7 +52,7 @@ def show_run(run: Run, mine: bool) -> None:
         st.error(f"The settings of this run cannot be read: {why}", icon=":material/error:")
         return _follow_changes(seen)
     history = progress.history_of(run)
-    st.subheader(run_list.plain(owners.name_of(run)), anchor=False)
+    st.header(run_list.plain(owners.name_of(run)), anchor=False)
     progress.show_progress(run, config, status, history)
     progress.show_why(run, status)
     if not mine:
