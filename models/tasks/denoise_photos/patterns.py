@@ -9,9 +9,9 @@ import numpy as np
 from imaging.repetition import WINDOW, energies, repetition
 
 # What repeats itself more than the first is given back in part, more than the second, wholly.  In
-# windows of noise, film and of what was enlarged four times read 0.36 at most, a photo of a screen
-# 0.45; cloth of which more than 3 dB was lost reads 0.4 to 0.99.
-_IN_PART, _WHOLLY = 0.38, 0.55
+# windows of noise, of film and of what was enlarged four times 0.32 is the most that was read; cloth
+# of which more than 3 dB was lost has 0.4 to 0.99.
+_IN_PART, _WHOLLY = 0.3, 0.45
 
 
 def with_patterns(tile: np.ndarray, denoised: np.ndarray) -> np.ndarray:
