@@ -28,7 +28,7 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.pixels import strips, to_pixels
-from imaging.repetition import WINDOW, energies, repetition
+from imaging.spectrum import WINDOW, energies, repetition
 
 NOTHING = "nothing removed"
 WHITE = "white"

@@ -56,7 +56,7 @@ CAMERAS: dict[str, Camera] = {
     ),
     "JPEG 20": Camera(files=(SavedAs("JPEG", 20),)),
 }
-# Clean pictures of something woven, saved in a file: threads so many pixels apart.
+# Clean pictures of something woven, saved in a file, and the pixels from thread to thread.
 CLOTH = {
     "clean cloth of 3.1 pixels, JPEG 90": 3.1,
     "clean cloth of 5.3 pixels, JPEG 90": 5.3,

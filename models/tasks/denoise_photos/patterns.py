@@ -6,11 +6,11 @@ the small network reads it as that.  Noise does not repeat itself; what was remo
 
 import numpy as np
 
-from imaging.repetition import WINDOW, energies, repetition
+from imaging.spectrum import WINDOW, energies, repetition
 
 # What repeats itself more than the first is given back in part, more than the second, wholly.  In
-# windows of noise, of film and of what was enlarged four times 0.32 is the most that was read; cloth
-# of which more than 3 dB was lost has 0.4 to 0.99.
+# windows of noise, of film and of what was enlarged four times 0.32 is the most that was read;
+# cloth of which more than 3 dB was lost has 0.4 to 0.99.
 _IN_PART, _WHOLLY = 0.3, 0.45
 
 
