@@ -27,7 +27,7 @@ from models.tasks.denoise_photos.level import (
     read_map,
     spread,
 )
-from models.tasks.denoise_photos.patterns import with_patterns
+from models.tasks.denoise_photos.repeats import with_patterns
 from models.tiles import TILE_PIXELS, Work, in_tiles
 
 # Lost pixels are filled in where they make this share of the level, and more than other noise

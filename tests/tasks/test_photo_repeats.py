@@ -10,7 +10,7 @@ from imaging.pixels import to_pixels
 from models.catalogue import find_card
 from models.predictor import load_predictor
 from models.tasks.denoise_photos.level import AsFound, read_level
-from models.tasks.denoise_photos.patterns import with_patterns
+from models.tasks.denoise_photos.repeats import with_patterns
 
 
 def cloth(height, width, period, contrast=0.05):
