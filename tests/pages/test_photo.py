@@ -816,3 +816,22 @@ def test_a_file_is_taken_wherever_its_run_is_broken_off_by_the_next_one(monkeypa
         page.button(key="photo_undo_button").click().run()
         assert {name: page.session_state[name] for name in names} == sample
         assert not page.session_state["photo_tab"].pictures
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (0.1, "**No noise found.**"),
+        (1.2, "**Hardly any noise (1.2 of 255) found.**"),
+        (2.0, "Noise level: **2.0** of 255, estimated"),
+    ],
+)
+def test_hardly_any_noise_is_not_called_none(known, said):
+    def script(known):
+        from pages.components.photo import controls
+
+        controls.pick_level(known / 255, controls.ESTIMATED, "a picture")
+
+    app = AppTest.from_function(script, kwargs={"known": known}).run()
+    assert not app.exception
+    assert app.markdown[0].value.startswith(said)
