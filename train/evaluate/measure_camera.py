@@ -46,9 +46,6 @@ CAMERAS: dict[str, Camera] = {
     "sigma 25, JPEG 50": Camera(read=25 / 255, linear=False, files=(SavedAs("JPEG", 50),)),
     "sigma 20, JPEG 90": Camera(read=20 / 255, linear=False, files=(SavedAs("JPEG", 90),)),
     "sigma 20, WebP 90": Camera(read=20 / 255, linear=False, files=(SavedAs("WEBP", 90),)),
-    "sigma 25, enlarged x4, JPEG 90": Camera(
-        read=25 / 255, linear=False, scale=4.0, files=(SavedAs("JPEG", 90),)
-    ),
     "film grain": Camera(grain=14 / 255, grain_size=0.7),
     "film grain, JPEG 85": Camera(grain=14 / 255, grain_size=0.7, files=(SavedAs("JPEG", 85),)),
     "black and white print, yellowed, JPEG 85": Camera(
