@@ -389,6 +389,8 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     values, four white noise, five grain, and four are only scaled, sharpened or saved.
     """
     source = rng.choice(5, p=(0.3, 0.05, 0.2, 0.2, 0.25))
+    if source == 4:
+        return draw_film(rng)
     noise: dict = {}
     if source == 0:
         iso = np.exp(rng.uniform(np.log(2), np.log(256)))
@@ -407,9 +409,7 @@ def draw_camera(rng: np.random.Generator) -> Camera:
         noise["smoothed"] = rng.uniform(0.3, 1.5) if rng.random() < 0.5 else 0.0
         noise["colour_smoothed"] = rng.uniform(0.5, 3) if rng.random() < 0.7 else 0.0
         noise["kept"] = rng.uniform(0, 0.7)
-    if source == 4:
-        return draw_film(rng)
-    return _draw_rest(noise, bool(source == 3), rng)
+    return _draw_rest(noise, rng)
 
 
 def draw_film(rng: np.random.Generator) -> Camera:
@@ -421,11 +421,11 @@ def draw_film(rng: np.random.Generator) -> Camera:
     }
     if rng.random() < 0.3:
         noise["tint"] = (1.0, rng.uniform(0.8, 1.0), rng.uniform(0.55, 1.0))
-    return _draw_rest(noise, False, rng)
+    return _draw_rest(noise, rng)
 
 
-def _draw_rest(noise: dict, clean: bool, rng: np.random.Generator) -> Camera:
-    """Draw what is done to a picture once it has its noise, most often a file if it is clean."""
+def _draw_rest(noise: dict, rng: np.random.Generator) -> Camera:
+    """Draw what is done to a picture once it has its noise; one without is saved more often."""
     done: dict = {}
     if rng.random() < 0.15:
         done["blur"] = rng.uniform(0.3, 0.8)
@@ -436,7 +436,7 @@ def _draw_rest(noise: dict, clean: bool, rng: np.random.Generator) -> Camera:
         done["resampling"] = str(rng.choice(list(_RESAMPLINGS)))
     if rng.random() < 0.2:
         done["sharpened"] = rng.uniform(0.1, 1.0)
-    files = rng.choice(3, p=(0.1, 0.75, 0.15) if clean else (0.3, 0.55, 0.15))
+    files = rng.choice(3, p=(0.3, 0.55, 0.15) if noise else (0.1, 0.75, 0.15))
     return Camera(**noise, **done, files=tuple(_draw_file(rng) for _ in range(files)))
 
 

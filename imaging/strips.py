@@ -66,16 +66,17 @@ def measure_pixels(
         bounds = [
             (first - SSIM_RADIUS, min(first + step + SSIM_RADIUS, height)) for first in firsts
         ]
-    total, count, everywhere, places = 0.0, 0, 0.0, 0
+    border = min(SSIM_RADIUS, (min(height, width) - 1) // 2)
+    if seen is not None and not seen[border : height - border, border : width - border].any():
+        seen = None  # No window has what is seen in its middle.
+    total, count = 0.0, 0
     for rows in (slice(*each) for each in bounds):
         similar = metrics.similarity(_doubles(clean[rows]), _doubles(other[rows]))
-        everywhere, places = everywhere + float(similar.sum()), places + similar.size
         if seen is not None:
             similar = similar[_middle(seen[rows], similar.shape)]
-            total, count = total + float(similar.sum()), count + similar.size
+        total, count = total + float(similar.sum()), count + similar.size
     mse = rms_pixels(clean, other) ** 2 / share
-    ssim = total / count if count else everywhere / places
-    return Quality(float(metrics.decibel(mse)), ssim, mse)
+    return Quality(float(metrics.decibel(mse)), total / count, mse)
 
 
 def _middle(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

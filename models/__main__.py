@@ -108,7 +108,7 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument(
         "--quality",
-        type=_quality,
+        type=whole(1, 100),
         default=DEFAULT_QUALITY,
         metavar="1..100",
         help=f"quality of JPEG and WebP; a WebP of 100 is lossless (default: {DEFAULT_QUALITY})",
@@ -132,10 +132,6 @@ def _add_denoise(commands: argparse._SubParsersAction) -> None:
 def _sigma(text: str) -> float | None:
     """Read ``auto`` as None, and a level on the scale 0 to 255 as a share of the full range."""
     return None if text == "auto" else between(0, HIGHEST_SIGMA)(text) / 255
-
-
-def _quality(text: str) -> int:
-    return round(between(1, 100)(text))
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -65,16 +65,16 @@ def between(least: float, most: float = math.inf) -> Callable[[str], float]:
     return read
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Return what reads a whole number that is not below this."""
+def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """Return what reads a whole number between these."""
 
     def read(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = least - 1
-        if number < least:
-            limits = _limits(least, math.inf)
+        if not least <= number <= most:
+            limits = _limits(least, most)
             raise argparse.ArgumentTypeError(f"expected a whole number, {limits}, got {text!r}")
         return number
 

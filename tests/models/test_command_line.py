@@ -572,7 +572,9 @@ def test_python_m_models_ends_bad_input_with_status_2_and_no_traceback(tmp_path)
     [
         ("sigma", "99", "0 to 75"),
         ("strength", "1.5", "0 to 1"),
-        ("quality", "best", "1 to 100"),
+        ("quality", "best", "a whole number, 1 to 100"),
+        ("quality", "85.7", "a whole number, 1 to 100"),
+        ("quality", "101", "a whole number, 1 to 100"),
         ("plane", "0", "a whole number, 1 or more"),
         ("plane", "1.5", "a whole number, 1 or more"),
     ],

@@ -22,7 +22,7 @@ from train.export.compact import read_biases, read_kernels, set_kernels
 CROP, BATCH = 96, 24
 # Shares of a batch: white noise, no noise; the rest is from the pool, of which so much is of film:
 # grain that is alike in all colours is learned last.
-WHITE, NOTHING, FILM = 0.12, 0.35, 0.35
+WHITE, NOTHING, FILM = 0.15, 0.25, 0.35
 # To read too little leaves noise in, which is seen; too much smooths a little.
 TOO_LOW, TOO_HIGH = 1.2, 0.8
 POOL_CROPS = 8000

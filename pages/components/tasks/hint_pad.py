@@ -119,7 +119,7 @@ def dots_from_text(text: str) -> list[list[float]]:
         ValueError: for the visitor to read, if the text is not such a list.
     """
     parts = [part.split(".") for part in text.split("_")] if text else []
-    if all(len(part) == 3 and all(each.isdecimal() for each in part) for part in parts):
+    if all(len(part) == 3 and all(_is_small(each) for each in part) for part in parts):
         given = [[int(row) / STEPS, int(column) / STEPS, int(c)] for row, column, c in parts]
         if len(dots := read_dots({"name": "", "dots": given}, "")) == len(given):
             return dots
@@ -133,6 +133,11 @@ def palette_ab() -> list[tuple[float, float]]:
     """Return a and b of each colour of the palette."""
     rgb = table_of(list(PALETTE.values())) / 255
     return [tuple(float(each) for each in ab) for ab in rgb_to_lab(rgb)[:, 1:]]
+
+
+def _is_small(text: str) -> bool:
+    """Whether this is a whole number that a dot may have; Python refuses to read very long ones."""
+    return text.isdecimal() and len(text) <= len(str(STEPS))
 
 
 def _rounded(share: float) -> float:
