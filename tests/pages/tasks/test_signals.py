@@ -74,7 +74,9 @@ def test_a_hint_at_the_very_edge_stays_within_the_picture():
     assert dot == [0.999, 0, 0]
 
 
-@pytest.mark.parametrize("text", ["1", "1.2", "1.2.3_", "1.2.99", "1000.2.3", "-1.2.3", "a.b.c"])
+@pytest.mark.parametrize(
+    "text", ["1", "1.2", "1.2.3_", "1.2.99", "1000.2.3", "-1.2.3", "a.b.c", f"1.{5000 * chr(57)}.3"]
+)
 def test_hints_in_a_damaged_link_are_refused_in_a_sentence(text):
     with pytest.raises(ValueError, match="The hints of colour in the link are damaged"):
         hint_pad.dots_from_text(text)
